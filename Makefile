@@ -1,0 +1,44 @@
+# The README's two commands are `make demo` and `make test`; each installs what it needs first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml constraints.txt
+
+.PHONY: install demo test lint types layers suite nightly clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test-installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,stats,ann]'
+	touch $@ $(VENV)/.installed
+
+demo: install
+	$(BIN)/negatives demo
+
+test: $(VENV)/.test-installed
+	$(MAKE) --no-print-directory lint types layers suite
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test-installed
+	$(BIN)/mypy
+
+layers: $(VENV)/.test-installed
+	$(BIN)/lint-imports
+
+suite: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 2 -q
+
+nightly: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -q -m nightly
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info

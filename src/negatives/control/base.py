@@ -1,0 +1,72 @@
+"""Numbers that change while training: constants, schedules and controllers behind one function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from negatives.types import Part, State
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(ABC):
+    """A pure function of progress."""
+
+    @abstractmethod
+    def at(self, progress: float) -> float:
+        """Value when the share ``progress`` (0 to 1) of the training is done."""
+
+
+@dataclass(slots=True)
+class Controller(ABC):
+    """A number that follows feedback."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """The value now."""
+
+    @abstractmethod
+    def observe(self, signals: Mapping[str, float]) -> None:
+        """Take in the newest signals (see :mod:`negatives.control.signals`); unknown ones are ignored."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What must be remembered."""
+
+    @abstractmethod
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+
+
+Knob = float | Schedule | Controller
+"""Any number in a part may be one of these."""
+
+
+def value_of(knob: Knob, progress: float) -> float:
+    """The value of a knob now.
+
+    >>> value_of(0.5, 0.0)
+    0.5
+    """
+    if isinstance(knob, Schedule):
+        return knob.at(progress)
+    return knob.value if isinstance(knob, Controller) else float(knob)
+
+
+def controllers_in(part: Part, prefix: str = "") -> Iterator[tuple[str, Controller]]:
+    """Every controller among the fields of a part and of its inner parts, with its dotted path."""
+    if not is_dataclass(part):
+        return
+    for spec in fields(part):
+        held = getattr(part, spec.name, None)
+        path = f"{prefix}{spec.name}"
+        inner = held if isinstance(held, (list, tuple)) else [held]
+        for index, one in enumerate(inner):
+            here = path if inner[0] is held else f"{path}.{index}"
+            if isinstance(one, Controller):
+                yield here, one
+            elif isinstance(one, Part):
+                yield from controllers_in(one, f"{here}.")

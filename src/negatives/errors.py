@@ -1,0 +1,48 @@
+"""Errors that a caller may want to tell apart. Every message says what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class NegativesError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(NegativesError):
+    """Input data cannot be used.
+
+    Args:
+        message: What is wrong.
+        path: File that is at fault.
+        line: Line of that file, counted from one.
+        mend: What the reader can do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        line: int | None = None,
+        mend: str | None = None,
+    ) -> None:
+        where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
+        super().__init__(f"{where}{message}" + ("" if mend is None else f"; {mend}"))
+        self.path, self.line, self.mend = path, line, mend
+
+
+class ConfigError(NegativesError):
+    """An option, name or value is not known or does not fit."""
+
+
+class LogQUnknown(NegativesError):
+    """A loss needs ``log_q`` but the sampler's selection makes it unknowable."""
+
+
+class NoNegativeLeft(NegativesError):
+    """A query knows every item, so no negative exists for it."""
+
+
+class NonFiniteScores(NegativesError):
+    """The model returned NaN or infinity, so no honest draw is possible."""

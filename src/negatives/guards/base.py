@@ -1,0 +1,24 @@
+"""What every guard does: mark candidates that may be false negatives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from negatives.types import Candidates, Context, Part
+
+
+@dataclass(slots=True)
+class Guard(Part, ABC):
+    """A rule that says which candidates must not serve as negatives."""
+
+    @property
+    def needs_scores(self) -> bool:
+        """True when the guard reads the scores, so that it runs after scoring."""
+        return False
+
+    @abstractmethod
+    def allow(self, context: Context, candidates: Candidates) -> Tensor:
+        """``(rows, m)`` bool, True where the candidate may stay. The sampler combines all guards by *and*."""

@@ -1,0 +1,32 @@
+"""What every loss does: turn scores and a sampler's answer into one number per row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from negatives.types import Negatives
+
+
+@dataclass(slots=True)
+class Loss(ABC):
+    """A loss over one positive and ``k`` negatives per row. Honours ``ok`` and ``weight``."""
+
+    @abstractmethod
+    def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        """Loss of each row, ``(rows,)``; zero with zero gradient for a row without an allowed negative.
+
+        Args:
+            positive: ``(rows,)`` scores of the positives.
+            negative: ``(rows, k)`` scores of ``negatives.ids``.
+            negatives: What the sampler returned.
+
+        Raises:
+            LogQUnknown: The loss needs ``log_q`` and the sampler could not know it.
+        """
+
+    def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        """Mean over the rows."""
+        return self.rows(positive, negative, negatives).mean()

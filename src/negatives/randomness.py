@@ -1,0 +1,101 @@
+"""Random numbers that depend only on (seed, purpose, epoch, example, slot).
+
+A counter-based hash replaces a generator: each number is computed from its coordinates, so the same negatives
+come out whatever the number of threads, workers or ranks, and after a resume. The mixing function is the
+finaliser of SplitMix64 (Steele et al., 2014). The Numba and NumPy forms in :mod:`negatives.kernels` give
+the same bits.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+MASK64 = (1 << 64) - 1
+EXAMPLE_STEP = 0x9E3779B97F4A7C15
+SLOT_STEP = 0xD1B54A32D192ED03
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+
+
+class Purpose(IntEnum):
+    """What a random stream is used for; streams of different purposes are independent."""
+
+    CANDIDATES = 1
+    SELECTION = 2
+    SHUFFLE = 3
+    INIT = 4
+    SPLIT = 5
+    CANARIES = 6
+    PROBES = 7
+    DROPOUT = 8
+    MIXTURE = 9
+    NOISE = 10
+
+
+def mix(value: int) -> int:
+    """SplitMix64's finaliser on one unsigned 64-bit integer."""
+    value = ((value ^ (value >> 30)) * MIX_1) & MASK64
+    value = ((value ^ (value >> 27)) * MIX_2) & MASK64
+    return value ^ (value >> 31)
+
+
+def stream(seed: int, purpose: Purpose, epoch: int = 0) -> int:
+    """The unsigned 64-bit key of a stream.
+
+    >>> [stream(0, Purpose.SHUFFLE) == stream(seed, Purpose.SHUFFLE) for seed in (0, 1)]
+    [True, False]
+    """
+    return mix(mix(mix(seed & MASK64) + int(purpose) * EXAMPLE_STEP & MASK64) + epoch * SLOT_STEP & MASK64)
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= (1 << 63) else value
+
+
+def _shift(value: Tensor, by: int) -> Tensor:
+    return (value >> by) & ((1 << (64 - by)) - 1)
+
+
+def _mix(value: Tensor) -> Tensor:
+    value = (value ^ _shift(value, 30)) * _signed(MIX_1)
+    value = (value ^ _shift(value, 27)) * _signed(MIX_2)
+    return value ^ _shift(value, 31)
+
+
+def bits(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
+    """Hashed bits, as int64 that hold the unsigned 64-bit value, for broadcast ``examples`` and ``slots``.
+
+    ``h = mix(mix(key ^ example * E) + slot * S)`` modulo 2^64.
+
+    Args:
+        key: A key from :func:`stream`.
+        examples: int64, for instance ``(rows, 1)``.
+        slots: int64, for instance ``(k,)``, or one slot.
+    """
+    rows = _mix(examples * _signed(EXAMPLE_STEP) ^ _signed(key))
+    if isinstance(slots, int):
+        slots = torch.tensor(slots, dtype=torch.int64, device=examples.device)
+    return _mix(rows + slots * _signed(SLOT_STEP))
+
+
+def integers(key: int, examples: Tensor, slots: Tensor | int, bound: int) -> Tensor:
+    """Integers in ``[0, bound)`` by multiply-shift on the upper 32 bits; ``bound`` below 2^31."""
+    return _shift(bits(key, examples, slots), 32) * bound >> 32
+
+
+def uniforms(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
+    """float64 in ``[0, 1)`` from the upper 53 bits."""
+    return _shift(bits(key, examples, slots), 11).to(torch.float64) * 2.0**-53
+
+
+def permutation(key: int, n: int) -> Tensor:
+    """A random order of ``0..n-1``, int64, by sorting hashed bits."""
+    return torch.argsort(bits(key, torch.arange(n), 0))
+
+
+def generator(key: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A PyTorch generator for library calls that need one (weight initialisation, dropout masks)."""
+    return torch.Generator(device=device).manual_seed(_signed(key))

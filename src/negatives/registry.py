@@ -1,0 +1,101 @@
+"""Explicit tables from short names to parts.
+
+Each package of parts holds one literal table. A row names the module and class, so that listing the table
+imports nothing. Third parties add rows through entry points of the group ``negatives.<kind>``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from negatives.errors import ConfigError
+
+T = TypeVar("T")
+Spec = str | Mapping[str, Any]
+"""A part's name, or a mapping with its ``name`` and its parameters."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A closing phrase for error messages: the nearest known names, or all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
+
+
+class Registry(Generic[T]):
+    """Parts of one kind by name.
+
+    Args:
+        kind: What the parts are, in the plural, for messages and for the entry-point group.
+        rows: Pairs of a name and ``"module:Class"``.
+
+    Raises:
+        ConfigError: A name stands twice.
+    """
+
+    def __init__(self, kind: str, rows: Iterable[tuple[str, str]]) -> None:
+        self.kind = kind
+        self._rows: dict[str, str] = {}
+        self._third_parties = False
+        for name, target in rows:
+            self.add(name, target)
+
+    def add(self, name: str, target: str) -> None:
+        """Add one row; a name that stands already is an error."""
+        if name in self._rows:
+            raise ConfigError(f"{self.kind}: the name {name!r} is registered twice")
+        self._rows[name] = target
+
+    def _load_third_parties(self) -> None:
+        if not self._third_parties:
+            self._third_parties = True
+            for point in entry_points(group=f"negatives.{self.kind}"):
+                self.add(point.name, point.value)
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_third_parties()
+        return iter(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        self._load_third_parties()
+        return name in self._rows
+
+    def get(self, name: str) -> type[T]:
+        """The class behind a name.
+
+        Raises:
+            ConfigError: The name is not known.
+        """
+        if name not in self:
+            raise ConfigError(f"no {self.kind} entry is called {name!r}; {suggest(name, self._rows)}")
+        module, _, attribute = self._rows[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+    def build(self, spec: Spec) -> T:
+        """Make a part from its name or from a mapping with ``name`` and parameters.
+
+        Raises:
+            ConfigError: The name or a parameter is not known, or a parameter is missing.
+        """
+        values = {"name": spec} if isinstance(spec, str) else dict(spec)
+        name = values.pop("name", None)
+        if not isinstance(name, str):
+            raise ConfigError(f"{self.kind}: {dict(spec) if isinstance(spec, Mapping) else spec!r} needs a name")
+        cls = self.get(name)
+        parameters = inspect.signature(cls).parameters
+        for given in values:
+            if given not in parameters:
+                raise ConfigError(f"{name} has no parameter {given!r}; {suggest(given, parameters)}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigError(f"{name}: {error}") from error
+
+    def summary(self, name: str) -> str:
+        """First line of the part's docstring."""
+        return (inspect.getdoc(self.get(name)) or "").partition("\n")[0]

@@ -1,0 +1,239 @@
+"""The few types that every stage shares: what goes into a sampler and what comes out.
+
+Shapes use ``rows`` for the examples of one batch, ``m`` for candidates and ``k`` for chosen negatives.
+A pool that the whole batch shares is still given as ``(rows, m)``: an expanded view whose first stride is
+zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from negatives.randomness import Purpose, stream
+
+State = dict[str, Any]
+"""What a part must remember: tensors, numbers, strings and nested dictionaries of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Csr:
+    """Sets of items per query, compressed by rows.
+
+    Args:
+        indptr: ``(n_rows + 1,)`` int64, start of each row in ``indices``.
+        indices: ``(nnz,)`` int32 column ids, sorted and unique within each row.
+        n_cols: Number of columns.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    n_cols: int
+
+    @property
+    def n_rows(self) -> int:
+        return self.indptr.numel() - 1
+
+    @property
+    def nnz(self) -> int:
+        return self.indices.numel()
+
+    def row(self, index: int) -> Tensor:
+        """Column ids of one row, ``(n,)`` int32."""
+        return self.indices[int(self.indptr[index]) : int(self.indptr[index + 1])]
+
+    def lengths(self) -> Tensor:
+        """Number of columns in each row, ``(n_rows,)`` int64."""
+        return self.indptr[1:] - self.indptr[:-1]
+
+    def to(self, device: torch.device | str) -> Csr:
+        """The same sets on another device."""
+        return Csr(self.indptr.to(device), self.indices.to(device), self.n_cols)
+
+    @staticmethod
+    def from_pairs(rows: Tensor, cols: Tensor, n_rows: int, n_cols: int) -> Csr:
+        """Build from int64 pairs ``(n,)``; duplicates are merged.
+
+        >>> Csr.from_pairs(torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), 2, 3).row(1).tolist()
+        [0, 2]
+        """
+        codes = torch.unique(rows.to(torch.int64) * n_cols + cols.to(torch.int64))
+        counts = torch.bincount(codes // n_cols, minlength=n_rows)
+        indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
+        indptr[1:] = counts.cumsum(0)
+        return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What the parts of a sampler may know about the training data.
+
+    Args:
+        n_queries: Number of queries (users, head-relation pairs, words, ...).
+        n_items: Number of items that may be drawn.
+        counts: ``(n_items,)`` int64, how often each item is a positive in the training part.
+        known: Positives known per query, or None where there is no such table.
+    """
+
+    n_queries: int
+    n_items: int
+    counts: Tensor
+    known: Csr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One batch for which negatives are wanted.
+
+    Args:
+        queries: ``(rows,)`` int64 query ids.
+        positives: ``(rows,)`` int64 item ids, the right answer of each row.
+        examples: ``(rows,)`` int64, index of each row in the training set; the random draws depend on it.
+        seed: Seed of the run.
+        epoch: Epoch, counted from zero.
+        step: Training step, counted from zero.
+        progress: Share of the training that is done, from 0 to 1; schedules read it.
+    """
+
+    queries: Tensor
+    positives: Tensor
+    examples: Tensor
+    seed: int = 0
+    epoch: int = 0
+    step: int = 0
+    progress: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        return self.queries.numel()
+
+    @property
+    def device(self) -> torch.device:
+        return self.queries.device
+
+    def key(self, purpose: Purpose) -> int:
+        """The 64-bit random stream of this seed, purpose and epoch."""
+        return stream(self.seed, purpose, self.epoch)
+
+    def pooled(self) -> Context:
+        """A context with one row that stands for the whole batch; its example is the step."""
+        step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
+        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items drawn for a batch, before the selection.
+
+    Args:
+        ids: ``(rows, m)`` int64 item ids; slots that could not be filled hold 0 and have ``ok`` False.
+        log_q: ``(rows, m)`` float, log-probability of each draw given the query, or None if unknowable.
+        ok: ``(rows, m)`` bool, False for what a guard has marked.
+        scores: ``(rows, m)`` float, detached scores for the row's query, when some part asked for them.
+        positive_scores: ``(rows,)`` float, detached scores of the positives, likewise.
+    """
+
+    ids: Tensor
+    log_q: Tensor | None
+    ok: Tensor
+    scores: Tensor | None = None
+    positive_scores: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Negatives:
+    """What a sampler returns.
+
+    Args:
+        ids: ``(rows, k)`` int64 item ids.
+        log_q: ``(rows, k)`` float or None. For every allowed item ``i`` and any function ``f``, the sum
+            ``(1/k) sum_j ok_j f(ids_j) / exp(log_q_j)`` is an unbiased estimate of ``sum_i f(i)``. For plain
+            draws it is the exact log-probability given the query; None where the selection makes it
+            unknowable.
+        ok: ``(rows, k)`` bool, False where the slot must not count.
+        weight: ``(rows, k)`` float, weight of each negative in the loss, or None for equal weights. No
+            gradient flows through it.
+        scores: ``(rows, k)`` float, detached scores if the sampler has them, else None.
+        positive_scores: ``(rows,)`` float, detached scores of the positives if the sampler has them.
+    """
+
+    ids: Tensor
+    log_q: Tensor | None
+    ok: Tensor
+    weight: Tensor | None = None
+    scores: Tensor | None = None
+    positive_scores: Tensor | None = None
+
+    @property
+    def k(self) -> int:
+        return self.ids.shape[1]
+
+    @property
+    def pool(self) -> Tensor | None:
+        """``(k,)`` ids when the whole batch shares its negatives, else None."""
+        return shared_pool(self.ids)
+
+
+def shared_pool(ids: Tensor) -> Tensor | None:
+    """The ``(m,)`` pool behind an expanded ``(rows, m)`` view, or None if rows have ids of their own.
+
+    >>> shared_pool(torch.arange(3).expand(2, 3)).tolist()
+    [0, 1, 2]
+    >>> shared_pool(torch.zeros(2, 3, dtype=torch.int64)) is None
+    True
+    """
+    if ids.dim() == 2 and ids.shape[0] > 1 and ids.stride(0) == 0:
+        return ids[0]
+    return None
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """What a sampler needs from a model. Any PyTorch module fits in a few lines."""
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        """Embeddings ``(rows, d)`` of query ids ``(rows,)``."""
+        ...
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        """Embeddings ``(..., d)`` of item ids ``(...)``."""
+        ...
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """Scores of ``queries (rows,)`` with ``items``: ``(rows,)`` pairs or ``(rows, k)`` per query.
+
+        A shared pool arrives as an expanded view (see :func:`shared_pool`).
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Part:
+    """Base of every exchangeable part of a sampler: it may need the catalogue, and it may have state."""
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Learn about the data. Called once before the first draw; does nothing by default."""
+
+    def state(self) -> State:
+        """All that the part must remember to go on exactly where it was."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+
+
+__all__ = [
+    "Candidates",
+    "Catalogue",
+    "Context",
+    "Csr",
+    "Negatives",
+    "Part",
+    "Scorer",
+    "State",
+    "shared_pool",
+]
