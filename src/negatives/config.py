@@ -1,0 +1,353 @@
+"""The typed configuration of a run: TOML files, ``--set`` pairs, merging, and errors that name file and key.
+
+Layers merge in this order, later ones win: defaults, the task's recipe, the file, the options, ``--set``. A field
+left at None means that the task's recipe decides. Nothing here imports PyTorch or Numba.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from negatives.errors import ConfigError, InputError
+from negatives.registry import suggest
+
+Values = dict[str, Any]
+"""Nested dictionaries as TOML gives them."""
+
+Layer = tuple[str, Mapping[str, Any]]
+"""Where values come from (a file, ``"the options"``, ``"--set"``) and the values."""
+
+PartSpec = str | dict[str, Any]
+"""A part's name, or its name with parameters."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys and infinite numbers are errors."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class OptimiserConfig(Section):
+    """How gradients become updates."""
+
+    name: Literal["sgd", "adagrad", "adam"] | None = None
+    """Update rule."""
+    lr: Annotated[float, Field(gt=0.0)] | None = None
+    """Step size."""
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+    """L2 factor that is added to the gradient of touched rows."""
+    schedule: Literal["constant", "linear", "cosine"] | None = None
+    """How the step size changes until the end of training."""
+    warm_up: Share | None = None
+    """Share of the training over which the step size rises from zero."""
+
+
+class SplitConfig(Section):
+    """Which columns are read and how the data is divided."""
+
+    kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items"] | None = None
+    """How test and validation parts are chosen; ``auto`` takes the given parts if the folder has them."""
+    test: Share | None = None
+    """Share of the interactions that becomes the test part."""
+    valid: Share | None = None
+    """Share of the training part that becomes the validation part."""
+    canaries: Share | None = None
+    """Share of the known positives that is hidden to estimate the false-negative rate."""
+    user: str | None = None
+    """Name of the user column."""
+    item: str | None = None
+    """Name of the item column."""
+    time: str | None = None
+    """Name of the time column."""
+    rating: str | None = None
+    """Name of the rating column."""
+    min_rating: float | None = None
+    """Rows with a smaller rating are no positives."""
+
+
+class EvaluationConfig(Section):
+    """When and how the validation part is evaluated."""
+
+    every: Annotated[float, Field(gt=0.0)] | None = None
+    """Epochs between two evaluations."""
+    queries: Annotated[int, Field(ge=1)] | None = None
+    """Largest number of validation queries; more are sampled down."""
+    k: Annotated[int, Field(ge=1)] | None = None
+    """Length of the ranked list."""
+    metric: str | None = None
+    """Metric to watch, for instance ``ndcg@20``."""
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Evaluations without a new best after which training stops."""
+
+
+class RunConfig(Section):
+    """Everything that a run depends on."""
+
+    task: str
+    """What is trained, for instance ``recommend``."""
+    data: str | None = None
+    """File or folder; left out, the offline dataset."""
+    recipe: str | None = None
+    """Name of the task's recipe that fills the fields left out."""
+    sampler: PartSpec | None = None
+    """A preset's name, a preset with changed parameters, or a whole composition."""
+    model: PartSpec | None = None
+    """A model's name, or its name with parameters."""
+    loss: PartSpec | None = None
+    """A loss's name, or its name with parameters."""
+    optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
+    """How gradients become updates."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Positive pairs per step."""
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the training part."""
+    max_seconds: Annotated[float, Field(gt=0.0)] | None = None
+    """Seconds of training after which it stops, evaluation not counted."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of all randomness."""
+    threads: Annotated[int, Field(ge=1)] | None = None
+    """Threads for kernels and PyTorch; left out, all cores."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """Number format of the matrix products."""
+    device: Literal["cpu", "cuda", "auto"] | None = None
+    """Where the model lives; ``auto`` takes CUDA if there is one."""
+    split: SplitConfig = Field(default_factory=SplitConfig)
+    """Which columns are read and how the data is divided."""
+    evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
+    """When and how the validation part is evaluated."""
+
+    def given(self) -> Values:
+        """The fields that are not None, nested; :func:`build` on them gives the same configuration.
+
+        >>> RunConfig(task="recommend", optimiser={"lr": 0.1}).given()
+        {'task': 'recommend', 'optimiser': {'lr': 0.1}, 'seed': 0}
+        """
+        return _without_empty(self.model_dump())
+
+    def filled(self, recipe: Mapping[str, Any], label: str = "the recipe") -> RunConfig:
+        """This configuration with the recipe's values where a field was left out.
+
+        Args:
+            recipe: Nested values; parameters of a model, loss or sampler fill in only under the same name.
+            label: Name of the recipe in error messages.
+
+        Raises:
+            ConfigError: The recipe holds an unknown key or a value of the wrong type.
+        """
+        explicit = _without_empty(self.model_dump(exclude_unset=True))
+        return build([(label, recipe), ("the configuration", explicit)])
+
+
+SECTIONS = frozenset(("optimiser", "split", "evaluation"))
+
+
+def load_config(path: str | Path) -> Values:
+    """Read a TOML file into nested values.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML; names the line.
+    """
+    path = Path(path)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        text = str(error)
+        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)
+        reason = text[: at.start()] if at else text
+        line = int(at.group(1)) if at and at.group(1) else None
+        raise InputError(f"not TOML: {reason}", path=path, line=line, mend="correct it") from error
+    except UnicodeDecodeError as error:
+        raise InputError("not a text file in UTF-8", path=path, mend="give a TOML file") from error
+    except OSError as error:
+        raise InputError(error.strerror or str(error), path=path, mend="give a TOML file that exists") from error
+
+
+def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Values:
+    """``high`` over ``low``, section by section.
+
+    A part under another name, or a whole sampler described by its ``proposal``, replaces what stood there,
+    because parameters of one part mean nothing to another. In the sections of :class:`RunConfig` only the
+    given keys change.
+
+    >>> merge({"model": {"name": "mf", "dim": 64}}, {"model": {"dim": 128}, "seed": 1})
+    {'model': {'name': 'mf', 'dim': 128}, 'seed': 1}
+    >>> merge({"model": {"name": "mf", "dim": 64}}, {"model": "lightgcn"})
+    {'model': 'lightgcn'}
+    """
+    merged = copy.deepcopy(dict(low))
+    for key, value in high.items():
+        below, value = merged.get(key), copy.deepcopy(value)
+        if key in SECTIONS and isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(below, value)
+        else:
+            merged[key] = _over(below, value)
+    return merged
+
+
+def _over(low: Any, high: Any) -> Any:
+    """One part over another; a bare name is a part without parameters."""
+    if isinstance(high, str) and isinstance(low, Mapping):
+        same = low.get("name", high) == high and "proposal" not in low
+        return {**low, "name": high} if same else high
+    if not isinstance(high, Mapping):
+        return high
+    below = {"name": low} if isinstance(low, str) else low
+    if not isinstance(below, Mapping) or "proposal" in high:
+        return dict(high)
+    if "name" in high and ("proposal" in below or below.get("name", high["name"]) != high["name"]):
+        return dict(high)
+    return merge(below, high)
+
+
+def apply_sets(values: Mapping[str, Any], sets: Iterable[str]) -> Values:
+    """``values`` with ``key=value`` pairs applied; dots enter sections, numbers enter lists.
+
+    The value is read as TOML; what is not TOML is taken as text.
+
+    Raises:
+        ConfigError: A pair has no ``=`` or an empty key, or a number points behind the end of a list.
+
+    >>> apply_sets({"model": "mf"}, ["model.dim=128", "loss=bpr"])
+    {'model': {'name': 'mf', 'dim': 128}, 'loss': 'bpr'}
+    """
+    result = copy.deepcopy(dict(values))
+    for pair in sets:
+        key, equals, text = pair.partition("=")
+        keys = key.strip().split(".")
+        if not equals or not all(keys):
+            raise ConfigError(f"--set {pair!r} is not of the form key=value; write for instance --set model.dim=128")
+        _put(result, keys, _parse(text.strip()), pair)
+    return result
+
+
+def _parse(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if len(parsed) == 1 else text
+
+
+def _put(values: Values, keys: Sequence[str], value: Any, pair: str) -> None:
+    here: Any = values
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        if isinstance(here, list):
+            if not key.isdigit() or int(key) >= len(here):
+                raise ConfigError(f"--set {pair!r}: {key!r} is not a place in a list of {len(here)}")
+            place: Any = int(key)
+        else:
+            place = key
+        if last:
+            here[place] = merge(here, {key: value})[key] if isinstance(here, dict) else value
+            return
+        inner = here[place] if isinstance(here, list) else here.get(place)
+        if not isinstance(inner, (dict, list)):
+            here[place] = inner = {"name": inner} if isinstance(inner, str) else {}
+        here = inner
+
+
+def build(layers: Sequence[Layer]) -> RunConfig:
+    """Merge layers, lowest first, and check the result.
+
+    Raises:
+        ConfigError: A key is not known, missing, or has a value of the wrong type; names layer and key.
+
+    >>> build([("a.toml", {"task": "recommend"}), ("--set", {"batch_sise": 8})])
+    Traceback (most recent call last):
+    ...
+    negatives.errors.ConfigError: --set: no key is called 'batch_sise'; did you mean batch_size?
+    """
+    values: Values = {}
+    for _, layer in layers:
+        values = merge(values, layer)
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, layers)) from error
+
+
+def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
+    first = error.errors()[0]
+    where = tuple(part for part in first["loc"] if isinstance(part, int) or not _is_branch(part))
+    key = ".".join(str(part) for part in where)
+    source = next((label for label, layer in reversed(layers) if _holds(layer, where)), "")
+    prefix = f"{source}: " if source else ""
+    if first["type"] == "extra_forbidden":
+        return f"{prefix}no key is called {key!r}; {suggest(str(where[-1]), _section(where[:-1]).model_fields)}"
+    if first["type"] == "missing":
+        return f'{key} is missing; give it as an argument, or in the file as {key} = "..."'
+    fault = first["msg"].replace("Input should be", "should be").replace("Value error, ", "")
+    if first["type"] == "literal_error":
+        fault = suggest(str(first["input"]), _choices(_section(where[:-1]), str(where[-1])))
+    return f"{prefix}{key} = {first['input']!r}: {fault}"
+
+
+def _is_branch(part: str) -> bool:
+    """True for pydantic's own names of the branches of a union, such as ``dict[str,any]``."""
+    return part == "str" or "[" in part
+
+
+def _holds(layer: Mapping[str, Any], where: Sequence[str | int]) -> bool:
+    here: Any = layer
+    for part in where:
+        if not isinstance(here, Mapping) or part not in here:
+            return False
+        here = here[part]
+    return True
+
+
+def _section(where: Sequence[str | int]) -> type[Section]:
+    here: type[Section] = RunConfig
+    for part in where:
+        annotation = here.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            here = annotation
+    return here
+
+
+def _choices(section: type[Section], key: str) -> list[str]:
+    found: list[str] = []
+    pending = [section.model_fields[key].annotation]
+    while pending:
+        annotation = pending.pop()
+        if typing.get_origin(annotation) is Literal:
+            found += map(str, typing.get_args(annotation))
+        elif typing.get_origin(annotation) in (types.UnionType, typing.Union):
+            pending += typing.get_args(annotation)
+    return found
+
+
+def _without_empty(values: Mapping[str, Any]) -> Values:
+    kept: Values = {}
+    for key, value in values.items():
+        value = _without_empty(value) if isinstance(value, Mapping) else value
+        if value is not None and value != {}:
+            kept[key] = value
+    return kept
+
+
+__all__ = [
+    "EvaluationConfig",
+    "Layer",
+    "OptimiserConfig",
+    "PartSpec",
+    "RunConfig",
+    "SplitConfig",
+    "Values",
+    "apply_sets",
+    "build",
+    "load_config",
+    "merge",
+]

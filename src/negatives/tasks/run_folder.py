@@ -1,0 +1,221 @@
+"""The folder of a run: where its files lie, how they are written, and what they must not overwrite."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from torch import Tensor
+
+from negatives.config import PartSpec
+from negatives.errors import InputError
+from negatives.training import files
+
+CONFIG = "config.toml"
+METRICS = "metrics.json"
+HISTORY = "history.jsonl"
+MODEL = "model.safetensors"
+IDS = "ids.parquet"
+SAMPLER = "sampler.safetensors"
+CHECKPOINTS = "checkpoints"
+REPORT = "report.html"
+COMPARE = "compare.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder. Nothing is created before the first write, so bad input leaves nothing behind.
+
+    Args:
+        path: The folder.
+    """
+
+    path: Path
+
+    @staticmethod
+    def new(task: str, data: str | None, sampler: PartSpec | None, root: str | Path = "runs") -> RunFolder:
+        """An unused folder ``runs/<task>-<data>-<sampler>-<time>``."""
+        name = sampler.get("name", "custom") if isinstance(sampler, dict) else sampler or "default"
+        source = "offline" if data is None else Path(data).name.split(".")[0] or "data"
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        stem = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part) for part in (task, source, str(name))) + f"-{stamp}"
+        path, count = Path(root) / stem, 1
+        while path.exists():
+            count += 1
+            path = Path(root) / f"{stem}-{count}"
+        return RunFolder(path)
+
+    def check_free(self) -> None:
+        """Make sure that a new run may be written here; creates nothing.
+
+        Raises:
+            InputError: The folder holds a run or something else, is a file, or cannot be written.
+        """
+        if (self.path / CONFIG).exists() or (self.path / COMPARE).exists():
+            raise InputError(
+                "holds a run already", path=self.path, mend="add --resume to go on with it, or choose another --out"
+            )
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError("holds other files", path=self.path, mend="choose another folder with --out")
+        self._check_writable()
+
+    def check_run(self) -> None:
+        """Make sure that a run is here.
+
+        Raises:
+            InputError: There is no folder, or no run in it.
+        """
+        if not self.path.is_dir():
+            raise InputError("no such run folder", path=self.path, mend="check the path")
+        if not (self.path / CONFIG).exists():
+            raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, mend="give a folder of train")
+
+    def _check_writable(self) -> None:
+        nearest = self.path.absolute()
+        while not nearest.exists():
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise InputError("is a file, not a folder", path=nearest, mend="choose another folder with --out")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise InputError("cannot be written", path=nearest, mend="choose another folder with --out")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints lie."""
+        return self.path / CHECKPOINTS
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a JSON file; numbers that are not finite become null."""
+        text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+        return self._write(name, text + "\n")
+
+    def write_toml(self, name: str, values: Mapping[str, Any]) -> Path:
+        """Write a TOML file; entries that are None are left out."""
+        return self._write(name, tomli_w.dumps(_without_none(values)))
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file."""
+        return self._write(name, text)
+
+    def write_tensors(
+        self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+    ) -> Path:
+        """Write a safetensors file."""
+        path = self.path / name
+        files.write_tensors(path, tensors, metadata)
+        return path
+
+    def append(self, name: str, record: Mapping[str, Any]) -> None:
+        """Add one line of JSON to a file.
+
+        Raises:
+            OSError: The line could not be written; names the path.
+        """
+        path = self.path / name
+        line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            error.filename = str(path)
+            raise
+
+    def size(self, name: str) -> int:
+        """Bytes of a file, 0 if there is none; kept in checkpoints so that a resume can cut off later lines."""
+        path = self.path / name
+        return path.stat().st_size if path.exists() else 0
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file back to ``size`` bytes; does nothing if it is not longer."""
+        if self.size(name) > size:
+            os.truncate(self.path / name, size)
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file.
+
+        Raises:
+            InputError: The file is missing or not JSON.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(error.strerror or str(error), path=path, mend="train the run to its end") from error
+        except ValueError as error:
+            raise InputError(f"not JSON: {error}", path=path, mend="train the run again") from error
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self.path / name
+        files.write_bytes(path, text.encode("utf-8"))
+        return path
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON has: tensors and arrays become lists, paths text, NaN and infinity None.
+
+    >>> plain({"a": (1, float("nan"))})
+    {'a': [1, None]}
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+def environment(threads: int | None = None) -> dict[str, Any]:
+    """What the figures of a run depend on besides its configuration.
+
+    Args:
+        threads: Threads the run uses; None means all cores.
+    """
+    versions = {name: _version(name) for name in ("negatives", "torch", "numba", "numpy", "polars")}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": cores,
+        "threads": threads or cores,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(errors="replace"), re.MULTILINE)
+        if found:
+            return found.group(1).strip()
+    return platform.processor() or platform.machine()
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    return [_without_none(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+__all__ = ["RunFolder", "environment", "plain"]

@@ -1,0 +1,146 @@
+"""Checkpoints: a nested state in one safetensors file, without pickle, written atomically.
+
+Tensors are stored as they are. Everything else stands as JSON in the file's header, which keeps integers of any
+size and every float exactly. A SHA-256 over both is checked on reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import InputError
+from negatives.training.files import read_tensors, replacing, write_tensors
+from negatives.types import State
+
+FORMAT = "negatives-checkpoint-1"
+TAG = "$"
+
+
+def save(path: str | Path, state: Mapping[str, Any]) -> None:
+    """Write a state: dictionaries with text keys, lists, tuples, tensors, numbers, text, booleans and None.
+
+    Raises:
+        TypeError: The state holds something else; names its place.
+        OSError: The disk is full or the folder cannot be written; names the path.
+    """
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_encode(state, tensors, "state"))
+    write_tensors(path, tensors, {"format": FORMAT, "tree": tree, "sha256": _digest(tree, tensors)})
+
+
+def load(path: str | Path) -> State:
+    """Read what :func:`save` wrote, tensors on the CPU.
+
+    Raises:
+        InputError: The file is missing, cut short, changed, or no checkpoint.
+    """
+    tensors, metadata = read_tensors(path)
+    if metadata.get("format") != FORMAT:
+        raise InputError("not a checkpoint of this program", path=path, mend="give a file from checkpoints/")
+    if _digest(metadata["tree"], tensors) != metadata["sha256"]:
+        raise InputError("its checksum is wrong", path=path, mend="delete it and resume from an earlier one")
+    state: State = _decode(json.loads(metadata["tree"]), tensors)
+    return state
+
+
+def latest(folder: str | Path) -> Path | None:
+    """The checkpoint with the largest step in a folder, or None."""
+    return max(_steps(Path(folder)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """The checkpoints of one run: the newest few, and the best.
+
+    Args:
+        folder: Where they lie; made on the first save.
+        keep: How many of the newest stay.
+    """
+
+    folder: Path
+    keep: int = 2
+
+    @property
+    def best(self) -> Path:
+        """Where the best one lies, if there is one."""
+        return self.folder / "best.safetensors"
+
+    def save(self, step: int, state: Mapping[str, Any], *, best: bool = False) -> Path:
+        """Write the checkpoint of a step and drop those that are too old.
+
+        Args:
+            step: Steps done.
+            state: See :func:`save`.
+            best: True when this is the best so far.
+        """
+        path = self.folder / f"step-{step:012d}.safetensors"
+        save(path, state)
+        if best:
+            with replacing(self.best) as temporary:
+                temporary.unlink()
+                os.link(path, temporary)
+        for old in sorted(_steps(self.folder))[: -self.keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def save_best(self, state: Mapping[str, Any]) -> None:
+        """Write the best state only."""
+        save(self.best, state)
+
+    def latest(self) -> Path | None:
+        """The newest checkpoint, or None."""
+        return latest(self.folder)
+
+
+def _steps(folder: Path) -> list[Path]:
+    return list(folder.glob("step-*.safetensors"))
+
+
+def _encode(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        return {TAG: "tensor", "at": name}
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError(f"{place} has a key that is not text")
+        return {TAG: "dict", "of": {key: _encode(one, tensors, f"{place}.{key}") for key, one in value.items()}}
+    if isinstance(value, (list, tuple)):
+        items = [_encode(one, tensors, f"{place}.{index}") for index, one in enumerate(value)]
+        return items if isinstance(value, list) else {TAG: "tuple", "of": items}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise TypeError(f"{place} is a {type(value).__name__}, which a checkpoint cannot hold")
+
+
+def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_decode(one, tensors) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value[TAG] == "tensor":
+        return tensors[value["at"]]
+    if value[TAG] == "tuple":
+        return tuple(_decode(one, tensors) for one in value["of"])
+    return {key: _decode(one, tensors) for key, one in value["of"].items()}
+
+
+def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(tree.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+__all__ = ["Checkpoints", "latest", "load", "save"]
