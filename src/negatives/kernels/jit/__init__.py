@@ -1,0 +1,24 @@
+"""Numba kernels, each beside the function that calls it with tensors."""
+
+from negatives.kernels.jit.draw import draw_alias, draw_uniform
+from negatives.kernels.jit.members import contains, contains_pool, excluded_mass
+from negatives.kernels.jit.optimisers import adagrad_rows_, adam_rows_, sgd_rows_
+from negatives.kernels.jit.propagate import spmm
+from negatives.kernels.jit.scores import gather_scores, score_backward, sum_rows
+from negatives.kernels.jit.topk import top_k
+
+__all__ = [
+    "adagrad_rows_",
+    "adam_rows_",
+    "contains",
+    "contains_pool",
+    "draw_alias",
+    "draw_uniform",
+    "excluded_mass",
+    "gather_scores",
+    "score_backward",
+    "sgd_rows_",
+    "spmm",
+    "sum_rows",
+    "top_k",
+]

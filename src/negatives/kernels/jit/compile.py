@@ -1,0 +1,70 @@
+"""The one place that decides how kernels are compiled, and how tensors become their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numba.core import config
+from torch import Tensor
+
+from negatives.kernels.jit import cache
+
+Array = np.ndarray[Any, Any]
+FAST = {"reassoc", "contract"}
+
+
+def kernel(function: Callable[..., Any], *, fast: bool = False) -> Any:
+    """Compile at the first call, without the interpreter lock, with a cache on disk where the disk allows it.
+
+    Args:
+        function: The loop: arrays and numbers in, arrays out.
+        fast: Allow sums to be reordered and contracted; for inner products only.
+    """
+    flags = {"nogil": True, "fastmath": FAST if fast else False}
+    folder = cache.location()
+    if folder is None:
+        return numba.njit(**flags)(function)
+    before, config.CACHE_DIR = config.CACHE_DIR, folder
+    try:
+        return numba.njit(cache=True, **flags)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def fast_kernel(function: Callable[..., Any]) -> Any:
+    """:func:`kernel` with reordered sums."""
+    return kernel(function, fast=True)
+
+
+def array(tensor: Tensor, dtype: Any) -> Array:
+    """A contiguous NumPy view of one type, so that each kernel compiles once."""
+    return np.require(tensor.detach().numpy(), dtype=dtype, requirements=["C", "A"])
+
+
+def index(tensor: Tensor, size: int, what: str) -> Array:
+    """int64 view of ids that a kernel will follow without looking.
+
+    Raises:
+        IndexError: An id lies outside ``[0, size)``.
+    """
+    found = array(tensor, np.int64)
+    if tensor.numel():
+        low, high = (int(end) for end in torch.aminmax(tensor))
+        if low < 0 or high >= size:
+            raise IndexError(f"{what} must lie in [0, {size}); found {low} to {high}: leave out or replace such ids")
+    return found
+
+
+def in_place(table: Tensor) -> Array:
+    """The memory of a table that a kernel is to change.
+
+    Raises:
+        ValueError: The table is not contiguous float32, so that a copy would be changed instead.
+    """
+    if not table.is_contiguous() or table.dtype != torch.float32:
+        raise ValueError("a table that is changed in place must be contiguous float32")
+    return table.detach().numpy()

@@ -1,0 +1,124 @@
+"""Membership in the known items of a query."""
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negatives.kernels.jit.compile import Array, array, index, kernel
+from negatives.kernels.threads import by_chunks
+from negatives.types import Csr
+
+_local = threading.local()
+
+
+@kernel
+def is_known(indices, lo, hi, item):
+    """Binary search in the sorted ``indices[lo:hi]``."""
+    while lo < hi:
+        mid = (lo + hi) >> 1
+        if indices[mid] < item:
+            lo = mid + 1
+        elif indices[mid] == item:
+            return True
+        else:
+            hi = mid
+    return False
+
+
+@kernel
+def _contains(queries, indptr, indices, ids, out, start, stop):
+    for r in range(start, stop):
+        lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
+        for j in range(ids.shape[1]):
+            out[r, j] = is_known(indices, lo, hi, ids[r, j])
+
+
+@kernel
+def _link(pool, last, before):
+    """Chain equal pool items: ``last[item]`` is the last slot that holds it, ``before[slot]`` the one before."""
+    for j in range(pool.size):
+        before[j] = last[pool[j]]
+        last[pool[j]] = j
+
+
+@kernel
+def _unlink(pool, last):
+    for j in range(pool.size):
+        last[pool[j]] = -1
+
+
+@kernel
+def _contains_pool(queries, indptr, indices, last, before, out, start, stop):
+    for r in range(start, stop):
+        out[r, :] = False
+        for p in range(indptr[queries[r]], indptr[queries[r] + 1]):
+            j = last[indices[p]]
+            while j >= 0:
+                out[r, j] = True
+                j = before[j]
+
+
+@kernel
+def _excluded_mass(queries, indptr, indices, probability, out, start, stop):
+    for r in range(start, stop):
+        total = 0.0
+        for p in range(indptr[queries[r]], indptr[queries[r] + 1]):
+            total += np.float64(probability[indices[p]])
+        out[r] = total
+
+
+def sets(known: Csr | None, queries: Tensor | None) -> tuple[Array, Array, Array]:
+    """Row ids, row starts and sorted columns for a kernel; all empty when nothing is excluded."""
+    if known is None or queries is None:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
+    rows = index(queries, known.n_rows, "queries")
+    return rows, array(known.indptr, np.int64), array(known.indices, np.int32)
+
+
+def scratch(size: int) -> Array:
+    """``(size,)`` int32 of -1, kept per thread. Whoever changes it puts it back, or calls :func:`spoil`."""
+    held: Array | None = getattr(_local, "scratch", None)
+    if held is None or held.size < size:
+        held = _local.scratch = np.full(size, -1, np.int32)
+    return held
+
+
+def spoil() -> None:
+    """Forget the scratch array of this thread, because it may not be clean."""
+    _local.scratch = None
+
+
+def contains(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
+    out = np.empty(tuple(ids.shape), np.bool_)
+    members, items = sets(known, queries), array(ids, np.int64)
+    by_chunks(lambda a, b: _contains(*members, items, out, a, b), len(out), 8 * items.shape[1])
+    return torch.from_numpy(out)
+
+
+def contains_pool(known: Csr, queries: Tensor, pool: Tensor) -> Tensor:
+    out = np.empty((queries.numel(), pool.numel()), np.bool_)
+    members = sets(known, queries)
+    items = index(pool, 1 << 31, "pool")
+    last, before = scratch(max(known.n_cols, int(items.max(initial=-1)) + 1)), np.empty(len(items), np.int32)
+    try:
+        _link(items, last, before)
+        by_chunks(lambda a, b: _contains_pool(*members, last, before, out, a, b), len(out), 64 + len(items) // 8)
+        _unlink(items, last)
+    except BaseException:
+        spoil()
+        raise
+    return torch.from_numpy(out)
+
+
+def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
+    out = np.empty(queries.numel(), np.float64)
+    members, shares = sets(known, queries), array(probability, np.float32)
+    if len(shares) < known.n_cols:
+        raise ValueError(f"probability has {len(shares)} items, the known sets {known.n_cols}")
+    by_chunks(lambda a, b: _excluded_mass(*members, shares, out, a, b), len(out), 32)
+    return torch.from_numpy(out)

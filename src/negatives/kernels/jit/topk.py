@@ -1,0 +1,101 @@
+"""The best columns of each row of scores, known items skipped."""
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negatives.kernels.jit.compile import array, kernel
+from negatives.kernels.jit.members import sets
+from negatives.kernels.threads import by_chunks
+from negatives.types import Csr
+
+_BLOCK = 64
+
+
+@kernel
+def _sink(best, ids, at, size):
+    """Restore the heap below ``at``; its root is the worst entry kept: least score, then largest id."""
+    value, item = best[at], ids[at]
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and (best[other] < best[child] or (best[other] == best[child] and ids[other] > ids[child])):
+            child = other
+        if best[child] > value or (best[child] == value and ids[child] < item):
+            break
+        best[at], ids[at] = best[child], ids[child]
+        at = child
+    best[at], ids[at] = value, item
+
+
+@kernel
+def _sort(best, ids, n):
+    """Heap order to descending order."""
+    for end in range(n - 1, 0, -1):
+        best[0], best[end] = best[end], best[0]
+        ids[0], ids[end] = ids[end], ids[0]
+        _sink(best, ids, 0, end)
+
+
+@kernel
+def _any_above(row, start, stop, worst):
+    count = np.int32(0)
+    for i in range(start, stop):
+        count += np.int32(row[i] > worst)
+    return count > 0
+
+
+@kernel
+def _row(row, indices, lo, hi, best, ids):
+    """Fill one row of ``best`` and ``ids``; gives how many were found."""
+    k, n = best.size, 0
+    worst = np.float32(-np.inf)
+    for start in range(0, row.size, _BLOCK):
+        stop = min(start + _BLOCK, row.size)
+        if not _any_above(row, start, stop, worst):
+            continue
+        for i in range(start, stop):
+            if not row[i] > worst:
+                continue
+            while lo < hi and indices[lo] < i:
+                lo += 1
+            if lo < hi and indices[lo] == i:
+                continue
+            if n < k:
+                best[n], ids[n] = row[i], i
+                n += 1
+                if n == k:
+                    for at in range(k // 2 - 1, -1, -1):
+                        _sink(best, ids, at, k)
+            else:
+                best[0], ids[0] = row[i], i
+                _sink(best, ids, 0, k)
+            if n == k:
+                worst = best[0]
+    return n
+
+
+@kernel
+def _top_k(scores, queries, indptr, indices, best, ids, start, stop):
+    for r in range(start, stop):
+        lo, hi = np.int64(0), np.int64(0)
+        if queries.size:
+            lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
+        n = _row(scores[r], indices, lo, hi, best[r], ids[r])
+        if n < best.shape[1]:
+            for at in range(n // 2 - 1, -1, -1):
+                _sink(best[r], ids[r], at, n)
+        _sort(best[r], ids[r], n)
+
+
+def top_k(scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None) -> tuple[Tensor, Tensor]:
+    values, members = array(scores, np.float32), sets(exclude, queries)
+    ids, best = np.full((len(values), k), -1, np.int64), np.full((len(values), k), -np.inf, np.float32)
+    if k:
+        by_chunks(lambda a, b: _top_k(values, *members, best, ids, a, b), len(ids), values.shape[1])
+    return torch.from_numpy(ids), torch.from_numpy(best)
