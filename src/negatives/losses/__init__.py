@@ -1,1 +1,75 @@
-"""TODO registry."""
+"""Losses over one positive and ``k`` negatives per row.
+
+Every loss is a class for the registry and a function of the same name in lower case that gives the mean over
+the rows: ``losses.bpr(positive, negative, negatives)``. Classes and functions load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from negatives.registry import Registry
+
+if TYPE_CHECKING:
+    from negatives.losses.base import Loss as Loss
+    from negatives.losses.bpr_loss import BPR as BPR
+    from negatives.losses.bpr_loss import bpr as bpr
+    from negatives.losses.bsl_loss import BSL as BSL
+    from negatives.losses.bsl_loss import bsl as bsl
+    from negatives.losses.ccl_loss import CosineContrastive as CosineContrastive
+    from negatives.losses.ccl_loss import ccl as ccl
+    from negatives.losses.hinge_loss import Hinge as Hinge
+    from negatives.losses.hinge_loss import hinge as hinge
+    from negatives.losses.info_nce_loss import InfoNCE as InfoNCE
+    from negatives.losses.info_nce_loss import info_nce as info_nce
+    from negatives.losses.logistic_loss import Logistic as Logistic
+    from negatives.losses.logistic_loss import logistic as logistic
+    from negatives.losses.nce_loss import NCE as NCE
+    from negatives.losses.nce_loss import nce as nce
+    from negatives.losses.sampled_softmax_loss import SampledSoftmax as SampledSoftmax
+    from negatives.losses.sampled_softmax_loss import sampled_softmax as sampled_softmax
+
+_ROWS = (
+    ("bpr", "negatives.losses.bpr_loss:BPR"),
+    ("hinge", "negatives.losses.hinge_loss:Hinge"),
+    ("ccl", "negatives.losses.ccl_loss:CosineContrastive"),
+    ("logistic", "negatives.losses.logistic_loss:Logistic"),
+    ("sampled_softmax", "negatives.losses.sampled_softmax_loss:SampledSoftmax"),
+    ("info_nce", "negatives.losses.info_nce_loss:InfoNCE"),
+    ("bsl", "negatives.losses.bsl_loss:BSL"),
+    ("nce", "negatives.losses.nce_loss:NCE"),
+)
+registry: Registry[Loss] = Registry("losses", _ROWS)
+
+_WHERE = {"Loss": "negatives.losses.base"}
+for _name, _target in _ROWS:
+    _module, _, _class = _target.partition(":")
+    _WHERE |= {_name: _module, _class: _module}
+
+__all__ = [
+    "BPR",
+    "BSL",
+    "NCE",
+    "CosineContrastive",
+    "Hinge",
+    "InfoNCE",
+    "Logistic",
+    "Loss",
+    "SampledSoftmax",
+    "bpr",
+    "bsl",
+    "ccl",
+    "hinge",
+    "info_nce",
+    "logistic",
+    "nce",
+    "registry",
+    "sampled_softmax",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

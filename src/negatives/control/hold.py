@@ -1,0 +1,93 @@
+"""Hold a signal at a target by feedback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from negatives.control.base import Controller
+from negatives.control.checks import finite
+from negatives.control.history import History, append, restore
+from negatives.errors import ConfigError
+from negatives.types import State
+
+
+@dataclass(slots=True)
+class Hold(Controller):
+    """Integral controller in the log domain: ``v <- clip(v exp(±rate · clip((target - y)/scale, -1, 1)), low, high)``.
+
+    ``y`` is the signal, smoothed: ``y <- y + (1 - smoothing)(measured - y)``. ``scale`` is ``|target|``, or 1 for a
+    target of zero. A signal that is missing or not finite changes nothing.
+
+    Args:
+        signal: Name of the signal, see :mod:`negatives.control.signals`.
+        target: Value at which the signal is to stay.
+        start: First value of the number.
+        low: Smallest value, above zero.
+        high: Largest value.
+        rate: Largest change of ``log v`` at one observation.
+        rises: True when a larger number makes the signal larger.
+        smoothing: Share of the old smoothed signal that is kept, from 0 to below 1.
+
+    Raises:
+        ConfigError: A parameter does not fit.
+
+    >>> hold = Hold("violation_rate", target=0.2, start=1.0, low=0.1, high=10.0)
+    >>> hold.observe({"violation_rate": 0.1})
+    >>> round(hold.value, 4)
+    1.0513
+    """
+
+    signal: str
+    target: float
+    start: float
+    low: float
+    high: float
+    rate: float = 0.1
+    rises: bool = True
+    smoothing: float = 0.8
+    history: History = field(default_factory=list, init=False, repr=False)
+    _value: float = field(default=0.0, init=False, repr=False)
+    _smoothed: float | None = field(default=None, init=False, repr=False)
+    _count: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.signal, str) or not self.signal:
+            raise ConfigError(f"hold: signal is {self.signal!r}; it must be the name of a signal")
+        finite("hold", target=self.target, start=self.start, low=self.low, high=self.high, rate=self.rate)
+        finite("hold", smoothing=self.smoothing)
+        if not 0.0 < self.low <= self.start <= self.high:
+            raise ConfigError(f"hold: 0 < low <= start <= high fails for {self.low:g}, {self.start:g}, {self.high:g}")
+        if self.rate <= 0.0 or not 0.0 <= self.smoothing < 1.0:
+            raise ConfigError("hold: rate must be above zero, and smoothing from 0 to below 1")
+        self._value = float(self.start)
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    def observe(self, signals: Mapping[str, float]) -> None:
+        measured = signals.get(self.signal, math.nan)
+        if not math.isfinite(measured):
+            return
+        old = measured if self._smoothed is None else self._smoothed
+        self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
+        error = (self.target - self._smoothed) / (abs(self.target) or 1.0)
+        push = self.rate * min(max(error, -1.0), 1.0)
+        self._value = min(max(self._value * math.exp(push if self.rises else -push), self.low), self.high)
+        self._count += 1
+        append(self.history, self._count, self._value)
+
+    def state(self) -> State:
+        return {
+            "value": self._value,
+            "smoothed": self._smoothed,
+            "count": self._count,
+            "history": [list(pair) for pair in self.history],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._value, self._smoothed, self._count = state["value"], state["smoothed"], state["count"]
+        self.history = restore(state["history"])

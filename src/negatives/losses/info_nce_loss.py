@@ -1,0 +1,39 @@
+"""InfoNCE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from negatives.losses.base import Loss
+from negatives.losses.ops import check_above, log_sum_exp
+from negatives.types import Negatives
+
+
+@dataclass(slots=True)
+class InfoNCE(Loss):
+    """Cross-entropy of the positive among its negatives: ``-log( e^{s⁺/T} / (e^{s⁺/T} + sum_j w_j e^{s_j/T}) )``.
+
+    Needs no ``log_q``. With the weights of :class:`negatives.selection.HardContrastive` it is the hard
+    contrastive loss of Robinson et al. (2021).
+
+    Args:
+        temperature: ``T``.
+
+    Source: van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018.
+    """
+
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_above("temperature", self.temperature)
+
+    def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        return softplus(log_sum_exp(negative, self.temperature, negatives) - positive / self.temperature)
+
+
+def info_nce(positive: Tensor, negative: Tensor, negatives: Negatives, temperature: float = 0.1) -> Tensor:
+    """Mean of :class:`InfoNCE` over the rows."""
+    return InfoNCE(temperature)(positive, negative, negatives)

@@ -1,0 +1,44 @@
+"""Logistic loss with negative sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from negatives.losses.base import Loss
+from negatives.losses.ops import masked, weighted_mean, weighted_sum
+from negatives.types import Negatives
+
+
+@dataclass(slots=True)
+class Logistic(Loss):
+    """Negative sampling of word2vec: ``-log σ(s⁺ + margin) - sum_j w_j log σ(-s_j - margin)``.
+
+    With ``mean`` the sum is divided by the number of allowed negatives: together with the weights of
+    :class:`negatives.selection.SelfAdversarial` that is the loss of RotatE.
+
+    Args:
+        margin: Added to all scores, ``gamma`` of RotatE.
+        mean: Average the negatives instead of adding them up.
+
+    Source: Mikolov et al., Distributed Representations of Words and Phrases, NIPS 2013; Sun et al., RotatE,
+    ICLR 2019.
+    """
+
+    margin: float = 0.0
+    mean: bool = False
+
+    def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        pulled = softplus(-positive - self.margin) * negatives.ok.any(1)
+        shifted = negative if self.margin == 0.0 else negative + self.margin
+        reduce = weighted_mean if self.mean else weighted_sum
+        return pulled + reduce(softplus(masked(shifted, negatives.ok)), negatives)
+
+
+def logistic(
+    positive: Tensor, negative: Tensor, negatives: Negatives, margin: float = 0.0, mean: bool = False
+) -> Tensor:
+    """Mean of :class:`Logistic` over the rows."""
+    return Logistic(margin, mean)(positive, negative, negatives)

@@ -1,0 +1,48 @@
+"""Sampled softmax with log-q correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from negatives.losses.base import Loss
+from negatives.losses.ops import check_above, known_log_q, log_sum_exp
+from negatives.types import Negatives
+
+
+@dataclass(slots=True)
+class SampledSoftmax(Loss):
+    """Cross-entropy of the positive among sampled negatives, corrected for how often each is sampled.
+
+    ``-log( e^{s⁺/T} / (e^{s⁺/T} + sum_j w_j e^{s_j/T - log(k q_j)}) )``
+
+    The sum estimates the softmax's denominator over all allowed items without bias, so the loss approaches the
+    full softmax as ``k`` grows. Where the positive is not marked by a guard it counts twice; use a guard on the
+    row's own positive.
+
+    Args:
+        temperature: ``T``; divides scores of positives and negatives.
+        correction: False leaves ``log(k q)`` out, and ``log_q`` may be unknown.
+
+    Source: Bengio and Senécal, Adaptive Importance Sampling, IEEE TNN 2008; Jean et al., ACL 2015.
+    """
+
+    temperature: float = 1.0
+    correction: bool = True
+
+    def __post_init__(self) -> None:
+        check_above("temperature", self.temperature)
+
+    def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
+        rest = log_sum_exp(negative, self.temperature, negatives, log_q)
+        return softplus(rest - positive / self.temperature)
+
+
+def sampled_softmax(
+    positive: Tensor, negative: Tensor, negatives: Negatives, temperature: float = 1.0, correction: bool = True
+) -> Tensor:
+    """Mean of :class:`SampledSoftmax` over the rows."""
+    return SampledSoftmax(temperature, correction)(positive, negative, negatives)

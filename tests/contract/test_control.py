@@ -1,0 +1,229 @@
+"""Schedules, controllers, their builder and the signals they read."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from negatives.control import BackOff, Constant, Hold, Linear, Schedule, build_part, knob, registry, value_of
+from negatives.control.history import LIMIT
+from negatives.control.signals import false_negative_signals, signals
+from negatives.errors import ConfigError
+from negatives.selection import registry as selections
+from negatives.types import Context, Csr, Negatives
+
+SCHEDULES = {
+    "constant": ({"value": 2.0}, (2.0, 2.0, 2.0)),
+    "linear": ({"start": 1.0, "stop": 3.0}, (1.0, 2.0, 3.0)),
+    "cosine": ({"start": 4.0, "stop": 0.0}, (4.0, 2.0, 0.0)),
+    "exponential": ({"start": 1.0, "stop": 100.0}, (1.0, 10.0, 100.0)),
+    "step": ({"values": [1, 2, 5], "at_progress": [0.5, 0.9]}, (1.0, 2.0, 5.0)),
+    "warm_up": ({"value": 3.0, "share": 0.5}, (0.0, 3.0, 3.0)),
+}
+CONTROLLERS = {
+    "hold": {"signal": "gap", "target": 0.5, "start": 1.0, "low": 0.1, "high": 10.0},
+    "back_off": {"signal": "gap", "start": 4.0, "low": 0.5},
+}
+
+
+def test_every_entry_has_a_row() -> None:
+    assert set(registry) == set(SCHEDULES) | set(CONTROLLERS)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_values(name: str) -> None:
+    values, expected = SCHEDULES[name]
+    made = knob({"schedule": name} | values)
+    assert isinstance(made, Schedule)
+    assert [made.at(p) for p in (0.0, 0.5, 1.0)] == pytest.approx(expected)
+    assert made == knob({"schedule": name} | values)
+
+
+def test_schedule_flat_outside_its_span() -> None:
+    line = Linear(1.0, 3.0, begin=0.2, end=0.4)
+    assert [line.at(p) for p in (0.0, 0.3, 0.9)] == pytest.approx([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"schedule": "liner", "start": 0, "stop": 1}, "linear"),
+        ({"schedule": "linear", "start": 0}, "stop"),
+        ({"schedule": "linear", "start": math.nan, "stop": 1}, "finite"),
+        ({"schedule": "linear", "start": "a", "stop": 1}, "finite"),
+        ({"schedule": "linear", "start": 0, "stop": 1, "begin": 0.5, "end": 0.5}, "begin"),
+        ({"schedule": "exponential", "start": 0, "stop": 1}, "above zero"),
+        ({"schedule": "step", "values": [1], "at_progress": [0.5]}, "values"),
+        ({"schedule": "step", "values": 1, "at_progress": [0.5]}, "list"),
+        ({"schedule": "step", "values": [1, 2, 3], "at_progress": [0.5, 0.2]}, "rise"),
+        ({"schedule": "hold"}, "controller"),
+        ({"hold": "gap", "target": 1}, "start"),
+        ({"hold": "gap", "target": 1, "start": 0, "low": 0, "high": 1}, "low"),
+        ({"hold": "", "target": 1, "start": 1, "low": 1, "high": 1}, "signal"),
+        ({"hold": "gap", "target": 1, "start": 1, "low": 1, "high": 1, "rate": 0}, "rate"),
+        ({"back_off": "gap", "start": 1, "low": 2}, "low"),
+        ({"back_off": "gap", "start": 2, "low": 1, "drop": 1.5}, "drop"),
+        ({}, "not a number"),
+        ("fast", "not a number"),
+        (True, "not a number"),
+        (math.inf, "not a number"),
+    ],
+)
+def test_wrong_knobs_are_named(spec: object, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        knob(spec)
+
+
+def test_knob_passes_numbers_and_knobs_through() -> None:
+    made = Constant(1.0)
+    assert knob(made) is made
+    assert knob(3) == 3
+    assert value_of(knob({"back_off": "gap", "start": 2.0, "low": 1.0}), 0.3) == 2.0
+
+
+def test_build_part_turns_fields_into_knobs() -> None:
+    part = build_part(selections, {"name": "softmax", "k": 3, "temperature": {"schedule": "constant", "value": 2}})
+    assert part.temperature == Constant(2)
+    assert part.k == 3
+    with pytest.raises(ConfigError, match=r"softmax\.temperature.*not a number"):
+        build_part(selections, {"name": "softmax", "temperature": "hot"})
+    with pytest.raises(ConfigError, match="softmax"):
+        build_part(selections, {"name": "sofmax"})
+    assert build_part(selections, "all") == selections.build("all")
+
+
+@pytest.mark.parametrize(("rises", "power"), [(True, 1.0), (False, -1.0), (True, 0.3)])
+def test_hold_brings_a_noisy_plant_to_its_target(rises: bool, power: float) -> None:
+    hold = Hold("y", target=0.2, start=1.0, low=1e-3, high=1e3, rises=rises)
+    noise = torch.randn(400, generator=torch.Generator().manual_seed(1)).tolist()
+    plant = [0.03 * hold.value**power]
+    for shock in noise:
+        hold.observe({"y": plant[-1] * (1.0 + 0.1 * shock)})
+        plant.append(0.03 * hold.value**power)
+    assert sum(plant[-100:]) / 100 == pytest.approx(0.2, rel=0.05)
+
+
+def test_hold_stays_in_bounds_and_ignores_nan() -> None:
+    hold = Hold("y", target=1.0, start=1.0, low=0.5, high=2.0)
+    for bad in ({"y": math.nan}, {"y": math.inf}, {"other": 3.0}, {}):
+        hold.observe(bad)
+    assert hold.value == 1.0
+    for _ in range(50):
+        hold.observe({"y": 0.0})
+    assert hold.value == 2.0
+    for _ in range(200):
+        hold.observe({"y": 50.0})
+    assert hold.value == 0.5
+
+
+def test_back_off_halves_at_a_collapse_and_recovers() -> None:
+    back = BackOff("y", start=8.0, low=1.0, smoothing=0.0)
+    back.observe({"y": 1.0})
+    back.observe({"y": 0.3})
+    assert back.value == 4.0
+    for _ in range(100):
+        back.observe({"y": 0.3})
+    assert back.value == 8.0
+    level = 0.3
+    for _ in range(9):
+        level *= 0.3
+        back.observe({"y": level})
+    assert back.value == 1.0
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_state_round_trip_and_bounded_history(name: str) -> None:
+    one, two = registry.build({"name": name} | CONTROLLERS[name]), registry.build({"name": name} | CONTROLLERS[name])
+    noise = torch.rand(3000, generator=torch.Generator().manual_seed(2)).tolist()
+    for value in noise[:1500]:
+        one.observe({"gap": value})
+    two.load_state(json.loads(json.dumps(one.state())))
+    for value in noise[1500:]:
+        one.observe({"gap": value})
+        two.observe({"gap": value})
+    assert one.value == two.value
+    assert one.state() == two.state()
+    assert len(one.history) <= LIMIT
+    assert one.history[0][0] == 1
+    assert one.history[-1] == (3000, one.value)
+
+
+def _negatives(ids: list[list[int]], ok: list[list[bool]], weight: list[list[float]] | None = None) -> Negatives:
+    return Negatives(torch.tensor(ids), None, torch.tensor(ok), None if weight is None else torch.tensor(weight))
+
+
+def test_signals_by_hand() -> None:
+    neg = _negatives([[1, 1, 2], [3, 4, 5]], [[True, True, False], [True, False, False]])
+    positive, negative = torch.tensor([1.0, 0.0]), torch.tensor([[2.0, 0.0, 9.0], [-1.0, 9.0, math.nan]])
+    found = signals(positive, negative, neg, pool_scores=torch.tensor([[0.0, 2.0], [-1.0, 1.0]]))
+    sigma = [1 / (1 + math.exp(-x)) for x in (1.0, -1.0, -1.0)]
+    assert found["violation_rate"] == pytest.approx(1 / 3)
+    assert found["gap"] == pytest.approx((-1.0 + 1.0) / 2)
+    assert found["gradient_share"] == pytest.approx(sum(sigma) / 3)
+    assert found["effective_sample_size"] == pytest.approx(1.0)
+    assert found["ok_share"] == pytest.approx(0.5)
+    assert found["duplicate_share"] == pytest.approx(1 / 6)
+    assert found["hardness"] == pytest.approx((1 - 1 - 1) / 3 / math.sqrt(2))
+    weighted = _negatives(neg.ids.tolist(), neg.ok.tolist(), [[3.0, 1.0, 7.0], [0.0, 1.0, 1.0]])
+    found = signals(positive, negative, weighted)
+    assert found["violation_rate"] == pytest.approx(3 / 4)
+    assert found["effective_sample_size"] == pytest.approx(16 / (2 * 10))
+    assert "hardness" not in found
+
+
+def test_signals_of_no_allowed_negative_are_nan() -> None:
+    found = signals(torch.zeros(1), torch.zeros(1, 2), _negatives([[0, 0]], [[False, False]]))
+    assert math.isnan(found["violation_rate"])
+    assert math.isnan(found["gap"])
+    assert found["ok_share"] == 0.0
+
+
+def _context(queries: torch.Tensor) -> Context:
+    return Context(queries, torch.zeros_like(queries), torch.arange(queries.numel()))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("weights", [False, True])
+def test_false_negatives_against_brute_force(shared: bool, weights: bool) -> None:
+    made = torch.Generator().manual_seed(5)
+    rows, k, n_items = 40, 12, 30
+    canaries = Csr.from_pairs(
+        torch.randint(0, 10, (25,), generator=made), torch.randint(0, n_items, (25,), generator=made), 12, n_items
+    )
+    queries = torch.randint(0, 12, (rows,), generator=made)
+    ids = torch.randint(0, n_items, (1 if shared else rows, k), generator=made).expand(rows, k)
+    ok = torch.rand(rows, k, generator=made) < 0.8
+    weight = torch.rand(rows, k, generator=made) if weights else None
+    found = false_negative_signals(Negatives(ids, None, ok, weight), _context(queries), canaries, n_items, 0.1)
+    hits = total = expected = 0.0
+    count = 0
+    for r in range(rows):
+        own = set(canaries.row(int(queries[r])).tolist())
+        for j in range(k):
+            w = float(ok[r, j]) * (1.0 if weight is None else float(weight[r, j]))
+            total += w
+            expected += w * len(own) / n_items
+            hits += w * (int(ids[r, j]) in own)
+            count += bool(ok[r, j]) and int(ids[r, j]) in own
+    assert count > 0
+    assert found["canary_hits"] == count
+    assert found["false_negative_rate"] == pytest.approx(hits / total / 0.1, rel=1e-5)
+    assert found["false_negative_lift"] == pytest.approx(hits / expected, rel=1e-5)
+
+
+def test_lift_of_uniform_draws_is_one_and_a_large_batch_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = torch.Generator().manual_seed(6)
+    n_items, rows, k = 50, 4000, 16
+    canaries = Csr(torch.arange(0, 61, 3), torch.tensor([1, 7, 30] * 20, dtype=torch.int32), n_items)
+    neg = Negatives(torch.randint(0, n_items, (rows, k), generator=made), None, torch.ones(rows, k, dtype=torch.bool))
+    context = _context(torch.randint(0, 20, (rows,), generator=made))
+    whole = false_negative_signals(neg, context, canaries, n_items)
+    assert whole["false_negative_lift"] == pytest.approx(1.0, abs=0.06)
+    assert "false_negative_rate" not in whole
+    monkeypatch.setattr("negatives.control.signals.LOOKUPS", 9600)
+    part = false_negative_signals(neg, context, canaries, n_items)
+    assert 0 < part["canary_hits"] < whole["canary_hits"]
+    assert part["false_negative_lift"] == pytest.approx(1.0, abs=0.3)

@@ -1,0 +1,217 @@
+"""Every loss: oracle, masks, weights, dtypes, gradients, refusals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from negatives import losses
+from negatives.errors import ConfigError, LogQUnknown
+from negatives.losses import Loss, registry
+from negatives.types import Negatives
+
+
+def _softplus(x: float) -> float:
+    return math.log1p(math.exp(-abs(x))) + max(x, 0.0)
+
+
+Pairs = list[tuple[float, float, float]]
+"""Score, log q and weight of the allowed negatives of one row."""
+
+
+def _softmax(s: float, pairs: Pairs, k: int, t: float, corrected: bool) -> float:
+    total = sum(w * math.exp(x / t - corrected * (math.log(k) + q)) for x, q, w in pairs)
+    return -math.log(math.exp(s / t) / (math.exp(s / t) + total))
+
+
+def _nce(s: float, pairs: Pairs, k: int, log_q: float) -> float:
+    def noise(q: float) -> float:
+        return math.log(k) + q
+
+    return _softplus(noise(log_q) - s) + sum(w * _softplus(x - noise(q)) for x, q, w in pairs)
+
+
+def _mean(pairs: Pairs, term: Callable[[float], float]) -> float:
+    return sum(w * term(x) for x, _, w in pairs) / len(pairs)
+
+
+ROWS: dict[str, tuple[dict[str, object], Callable[[float, Pairs, int, float], float]]] = {
+    "bpr": ({}, lambda s, p, k, q: _mean(p, lambda x: _softplus(x - s))),
+    "hinge": ({"margin": 0.5}, lambda s, p, k, q: _mean(p, lambda x: max(0.0, 0.5 - s + x))),
+    "ccl": (
+        {"margin": 0.1, "weight": 3.0},
+        lambda s, p, k, q: 1 - s + 3 * _mean(p, lambda x: max(0.0, x - 0.1)),
+    ),
+    "logistic": ({}, lambda s, p, k, q: _softplus(-s) + sum(w * _softplus(x) for x, _, w in p)),
+    "sampled_softmax": ({"temperature": 0.5}, lambda s, p, k, q: _softmax(s, p, k, 0.5, True)),
+    "info_nce": ({"temperature": 0.7}, lambda s, p, k, q: _softmax(s, p, k, 0.7, False)),
+    "bsl": (
+        {"temperature": 0.4, "positive_temperature": 0.9},
+        lambda s, p, k, q: -s / 0.9 + math.log(_mean(p, lambda x: math.exp(x / 0.4))),
+    ),
+    "nce": ({}, lambda s, p, k, q: _nce(s, p, k, q)),
+}
+SECOND_FORMS = [
+    ("sampled_softmax", {"correction": False}, lambda s, p, k, q: _softmax(s, p, k, 1.0, False)),
+    (
+        "logistic",
+        {"margin": 2.0, "mean": True},
+        lambda s, p, k, q: _softplus(-s - 2) + _mean(p, lambda x: _softplus(x + 2)),
+    ),
+]
+CASES = [(name, *row) for name, row in ROWS.items()] + SECOND_FORMS
+NEEDS_LOG_Q = ("sampled_softmax", "nce")
+
+
+def _loss(name: str, parameters: dict[str, object]) -> Loss:
+    return registry.build({"name": name} | parameters)
+
+
+def _batch(rows: int = 6, k: int = 5, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Negatives]:
+    made = torch.Generator().manual_seed(3)
+    ok = torch.rand(rows, k, generator=made) < 0.7
+    ok[0], ok[1] = False, True
+    neg = Negatives(
+        torch.randint(0, 9, (rows, k), generator=made),
+        torch.log(torch.rand(rows, k, generator=made) + 0.05),
+        ok,
+        torch.rand(rows, k, generator=made) + 0.1,
+        positive_log_q=torch.log(torch.rand(rows, generator=made) + 0.05),
+    )
+    draw = [torch.randn(shape, generator=made, dtype=torch.float64).to(dtype) for shape in ((rows,), (rows, k))]
+    return draw[0].requires_grad_(), draw[1].requires_grad_(), neg
+
+
+def test_every_entry_has_a_row() -> None:
+    assert set(registry) == set(ROWS)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "parameters", "oracle"), CASES)
+def test_brute_force(name: str, parameters: dict[str, object], oracle: Callable[..., float], weighted: bool) -> None:
+    positive, negative, neg = _batch()
+    if not weighted:
+        neg = replace(neg, weight=None)
+    positive, negative = positive.detach(), negative.detach()
+    found = _loss(name, parameters).rows(positive, negative, neg)
+    assert neg.log_q is not None
+    assert neg.positive_log_q is not None
+    weight = torch.ones_like(neg.log_q) if neg.weight is None else neg.weight
+    for row, value in enumerate(found.tolist()):
+        pairs = [
+            (float(negative[row, j]), float(neg.log_q[row, j]), float(weight[row, j]))
+            for j in range(neg.k)
+            if neg.ok[row, j]
+        ]
+        expected = oracle(float(positive[row]), pairs, neg.k, float(neg.positive_log_q[row])) if pairs else 0.0
+        assert value == pytest.approx(expected, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize(("name", "parameters", "_oracle"), CASES)
+def test_masked_slots_count_for_nothing(name: str, parameters: dict[str, object], _oracle: object) -> None:
+    loss = _loss(name, parameters)
+    positive, negative, neg = _batch()
+    before = loss.rows(positive, negative, neg)
+    grads = torch.autograd.grad(before.sum(), (positive, negative))
+    assert (grads[1][~neg.ok] == 0).all()
+    assert grads[0][0] == 0
+    assert before[0] == 0
+    assert neg.log_q is not None
+    assert neg.weight is not None
+    for junk in (1e4, math.inf, -math.inf, math.nan):
+        spoilt = negative.detach().masked_fill(~neg.ok, junk).requires_grad_()
+        other = replace(
+            neg,
+            ids=neg.ids.masked_fill(~neg.ok, 7),
+            log_q=neg.log_q.masked_fill(~neg.ok, junk),
+            weight=neg.weight.masked_fill(~neg.ok, abs(junk)),
+        )
+        after = loss.rows(positive, spoilt, other)
+        assert torch.equal(before, after)
+        assert torch.equal(torch.autograd.grad(after.sum(), spoilt)[0], grads[1])
+
+
+@pytest.mark.parametrize(("name", "parameters", "_oracle"), CASES)
+@pytest.mark.parametrize("shared", [False, True])
+def test_gradients_are_exact(name: str, parameters: dict[str, object], _oracle: object, shared: bool) -> None:
+    positive, negative, neg = _batch()
+    if shared:
+        assert neg.log_q is not None
+        everywhere = torch.ones((1, 1), dtype=torch.bool).expand(neg.ids.shape)
+        neg = replace(neg, log_q=neg.log_q[:1].double().expand(neg.ids.shape), ok=everywhere)
+    assert torch.autograd.gradcheck(lambda p, n: _loss(name, parameters).rows(p, n, neg), (positive, negative))
+
+
+@pytest.mark.parametrize(("name", "parameters", "_oracle"), CASES)
+def test_dtypes_extremes_and_determinism(name: str, parameters: dict[str, object], _oracle: object) -> None:
+    loss = _loss(name, parameters)
+    exact = loss.rows(*_batch())
+    positive, negative, neg = _batch(dtype=torch.float32)
+    once, again = loss.rows(positive, negative, neg), loss.rows(positive, negative, neg)
+    assert once.dtype == torch.float32
+    assert torch.equal(once, again)
+    assert torch.allclose(once.double(), exact, atol=1e-4)
+    for scale in (1e3, -1e3):
+        grads = torch.autograd.grad(loss(positive * scale, negative * scale, neg), (positive, negative))
+        assert all(bool(grad.isfinite().all()) for grad in grads)
+    rough = loss.rows(positive.bfloat16(), negative.bfloat16(), neg)
+    assert torch.allclose(rough.double(), exact, atol=0.2, rtol=0.05)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_weight_passes_no_gradient_and_the_function_is_the_mean(name: str) -> None:
+    positive, negative, neg = _batch()
+    assert neg.weight is not None
+    watched = replace(neg, weight=neg.weight.requires_grad_())
+    found = getattr(losses, name)(positive, negative, watched, **ROWS[name][0])
+    assert torch.equal(found, _loss(name, ROWS[name][0]).rows(positive, negative, neg).mean())
+    assert torch.autograd.grad(found, watched.weight, allow_unused=True)[0] is None
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_log_q_unknown(name: str) -> None:
+    positive, negative, neg = _batch()
+    neg = replace(neg, log_q=None, positive_log_q=None)
+    if name in NEEDS_LOG_Q:
+        with pytest.raises(LogQUnknown, match="needs log_q"):
+            _loss(name, {})(positive, negative, neg)
+    else:
+        assert _loss(name, {})(positive, negative, neg).isfinite()
+
+
+def test_nce_needs_the_positives_too() -> None:
+    positive, negative, neg = _batch()
+    with pytest.raises(LogQUnknown, match="positive_log_q"):
+        losses.nce(positive, negative, replace(neg, positive_log_q=None))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("sampled_softmax", {"temperature": 0.0}),
+        ("info_nce", {"temperature": -1.0}),
+        ("bsl", {"temperature": math.nan}),
+        ("bsl", {"positive_temperature": 0.0}),
+        ("hinge", {"margin": -0.1}),
+        ("ccl", {"margin": -2.0}),
+        ("ccl", {"weight": -1.0}),
+    ],
+)
+def test_wrong_parameters_are_named(name: str, parameters: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(parameters))):
+        _loss(name, parameters)
+
+
+def test_weights_of_zero_equal_a_mask() -> None:
+    positive, negative, neg = _batch()
+    ones = neg.ok.double()
+    unmasked = replace(neg, ok=torch.ones_like(neg.ok), weight=ones)
+    masked = replace(neg, weight=None)
+    for name in ("logistic", "sampled_softmax", "info_nce"):
+        one, two = (_loss(name, {}).rows(positive, negative, each) for each in (unmasked, masked))
+        assert torch.allclose(one[1:], two[1:])
