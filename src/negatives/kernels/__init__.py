@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-import torch
 from torch import Tensor
 
 from negatives.kernels.alias import AliasTable, build_alias
@@ -89,6 +88,7 @@ def draw_uniform(
         ValueError: ``n_items`` is out of range, or the known sets do not fit.
         IndexError: A query has no row in ``known``.
 
+    >>> import torch
     >>> draw_uniform(torch.arange(2), 3, 10, key=7).shape
     torch.Size([2, 3])
     """
@@ -163,6 +163,7 @@ def sum_rows(index: Tensor, values: Tensor, size: int | None = None) -> tuple[Te
     Returns:
         The distinct indices ``(u,)`` int64 in order of first use and the sums ``(u, d)``.
 
+    >>> import torch
     >>> sum_rows(torch.tensor([4, 1, 4]), torch.tensor([[1.0], [2.0], [3.0]]))
     (tensor([4, 1]), tensor([[4.],
             [2.]]))
@@ -245,6 +246,7 @@ def top_k(
     Returns:
         ids ``(rows, k)`` int64 and values ``(rows, k)``; -1 and -inf where fewer are left.
 
+    >>> import torch
     >>> top_k(torch.tensor([[0.5, 2.0, 2.0, 1.0]]), 3)[0].tolist()
     [[1, 2, 3]]
     """

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
 
 LEAST = 1 << 14
 """Elementary steps that are worth a thread of their own."""
@@ -47,7 +49,7 @@ def _pool(n: int) -> ThreadPoolExecutor:
 
 
 def _run(run: Chunk, bounds: Sequence[int], n: int) -> None:
-    pairs = [(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if a < b]
+    pairs = [(a, b) for a, b in pairwise(bounds) if a < b]
     for done in [_pool(n).submit(run, a, b) for a, b in pairs]:
         done.result()
 
@@ -62,7 +64,7 @@ def by_chunks(run: Chunk, rows: int, cost: int = 1) -> None:
     _run(run, [rows * i // chunks for i in range(chunks + 1)], n)
 
 
-def by_weight(run: Chunk, starts: Sequence[int], cost: int = 1) -> None:
+def by_weight(run: Chunk, starts: Any, cost: int = 1) -> None:
     """Call ``run(start, stop)`` on chunks of groups with about equal numbers of entries.
 
     Args:

@@ -1,152 +1,199 @@
-"""Every kernel in plain tensor operations, for tensors on any device."""
+"""Every kernel in plain tensor operations, for tensors on any device.
+
+Sums run over sorted segments, so that results do not change from run to run as atomic additions would.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from negatives.kernels.alias import AliasTable
-from negatives.randomness import bits, integers
+from negatives.kernels.alias import QUANTUM, AliasTable
+from negatives.randomness import bits, integers, uniforms
 from negatives.types import Csr
+
+BUDGET = 1 << 24
+"""Numbers that a temporary tensor may hold."""
 
 
 def _locate(known: Csr, queries: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Position of the first known item not below ``ids`` ``(rows, k)`` and the end of each row's set."""
-    lo = known.indptr[queries][:, None].expand(ids.shape).clone()
-    end = known.indptr[queries + 1][:, None].expand(ids.shape)
-    hi = end.clone()
+    """Position of the first known item not below ``ids`` ``(n,)`` and the end of each query's set ``(n,)``."""
+    lo, end = known.indptr[queries], known.indptr[queries + 1]
+    hi, last = end, max(known.nnz - 1, 0)
     widest = int((end - lo).max()) if ids.numel() else 0
     for _ in range(widest.bit_length()):
         middle = (lo + hi) >> 1
-        less = (lo < hi) & (known.indices[middle.clamp(max=max(known.nnz - 1, 0))] < ids)
         open_ = lo < hi
-        lo = torch.where(less, middle + 1, lo)
-        hi = torch.where(open_ & ~less, middle, hi)
+        less = open_ & (known.indices[middle.clamp(max=last)] < ids)
+        lo, hi = torch.where(less, middle + 1, lo), torch.where(open_ & ~less, middle, hi)
     return lo, end
 
 
-def contains(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
+def _member(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
     if not known.nnz:
         return torch.zeros(ids.shape, dtype=torch.bool, device=ids.device)
     at, end = _locate(known, queries, ids)
     return (at < end) & (known.indices[at.clamp(max=known.nnz - 1)] == ids)
 
 
-def contains_pool(known: Csr, queries: Tensor, pool: Tensor) -> Tensor:
-    return contains(known, queries, pool.expand(queries.numel(), -1))
+def _listed(known: Csr, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Known items of ``queries`` ``(rows,)`` laid end to end: row numbers, items, and items per row."""
+    starts = known.indptr[queries]
+    lengths = known.indptr[queries + 1] - starts
+    rows = torch.repeat_interleave(torch.arange(queries.numel(), device=queries.device), lengths)
+    offset = torch.arange(rows.numel(), device=queries.device) - (lengths.cumsum(0) - lengths)[rows]
+    return rows, known.indices[starts[rows] + offset].to(torch.int64), lengths
 
 
-def _retry(draw, k: int, tries: int, known: Csr | None, queries: Tensor | None) -> Tensor:  # type: ignore[no-untyped-def]
-    slots = torch.arange(k)
-    ids: Tensor = draw(slots)
+def _segments(lengths: Tensor, cols: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
+    """``out[s] = sum_p weights[p] dense[cols[p]]`` over consecutive segments; some columns at a time."""
+    d = dense.shape[1]
+    out = torch.zeros(lengths.numel(), d, dtype=dense.dtype, device=dense.device)
+    step = max(1, BUDGET // max(cols.numel(), 1))
+    for c in range(0, d if cols.numel() else 0, step):
+        block = weights[:, None] * dense[:, c : c + step][cols]
+        out[:, c : c + step] = torch.segment_reduce(block, "sum", lengths=lengths, axis=0, unsafe=True)
+    return out
+
+
+def _by_target(targets: Tensor, sources: Tensor, weights: Tensor, dense: Tensor) -> tuple[Tensor, Tensor]:
+    """Distinct ``targets`` ``(n,)`` in order of first use, with the weighted sums of their rows of ``dense``."""
+    order = torch.argsort(targets, stable=True)
+    distinct, lengths = torch.unique_consecutive(targets[order], return_counts=True)
+    summed = _segments(lengths, sources[order], weights[order], dense)
+    by_use = torch.argsort(order[lengths.cumsum(0) - lengths])
+    return distinct[by_use], summed[by_use]
+
+
+def _reject(
+    draw: Callable[[Tensor, Tensor], Tensor],
+    examples: Tensor,
+    k: int,
+    queries: Tensor | None,
+    known: Csr | None,
+    tries: int,
+) -> Tensor:
+    """``draw(examples, slots)`` everywhere, then again where the item is known; -1 where no try has passed."""
+    ids = draw(examples[:, None], torch.arange(k, device=examples.device))
     if known is None or queries is None:
         return ids
-    bad = contains(known, queries, ids)
-    for attempt in range(1, tries):
-        if not bool(bad.any()):
+    rows = torch.arange(examples.numel(), device=ids.device).repeat_interleave(k)
+    cols = torch.arange(k, device=ids.device).repeat(examples.numel())
+    for attempt in range(1, tries + 1):
+        refused = _member(known, queries[rows], ids[rows, cols])
+        rows, cols = rows[refused], cols[refused]
+        if not rows.numel():
             break
-        ids = torch.where(bad, draw(slots + k * attempt), ids)
-        bad = contains(known, queries, ids)
-    return torch.where(bad, -1, ids)
+        ids[rows, cols] = draw(examples[rows], cols + k * attempt) if attempt < tries else -1
+    return ids
 
 
-def _allowed(known: Csr, query: Tensor, n_items: int) -> Tensor:
-    allowed = torch.ones(n_items, dtype=torch.bool, device=known.indices.device)
-    allowed[known.row(int(query)).long()] = False
-    return allowed
+def _nth_allowed(known: Csr, queries: Tensor, nth: Tensor) -> Tensor:
+    """The item with ``nth`` ``(n,)`` allowed items before it, by binary search."""
+    first = known.indptr[queries]
+    lo, hi = first, known.indptr[queries + 1]
+    for _ in range(int((hi - lo).max()).bit_length()):
+        middle = (lo + hi) >> 1
+        open_ = lo < hi
+        passed = open_ & (known.indices[middle.clamp(max=known.nnz - 1)] - (middle - first) <= nth)
+        lo, hi = torch.where(passed, middle + 1, lo), torch.where(open_ & ~passed, middle, hi)
+    return nth + lo - first
 
 
 def draw_uniform(
     examples: Tensor, k: int, n_items: int, key: int, queries: Tensor | None, known: Csr | None, tries: int
 ) -> Tensor:
-    rows = examples[:, None]
-    ids = _retry(lambda s: integers(key, rows, s.to(rows.device), n_items), k, tries, known, queries)
-    if known is None or queries is None:
+    ids = _reject(lambda e, s: integers(key, e, s, n_items), examples, k, queries, known, tries)
+    rows, cols = (ids < 0).nonzero(as_tuple=True)
+    if known is None or queries is None or not rows.numel():
         return ids
-    for r, j in (ids < 0).nonzero().tolist():
-        left = _allowed(known, queries[r], n_items).nonzero()[:, 0]
-        if left.numel():
-            ids[r, j] = left[integers(key, examples[r], j + k * tries, left.numel())]
+    left = n_items - known.lengths()[queries[rows]]
+    hashed = (bits(key, examples[rows], cols + k * tries) >> 32) & 0xFFFFFFFF
+    ids[rows, cols] = torch.where(left > 0, _nth_allowed(known, queries[rows], hashed * left >> 32), -1)
     return ids
 
 
 def draw_alias(
     table: AliasTable, examples: Tensor, k: int, key: int, queries: Tensor | None, known: Csr | None, tries: int
 ) -> Tensor:
-    rows = examples[:, None]
     n_items = table.alias.numel()
 
-    def draw(slots: Tensor) -> Tensor:
-        hashed = bits(key, rows, slots.to(rows.device))
+    def draw(rows: Tensor, slots: Tensor) -> Tensor:
+        hashed = bits(key, rows, slots)
         bucket = (((hashed >> 32) & 0xFFFFFFFF) * n_items) >> 32
         keep = (hashed & 0xFFFFFFFF) < (table.threshold[bucket].to(torch.int64) & 0xFFFFFFFF)
         return torch.where(keep, bucket, table.alias[bucket].to(torch.int64))
 
-    ids = _retry(draw, k, tries, known, queries)
-    if known is None or queries is None:
+    ids = _reject(draw, examples, k, queries, known, tries)
+    open_rows = (ids < 0).any(1).nonzero()[:, 0]
+    if known is None or queries is None or not open_rows.numel():
         return ids
-    for r, j in (ids < 0).nonzero().tolist():
-        weights = table.probability.double() * _allowed(known, queries[r], n_items)
-        if float(weights.sum()) > 0:
-            share = ((bits(key, examples[r], j + k * tries) >> 11) & ((1 << 53) - 1)).double() * 2.0**-53
-            below = weights.cumsum(0) <= share * weights.sum()
-            ids[r, j] = min(int(below.sum()), int(weights.nonzero()[-1]))
+    units = (table.probability.double() * QUANTUM).to(torch.int64).clamp(min=(table.probability > 0).to(torch.int64))
+    for part in open_rows.split(max(1, BUDGET // n_items)):
+        share = uniforms(key, examples[part, None], torch.arange(k, device=ids.device) + k * tries)
+        ids[part] = torch.where(ids[part] < 0, _enumerate(units, known, queries[part], share), ids[part])
     return ids
 
 
+def _enumerate(units: Tensor, known: Csr, queries: Tensor, share: Tensor) -> Tensor:
+    """For ``share`` ``(rows, k)`` of the allowed total, the item on which it falls; -1 for a total of zero."""
+    rows, items, _ = _listed(known, queries)
+    allowed = units.repeat(queries.numel(), 1)
+    allowed[rows, items] = 0
+    sums = allowed.cumsum(1)
+    total = sums[:, -1:]
+    target = torch.minimum((share * total.double()).to(torch.int64), total - 1)
+    return torch.where(total > 0, torch.searchsorted(sums, target, right=True), -1)
+
+
+def contains(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
+    return _member(known, queries[:, None].expand(ids.shape), ids)
+
+
+def contains_pool(known: Csr, queries: Tensor, pool: Tensor) -> Tensor:
+    distinct, inverse = torch.unique(pool, return_inverse=True)
+    marks = torch.zeros(queries.numel(), distinct.numel(), dtype=torch.bool, device=pool.device)
+    if distinct.numel():
+        rows, items, _ = _listed(known, queries)
+        at = torch.searchsorted(distinct, items).clamp(max=distinct.numel() - 1)
+        found = distinct[at] == items
+        marks[rows[found], at[found]] = True
+    return marks[:, inverse]
+
+
 def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
-    sums = torch.zeros(known.nnz + 1, dtype=torch.float64, device=queries.device)
-    sums[1:] = probability.double()[known.indices.long()].cumsum(0)
-    return sums[known.indptr[queries + 1]] - sums[known.indptr[queries]]
+    _, items, lengths = _listed(known, queries)
+    return _segments(lengths, items, torch.ones_like(items), probability.double()[:, None])[:, 0]
 
 
 def gather_scores(query_table: Tensor, item_table: Tensor, queries: Tensor, ids: Tensor) -> Tensor:
-    vectors = query_table[queries]
-    out = torch.empty(ids.shape, device=ids.device)
-    for j in range(ids.shape[1]):  # one slot at a time, so that memory stays (rows, d)
-        out[:, j] = (vectors * item_table[ids[:, j]]).sum(1)
+    vectors, (n, k) = query_table[queries], ids.shape
+    out = torch.empty(n, k, dtype=vectors.dtype, device=ids.device)
+    step = max(1, BUDGET // max(k * vectors.shape[1], 1))
+    for r in range(0, n, step):
+        part = slice(r, r + step)
+        torch.bmm(item_table[ids[part]], vectors[part, :, None], out=out[part, :, None])
     return out
 
 
 def score_backward(
     query_table: Tensor, item_table: Tensor, queries: Tensor, ids: Tensor, grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    vectors = query_table[queries]
-    distinct = _first_use(ids[grad != 0])
-    slot = torch.full((len(item_table),), -1, dtype=torch.int64, device=ids.device)
-    slot[distinct] = torch.arange(distinct.numel(), device=ids.device)
-    per_row = torch.zeros_like(vectors)
-    summed = torch.zeros(distinct.numel(), vectors.shape[1], device=ids.device)
-    for j in range(ids.shape[1]):
-        g = grad[:, j : j + 1]
-        per_row += g * item_table[ids[:, j]]
-        used = grad[:, j] != 0
-        summed.index_add_(0, slot[ids[used, j]], (g * vectors)[used])
-    return per_row, distinct, summed
-
-
-def _first_use(index: Tensor) -> Tensor:
-    distinct, inverse = torch.unique(index, return_inverse=True)
-    first = torch.full((distinct.numel(),), index.numel(), dtype=torch.int64, device=index.device)
-    first.scatter_reduce_(0, inverse, torch.arange(index.numel(), device=index.device), "amin")
-    return distinct[torch.argsort(first)]
+    rows, cols = (grad != 0).nonzero(as_tuple=True)
+    weights, items = grad[rows, cols], ids[rows, cols]
+    per_row = _segments(torch.bincount(rows, minlength=ids.shape[0]), items, weights, item_table)
+    return per_row, *_by_target(items, rows, weights, query_table[queries])
 
 
 def sum_rows(index: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    distinct = _first_use(index)
-    slot = torch.empty(size, dtype=torch.int64, device=index.device)
-    slot[distinct] = torch.arange(distinct.numel(), device=index.device)
-    sums = torch.zeros(distinct.numel(), values.shape[1], device=values.device)
-    return distinct, sums.index_add_(0, slot[index], values)
+    ones = torch.ones(index.numel(), dtype=values.dtype, device=values.device)
+    return _by_target(index, torch.arange(index.numel(), device=index.device), ones, values)
 
 
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
-    rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1, device=indptr.device), indptr.diff())
-    out = torch.zeros(indptr.numel() - 1, dense.shape[1], device=dense.device)
-    for start in range(0, len(rows), 1 << 20):  # a million pairs at a time bounds the memory
-        part = slice(start, start + (1 << 20))
-        out.index_add_(0, rows[part], values[part, None] * dense[indices[part].long()])
-    return out
+    return _segments(indptr.diff(), indices.to(torch.int64), values, dense)
 
 
 def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float) -> None:
@@ -171,26 +218,25 @@ def adam_rows_(
     weight_decay: float,
     betas: tuple[float, float],
 ) -> None:
-    first, second = moments
     grad = grad + weight_decay * table[rows]
-    first[rows] = betas[0] * first[rows] + (1 - betas[0]) * grad
-    second[rows] = betas[1] * second[rows] + (1 - betas[1]) * grad * grad
-    corrected = first[rows] / (1 - betas[0] ** step)
-    table[rows] -= lr * corrected / ((second[rows] / (1 - betas[1] ** step)).sqrt() + 1e-8)
+    first, second = moments[0][rows].lerp_(grad, 1 - betas[0]), moments[1][rows].lerp_(grad * grad, 1 - betas[1])
+    moments[0][rows], moments[1][rows] = first, second
+    rate = lr * (1 - betas[1] ** step) ** 0.5 / (1 - betas[0] ** step)
+    table[rows] -= rate * first / (second.sqrt() + 1e-8)
 
 
 def top_k(scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None) -> tuple[Tensor, Tensor]:
-    scores = scores.clone()
+    n_rows, n = scores.shape
+    scores = torch.where(scores.isnan(), -torch.inf, scores + 0.0)  # the sum also turns -0 into 0
     if exclude is not None and queries is not None:
-        lengths = exclude.indptr[queries + 1] - exclude.indptr[queries]
-        rows = torch.repeat_interleave(torch.arange(len(queries), device=scores.device), lengths)
-        offset = torch.arange(len(rows), device=scores.device) - (lengths.cumsum(0) - lengths)[rows]
-        scores[rows, exclude.indices[exclude.indptr[queries][rows] + offset].long()] = -torch.inf
-    order = torch.sort(scores, dim=1, descending=True, stable=True)
-    values, ids = order.values[:, :k].clone(), order.indices[:, :k].clone()
-    ids[values == -torch.inf] = -1
-    if ids.shape[1] < k:
-        short = k - ids.shape[1]
-        ids = torch.nn.functional.pad(ids, (0, short), value=-1)
-        values = torch.nn.functional.pad(values, (0, short), value=-torch.inf)
+        rows, items, _ = _listed(exclude, queries)
+        scores[rows, items] = -torch.inf
+    code = scores.view(torch.int32)
+    code = (code ^ ((code >> 31) & 0x7FFFFFFF)).to(torch.int64)  # integers in the order of the scores
+    codes = (code << 32) | (0xFFFFFFFF - torch.arange(n, device=scores.device))
+    best = torch.topk(codes, min(k, n), dim=1).indices
+    ids = torch.full((n_rows, k), -1, dtype=torch.int64, device=scores.device)
+    values = torch.full((n_rows, k), -torch.inf, device=scores.device)
+    values[:, : best.shape[1]] = scores.gather(1, best)
+    ids[:, : best.shape[1]] = torch.where(values[:, : best.shape[1]] > -torch.inf, best, -1)
     return ids, values

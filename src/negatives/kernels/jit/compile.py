@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numba.core.config
 import numpy as np
 import torch
-from numba.core import config
 from torch import Tensor
 
 from negatives.kernels.jit import cache
 
+compiler: Any = numba
 Array = np.ndarray[Any, Any]
 FAST = {"reassoc", "contract"}
 
@@ -27,10 +28,11 @@ def kernel(function: Callable[..., Any], *, fast: bool = False) -> Any:
     flags = {"nogil": True, "fastmath": FAST if fast else False}
     folder = cache.location()
     if folder is None:
-        return numba.njit(**flags)(function)
+        return compiler.njit(**flags)(function)
+    config = compiler.core.config
     before, config.CACHE_DIR = config.CACHE_DIR, folder
     try:
-        return numba.njit(cache=True, **flags)(function)
+        return compiler.njit(cache=True, **flags)(function)
     finally:
         config.CACHE_DIR = before
 
