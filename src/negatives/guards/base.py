@@ -19,6 +19,11 @@ class Guard(Part, ABC):
         """True when the guard reads the scores, so that it runs after scoring."""
         return False
 
+    @property
+    def keeps_log_q(self) -> bool:
+        """False when the guard's marks break the promise of ``log_q``; the sampler then drops it."""
+        return True
+
     @abstractmethod
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """``(rows, m)`` bool, True where the candidate may stay. The sampler combines all guards by *and*."""

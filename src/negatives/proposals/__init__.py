@@ -1,1 +1,56 @@
-"""TODO registry."""
+"""Where candidates come from. One distribution, one file, one row of the table.
+
+>>> from negatives.proposals import registry
+>>> registry.build({"name": "uniform", "n_items": 9}).n_items
+9
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from negatives.registry import Registry
+
+if TYPE_CHECKING:
+    from negatives.proposals.base import Proposal as Proposal
+    from negatives.proposals.in_batch import InBatch as InBatch
+    from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
+    from negatives.proposals.log_uniform import LogUniform as LogUniform
+    from negatives.proposals.mixed import Mixed as Mixed
+    from negatives.proposals.popularity import Popularity as Popularity
+    from negatives.proposals.uniform import Uniform as Uniform
+
+ROWS = [
+    ("uniform", "negatives.proposals.uniform:Uniform"),
+    ("popularity", "negatives.proposals.popularity:Popularity"),
+    ("log_uniform", "negatives.proposals.log_uniform:LogUniform"),
+    ("learned_unigram", "negatives.proposals.learned_unigram:LearnedUnigram"),
+    ("in_batch", "negatives.proposals.in_batch:InBatch"),
+    ("mixed", "negatives.proposals.mixed:Mixed"),
+]
+
+registry: Registry[Proposal] = Registry("proposals", ROWS)
+
+_CLASSES = {target.partition(":")[2]: target.partition(":")[0] for _, target in ROWS} | {
+    "Proposal": "negatives.proposals.base"
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a proposal's class when it is first asked for."""
+    if name not in _CLASSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_CLASSES[name]), name)
+
+
+__all__ = [
+    "InBatch",
+    "LearnedUnigram",
+    "LogUniform",
+    "Mixed",
+    "Popularity",
+    "Proposal",
+    "Uniform",
+    "registry",
+]

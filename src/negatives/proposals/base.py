@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from negatives.proposals import rejection
 from negatives.types import Context, Csr, Part
 
 
@@ -19,13 +20,16 @@ class Proposal(Part, ABC):
         """True when the distribution depends on the query, so that no pool can be shared by a batch."""
         return False
 
+    def observe(self, context: Context) -> None:
+        """Take in one training batch after its negatives were drawn; learned proposals override it."""
+
     @abstractmethod
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """Draw ``k`` items with replacement for each row of ``context``.
 
         Args:
             context: The batch; ``context.pooled()`` when one pool serves the whole batch.
-            k: Number of draws per row.
+            k: Number of draws per row; a proposal may give fewer columns for a pool where it says so.
             key: Random stream; draw ``(row, slot)`` depends on ``(key, context.examples[row], slot)`` only.
             exclude: Items that must not be drawn, per query. The distribution is then the one conditional on
                 not being excluded, and ``log_q`` is normalised accordingly.
@@ -37,3 +41,7 @@ class Proposal(Part, ABC):
     @abstractmethod
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log-probability ``(rows, n)`` float32 of ``ids`` ``(rows, n)`` for each row, nothing excluded."""
+
+    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
+        """``(rows,)`` float32, ``log(1 - Q(excluded))`` for each row's query; -inf where nothing is left."""
+        return rejection.log_allowed(self, context, exclude)

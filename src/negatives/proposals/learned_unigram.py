@@ -1,0 +1,119 @@
+"""Popularity that is estimated while training, from the positives that pass by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.kernels import AliasTable
+from negatives.proposals.base import Proposal
+from negatives.proposals.popularity import power_weights
+from negatives.proposals.static import StaticTable
+from negatives.types import Catalogue, Context, Csr, State
+
+LARGE = 1e12
+
+
+@dataclass(slots=True)
+class LearnedUnigram(Proposal):
+    """Draw items in proportion to a power of a running, decayed estimate of their frequency.
+
+    After each batch ``c_i <- decay * c_i + (positives of the batch that are i)``; every ``every`` batches the
+    table is rebuilt with ``q(i)`` proportional to ``(c_i + smoothing)^alpha``. Draws and ``log_q`` are always
+    those of the table in use. The first table is uniform. With ``smoothing`` 0, items not seen by the time of
+    a rebuild have weight zero.
+
+    Source: after the streaming frequency estimate of Yi et al., 2019, "Sampling-bias-corrected neural modeling
+    for large corpus item recommendations". That estimates the gap between two appearances of an item in hashed
+    buckets; this counts appearances, exactly, with exponential decay.
+
+    Args:
+        decay: Share of the counts kept at each batch, in ``(0, 1]``; 0.999 remembers about 1,000 batches.
+        alpha: The power.
+        smoothing: Added to every decayed count.
+        every: Batches between two rebuilds of the table.
+        n_items: Number of items; taken from the data when left out.
+
+    Raises:
+        ConfigError: A value is out of range, or the number of items is not known at the first draw.
+    """
+
+    decay: float = 0.999
+    alpha: float = 0.75
+    smoothing: float = 1.0
+    every: int = 100
+    n_items: int | None = None
+    _counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64), init=False, repr=False)
+    _unit: float = field(default=1.0, init=False, repr=False)
+    _step: int = field(default=0, init=False, repr=False)
+    _table: StaticTable | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.decay <= 1.0:
+            raise ConfigError(f"learned_unigram: decay must be above 0 and at most 1, not {self.decay}")
+        if self.every < 1:
+            raise ConfigError(f"learned_unigram: every must be at least 1, not {self.every}")
+        if not self.smoothing >= 0:
+            raise ConfigError(f"learned_unigram: smoothing must be at least 0, not {self.smoothing}")
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Take the number of items from the data, unless it was given."""
+        self.n_items = self.n_items or catalogue.n_items
+
+    def observe(self, context: Context) -> None:
+        """Count the positives of one batch. The counts are kept in units that grow, so that decay is free."""
+        self._ready()
+        self._unit /= self.decay
+        positives = context.positives.to(self._counts.device)
+        self._counts.index_add_(0, positives, torch.full(positives.shape, self._unit, dtype=torch.float64))
+        self._step += 1
+        rebuild = self._step % self.every == 0
+        if rebuild or self._unit > LARGE:
+            self._counts /= self._unit
+            self._unit = 1.0
+        if rebuild:
+            weights = power_weights(self._counts, self.alpha, self.smoothing, "learned_unigram")
+            self._table = StaticTable.of(weights, "learned_unigram")
+
+    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.draw`."""
+        return self._ready().draw(context, k, key, exclude)
+
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
+        """See :meth:`Proposal.log_prob`; of the table in use."""
+        return self._ready().mass.log_prob(ids)
+
+    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
+        """See :meth:`Proposal.log_allowed`."""
+        return self._ready().mass.log_allowed(context, exclude)
+
+    def state(self) -> State:
+        """Counts, their unit, the step and the table in use."""
+        table = self._ready().alias
+        return {
+            "counts": self._counts.clone(),
+            "unit": self._unit,
+            "step": self._step,
+            "threshold": table.threshold.cpu(),
+            "alias": table.alias.cpu(),
+            "probability": table.probability.cpu(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+        self._counts, self._unit, self._step = state["counts"].clone(), float(state["unit"]), int(state["step"])
+        self.n_items = self._counts.numel()
+        self._table = StaticTable(AliasTable(state["threshold"], state["alias"], state["probability"]))
+
+    def _ready(self) -> StaticTable:
+        if self._table is None:
+            if not self.n_items or self.n_items < 1:
+                raise ConfigError("learned_unigram does not know the items; give n_items=N or bind the sampler")
+            self._counts = torch.zeros(self.n_items, dtype=torch.float64)
+            self._table = StaticTable.of(torch.ones(self.n_items), "learned_unigram")
+        return self._table

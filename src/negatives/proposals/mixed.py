@@ -1,0 +1,130 @@
+"""A weighted mixture of proposals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.proposals.base import Proposal
+from negatives.proposals.rejection import conditional_log_q, derived, pick
+from negatives.randomness import Purpose, stream, uniforms
+from negatives.registry import Spec
+from negatives.types import Catalogue, Context, Csr, State
+
+
+@dataclass(slots=True)
+class Mixed(Proposal):
+    """Draw each item from one of several proposals, chosen by weight; ``log_q`` is that of the mixture.
+
+    ``q(i) = sum_c w_c q_c(i)``. With items ``X`` excluded, component ``c`` is chosen in proportion to
+    ``w_c (1 - Q_c(X))`` and drawn conditionally, which gives exactly ``q(i) / sum_c w_c (1 - Q_c(X))``.
+
+    Source: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in
+    recommendations", there with in-batch and uniform draws in fixed numbers; here the component is drawn anew for
+    every slot, so that the mixture's ``log_q`` is exact.
+
+    Args:
+        parts: Proposals, or their names or mappings with ``name`` and parameters.
+        weights: One positive number per part; equal when left out. They are normalised.
+
+    Raises:
+        ConfigError: No parts, or weights that do not fit.
+
+    >>> mix = Mixed(["uniform", {"name": "popularity", "alpha": 1.0}], [3, 1])
+    >>> mix.bind(Catalogue(n_queries=1, n_items=2, counts=torch.tensor([0, 5])))
+    >>> context = Context(torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
+    >>> mix.log_prob(torch.tensor([[0, 1]]), context).exp()
+    tensor([[0.3750, 0.6250]])
+    """
+
+    parts: Sequence[Proposal | Spec]
+    weights: Sequence[float] | None = None
+    _shares: list[float] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        from negatives.proposals import registry
+
+        self.parts = [part if isinstance(part, Proposal) else registry.build(part) for part in self.parts]
+        given = [1.0] * len(self.parts) if self.weights is None else [float(weight) for weight in self.weights]
+        if not self.parts or len(given) != len(self.parts):
+            raise ConfigError(f"mixed needs one weight per part, but has {len(self.parts)} parts, {len(given)} weights")
+        if not all(math.isfinite(weight) and weight > 0 for weight in given):
+            raise ConfigError(f"mixed: weights must be positive and finite, not {given}; leave unused parts out")
+        self._shares = [weight / sum(given) for weight in given]
+
+    @property
+    def proposals(self) -> list[Proposal]:
+        """The parts, built."""
+        return [part for part in self.parts if isinstance(part, Proposal)]
+
+    @property
+    def conditional(self) -> bool:
+        """True when any part depends on the query."""
+        return any(part.conditional for part in self.proposals)
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Bind every part."""
+        for part in self.proposals:
+            part.bind(catalogue)
+
+    def observe(self, context: Context) -> None:
+        """Show the batch to every part."""
+        for part in self.proposals:
+            part.observe(context)
+
+    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.draw`.
+
+        A part that gives a pool of fewer than ``k`` items (in-batch, a small batch) repeats them, so that the
+        shares stay those of the mixture.
+        """
+        log_shares = self._log_shares(context.device).expand(context.rows, -1)
+        if exclude is not None:
+            log_shares = log_shares + torch.stack([part.log_allowed(context, exclude) for part in self.proposals], 1)
+        which = self._choose(log_shares, context, k, key)
+        ids = torch.full((context.rows, k), -1, dtype=torch.int64, device=context.device)
+        for index, part in enumerate(self.proposals):
+            drawn, _ = part.draw(context, k, derived(key, index), exclude)
+            if drawn.shape[1] < k:
+                drawn = drawn[:, torch.arange(k, device=drawn.device) % drawn.shape[1]]
+            ids = torch.where(which == index, drawn, ids)
+        log_prob = self.log_prob(ids.clamp(min=0), context)
+        log_rest = log_shares.logsumexp(1) if exclude is not None else torch.zeros_like(log_shares[:, 0])
+        return ids, conditional_log_q(log_prob, log_rest, ids)
+
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
+        """``log sum_c w_c q_c(i)``, ``(rows, n)``."""
+        logs = [
+            part.log_prob(ids, context) + math.log(share)
+            for part, share in zip(self.proposals, self._shares, strict=True)
+        ]
+        return torch.stack(logs).logsumexp(0)
+
+    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
+        """``(rows,)``, ``log sum_c w_c (1 - Q_c(X))``."""
+        logs = torch.stack([part.log_allowed(context, exclude) for part in self.proposals], 1)
+        return (logs + self._log_shares(context.device)).logsumexp(1)
+
+    def state(self) -> State:
+        """State of every part by its position."""
+        return {str(index): part.state() for index, part in enumerate(self.proposals)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave; a part that had nothing to remember may be missing."""
+        for index, part in enumerate(self.proposals):
+            part.load_state(state.get(str(index), {}))
+
+    def _log_shares(self, device: torch.device) -> Tensor:
+        return torch.tensor(self._shares, dtype=torch.float32, device=device).log()
+
+    def _choose(self, log_shares: Tensor, context: Context, k: int, key: int) -> Tensor:
+        """Positions of the chosen parts ``(rows, k)``; -1 where every share is zero."""
+        slots = torch.arange(k, device=context.device)
+        chance = uniforms(stream(key, Purpose.MIXTURE), context.examples[:, None], slots)
+        return pick(log_shares.double().exp(), chance)

@@ -1,0 +1,71 @@
+"""Every item alike: ``q(i) = 1 / N``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.kernels import draw_uniform
+from negatives.proposals.base import Proposal
+from negatives.proposals.rejection import conditional_log_q
+from negatives.types import Catalogue, Context, Csr
+
+
+@dataclass(slots=True)
+class Uniform(Proposal):
+    """Draw every item with the same probability.
+
+    ``q(i) = 1 / N``; with ``x`` items excluded for the query, ``1 / (N - x)``.
+
+    Source: Rendle et al., 2009, "BPR: Bayesian personalized ranking from implicit feedback".
+
+    Args:
+        n_items: Number of items; taken from the data when left out.
+
+    Raises:
+        ConfigError: On a draw, when the number of items is not known or does not fit ``exclude``.
+
+    >>> context = Context(torch.tensor([0]), torch.tensor([3]), torch.tensor([0]))
+    >>> ids, log_q = Uniform(n_items=4).draw(context, 2, key=1)
+    >>> log_q.exp().tolist()
+    [[0.25, 0.25]]
+    """
+
+    n_items: int | None = None
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Take the number of items from the data, unless it was given."""
+        self.n_items = self.n_items or catalogue.n_items
+
+    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.draw`."""
+        n_items = self._size(exclude)
+        owners = None if exclude is None else context.queries
+        ids = draw_uniform(context.examples, k, n_items, key, queries=owners, known=exclude)
+        log_q = self.log_prob(ids, context)
+        if exclude is None:
+            return ids, log_q
+        return ids, conditional_log_q(log_q, self.log_allowed(context, exclude), ids)
+
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
+        """``-log N`` in the shape of ``ids``."""
+        return torch.full((), -math.log(self._size(None)), device=ids.device).expand(ids.shape)
+
+    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
+        """``(rows,)``, ``log((N - x) / N)``."""
+        known = exclude.indptr[context.queries + 1] - exclude.indptr[context.queries]
+        return ((exclude.n_cols - known).double() / exclude.n_cols).log().float()
+
+    def _size(self, exclude: Csr | None) -> int:
+        if not self.n_items or self.n_items < 1:
+            raise ConfigError("uniform does not know the number of items; give n_items=N or bind the sampler")
+        if exclude is not None and exclude.n_cols != self.n_items:
+            raise ConfigError(
+                f"known positives over {exclude.n_cols} items do not fit a proposal over {self.n_items}; "
+                "build both from the same data"
+            )
+        return self.n_items
