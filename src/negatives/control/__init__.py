@@ -39,8 +39,8 @@ _ROWS = (
 )
 registry: Registry[Schedule | Controller] = Registry("control", _ROWS)
 
-_WHERE = {name: "negatives.control.base" for name in ("Controller", "Knob", "Schedule", "controllers_in", "value_of")}
-_WHERE |= {name: "negatives.control.build" for name in ("build_part", "knob")}
+_WHERE = dict.fromkeys(("Controller", "Knob", "Schedule", "controllers_in", "value_of"), "negatives.control.base")
+_WHERE |= dict.fromkeys(("build_part", "knob"), "negatives.control.build")
 _WHERE |= {target.partition(":")[2]: target.partition(":")[0] for _, target in _ROWS}
 
 __all__ = [

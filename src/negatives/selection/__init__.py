@@ -1,1 +1,74 @@
-"""TODO registry."""
+"""Which candidates become negatives, and what "hard" means; one row below for each.
+
+Classes load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from negatives.registry import Registry
+
+if TYPE_CHECKING:
+    from negatives.selection.all import All as All
+    from negatives.selection.base import Difficulty as Difficulty
+    from negatives.selection.base import Selection as Selection
+    from negatives.selection.difficulty import Margin as Margin
+    from negatives.selection.difficulty import PositiveSimilarity as PositiveSimilarity
+    from negatives.selection.difficulty import QueryScore as QueryScore
+    from negatives.selection.hardest import Hardest as Hardest
+    from negatives.selection.random import Random as Random
+    from negatives.selection.semi_hard import SemiHard as SemiHard
+    from negatives.selection.softmax import Softmax as Softmax
+    from negatives.selection.weights import HardContrastive as HardContrastive
+    from negatives.selection.weights import SelfAdversarial as SelfAdversarial
+    from negatives.selection.window import RankWindow as RankWindow
+    from negatives.selection.window import TopM as TopM
+
+_ROWS = (
+    ("all", "negatives.selection.all:All"),
+    ("random", "negatives.selection.random:Random"),
+    ("hardest", "negatives.selection.hardest:Hardest"),
+    ("top_m", "negatives.selection.window:TopM"),
+    ("rank_window", "negatives.selection.window:RankWindow"),
+    ("semi_hard", "negatives.selection.semi_hard:SemiHard"),
+    ("softmax", "negatives.selection.softmax:Softmax"),
+    ("self_adversarial", "negatives.selection.weights:SelfAdversarial"),
+    ("hard_contrastive", "negatives.selection.weights:HardContrastive"),
+)
+_DIFFICULTIES = (
+    ("score", "negatives.selection.difficulty:QueryScore"),
+    ("margin", "negatives.selection.difficulty:Margin"),
+    ("positive_similarity", "negatives.selection.difficulty:PositiveSimilarity"),
+)
+registry: Registry[Selection] = Registry("selection", _ROWS)
+difficulties: Registry[Difficulty] = Registry("difficulties", _DIFFICULTIES)
+
+_WHERE = dict.fromkeys(("Difficulty", "Selection"), "negatives.selection.base")
+_WHERE |= {target.partition(":")[2]: target.partition(":")[0] for _, target in (*_ROWS, *_DIFFICULTIES)}
+
+__all__ = [
+    "All",
+    "Difficulty",
+    "HardContrastive",
+    "Hardest",
+    "Margin",
+    "PositiveSimilarity",
+    "QueryScore",
+    "Random",
+    "RankWindow",
+    "Selection",
+    "SelfAdversarial",
+    "SemiHard",
+    "Softmax",
+    "TopM",
+    "difficulties",
+    "registry",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

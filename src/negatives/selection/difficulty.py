@@ -1,0 +1,71 @@
+"""What "hard" means; exchangeable, because no one meaning fits all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from negatives.errors import ConfigError
+from negatives.selection.base import Difficulty
+from negatives.selection.picking import needed
+from negatives.types import Candidates, Context, Scorer, shared_pool
+
+
+@dataclass(slots=True)
+class QueryScore(Difficulty):
+    """The model's score of the candidate for the query: hard is what the model would rank high."""
+
+    @property
+    def needs_scores(self) -> bool:
+        return True
+
+    def of(self, context: Context, candidates: Candidates, scorer: Scorer) -> Tensor:
+        return needed(candidates.scores, "score", "candidate scores")
+
+
+@dataclass(slots=True)
+class Margin(Difficulty):
+    """The candidate's lead over the positive, ``s - s⁺``: comparable between queries of different scale."""
+
+    @property
+    def needs_scores(self) -> bool:
+        return True
+
+    def of(self, context: Context, candidates: Candidates, scorer: Scorer) -> Tensor:
+        positive = needed(candidates.positive_scores, "margin", "scores of the positives")
+        return needed(candidates.scores, "margin", "candidate scores") - positive[:, None]
+
+
+@dataclass(slots=True)
+class PositiveSimilarity(Difficulty):
+    """Similarity of the candidate to the row's positive item: hard is what looks like the right answer.
+
+    A shared pool takes one matrix product.
+
+    Args:
+        similarity: ``"cosine"`` compares directions only, ``"dot"`` takes inner products.
+
+    Raises:
+        ConfigError: The similarity is not known.
+    """
+
+    similarity: str = "cosine"
+
+    def __post_init__(self) -> None:
+        if self.similarity not in ("cosine", "dot"):
+            raise ConfigError(f"no similarity is called {self.similarity!r}; choose cosine or dot")
+
+    @torch.no_grad()
+    def of(self, context: Context, candidates: Candidates, scorer: Scorer) -> Tensor:
+        positive = self._scaled(scorer.encode_items(context.positives))
+        pool = shared_pool(candidates.ids)
+        if pool is not None:
+            return positive @ self._scaled(scorer.encode_items(pool)).T
+        each = self._scaled(scorer.encode_items(candidates.ids))
+        return (each @ positive[:, :, None])[:, :, 0]
+
+    def _scaled(self, vectors: Tensor) -> Tensor:
+        return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors

@@ -1,0 +1,94 @@
+"""What all selections share: masks, ranks, gathering the chosen slots, softmax over the allowed ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.types import Candidates, Negatives
+
+
+def check_count(name: str, value: object, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least ``least``.
+
+    Raises:
+        ConfigError: The value does not fit.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+
+
+def needed(values: Tensor | None, part: str, what: str) -> Tensor:
+    """``values``, or an error that says what the part needs.
+
+    Raises:
+        ConfigError: There are none.
+    """
+    if values is None:
+        raise ConfigError(f"{part} needs {what}; the sampler must score the candidates first (use difficulty 'score')")
+    return values
+
+
+def chosen(
+    candidates: Candidates, slots: Tensor, ok: Tensor, log_q: Tensor | None = None, weight: Tensor | None = None
+) -> Negatives:
+    """Negatives from ``slots`` ``(rows, k)`` of the candidates; id and score are 0 where not ``ok``.
+
+    Args:
+        candidates: What was drawn.
+        slots: ``(rows, k)`` int64 positions among the candidates.
+        ok: ``(rows, k)`` bool, True where the slot was filled by an allowed candidate.
+        log_q: ``(rows, k)`` of the chosen, or None.
+        weight: ``(rows, k)`` of the chosen, or None.
+    """
+    scores = None
+    if candidates.scores is not None:
+        scores = candidates.scores.gather(1, slots).masked_fill_(~ok, 0.0)
+    ids = candidates.ids.gather(1, slots).masked_fill_(~ok, 0)
+    return Negatives(ids, log_q, ok, weight, scores, candidates.positive_scores)
+
+
+def everything(candidates: Candidates, weight: Tensor | None = None) -> Negatives:
+    """All candidates, a shared pool kept shared."""
+    return Negatives(
+        candidates.ids,
+        candidates.log_q,
+        candidates.ok,
+        weight,
+        candidates.scores,
+        candidates.positive_scores,
+    )
+
+
+def masked(difficulty: Tensor, ok: Tensor) -> Tensor:
+    """Difficulty with what is not allowed below all else."""
+    return difficulty.masked_fill(~ok, -torch.inf)
+
+
+def softmax_allowed(logits: Tensor, ok: Tensor) -> Tensor:
+    """Softmax over the allowed slots ``(rows, m)``; all zero in rows where none is allowed."""
+    return torch.softmax(masked(logits, ok), dim=1).masked_fill_(~ok, 0.0)
+
+
+def hardest_slots(ranked: Tensor, k: int) -> Tensor:
+    """``(rows, min(k, m))`` slots of the largest values, largest first; equal values in slot order.
+
+    Args:
+        ranked: ``(rows, m)`` values, minus infinity where not allowed.
+        k: Number of slots.
+    """
+    k = min(k, ranked.shape[1])
+    if k == 1:
+        return ranked.argmax(1, keepdim=True)
+    if 4 * k >= ranked.shape[1]:
+        return ranked.sort(dim=1, descending=True, stable=True).indices[:, :k]
+    values, slots = ranked.topk(k, dim=1)
+    slots = slots.sort(dim=1).values
+    order = ranked.gather(1, slots).sort(dim=1, descending=True, stable=True).indices
+    slots = slots.gather(1, order)
+    last = values[:, -1:]
+    tied = ((ranked >= last).sum(1) > k) & (last[:, 0] > -torch.inf)
+    if bool(tied.any()):
+        slots[tied] = ranked[tied].sort(dim=1, descending=True, stable=True).indices[:, :k]
+    return slots

@@ -1,0 +1,247 @@
+"""Every selection and difficulty: masks, shapes, determinism, oracles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError, LogQUnknown
+from negatives.randomness import Purpose
+from negatives.selection import difficulties, registry
+from negatives.selection.picking import hardest_slots
+from negatives.types import Candidates, Context, Negatives, shared_pool
+
+ROWS: dict[str, dict[str, object]] = {
+    "all": {},
+    "random": {"k": 3},
+    "hardest": {"k": 3},
+    "top_m": {"m": 4, "k": 3},
+    "rank_window": {"start": 1, "stop": 3, "k": 2},
+    "semi_hard": {"k": 2},
+    "softmax": {"k": 5, "temperature": 0.7},
+    "self_adversarial": {"alpha": 2.0},
+    "hard_contrastive": {"beta": 0.5},
+}
+KEEPS_LOG_Q = {"all", "random", "softmax", "self_adversarial", "hard_contrastive"}
+DIFFICULTIES = {"score", "margin", "positive_similarity"}
+N, M = 12, 7
+
+
+def _context(rows: int = N) -> Context:
+    return Context(torch.arange(rows), torch.arange(rows), torch.arange(rows) + 40, seed=3, epoch=1, step=9)
+
+
+def _candidates(rows: int = N, m: int = M, shared: bool = False) -> Candidates:
+    made = torch.Generator().manual_seed(7)
+    ok = torch.rand(rows, m, generator=made) < 0.7
+    ok[0], ok[1] = False, True
+    ids = torch.randint(1, 50, (1 if shared else rows, m), generator=made).expand(rows, m)
+    log_q = torch.log(torch.rand(ids[:1].shape if shared else ids.shape, generator=made)).expand(rows, m)
+    return Candidates(ids, log_q, ok, torch.randn(rows, m, generator=made), torch.randn(rows, generator=made))
+
+
+def _pick(name: str, candidates: Candidates, **more: object) -> Negatives:
+    part = registry.build({"name": name} | ROWS[name] | more)
+    context = _context(candidates.ids.shape[0])
+    difficulty = candidates.scores if part.needs_difficulty else None
+    return part.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
+
+
+def _same(one: Tensor | None, two: Tensor | None, where: Tensor) -> bool:
+    return one is None and two is None if one is None or two is None else torch.equal(one[where], two[where])
+
+
+def test_every_entry_has_a_row() -> None:
+    assert set(registry) == set(ROWS)
+    assert set(difficulties) == DIFFICULTIES
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_answers_are_allowed_candidates(name: str, shared: bool) -> None:
+    candidates = _candidates(shared=shared)
+    found = _pick(name, candidates)
+    assert found.ids.dtype == torch.int64
+    assert found.ok.dtype == torch.bool
+    assert found.ids.shape == found.ok.shape
+    assert not found.ok[0].any()
+    assert bool((found.ids >= 0).all())
+    assert (found.log_q is not None) == (name in KEEPS_LOG_Q)
+    for values in (found.log_q, found.weight, found.scores):
+        assert values is None or (values.shape == found.ids.shape and bool(values.isfinite().all()))
+    for row in range(N):
+        allowed = set(candidates.ids[row][candidates.ok[row]].tolist())
+        assert set(found.ids[row][found.ok[row]].tolist()) <= allowed
+        if name in ("hardest", "all", "softmax"):
+            assert found.ok[row].sum() == {"hardest": min(3, len(candidates.ids[row][candidates.ok[row]]))}.get(
+                name, candidates.ok[row].sum() if name == "all" else 5 * bool(allowed)
+            )
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_masked_candidates_change_nothing(name: str) -> None:
+    candidates = _candidates()
+    before = _pick(name, candidates)
+    assert candidates.scores is not None
+    assert candidates.log_q is not None
+    for junk in (9.0, math.inf, math.nan):
+        after = _pick(
+            name,
+            replace(
+                candidates,
+                ids=candidates.ids.masked_fill(~candidates.ok, 3),
+                log_q=candidates.log_q.masked_fill(~candidates.ok, junk),
+                scores=candidates.scores.masked_fill(~candidates.ok, junk),
+            ),
+        )
+        assert torch.equal(before.ok, after.ok)
+        for field in ("ids", "log_q", "weight", "scores"):
+            assert _same(getattr(before, field), getattr(after, field), before.ok), field
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_do_not_depend_on_the_batch(name: str) -> None:
+    whole = _candidates()
+    half = Candidates(*(None if x is None else x[:5] for x in (whole.ids, whole.log_q, whole.ok, whole.scores)))
+    assert whole.positive_scores is not None
+    half = replace(half, positive_scores=whole.positive_scores[:5])
+    one, two = _pick(name, whole), _pick(name, half)
+    for field in ("ids", "ok", "log_q", "weight"):
+        values = getattr(one, field)
+        assert _same(None if values is None else values[:5], getattr(two, field), two.ok | ~two.ok)
+    assert torch.equal(_pick(name, whole).ids, one.ids)
+
+
+@pytest.mark.parametrize("name", ["all", "self_adversarial", "hard_contrastive"])
+def test_a_shared_pool_stays_shared(name: str) -> None:
+    assert shared_pool(_pick(name, _candidates(shared=True)).ids) is not None
+
+
+@pytest.mark.parametrize(("m", "k"), [(6, 1), (6, 3), (6, 9), (64, 3)])
+def test_hardest_against_a_sort_with_ties(m: int, k: int) -> None:
+    made = torch.Generator().manual_seed(m + k)
+    values = torch.randint(0, 12, (30, m), generator=made).float()
+    values[torch.rand(30, m, generator=made) < 0.4] = -math.inf
+    values[0] = -math.inf
+    found = hardest_slots(values, k)
+    assert found.shape == (30, min(k, m))
+    for row in range(30):
+        order = sorted(range(m), key=lambda j: (-values[row, j].item(), j))
+        expected = [j for j in order if values[row, j] > -math.inf][:k]
+        assert found[row, : len(expected)].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "ranks"), [("top_m", {"m": 3}, {0, 1, 2}), ("rank_window", {"start": 2, "stop": 4}, {2, 3})]
+)
+def test_window_is_uniform_over_its_ranks(name: str, parameters: dict[str, object], ranks: set[int]) -> None:
+    rows = 4000
+    candidates = Candidates(
+        torch.arange(10).expand(rows, 10),
+        None,
+        torch.ones(rows, 10, dtype=torch.bool).index_fill(1, torch.tensor([9]), False),
+        -torch.arange(10.0).expand(rows, 10),
+    )
+    counts = torch.bincount(_pick(name, candidates, k=2, **parameters).ids.flatten(), minlength=10)
+    assert set(counts.nonzero().flatten().tolist()) == ranks
+    assert torch.allclose(counts[sorted(ranks)] / (2 * rows), torch.tensor(1.0 / len(ranks)), atol=0.03)
+
+
+def test_semi_hard_is_the_closest_below() -> None:
+    candidates = Candidates(
+        torch.tensor([[1, 2, 3], [4, 5, 6]]),
+        None,
+        torch.tensor([[True, True, True], [True, True, False]]),
+        torch.tensor([[0.1, 0.9, 0.4], [0.8, 0.9, 0.1]]),
+        torch.tensor([0.5, 0.5]),
+    )
+    found = _pick("semi_hard", candidates, k=1)
+    assert found.ids[0].tolist() == [3]
+    assert found.ok.tolist() == [[True], [False]]
+
+
+@pytest.mark.parametrize(("name", "knob"), [("self_adversarial", "alpha"), ("hard_contrastive", "beta")])
+def test_weights_by_hand(name: str, knob: str) -> None:
+    candidates = _candidates()
+    assert candidates.scores is not None
+    found = _pick(name, replace(candidates, scores=candidates.scores.requires_grad_()), **{knob: 1.5})
+    assert found.weight is not None
+    assert not found.weight.requires_grad
+    for row in range(1, N):
+        ok = candidates.ok[row]
+        raw = torch.exp(1.5 * candidates.scores[row].detach()) * ok
+        assert torch.allclose(found.weight[row], raw / raw.sum() * ok.sum(), atol=1e-5)
+
+
+class _Table:
+    def __init__(self, vectors: Tensor) -> None:
+        self.vectors, self.calls = vectors, 0
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self.vectors[queries]
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        self.calls += items.numel()
+        return self.vectors[items]
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        raise AssertionError("a difficulty must not score again")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("similarity", ["cosine", "dot"])
+def test_positive_similarity(shared: bool, similarity: str) -> None:
+    table = _Table(torch.randn(50, 4, generator=torch.Generator().manual_seed(1)))
+    candidates, context = _candidates(shared=shared), _context()
+    part = difficulties.build({"name": "positive_similarity", "similarity": similarity})
+    found = part.of(context, candidates, table)
+    assert not part.needs_scores
+    assert table.calls == N + (M if shared else N * M)
+    vectors = table.vectors if similarity == "dot" else table.vectors / table.vectors.norm(dim=1, keepdim=True)
+    expected = (vectors[candidates.ids] * vectors[context.positives][:, None]).sum(-1)
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_score_and_margin() -> None:
+    candidates, table = _candidates(), _Table(torch.zeros(1, 1))
+    score, margin = (difficulties.build(name).of(_context(), candidates, table) for name in ("score", "margin"))
+    assert candidates.positive_scores is not None
+    assert score is candidates.scores
+    assert torch.equal(margin, score - candidates.positive_scores[:, None])
+    with pytest.raises(ConfigError, match="needs candidate scores"):
+        difficulties.build("score").of(_context(), replace(candidates, scores=None), table)
+
+
+def test_softmax_refuses_what_it_cannot_correct() -> None:
+    unknown = replace(_candidates(), log_q=None)
+    with pytest.raises(LogQUnknown, match="correction=False"):
+        _pick("softmax", unknown)
+    assert _pick("softmax", unknown, correction=False).log_q is None
+    with pytest.raises(ConfigError, match="temperature"):
+        _pick("softmax", _candidates(), temperature=0.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"name": "hardest", "k": 0}, "k is 0"),
+        ({"name": "random", "k": 1.5}, "k is 1.5"),
+        ({"name": "softmax", "k": -1}, "k is -1"),
+    ],
+)
+def test_wrong_counts_are_named(spec: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        registry.build(spec)
+    with pytest.raises(ConfigError, match="cosine or dot"):
+        difficulties.build({"name": "positive_similarity", "similarity": "cos"})
+
+
+def test_an_empty_window_and_missing_difficulty_are_named() -> None:
+    with pytest.raises(ConfigError, match="start < stop"):
+        _pick("rank_window", _candidates(), start=3, stop=3)
+    with pytest.raises(ConfigError, match="needs a difficulty"):
+        registry.build("hardest").pick(_context(), _candidates(), None, 0)
