@@ -1,0 +1,206 @@
+"""Load pairs from a file, a folder or the offline data, and divide them into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from negatives.data import splits
+from negatives.data.encode import Numbered, contains, number
+from negatives.data.pairs import PairData, Pairs
+from negatives.data.readers import read_path
+from negatives.data.table import Columns, Table
+from negatives.errors import InputError
+from negatives.randomness import Purpose, stream
+
+VALID_CAP = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much is held back: shares of the pairs (of the items for cold items), each from 0 to below 1."""
+
+    test: float
+    valid: float
+    canaries: float
+
+
+def load_pairs(
+    path: Path | str | None,
+    *,
+    split: str = "auto",
+    test: float = 0.2,
+    valid: float = 0.02,
+    canaries: float = 0.005,
+    seed: int = 0,
+    columns: Columns | None = None,
+    cache: bool = True,
+) -> PairData:
+    """Read pairs and divide them into train, valid, test and canaries.
+
+    Args:
+        path: A file or a folder; None for the standard library's own sources.
+        split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, or ``auto``: given where a
+            test part exists, else leave_last_out where times exist, else random.
+        test: Share held back for the test; leave_last_out holds back one pair of each query instead.
+        valid: Share of the rest held back to stop training, at most 20,000 pairs.
+        canaries: Share of the rest hidden to estimate false negatives.
+        seed: Seed of the splits.
+        columns: What to take the columns for.
+        cache: Keep what was mined from the standard library in the user's cache folder.
+
+    Raises:
+        InputError: The data cannot be used.
+        ConfigError: The split or a share is not known.
+    """
+    shares = Shares(test, valid, canaries)
+    splits.check_shares(split, test=test, valid=valid, canaries=canaries)
+    if path is None:
+        from negatives.data.stdlib_views import function_calls
+
+        tables: Mapping[str, Table] = {"train": function_calls(cache=cache)}
+        name = "stdlib"
+    else:
+        tables, name = read_path(Path(path), columns or Columns()), Path(path).name.split(".")[0]
+    notes = [note for table in tables.values() for note in table.notes]
+    chosen = _choose(split, tables, path)
+    notes.append(f"split: {chosen}" + (" (chosen automatically)" if split == "auto" else ""))
+    if chosen != "given" and len(tables) > 1:
+        notes.append(f"split: the parts {', '.join(tables)} of the folder are joined and divided anew")
+        tables = {"train": _join(list(tables.values()))}
+    numbered = number(dict(tables))
+    notes += numbered.notes
+    parts = _divide(numbered, chosen, shares, seed, notes)
+    parts, query_names = _drop_untrained(parts, numbered.query_names, notes)
+    _check(parts, chosen, shares, path, len(numbered.item_names))
+    features = tables["train"].features
+    data = PairData(name, **parts, query_names=query_names, item_names=numbered.item_names, features=features)
+    return _with_notes(data, notes)
+
+
+def _choose(split: str, tables: Mapping[str, Table], path: Path | str | None) -> str:
+    if split == "auto":
+        if "test" in tables:
+            return "given"
+        return "random" if tables["train"].times is None else "leave_last_out"
+    if split == "given" and "test" not in tables:
+        raise InputError("there is no test part", path=path, mend="add a test file beside train, or use --split random")
+    return split
+
+
+def _join(tables: list[Table]) -> Table:
+    def together(columns: list[pl.Series]) -> pl.Series:
+        same = all(column.dtype == columns[0].dtype for column in columns)
+        return pl.concat(columns if same else [column.cast(pl.String) for column in columns])
+
+    times = [table.times for table in tables if table.times is not None]
+    return Table(
+        together([table.users for table in tables]),
+        together([table.items for table in tables]),
+        np.concatenate(times) if len(times) == len(tables) else None,
+        catalogue=tables[0].catalogue,
+        features=tables[0].features,
+    )
+
+
+def _divide(numbered: Numbered, split: str, shares: Shares, seed: int, notes: list[str]) -> dict[str, Pairs]:
+    """The four parts, before queries without a train pair are dropped."""
+    parts, n_items = dict(numbered.parts), len(numbered.item_names)
+    train = parts["train"]
+    if split == "given":
+        for name in ("valid", "test"):
+            if name in parts:
+                parts[name] = _unseen(parts[name], train, name, n_items, notes)
+    else:
+        held = _hold_back(train, n_items, split, shares.test, stream(seed, Purpose.SPLIT))
+        parts["test"], train = train.pick(held), train.pick(~held)
+    if "valid" not in parts:
+        held = _hold_valid(train, n_items, split, shares.valid, stream(seed, Purpose.SPLIT, 1))
+        parts["valid"], train = train.pick(held), train.pick(~held)
+    held = splits.random_share(train, shares.canaries, stream(seed, Purpose.CANARIES))
+    parts["canaries"], parts["train"] = train.pick(held), train.pick(~held)
+    return parts
+
+
+def _unseen(part: Pairs, train: Pairs, name: str, n_items: int, notes: list[str]) -> Pairs:
+    seen = contains(part, train, n_items)
+    if bool(seen.any()):
+        notes.append(f"{name}: {int(seen.sum()):,} pairs dropped, they stand in train too")
+    return part.pick(~seen)
+
+
+def _hold_back(pairs: Pairs, n_items: int, split: str, share: float, key: int) -> Tensor:
+    if share == 0 or len(pairs) == 0:
+        return torch.zeros(len(pairs), dtype=torch.bool)
+    if split == "leave_last_out":
+        return splits.last_of_each(pairs, 1.0, key)
+    if split == "temporal":
+        return splits.after_cut(pairs, share)
+    if split == "cold_items":
+        return splits.cold_share(pairs, n_items, share, key, keep_queries=False)
+    return splits.random_share(pairs, share, key)
+
+
+def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, key: int) -> Tensor:
+    """Like the test part, but every query keeps a pair and there are about ``VALID_CAP`` pairs at most."""
+    if share == 0 or len(pairs) == 0:
+        return torch.zeros(len(pairs), dtype=torch.bool)
+    if split == "leave_last_out":
+        queries = int(pairs.queries.unique().numel())
+        return splits.last_of_each(pairs, min(1.0, VALID_CAP / queries), key)
+    share = min(share, VALID_CAP / len(pairs))
+    if split == "cold_items":
+        return splits.cold_share(pairs, n_items, share, key, keep_queries=True)
+    return splits.random_share(pairs, share, key)
+
+
+def _drop_untrained(
+    parts: dict[str, Pairs], names: pl.Series, notes: list[str]
+) -> tuple[dict[str, Pairs], pl.Series]:
+    """Drop queries that a split has left without a train pair, and number the others anew."""
+    trained = torch.zeros(len(names), dtype=torch.bool)
+    trained[parts["train"].queries] = True
+    if bool(trained.all()):
+        return parts, names
+    fresh = trained.cumsum(0) - 1
+    kept: dict[str, Pairs] = {}
+    for name, part in parts.items():
+        inside = part.pick(trained[part.queries])
+        kept[name] = Pairs(fresh[inside.queries], inside.items, inside.times)
+    lost = sum(len(part) for part in parts.values()) - sum(len(part) for part in kept.values())
+    notes.append(f"split: {int((~trained).sum()):,} users dropped with {lost:,} pairs, the split left them none in train")
+    return kept, names.filter(pl.Series(trained.numpy()))
+
+
+def _check(parts: dict[str, Pairs], split: str, shares: Shares, path: Path | str | None, n_items: int) -> None:
+    if len(parts["train"]) == 0:
+        raise InputError("the split leaves nothing to train on", path=path, mend="lower --test, or choose another split")
+    if len(parts["test"]) == 0 and (split == "given" or shares.test > 0):
+        mend = "check that both parts use the same ids" if split == "given" else "give more data, or a larger --test"
+        raise InputError("no test pair is left: its users are unknown in train or it is empty", path=path, mend=mend)
+    if split == "given":
+        seen = torch.zeros(n_items, dtype=torch.bool)
+        seen[parts["train"].items] = True
+        seen[parts["valid"].items] = True
+        if not bool(seen[parts["test"].items].any()):
+            mend = "check that both parts use the same ids, or join them and use --split cold_items"
+            raise InputError("no item of the test part stands in train", path=path, mend=mend)
+
+
+def _with_notes(data: PairData, notes: list[str]) -> PairData:
+    sizes = ", ".join(f"{name} {len(data.part(name)):,}" for name in ("train", "valid", "test", "canaries"))
+    notes.append(f"{data.n_queries:,} users, {data.n_items:,} items; pairs: {sizes}")
+    cold = data.cold_items()
+    if bool(cold.any()):
+        in_test = int(cold[data.test.items.unique()].sum())
+        notes.append(f"{int(cold.sum()):,} items have no pair in train, {in_test:,} of them stand in the test part")
+    return PairData(
+        data.name, data.train, data.valid, data.test, data.canaries, data.query_names, data.item_names,
+        data.features, tuple(notes),
+    )  # fmt: skip

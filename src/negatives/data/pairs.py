@@ -1,0 +1,140 @@
+"""Pairs of a query and an item with their parts, names and content: what a ranking task trains and tests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from negatives.types import Catalogue, Csr
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Positive pairs of one part.
+
+    Args:
+        queries: ``(n,)`` int64 query ids.
+        items: ``(n,)`` int64 item ids.
+        times: ``(n,)`` float64, seconds or any other unit that grows, or None.
+    """
+
+    queries: Tensor
+    items: Tensor
+    times: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.queries.numel()
+
+    def pick(self, where: Tensor) -> Pairs:
+        """The pairs chosen by a boolean mask ``(n,)`` or by positions."""
+        return Pairs(self.queries[where], self.items[where], None if self.times is None else self.times[where])
+
+
+@dataclass(frozen=True, slots=True)
+class SparseFeatures:
+    """Content of the items: few non-zero features per item, compressed by rows.
+
+    Args:
+        indptr: ``(n_rows + 1,)`` int64, start of each row.
+        indices: ``(nnz,)`` int32 feature ids.
+        values: ``(nnz,)`` float32.
+        n_cols: Number of features.
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    values: Tensor
+    n_cols: int
+
+    @property
+    def n_rows(self) -> int:
+        return self.indptr.numel() - 1
+
+    def row(self, index: int) -> tuple[Tensor, Tensor]:
+        """Feature ids ``(n,)`` and values ``(n,)`` of one item."""
+        span = slice(int(self.indptr[index]), int(self.indptr[index + 1]))
+        return self.indices[span], self.values[span]
+
+    def to(self, device: torch.device | str) -> SparseFeatures:
+        """The same features on another device."""
+        return SparseFeatures(
+            self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_cols
+        )
+
+    def normalised(self, tf_idf: bool = True) -> SparseFeatures:
+        """Rows of unit length, by default after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``.
+
+        >>> x = SparseFeatures(torch.tensor([0, 2]), torch.tensor([0, 1], dtype=torch.int32), torch.tensor([3., 4.]), 2)
+        >>> x.normalised(tf_idf=False).values.tolist()
+        [0.6000000238418579, 0.800000011920929]
+        """
+        values = self.values
+        if tf_idf:
+            df = torch.bincount(self.indices.long(), minlength=self.n_cols).to(torch.float32)
+            values = values * (1 + torch.log((1 + self.n_rows) / (1 + df)))[self.indices.long()]
+        rows = torch.repeat_interleave(torch.arange(self.n_rows), self.indptr[1:] - self.indptr[:-1])
+        squares = torch.zeros(self.n_rows).index_add_(0, rows, values * values)
+        return SparseFeatures(
+            self.indptr, self.indices, values / squares.sqrt().clamp_min(1e-12)[rows], self.n_cols
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PairData:
+    """A data set for ranking: the parts share one numbering of queries and items.
+
+    Args:
+        name: Short name of the data, for reports.
+        train: What the model learns from; every query has at least one pair here.
+        valid: Watched to stop training and to choose presets.
+        test: Looked at once, at the end.
+        canaries: Known positives hidden from the model and the guards, to estimate false negatives.
+        query_names: Name of each query, text.
+        item_names: Name of each item, text.
+        features: Content of the items, one row per item, or None.
+        notes: What was read and how, one line each; nothing is dropped without a line.
+    """
+
+    name: str
+    train: Pairs
+    valid: Pairs
+    test: Pairs
+    canaries: Pairs
+    query_names: pl.Series
+    item_names: pl.Series
+    features: SparseFeatures | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_queries(self) -> int:
+        return len(self.query_names)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_names)
+
+    def part(self, name: str) -> Pairs:
+        """One of ``train``, ``valid``, ``test`` and ``canaries`` by its name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test, "canaries": self.canaries}[name]
+
+    def known(self, parts: Iterable[str] = ("train",)) -> Csr:
+        """Items of each query in the named parts."""
+        chosen = [self.part(name) for name in parts]
+        queries, items = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
+        return Csr.from_pairs(queries, items, self.n_queries, self.n_items)
+
+    def counts(self) -> Tensor:
+        """How often each item is a positive in the training part, ``(n_items,)`` int64."""
+        return torch.bincount(self.train.items, minlength=self.n_items)
+
+    def catalogue(self) -> Catalogue:
+        """What the parts of a sampler may know: the training part and nothing else."""
+        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known())
+
+    def cold_items(self) -> Tensor:
+        """``(n_items,)`` bool, True for items without a pair in the training part."""
+        return self.counts() == 0

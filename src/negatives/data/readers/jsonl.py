@@ -1,0 +1,50 @@
+"""JSON Lines: one object per line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from negatives.data.readers.blocks import blocks
+from negatives.data.readers.gather import Gather
+from negatives.data.readers.roles import guess_roles
+from negatives.data.table import Columns, Table
+from negatives.errors import InputError
+
+MEND = "write one JSON object with a user and an item per line"
+
+
+def read_jsonl(path: Path, columns: Columns) -> Table:
+    """Read one pair per line from JSON objects.
+
+    Raises:
+        InputError: A line is not a JSON object, ids are missing, or no pair is left.
+    """
+    gather: Gather | None = None
+    for line, block in blocks(path):
+        try:
+            frame = pl.read_ndjson(block, infer_schema_length=None)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise _fault(path, line, block, error) from error
+        if gather is None:
+            gather = Gather(path, guess_roles(path, frame.head(1000), columns), columns)
+        lost = [name for name in gather.wanted() if name not in frame.columns]
+        if lost:
+            raise InputError(f"the key {lost[0]!r} is missing from here on", path=path, line=line, mend=MEND)
+        gather.add(frame.select(gather.wanted()), line)
+    assert gather is not None
+    return gather.table()
+
+
+def _fault(path: Path, line: int, block: bytes, error: BaseException) -> InputError:
+    for at, text in enumerate(block.split(b"\n")):
+        if not text.strip():
+            continue
+        try:
+            if not isinstance(json.loads(text), dict):
+                return InputError("not a JSON object", path=path, line=line + at, mend=MEND)
+        except ValueError as fault:
+            return InputError(f"not JSON ({fault})", path=path, line=line + at, mend=MEND)
+    return InputError(f"cannot be read ({str(error).partition(chr(10))[0]})", path=path, line=line, mend=MEND)

@@ -1,0 +1,110 @@
+"""Lines ``user item item ...`` of whole numbers, as LightGCN and many benchmarks publish them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from negatives.data.readers.blocks import blocks
+from negatives.data.table import Columns, Table
+from negatives.errors import InputError
+
+Ints = npt.NDArray[np.int64]
+_SPACE, _DIGIT, _LINE, _OTHER = 0, 1, 2, 3
+_KIND = np.full(256, _OTHER, dtype=np.uint8)
+_KIND[list(b" \t\r")] = _SPACE
+_KIND[list(b"0123456789")] = _DIGIT
+_KIND[ord("\n")] = _LINE
+
+
+def parse_numbers(path: Path, line: int, block: bytes, also: bytes = b"") -> tuple[Ints, Ints]:
+    """Whole numbers of a block of lines, and how many stand on each line.
+
+    Args:
+        path: File, for the error.
+        line: Number of the first line of the block.
+        block: Whole lines, each ended by a line feed.
+        also: One more separator, for instance ``b":"``.
+
+    Returns:
+        Values ``(n,)`` and counts per line ``(lines,)``.
+
+    Raises:
+        InputError: Something else than a whole number stands in a line.
+    """
+    raw = np.frombuffer(block, dtype=np.uint8)
+    kind = _KIND
+    if also:
+        kind = kind.copy()
+        kind[list(also)] = _SPACE
+    kinds = kind[raw]
+    wrong = np.flatnonzero(kinds == _OTHER)
+    if wrong.size:
+        _refuse(path, line, block, int(wrong[0]))
+    digit = np.concatenate([[False], kinds == _DIGIT, [False]])
+    edges = np.flatnonzero(digit[1:] != digit[:-1])
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    if lengths.size and lengths.max() > 18:
+        _refuse(path, line, block, int(starts[lengths.argmax()]))
+    values = (raw[starts] - 48).astype(np.int64)
+    rest = np.flatnonzero(lengths > 1)
+    place = 1
+    while rest.size:
+        values[rest] = values[rest] * 10 + (raw[starts[rest] + place] - 48)
+        place += 1
+        rest = rest[lengths[rest] > place]
+    ends = np.flatnonzero(kinds == _LINE)
+    return values, np.diff(np.searchsorted(starts, ends), prepend=0)
+
+
+def _refuse(path: Path, line: int, block: bytes, at: int) -> None:
+    where = line + block.count(b"\n", 0, at)
+    begin = block.rfind(b"\n", 0, at) + 1
+    text = block[begin : block.find(b"\n", at)].decode(errors="replace")
+    before = block[begin:at].split()
+    attached = at > begin and block[at - 1 : at] not in (b" ", b"\t", b"\r")
+    token = text.split()[len(before) - attached][:40]
+    mend = "write 'user item item ...' with whole numbers, or give a table with one pair per line and a header"
+    raise InputError(f"{token!r} stands where a whole number is expected", path=path, line=where, mend=mend)
+
+
+def first_and_rest(values: Ints, counts: Ints) -> tuple[Ints, Ints, Ints]:
+    """First number of each non-empty line, how many follow it, and all that follow, in order."""
+    filled = counts[counts > 0]
+    heads = np.cumsum(filled) - filled
+    tail = np.ones(values.size, dtype=bool)
+    tail[heads] = False
+    return values[heads], filled - 1, values[tail]
+
+
+def read_lines(path: Path, columns: Columns) -> Table:
+    """Read ``user item item ...``: one user per line, then the user's items.
+
+    Raises:
+        InputError: Text stands where an id belongs, or no line has an item.
+    """
+    users: list[Ints] = []
+    items: list[Ints] = []
+    lonely = blank = lines = 0
+    for line, block in blocks(path):
+        values, counts = parse_numbers(path, line, block)
+        first, sizes, rest = first_and_rest(values, counts)
+        users.append(np.repeat(first, sizes))
+        items.append(rest)
+        lines += first.size
+        blank += int((counts == 0).sum())
+        lonely += int((sizes == 0).sum())
+    if not any(part.size for part in items):
+        mend = "each line must be 'user item item ...'"
+        raise InputError("no user has an item", path=path, line=1, mend=mend)
+    notes = [f"{path.name}: {lines:,} lines 'user item item ...', {sum(p.size for p in items):,} pairs"]
+    if lonely:
+        notes.append(f"{path.name}: {lonely:,} users without items skipped")
+    if blank:
+        notes.append(f"{path.name}: {blank:,} blank lines skipped")
+    return Table(
+        pl.Series("user", np.concatenate(users)), pl.Series("item", np.concatenate(items)), None, tuple(notes)
+    )

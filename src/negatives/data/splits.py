@@ -1,0 +1,105 @@
+"""Ways to hold a part of the pairs back. Each returns a mask of the pairs held back.
+
+Pairs are sorted by query and item, so a split depends on the seed and on the data, never on the order of a file.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.data.pairs import Pairs
+from negatives.errors import ConfigError, InputError
+from negatives.randomness import bits, uniforms
+
+SPLITS = ("auto", "given", "random", "leave_last_out", "temporal", "cold_items")
+
+
+def _rank(queries: Tensor, value: Tensor, key: int) -> tuple[Tensor, Tensor]:
+    """Position of each pair among its query's pairs by descending ``value``, and the pairs of its query.
+
+    Ties are settled by hashed bits. Both results are ``(n,)`` int64.
+    """
+    n = queries.numel()
+    order = torch.argsort(bits(key, torch.arange(n), 0))
+    order = order[torch.argsort(value[order], stable=True, descending=True)]
+    order = order[torch.argsort(queries[order], stable=True)]
+    sizes = torch.bincount(queries)
+    starts = sizes.cumsum(0) - sizes
+    rank = torch.empty(n, dtype=torch.int64)
+    rank[order] = torch.arange(n) - starts[queries[order]]
+    return rank, sizes[queries]
+
+
+def random_share(pairs: Pairs, share: float, key: int) -> Tensor:
+    """A share of each query's pairs, at random; each query keeps at least one.
+
+    A query with ``n`` pairs gives ``floor(n share + u)``, ``u`` uniform, so the share holds on average.
+    """
+    if len(pairs) == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    rank, size = _rank(pairs.queries, torch.zeros(len(pairs)), key)
+    want = torch.floor(size * share + uniforms(key, pairs.queries, 1)).to(torch.int64)
+    return rank < torch.minimum(want, size - 1)
+
+
+def last_of_each(pairs: Pairs, share: float, key: int) -> Tensor:
+    """The latest pair of a random share of the queries that have two or more.
+
+    Raises:
+        InputError: The pairs have no times.
+    """
+    rank, size = _rank(pairs.queries, _times(pairs, "leave_last_out"), key)
+    chosen = uniforms(key, pairs.queries, 1) < share
+    return (rank == 0) & (size > 1) & chosen
+
+
+def after_cut(pairs: Pairs, share: float) -> Tensor:
+    """The latest share of all pairs: those strictly after one cut in time.
+
+    Raises:
+        InputError: The pairs have no times, or all of them the same.
+    """
+    times = _times(pairs, "temporal")
+    kept = max(1, len(pairs) - round(len(pairs) * share))
+    late = times > torch.kthvalue(times, kept).values
+    if share > 0 and not late.any():
+        raise InputError("the latest times are all equal, so no cut holds pairs back", mend="use --split random")
+    return late
+
+
+def cold_share(pairs: Pairs, n_items: int, share: float, key: int, keep_queries: bool) -> Tensor:
+    """All pairs of a random share of the items that have pairs.
+
+    Args:
+        pairs: Pairs ``(n,)``.
+        n_items: Number of items.
+        share: Share of the items.
+        key: Random stream.
+        keep_queries: Leave out items that would take a query's last pair.
+    """
+    cold = uniforms(key, torch.arange(n_items), 0) < share
+    if keep_queries:
+        left = torch.zeros(int(pairs.queries.max()) + 1 if len(pairs) else 0, dtype=torch.bool)
+        left[pairs.queries[~cold[pairs.items]]] = True
+        cold[pairs.items[~left[pairs.queries]]] = False
+    return cold[pairs.items]
+
+
+def _times(pairs: Pairs, split: str) -> Tensor:
+    if pairs.times is None:
+        raise InputError(f"the data has no times, which the split {split} needs", mend="name the column, or split random")
+    return pairs.times
+
+
+def check_shares(split: str, **shares: float) -> None:
+    """Refuse unknown splits and shares outside ``[0, 1)``.
+
+    Raises:
+        ConfigError: A name or a number does not fit.
+    """
+    if split not in SPLITS:
+        raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(SPLITS)}")
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise ConfigError(f"{name} is {share}; a share lies between 0 and 1")

@@ -1,0 +1,60 @@
+"""What each task takes from the standard library's records."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from negatives.data.pairs import SparseFeatures
+from negatives.data.stdlib import mine
+from negatives.data.table import Table
+
+MIN_FUNCTIONS = 5
+
+
+def function_calls(root: Path | None = None, cache: bool = True, min_functions: int = MIN_FUNCTIONS) -> Table:
+    """For recommend: a function is the user, the names it calls are the items.
+
+    Args:
+        root: Folder of sources; None for the standard library.
+        cache: Use the user's cache folder.
+        min_functions: Names called by fewer functions are dropped.
+    """
+    records = mine(root, cache).filter(pl.col("kind") == "function")
+    label = pl.col("module") + "." + pl.col("name")
+    pairs = records.select(user=label, item=pl.col("calls")).explode("item").drop_nulls().unique()
+    common = pairs.group_by("item").len().filter(pl.col("len") >= min_functions)
+    kept = pairs.join(common, on="item", how="semi").sort("user", "item")
+    catalogue = common["item"].sort()
+    notes = (
+        f"standard library: {records['module'].n_unique():,} modules, {len(records):,} functions and methods",
+        f"standard library: {len(pairs) - len(kept):,} pairs with names called by fewer than {min_functions} "
+        "functions dropped",
+        f"standard library: {kept['user'].n_unique():,} functions, {len(catalogue):,} names, {len(kept):,} pairs",
+    )
+    return Table(kept["user"], kept["item"], None, notes, catalogue, name_tokens(catalogue))
+
+
+def name_tokens(names: pl.Series) -> SparseFeatures:
+    """Bag of the words in each name.
+
+    >>> name_tokens(pl.Series(["getvalue", "get_value", "getValue"])).n_cols
+    3
+    """
+    words = [split_name(str(name)) for name in names]
+    known = {word: i for i, word in enumerate(sorted({word for row in words for word in row}))}
+    sizes = torch.tensor([0, *(len(row) for row in words)], dtype=torch.int64)
+    ids = torch.tensor([known[word] for row in words for word in row], dtype=torch.int32)
+    return SparseFeatures(sizes.cumsum(0), ids, torch.ones(ids.numel()), len(known))
+
+
+def split_name(name: str) -> list[str]:
+    """Distinct lower-case words of an identifier, sorted.
+
+    >>> split_name("assertRaises_HTTPError2")
+    ['assert', 'error', 'http', 'raises']
+    """
+    return sorted({word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}) or [name]
