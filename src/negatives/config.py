@@ -261,6 +261,8 @@ def _put(values: Values, keys: Sequence[str], value: Any, pair: str) -> None:
 def build(layers: Sequence[Layer]) -> RunConfig:
     """Merge layers, lowest first, and check the result.
 
+    A layer may repeat values of those below; an error names the lowest layer that holds the faulty value.
+
     Raises:
         ConfigError: A key is not known, missing, or has a value of the wrong type; names layer and key.
 
@@ -282,7 +284,7 @@ def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
     first = error.errors()[0]
     where = tuple(part for part in first["loc"] if isinstance(part, int) or not _is_branch(part))
     key = ".".join(str(part) for part in where)
-    source = next((label for label, layer in reversed(layers) if _holds(layer, where)), "")
+    source = next((label for label, layer in layers if _holds(layer, where, first["input"])), "")
     prefix = f"{source}: " if source else ""
     if first["type"] == "extra_forbidden":
         return f"{prefix}no key is called {key!r}; {suggest(str(where[-1]), _section(where[:-1]).model_fields)}"
@@ -299,13 +301,13 @@ def _is_branch(part: str) -> bool:
     return part == "str" or "[" in part
 
 
-def _holds(layer: Mapping[str, Any], where: Sequence[str | int]) -> bool:
+def _holds(layer: Mapping[str, Any], where: Sequence[str | int], value: Any) -> bool:
     here: Any = layer
     for part in where:
         if not isinstance(here, Mapping) or part not in here:
             return False
         here = here[part]
-    return True
+    return here is value or bool(here == value)
 
 
 def _section(where: Sequence[str | int]) -> type[Section]:

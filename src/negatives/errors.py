@@ -46,3 +46,16 @@ class NoNegativeLeft(NegativesError):
 
 class NonFiniteScores(NegativesError):
     """The model returned NaN or infinity, so no honest draw is possible."""
+
+
+class Interrupted(Exception):
+    """A signal stopped the training after a checkpoint was saved.
+
+    Args:
+        signal: Number of the signal (2 for Ctrl-C, 15 for SIGTERM).
+        run: The run folder, where it is known.
+    """
+
+    def __init__(self, signal: int, run: Path | None = None) -> None:
+        super().__init__(f"interrupted by signal {signal}")
+        self.signal, self.run = signal, run

@@ -1,0 +1,134 @@
+"""The table of commands, and what becomes of errors: one line and an exit code.
+
+A command's module imports the heavy packages inside its function, so that help and faults of spelling are quick.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cyclopts import App, CycloptsError
+from cyclopts.exceptions import UnknownCommandError
+
+from negatives.cli.compare import compare
+from negatives.cli.demo import demo
+from negatives.cli.doctor import doctor
+from negatives.cli.runs import evaluate, export, report
+from negatives.cli.samplers import samplers
+from negatives.cli.train import train
+from negatives.errors import Interrupted, NegativesError
+from negatives.registry import suggest
+
+COMMANDS = (demo, train, compare, evaluate, report, export, samplers, doctor)
+USAGE = 2
+
+MENDS = {
+    errno.ENOSPC: "free some space, or choose another folder with --out",
+    errno.EDQUOT: "free some space, or choose another folder with --out",
+    errno.EFBIG: "raise the limit on file sizes, or choose another folder with --out",
+    errno.EACCES: "choose a file or folder that you may use",
+    errno.EPERM: "choose a file or folder that you may use",
+    errno.EROFS: "choose another folder with --out",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "give a file",
+}
+
+
+def make_app() -> App:
+    """The command line, with help made from the functions' signatures and docstrings."""
+    app = App(
+        name="negatives",
+        help="Adaptive negative sampling for anyone who trains embeddings or rankers.",
+        version=_version,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for command in COMMANDS:
+        app.command(command)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; see :func:`negatives.cli.main`."""
+    with _messages():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except CycloptsError as error:
+        return _fault(_explain(error, arguments))
+    except NegativesError as error:
+        return _fault(str(error))
+    except Interrupted as stop:
+        return _interrupted(stop)
+    except KeyboardInterrupt:
+        _fault("interrupted before training began; nothing is there to resume")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        mend = MENDS.get(error.errno, "check the disk and the path")
+        return _fault(f"{where}{error.strerror or error}; {mend}")
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """What the package logs, such as what a reader took for what, goes to standard output as it is."""
+    logger, handler = logging.getLogger("negatives"), logging.StreamHandler(sys.stdout)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+def _fault(message: str) -> int:
+    print("negatives: " + " ".join(message.split()), file=sys.stderr)
+    return USAGE
+
+
+def _interrupted(stop: Interrupted) -> int:
+    import shlex
+
+    how = "" if stop.run is None else f"; go on with: negatives train --resume --out {shlex.quote(str(stop.run))}"
+    _fault(f"interrupted, a checkpoint is saved{how}")
+    return 128 + stop.signal
+
+
+def _explain(error: CycloptsError, arguments: list[str]) -> str:
+    names = [command.__name__ for command in COMMANDS]
+    if isinstance(error, UnknownCommandError) and arguments:
+        word = next((one for one in arguments if not one.startswith("-")), arguments[0])
+        near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+        return f"no command is called {word!r}; {suggest(word, near or names)}"
+    text = " ".join(str(error).split())
+    chain = " ".join(error.command_chain or ())
+    return text if "?" in text else f"{text} See: negatives {chain} --help".replace("  ", " ")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("negatives")
+
+
+__all__ = ["COMMANDS", "make_app", "run"]

@@ -1,0 +1,83 @@
+"""Options that train and compare share, and how they become a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from negatives.config import RunConfig
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run may be told on the command line; what is left out, the file or the task's recipe decides."""
+
+    model: Annotated[str | None, Parameter(help="Model by name.")] = None
+    loss: Annotated[str | None, Parameter(help="Loss by name.")] = None
+    epochs: Annotated[int | None, Parameter(help="Passes over the training part.")] = None
+    max_seconds: Annotated[float | None, Parameter(help="Seconds of training at most.")] = None
+    seed: Annotated[int | None, Parameter(help="Seed of all randomness.")] = None
+    threads: Annotated[int | None, Parameter(help="Threads; all cores by default.")] = None
+    recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
+    config: Annotated[Path | None, Parameter(help="TOML file; options win over it.")] = None
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(help="One key=value for any part of the configuration; may stand several times.", negative=()),
+    ] = ()
+
+    def values(self) -> dict[str, Any]:
+        """The options given, under the configuration's keys."""
+        names = ("model", "loss", "epochs", "max_seconds", "seed", "threads", "recipe")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+
+def configuration(
+    task: str | None, data: str | None, sampler: str | None, options: RunOptions, *, resumed: Path | None = None
+) -> RunConfig:
+    """Merge file, options and ``--set`` into a checked configuration.
+
+    Args:
+        task: Name of the task, if given.
+        data: File or folder, if given.
+        sampler: Name of the sampler, if given.
+        options: The other options.
+        resumed: Configuration of the run to go on with, the lowest layer.
+
+    Raises:
+        ConfigError: A key, name or value is wrong.
+        InputError: The file cannot be read.
+    """
+    from negatives.config import apply_sets, build, load_config, merge
+    from negatives.errors import ConfigError
+    from negatives.registry import suggest
+    from negatives.tasks.registry import registry
+
+    files = [path for path in (resumed, options.config) if path is not None]
+    layers: list[tuple[str, dict[str, Any]]] = [(str(path), load_config(path)) for path in files]
+    named = {"task": task, "data": data, "sampler": sampler}
+    layers.append(("the options", {key: value for key, value in named.items() if value is not None} | options.values()))
+    merged: dict[str, Any] = {}
+    for _, layer in layers:
+        merged = merge(merged, layer)
+    if options.set:
+        layers.append(("--set", apply_sets(merged, options.set)))
+    config = build(layers)
+    if config.task not in registry:
+        raise ConfigError(f"no task is called {config.task!r}; {suggest(config.task, registry)}")
+    return config
+
+
+def command_line() -> str:
+    """This process's command, as one would type it."""
+    import shlex
+    import sys
+
+    return shlex.join(["negatives", *sys.argv[1:]])
+
+
+__all__ = ["RunOptions", "command_line", "configuration"]

@@ -1,0 +1,97 @@
+"""``negatives samplers``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from negatives.registry import Registry
+    from negatives.sampler import Preset
+
+STAGES = ("proposal", "guards", "difficulty", "select", "candidates", "pool")
+
+
+def samplers(name: str | None = None, /) -> None:
+    """List the samplers, or show one as TOML for a configuration file.
+
+    Parameters
+    ----------
+    name
+        A sampler to show in full.
+    """
+    from negatives.sampler import preset, presets
+
+    if name is None:
+        for known in sorted(presets, key=lambda one: (presets[one].family, one)):
+            print(_row(known, presets[known]))
+        print("\nOne in full, to paste and change: negatives samplers NAME")
+    else:
+        print(_full(name, preset(name)))
+
+
+def _row(name: str, preset: Preset) -> str:
+    stages = ", ".join(f"{stage} {_short(preset.parts[stage])}" for stage in STAGES if stage in preset.parts)
+    return f"{name:<17} {preset.family:<18} {preset.summary}\n{'':<17} {stages}; loss {preset.loss} [{preset.source}]"
+
+
+def _short(spec: Any) -> str:
+    if isinstance(spec, (list, tuple)):
+        return "+".join(map(_short, spec))
+    if not isinstance(spec, dict):
+        return str(spec)
+    name = spec.get("name") or next((str(spec[key]) for key in ("schedule", "hold", "back_off") if key in spec), "")
+    inner = [f"{key}={_short(value)}" for key, value in spec.items() if key != "name" and value != name]
+    return f"{name}({', '.join(inner)})" if inner else name
+
+
+def _full(name: str, preset: Preset) -> str:
+    import tomli_w
+
+    parts = {stage: _plain(preset.parts[stage]) for stage in (*STAGES, "observe_every") if stage in preset.parts}
+    text = tomli_w.dumps({"loss": preset.loss, "sampler": parts})
+    head = f"# {name} ({preset.family}): {preset.summary}\n# {preset.source}\n\n"
+    return head + text + "\n" + "\n".join(_parameters())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _parameters() -> list[str]:
+    """A comment line for every part that may stand in a sampler, with its parameters."""
+    from negatives import control, guards, losses, proposals, selection
+
+    tables: list[tuple[str, Registry[Any]]] = [
+        ("proposal", proposals.registry),
+        ("guards", guards.registry),
+        ("difficulty", selection.difficulties),
+        ("select", selection.registry),
+        ("numbers that change: schedule, hold, back_off", control.registry),
+        ("loss", losses.registry),
+    ]
+    lines = []
+    for title, table in tables:
+        lines.append(f"# {title}:")
+        lines += [f"#   {name}{_signature(table, name)}  {table.summary(name)}" for name in table]
+    return lines
+
+
+def _signature(table: Registry[Any], name: str) -> str:
+    import inspect
+
+    shown = []
+    for parameter in inspect.signature(table.get(name)).parameters.values():
+        value = parameter.default
+        if parameter.name.startswith("_") or not (value is inspect.Parameter.empty or _simple(value)):
+            continue
+        shown.append(parameter.name if value is inspect.Parameter.empty else f"{parameter.name}={value!r}")
+    return f"({', '.join(shown)})"
+
+
+def _simple(value: object) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+__all__ = ["samplers"]

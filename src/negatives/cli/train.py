@@ -1,0 +1,62 @@
+"""``negatives train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from negatives.cli.options import RunOptions, command_line, configuration
+from negatives.errors import ConfigError, Interrupted
+
+
+def train(
+    task: str | None = None,
+    data: str | None = None,
+    /,
+    *,
+    sampler: str | None = None,
+    out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    options: RunOptions | None = None,
+) -> None:
+    """Train a model and write a run folder.
+
+    Parameters
+    ----------
+    task
+        What to train, for instance recommend. A configuration file may say it instead.
+    data
+        A file or folder; left out, the offline dataset.
+    sampler
+        Sampler by name; see: negatives samplers.
+    out
+        Folder of the run; a new one under runs/ by default.
+    resume
+        Go on with the run in --out from its last checkpoint.
+    """
+    options = options or RunOptions()
+    resumed = _resumed(out) if resume else None
+    config = configuration(task, data, sampler, options, resumed=resumed)
+    from negatives.tasks import runner
+
+    try:
+        folder = runner.train(config, out, resume=resume, command=command_line())
+    except Interrupted as stop:
+        stop.run = stop.run or out
+        raise
+    print(f"run folder: {folder}")
+
+
+def _resumed(out: Path | None) -> Path:
+    """The configuration of the run to go on with."""
+    if out is None:
+        raise ConfigError("--resume needs the run folder; give it with --out")
+    from negatives.tasks.run_folder import CONFIG, RunFolder
+
+    RunFolder(out).check_run()
+    return out / CONFIG
+
+
+__all__ = ["train"]

@@ -1,0 +1,158 @@
+"""A run's vectors in the formats other programs read. One format, one function, one row of the table."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars
+from torch import Tensor
+
+from negatives.errors import ConfigError, InputError
+from negatives.registry import suggest
+from negatives.tasks.run_folder import IDS, MODEL, RunFolder
+from negatives.training import files
+
+KINDS = {"query": "queries", "item": "items"}
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Named vectors of one kind.
+
+    Args:
+        kind: ``query`` or ``item``.
+        names: ``(n,)`` text, by id.
+        table: ``(n, d)`` float32.
+    """
+
+    kind: str
+    names: polars.Series
+    table: Tensor
+
+
+def export(run: Path, format: str, out: Path | None) -> Path:
+    """Write the query and item vectors of a run.
+
+    Args:
+        run: A finished run's folder.
+        format: A name in :data:`FORMATS`.
+        out: Folder to write to; None for ``export`` in the run's folder.
+
+    Returns:
+        The folder written to.
+
+    Raises:
+        ConfigError: The format is not known, or its package is not installed.
+        InputError: The folder holds no finished run, or its files do not fit together.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"no format is called {format!r}; {suggest(format, FORMATS)}")
+    folder = RunFolder(run)
+    folder.check_run()
+    found = [read_vectors(folder, kind) for kind in KINDS]
+    target = out if out is not None else folder.path / "export"
+    if target.exists() and not target.is_dir():
+        raise InputError("is a file, not a folder", path=target, mend="choose another folder with --out")
+    FORMATS[format](found, target)
+    return target
+
+
+def read_vectors(folder: RunFolder, kind: str) -> Vectors:
+    """The vectors of one kind from a run's files.
+
+    Raises:
+        InputError: A file is missing or damaged, or names and vectors differ in number.
+    """
+    path = folder.path / MODEL
+    tensors, _ = files.read_tensors(path)
+    if KINDS[kind] not in tensors:
+        raise InputError(f"holds no table {KINDS[kind]!r}", path=path, mend="train the run again")
+    ids = folder.path / IDS
+    if not ids.exists():
+        raise InputError("no such file", path=ids, mend="train the run to its end")
+    try:
+        rows = polars.read_parquet(ids)
+        names = rows.filter(polars.col("kind") == kind).sort("index")["name"].cast(polars.String)
+    except polars.exceptions.PolarsError as error:
+        raise InputError("not a table of names", path=ids, mend="train the run again") from error
+    table = tensors[KINDS[kind]].float()
+    if len(names) != table.shape[0]:
+        raise InputError(f"{len(names)} {kind} names for {table.shape[0]} vectors", path=ids, mend="train again")
+    return Vectors(kind, names, table)
+
+
+def _frame(vectors: Vectors) -> polars.DataFrame:
+    values = polars.Series("vector", vectors.table.numpy(), dtype=polars.Array(polars.Float32, vectors.table.shape[1]))
+    index = polars.int_range(len(vectors.names), eager=True, dtype=polars.Int64)
+    kind = polars.Series("kind", [vectors.kind]).new_from_index(0, len(vectors.names))
+    return polars.DataFrame([kind, index.alias("index"), vectors.names.alias("name"), values])
+
+
+def _write_frame(frame: polars.DataFrame, path: Path) -> None:
+    with files.replacing(path) as temporary:
+        frame.write_parquet(temporary)
+
+
+def _safetensors(found: list[Vectors], target: Path) -> None:
+    """``vectors.safetensors`` with the tables, ``ids.parquet`` with kind, index and name."""
+    files.write_tensors(target / "vectors.safetensors", {KINDS[one.kind]: one.table for one in found})
+    _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
+
+
+def _parquet(found: list[Vectors], target: Path) -> None:
+    """``vectors.parquet`` with kind, index, name and vector."""
+    _write_frame(polars.concat([_frame(one) for one in found]), target / "vectors.parquet")
+
+
+def _word2vec(found: list[Vectors], target: Path) -> None:
+    """``queries.vec`` and ``items.vec``: a line with number and length, then name and numbers.
+
+    The format separates by blanks, so blanks in names become underscores; names that then stand twice, and
+    empty ones, get ``#`` and their index.
+    """
+    for one in found:
+        names = list(_words(one.names))
+        with (
+            files.replacing(target / f"{KINDS[one.kind]}.vec") as temporary,
+            temporary.open("w", encoding="utf-8") as file,
+        ):
+            file.write(f"{one.table.shape[0]} {one.table.shape[1]}\n")
+            for name, row in zip(names, one.table.numpy(), strict=True):
+                file.write(f"{name} {' '.join(map(str, row))}\n")
+
+
+def _words(names: polars.Series) -> Iterator[str]:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        word = re.sub(r"\s", "_", name or "")
+        if not word or word in seen:
+            word = f"{word}#{index}"
+        seen.add(word)
+        yield word
+
+
+def _faiss(found: list[Vectors], target: Path) -> None:
+    """``queries.faiss`` and ``items.faiss``, exact inner-product indices by id, and ``ids.parquet``."""
+    if importlib.util.find_spec("faiss") is None:
+        raise ConfigError("the format faiss needs the package faiss-cpu; run: pip install 'negatives[ann]'")
+    faiss = importlib.import_module("faiss")
+    for one in found:
+        index = faiss.IndexFlatIP(one.table.shape[1])
+        index.add(one.table.contiguous().numpy())
+        files.write_bytes(target / f"{KINDS[one.kind]}.faiss", faiss.serialize_index(index).tobytes())
+    _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
+
+
+FORMATS: dict[str, Callable[[list[Vectors], Path], None]] = {
+    "safetensors": _safetensors,
+    "parquet": _parquet,
+    "word2vec": _word2vec,
+    "faiss": _faiss,
+}
+
+__all__ = ["FORMATS", "Vectors", "export", "read_vectors"]

@@ -1,0 +1,202 @@
+"""The command line: exit codes, one line for each fault, and what stays unimported."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shlex
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negatives import tasks
+from negatives.cli import main
+from negatives.config import RunConfig
+from negatives.errors import InputError, Interrupted
+
+Calls = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """A runner that only remembers how it was called."""
+    seen: Calls = []
+
+    def train(config: RunConfig, out: Path | None, *, resume: bool = False, command: str = "") -> Path:
+        seen.append((config, out, resume))
+        return out or Path("runs/new")
+
+    runner = types.ModuleType("negatives.tasks.runner")
+    runner.train = train  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "negatives.tasks.runner", runner)
+    monkeypatch.setattr(tasks, "runner", runner, raising=False)
+    return seen
+
+
+def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(*_: object, **__: object) -> Path:
+        raise error
+
+    monkeypatch.setattr(sys.modules["negatives.tasks.runner"], "train", train)
+
+
+def fault(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str]:
+    """Exit code of a command and its only line on standard error."""
+    code = main(shlex.split(line))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("negatives: ")
+    return code, err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("trian", "did you mean train?"),
+        ("frobnicate", "choose one of: compare, demo"),
+        ("train recommend d --sampelr x", "--sampelr. Did you mean --sampler?"),
+        ("train recommend d --epochs many", "--epochs"),
+        ("train recommend d --epochs 0", "the options: epochs = 0"),
+        ("train recommed d", "no task is called 'recommed'; did you mean recommend?"),
+        ("train", "task is missing"),
+        ("train recommend d --set batch_sise=3", "--set: no key is called 'batch_sise'; did you mean batch_size?"),
+        ("train recommend d --set nothing", "key=value"),
+        ("train recommend d --config missing.toml", "missing.toml: No such file"),
+        ("train recommend d --resume", "give it with --out"),
+        ("train recommend d --resume --out missing", "missing: no such run folder"),
+        ("compare recommend d", "--samplers"),
+        ("compare recommend d --samplers dns,dns", "different names"),
+        ("compare recommend d --samplers dns,unifrom", "did you mean uniform?"),
+        ("compare recommend d --samplers dns --seeds 0", "at least 1"),
+        ("demo recomend", "did you mean recommend?"),
+        ("samplers dsn", "did you mean dns?"),
+        ("evaluate missing", "missing: no such run folder"),
+        ("report missing", "missing: no such run folder"),
+        ("export missing --format parquet", "missing: no such run folder"),
+        ("export missing --format parkuet", "did you mean parquet?"),
+        ("export missing", "--format"),
+    ],
+)
+def test_a_wrong_command_line_ends_with_two_and_one_line(
+    line: str,
+    message: str,
+    calls: Calls,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, text = fault(capsys, line)
+    assert code == 2
+    assert message in text
+    assert calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (InputError("is empty", path="d.csv", line=3, mend="add rows"), "d.csv, line 3: is empty; add rows"),
+        (OSError(errno.ENOSPC, "No space left on device", "runs/x/a"), "runs/x/a: No space left on device; free some"),
+        (PermissionError(errno.EACCES, "Permission denied", "d.csv"), "d.csv: Permission denied; choose"),
+        (InputError("two\nlines"), "two lines"),
+    ],
+)
+def test_faults_of_a_run_are_one_line(
+    error: BaseException,
+    message: str,
+    calls: Calls,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raising(error, monkeypatch)
+    code, text = fault(capsys, "train recommend d")
+    assert code == 2
+    assert message in text
+
+
+def test_an_interruption_says_how_to_go_on(
+    calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising(Interrupted(2, Path("runs/a b")), monkeypatch)
+    code, text = fault(capsys, "train recommend d")
+    assert code == 130
+    assert "negatives train --resume --out 'runs/a b'" in text
+    raising(Interrupted(15), monkeypatch)
+    code, text = fault(capsys, "train recommend d --out here")
+    assert code == 143
+    assert "--resume --out here" in text
+    raising(KeyboardInterrupt(), monkeypatch)
+    assert fault(capsys, "train recommend d")[0] == 130
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(ZeroDivisionError("bug"), monkeypatch)
+    with pytest.raises(ZeroDivisionError, match="bug"):
+        main(["train", "recommend", "d"])
+
+
+def test_file_options_and_set_merge(calls: Calls, tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('task = "recommend"\nepochs = 3\nseed = 1\n[model]\nname = "mf"\ndim = 8\n')
+    line = "train --config {} --epochs 5 --sampler dns --set sampler.candidates=64 --set model.dim=16 --set loss=bpr"
+    assert main([*shlex.split(line.format(file)), "--out", "here"]) == 0
+    config, out, resume = calls[0]
+    assert (config.task, config.data, config.epochs, config.seed, config.loss) == ("recommend", None, 5, 1, "bpr")
+    assert config.model == {"name": "mf", "dim": 16}
+    assert config.sampler == {"name": "dns", "candidates": 64}
+    assert (out, resume) == (Path("here"), False)
+
+
+def test_messages_of_the_package_go_to_standard_output(
+    calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("negatives.tasks.runner")
+
+    def train(*_: object, **__: object) -> Path:
+        logger.info("read 3 columns")
+        return Path("there")
+
+    monkeypatch.setattr(sys.modules["negatives.tasks.runner"], "train", train)
+    assert main(["train", "recommend", "d"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "read 3 columns\nrun folder: there\n"
+    assert err == ""
+    assert logging.getLogger("negatives").handlers == []
+
+
+def test_resume_reads_the_run(calls: Calls, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('task = "recommend"\ndata = "d"\nseed = 7\n')
+    assert main(["train", "--resume", "--out", str(tmp_path)]) == 0
+    config, out, resume = calls[0]
+    assert (config.data, config.seed, out, resume) == ("d", 7, tmp_path, True)
+
+
+def test_a_fault_names_the_file_that_holds_it(calls: Calls, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("epochs = 0\n")
+    code, text = fault(capsys, f"train recommend --config {file} --set seed=3")
+    assert code == 2
+    assert f"{file}: epochs = 0" in text
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "train --help", "trian", "train recommend d --epochs x"])
+def test_light_commands_import_nothing_heavy(line: str) -> None:
+    code = (
+        f"import sys; from negatives.cli import main\ntry:\n    main({line.split()!r})\nfinally:\n"
+        "    found = {'torch', 'numba', 'numpy', 'polars', 'plotly'} & set(sys.modules)\n"
+        "    print('heavy:', *found, file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stderr.endswith("heavy:\n")
+
+
+def test_python_m_negatives() -> None:
+    found = subprocess.run([sys.executable, "-m", "negatives", "trian"], capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert found.stderr == "negatives: no command is called 'trian'; did you mean train?\n"
