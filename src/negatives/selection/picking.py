@@ -78,17 +78,10 @@ def hardest_slots(ranked: Tensor, k: int) -> Tensor:
         ranked: ``(rows, m)`` values, minus infinity where not allowed.
         k: Number of slots.
     """
-    k = min(k, ranked.shape[1])
-    if k == 1:
-        return ranked.argmax(1, keepdim=True)
-    if 4 * k >= ranked.shape[1]:
-        return ranked.sort(dim=1, descending=True, stable=True).indices[:, :k]
-    values, slots = ranked.topk(k, dim=1)
-    slots = slots.sort(dim=1).values
-    order = ranked.gather(1, slots).sort(dim=1, descending=True, stable=True).indices
-    slots = slots.gather(1, order)
-    last = values[:, -1:]
-    tied = ((ranked >= last).sum(1) > k) & (last[:, 0] > -torch.inf)
-    if bool(tied.any()):
+    values, slots = ranked.topk(min(k + 1, ranked.shape[1]), dim=1)
+    same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
+    slots = slots[:, :k]
+    if bool(same.any()):  # topk leaves the order of equal values open
+        tied = same.any(1)
         slots[tied] = ranked[tied].sort(dim=1, descending=True, stable=True).indices[:, :k]
     return slots
