@@ -45,13 +45,21 @@ def use(implementation: str) -> Iterator[None]:
 
 
 def _for(tensor: Tensor) -> ModuleType:
+    """The module that serves this tensor."""
     name = _forced[-1] if _forced else ("numba" if tensor.device.type == "cpu" else "torch")
     return importlib.import_module(_MODULES[name])
 
 
-def _check(queries: Tensor | None, known: Csr | None, n_items: int) -> None:
-    if (queries is None) != (known is None):
-        raise ValueError("known sets and the queries that own them go together: give both or neither")
+def _same(left: object, right: object, what: str) -> None:
+    if left != right:
+        raise ValueError(f"{what} must have the same size, not {left} and {right}")
+
+
+def _check(rows: int, queries: Tensor | None, known: Csr | None, n_items: int) -> None:
+    if queries is not None:
+        _same(queries.numel(), rows, "queries and rows")
+    if queries is None and known is not None:
+        raise ValueError("known sets need the queries that own them; give queries too")
     if known is not None and known.n_cols > n_items:
         raise ValueError(f"the known sets name up to {known.n_cols} items, but there are {n_items}")
 
@@ -94,7 +102,9 @@ def draw_uniform(
     """
     if not 0 < n_items < 1 << 31:
         raise ValueError(f"n_items must lie between 1 and 2^31 - 1, not {n_items}")
-    _check(queries, known, n_items)
+    if tries < 1:
+        raise ValueError(f"tries must be at least 1, not {tries}")
+    _check(examples.numel(), queries, known, n_items)
     found: Tensor = _for(examples).draw_uniform(examples, k, n_items, key, queries, known, tries)
     return found
 
@@ -114,13 +124,16 @@ def draw_alias(
     Returns:
         ids ``(rows, k)`` int64; -1 where no allowed item has a weight above zero.
     """
-    _check(queries, known, table.alias.numel())
+    if tries < 1:
+        raise ValueError(f"tries must be at least 1, not {tries}")
+    _check(examples.numel(), queries, known, table.alias.numel())
     found: Tensor = _for(examples).draw_alias(table, examples, k, key, queries, known, tries)
     return found
 
 
 def contains(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
     """``(rows, k)`` bool: is ``ids[row, j]`` among the known items of ``queries[row]``?"""
+    _same(queries.numel(), ids.shape[0], "queries and rows of ids")
     found: Tensor = _for(ids).contains(known, queries, ids)
     return found
 
@@ -139,6 +152,8 @@ def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
 
 def gather_scores(query_table: Tensor, item_table: Tensor, queries: Tensor, ids: Tensor) -> Tensor:
     """Inner products ``(rows, k)`` of query rows ``(n_q, d)`` and item rows ``(n_i, d)``, streamed."""
+    _same(queries.numel(), ids.shape[0], "queries and rows of ids")
+    _same(query_table.shape[1], item_table.shape[1], "vectors of queries and items")
     found: Tensor = _for(ids).gather_scores(query_table.detach(), item_table.detach(), queries, ids)
     return found
 
@@ -152,6 +167,9 @@ def score_backward(
         The gradient of each row's query vector ``(rows, d)``; the touched items ``(u,)`` int64 in order of
         first use; and their summed gradients ``(u, d)``.
     """
+    _same(queries.numel(), ids.shape[0], "queries and rows of ids")
+    _same(query_table.shape[1], item_table.shape[1], "vectors of queries and items")
+    _same(grad.shape, ids.shape, "gradient and ids")
     tables = query_table.detach(), item_table.detach()
     found: tuple[Tensor, Tensor, Tensor] = _for(ids).score_backward(*tables, queries, ids, grad)
     return found
@@ -168,6 +186,7 @@ def sum_rows(index: Tensor, values: Tensor, size: int | None = None) -> tuple[Te
     (tensor([4, 1]), tensor([[4.],
             [2.]]))
     """
+    _same(index.numel(), values.shape[0], "index and values")
     if size is None:
         size = int(index.max()) + 1 if index.numel() else 0
     found: tuple[Tensor, Tensor] = _for(index).sum_rows(index, values, size)
@@ -183,12 +202,15 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tens
         values: ``(nnz,)`` float32; entries of value zero are skipped.
         dense: ``(m, d)`` float32.
     """
+    _same(indices.numel(), values.numel(), "columns and values")
+    _same(int(indptr[-1]), values.numel(), "the last row's end and values")
     found: Tensor = _for(dense).spmm(indptr, indices, values, dense.detach())
     return found
 
 
 def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float = 0.0) -> None:
     """``x -= lr (g + weight_decay x)`` on the distinct ``rows`` ``(u,)`` of ``table``, in place."""
+    _same(grad.shape, (rows.numel(), table.shape[1]), "gradient and touched rows")
     _for(rows).sgd_rows_(table.detach(), rows, grad, lr, weight_decay)
 
 
@@ -202,6 +224,8 @@ def adagrad_rows_(
     eps: float = 1e-10,
 ) -> None:
     """Adagrad (Duchi et al., 2011) on the distinct ``rows`` of ``table``, in place."""
+    _same(grad.shape, (rows.numel(), table.shape[1]), "gradient and touched rows")
+    _same(accumulator.shape, table.shape, "accumulator and table")
     _for(rows).adagrad_rows_(table.detach(), accumulator, rows, grad, lr, weight_decay, eps)
 
 
@@ -227,6 +251,9 @@ def adam_rows_(
         weight_decay: L2 factor added to the gradient.
         betas: Decay of the moments.
     """
+    _same(grad.shape, (rows.numel(), table.shape[1]), "gradient and touched rows")
+    for moment in moments:
+        _same(moment.shape, table.shape, "moment and table")
     _for(rows).adam_rows_(table.detach(), moments, rows, grad, lr, step, weight_decay, betas)
 
 
@@ -250,7 +277,7 @@ def top_k(
     >>> top_k(torch.tensor([[0.5, 2.0, 2.0, 1.0]]), 3)[0].tolist()
     [[1, 2, 3]]
     """
-    _check(queries, exclude, scores.shape[1])
+    _check(scores.shape[0], queries, exclude, scores.shape[1])
     found: tuple[Tensor, Tensor] = _for(scores).top_k(scores.detach(), k, exclude, queries)
     return found
 

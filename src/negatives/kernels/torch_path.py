@@ -6,7 +6,9 @@ Sums run over sorted segments, so that results do not change from run to run as 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +18,13 @@ from negatives.types import Csr
 
 BUDGET = 1 << 24
 """Numbers that a temporary tensor may hold."""
+
+
+def fill_alias(share: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The table is filled once, by two stacks, on the CPU."""
+    from negatives.kernels.jit.alias import fill_alias as fill
+
+    return fill(share)
 
 
 def _locate(known: Csr, queries: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:

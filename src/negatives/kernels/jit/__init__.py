@@ -1,5 +1,6 @@
 """Numba kernels, each beside the function that calls it with tensors."""
 
+from negatives.kernels.jit.alias import fill_alias
 from negatives.kernels.jit.draw import draw_alias, draw_uniform
 from negatives.kernels.jit.members import contains, contains_pool, excluded_mass
 from negatives.kernels.jit.optimisers import adagrad_rows_, adam_rows_, sgd_rows_
@@ -15,6 +16,7 @@ __all__ = [
     "draw_alias",
     "draw_uniform",
     "excluded_mass",
+    "fill_alias",
     "gather_scores",
     "score_backward",
     "sgd_rows_",

@@ -40,7 +40,7 @@ def _fill(scaled, threshold, alias):
             alias[stack[p]] = heaviest
 
 
-def fill(share: Array) -> tuple[Array, Array]:
+def fill_alias(share: Array) -> tuple[Array, Array]:
     """Thresholds (uint32) and aliases (int32) for float64 ``share`` ``(n,)`` that sums to ``n``; uses it up."""
     threshold, alias = np.zeros(share.size, np.uint32), np.empty(share.size, np.int32)
     _fill(share, threshold, alias)

@@ -12,17 +12,36 @@ from negatives.kernels.threads import by_weight
 
 
 @kernel
+def _add(y, w, x):
+    for c in range(y.size):
+        y[c] += w * x[c]
+
+
+@kernel
+def _add_four(y, a, b, c, d, w, x, z, v):
+    for i in range(y.size):
+        y[i] += (a * w[i] + b * x[i]) + (c * z[i] + d * v[i])
+
+
+@kernel
 def _product(starts, cols, weights, dense, out, start, stop):
-    """``out[r] = sum_p weights[p] dense[cols[p]]`` over the entries of row ``r``, in their order."""
+    """``out[r] = sum_p weights[p] dense[cols[p]]``, four entries at a time where none of them is zero."""
+    zero = np.float32(0)
     for r in range(start, stop):
         y = out[r]
-        y[:] = np.float32(0)
-        for p in range(starts[r], starts[r + 1]):
-            w = weights[p]
-            if w != np.float32(0):
-                x = dense[cols[p]]
-                for c in range(x.size):
-                    y[c] += w * x[c]
+        y[:] = zero
+        p, end = starts[r], starts[r + 1]
+        while p < end:
+            if p + 4 <= end:
+                a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
+                if a != zero and b != zero and c != zero and d != zero:
+                    w, x, z, v = dense[cols[p]], dense[cols[p + 1]], dense[cols[p + 2]], dense[cols[p + 3]]
+                    _add_four(y, a, b, c, d, w, x, z, v)
+                    p += 4
+                    continue
+            if weights[p] != zero:
+                _add(y, weights[p], dense[cols[p]])
+            p += 1
 
 
 def product(starts: Array, cols: Array, weights: Array, dense: Array) -> Array:

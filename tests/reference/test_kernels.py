@@ -1,0 +1,153 @@
+"""Every kernel against its naive twin and the tensor path, and whatever the number of threads."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from negatives import kernels
+from negatives.randomness import Purpose, generator, stream
+from negatives.types import Csr
+
+PATHS = ("numba", "torch")
+KEY = stream(3, Purpose.CANDIDATES)
+
+
+def sets(n_rows: int, n_cols: int, density: float, seed: int) -> Csr:
+    pairs = (torch.rand(n_rows, n_cols, generator=generator(seed)) < density).nonzero()
+    return Csr.from_pairs(pairs[:, 0], pairs[:, 1], n_rows, n_cols)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 40), st.floats(0, 1), st.integers(0, 10_000))
+def test_draws_are_the_same_bits_on_every_path(k: int, n_items: int, density: float, seed: int) -> None:
+    known = sets(4, n_items, density, seed)
+    examples, queries = torch.tensor([5, 0, 7, 2**40, 9]), torch.tensor([0, 3, 1, 2, 2])
+    weights = torch.rand(n_items, generator=generator(seed)) * (torch.arange(n_items) % 3 > 0) + 1e-3
+    weights[0] = 0 if n_items > 1 else 1
+    table = kernels.build_alias(weights)
+    key = stream(seed, Purpose.CANDIDATES)
+    with kernels.use("numpy"):
+        uniform = kernels.draw_uniform(examples, k, n_items, key, queries=queries, known=known, tries=3)
+        alias = kernels.draw_alias(table, examples, k, key, queries=queries, known=known, tries=3)
+    for path in PATHS:
+        with kernels.use(path):
+            drawn = kernels.draw_uniform(examples, k, n_items, key, queries=queries, known=known, tries=3)
+            assert torch.equal(drawn, uniform), path
+            drawn = kernels.draw_alias(table, examples, k, key, queries=queries, known=known, tries=3)
+            assert torch.equal(drawn, alias), path
+    bad = kernels.contains(known, queries, uniform.clamp(min=0)) & (uniform >= 0)
+    assert not bad.any()
+    full = (known.lengths()[queries] == n_items)[:, None]
+    assert torch.equal(uniform < 0, full.expand_as(uniform))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_membership_and_mass(path: str) -> None:
+    known, queries = sets(6, 50, 0.3, 1), torch.tensor([3, 0, 5, 5])
+    ids, pool = torch.randint(0, 50, (4, 12), generator=generator(2)), torch.tensor([7, 7, 0, 49, 13])
+    share = torch.rand(50, generator=generator(3))
+    for call in (
+        lambda: kernels.contains(known, queries, ids),
+        lambda: kernels.contains_pool(known, queries, pool),
+        lambda: kernels.excluded_mass(known, queries, share),
+    ):
+        with kernels.use("numpy"):
+            expected = call()
+        with kernels.use(path):
+            torch.testing.assert_close(call(), expected)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_scores_gradients_sums_and_products(path: str) -> None:
+    random = generator(4)
+    users, items = torch.randn(9, 16, generator=random), torch.randn(30, 16, generator=random)
+    queries, ids = torch.tensor([2, 2, 8, 0]), torch.randint(0, 30, (4, 7), generator=random)
+    grad = torch.randn(4, 7, generator=random) * (torch.rand(4, 7, generator=random) < 0.6)
+    adjacency = sets(5, 30, 0.4, 5)
+    values = torch.rand(adjacency.nnz, generator=random)
+    for call in (
+        lambda: kernels.gather_scores(users, items, queries, ids),
+        lambda: kernels.score_backward(users, items, queries, ids, grad),
+        lambda: kernels.sum_rows(ids.reshape(-1), torch.arange(28.0 * 3).reshape(28, 3), 30),
+        lambda: kernels.spmm(adjacency.indptr, adjacency.indices, values, items),
+    ):
+        with kernels.use("numpy"):
+            expected = call()
+        with kernels.use(path):
+            torch.testing.assert_close(call(), expected)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_top_k_skips_the_excluded_and_breaks_ties_by_id(path: str) -> None:
+    scores = torch.randint(0, 5, (6, 40), generator=generator(6)).float()
+    exclude, queries = sets(6, 40, 0.7, 7), torch.tensor([5, 1, 0, 0, 2, 3])
+    with kernels.use("numpy"):
+        ids, values = kernels.top_k(scores, 15, exclude=exclude, queries=queries)
+    with kernels.use(path):
+        found = kernels.top_k(scores, 15, exclude=exclude, queries=queries)
+        plain = kernels.top_k(scores, 3)[0]
+    assert torch.equal(found[0], ids)
+    assert torch.equal(found[1], values)
+    assert torch.equal(plain[0], torch.argsort(-scores[0], stable=True)[:3])
+
+
+@pytest.mark.parametrize("path", [*PATHS, "numpy"])
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "adam"])
+def test_row_optimisers_agree_with_torch(path: str, name: str) -> None:
+    random = generator(8)
+    start = torch.randn(12, 5, generator=random)
+    mine, theirs = start.clone(), torch.nn.Parameter(start.clone())
+    accumulator, moments = torch.zeros(12, 5), (torch.zeros(12, 5), torch.zeros(12, 5))
+    make = {
+        "sgd": lambda: torch.optim.SGD([theirs], lr=0.1),
+        "adagrad": lambda: torch.optim.Adagrad([theirs], lr=0.1),
+        "adam": lambda: torch.optim.SparseAdam([theirs], lr=0.1),
+    }[name]
+    optimiser = make()
+    for step in range(1, 4):
+        rows = torch.randperm(12, generator=random)[:4]
+        grad = torch.randn(4, 5, generator=random)
+        theirs.grad = torch.sparse_coo_tensor(rows[None], grad, (12, 5), check_invariants=True).coalesce()
+        with torch.sparse.check_sparse_tensor_invariants():
+            optimiser.step()
+        with kernels.use(path):
+            if name == "sgd":
+                kernels.sgd_rows_(mine, rows, grad, 0.1)
+            elif name == "adagrad":
+                kernels.adagrad_rows_(mine, accumulator, rows, grad, 0.1)
+            else:
+                kernels.adam_rows_(mine, moments, rows, grad, 0.1, step)
+    torch.testing.assert_close(mine, theirs.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    random = generator(9)
+    users, items = torch.randn(50, 8, generator=random), torch.randn(90, 8, generator=random)
+    queries = torch.randint(0, 50, (1500,), generator=random)
+    known = sets(50, 90, 0.5, 10)
+    before, results = kernels.threads(), []
+    for n in (1, 2, 5):
+        kernels.set_threads(n)
+        ids = kernels.draw_uniform(torch.arange(1500), 6, 90, KEY, queries=queries, known=known)
+        grad = kernels.gather_scores(users, items, queries, ids)
+        results.append([ids, grad, *kernels.score_backward(users, items, queries, ids, grad)])
+    kernels.set_threads(before)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_alias_table_holds_its_weights() -> None:
+    weights = torch.tensor([0.0, 3.0, 1.0, 0.0, 6.0])
+    table = kernels.build_alias(weights)
+    n = len(weights)
+    keep = table.threshold.to(torch.int64).bitwise_and(0xFFFFFFFF).double() / 2**32
+    held = keep / n
+    held = held.index_add(0, table.alias.long(), (1 - keep) / n)
+    torch.testing.assert_close(held.float(), table.probability, atol=1e-6, rtol=0)
+    assert held[0] == 0
+    assert held[3] == 0
+    with pytest.raises(ValueError, match="not negative"):
+        kernels.build_alias(torch.tensor([1.0, -1.0]))
