@@ -33,9 +33,9 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys and infinite numbers are errors."""
+    """Base of all sections: unknown keys, infinite numbers and values of another type are errors."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, strict=True)
 
 
 class OptimiserConfig(Section):

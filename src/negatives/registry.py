@@ -10,7 +10,6 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from negatives.errors import ConfigError
@@ -53,6 +52,8 @@ class Registry(Generic[T]):
 
     def _load_third_parties(self) -> None:
         if not self._third_parties:
+            from importlib.metadata import entry_points  # slow to import
+
             self._third_parties = True
             for point in entry_points(group=f"negatives.{self.kind}"):
                 self.add(point.name, point.value)

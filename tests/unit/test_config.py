@@ -100,6 +100,8 @@ def test_a_malformed_set_is_an_error(pair: str) -> None:
         ({"precision": "float16"}, "f.toml: precision = 'float16': did you mean"),
         ({"epochs": 0}, "f.toml: epochs = 0: should be greater than or equal to 1"),
         ({"epochs": "many"}, "f.toml: epochs = 'many': should be a valid integer"),
+        ({"epochs": True}, "f.toml: epochs = True: should be a valid integer"),
+        ({"sampler": ["dns"]}, "f.toml: sampler = ['dns']: should be"),
         ({"optimiser": {"lr": float("nan")}}, "f.toml: optimiser.lr = nan: should be"),
         ({"split": {"test": 1.5}}, "f.toml: split.test = 1.5: should be less than or equal to 1"),
         ({"split": 3}, "f.toml: split = 3"),
