@@ -1,0 +1,285 @@
+"""Every proposal of the table through the same checks; each class below them states one special promise."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from negatives.errors import ConfigError
+from negatives.proposals import Mixed, registry, rejection
+from negatives.proposals.base import Proposal
+from negatives.types import Catalogue, Context, Csr
+
+N_ITEMS, N_QUERIES, ROWS, K, KEY = 23, 6, 40, 7, 0xC0FFEE
+
+CASES = {
+    "uniform": [{}],
+    "popularity": [{}, {"alpha": 1.0}, {"alpha": -0.5, "smoothing": 1.0}],
+    "log_uniform": [{}],
+    "learned_unigram": [{"every": 2, "decay": 0.9}],
+    "in_batch": [{}],
+    "mixed": [
+        {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "weights": [1, 3]},
+        {"parts": ["in_batch", "uniform"]},
+    ],
+}
+FLAT = [pytest.param(name, values, id=f"{name}{i}") for name, cases in CASES.items() for i, values in enumerate(cases)]
+every_proposal = pytest.mark.parametrize(("name", "values"), FLAT)
+
+
+def catalogue() -> Catalogue:
+    counts = torch.arange(N_ITEMS) ** 2 % 11  # some are zero
+    rows = torch.arange(N_QUERIES).repeat_interleave(4)
+    known = Csr.from_pairs(
+        rows, (rows * 5 + torch.tensor([0, 3, 4, 9]).repeat(N_QUERIES)) % N_ITEMS, N_QUERIES, N_ITEMS
+    )
+    return Catalogue(N_QUERIES, N_ITEMS, counts, known)
+
+
+def batch(step: int = 3) -> Context:
+    seen = catalogue().counts.nonzero()[:, 0]
+    rows = torch.arange(ROWS)
+    return Context(rows % N_QUERIES, seen[(rows * 7 + step) % len(seen)], rows * 13 + 1, step=step)
+
+
+def make(name: str, values: dict) -> Proposal:
+    proposal = registry.build({"name": name, **values})
+    proposal.bind(catalogue())
+    for step in range(5):
+        proposal.observe(batch(step))
+    return proposal
+
+
+def all_items(rows: int = ROWS) -> torch.Tensor:
+    return torch.arange(N_ITEMS).expand(rows, -1)
+
+
+def conditional(proposal: Proposal, context: Context, known: Csr) -> torch.Tensor:
+    """The distribution given that nothing known is drawn, by brute force: ``(rows, n_items)``."""
+    q = proposal.log_prob(all_items(context.rows), context).double().exp().clone()
+    for row, query in enumerate(context.queries.tolist()):
+        q[row, known.row(query).long()] = 0
+    return q / q.sum(1, keepdim=True)
+
+
+def test_every_proposal_has_a_case() -> None:
+    assert set(registry) == set(CASES)
+
+
+@every_proposal
+def test_shape_dtype_and_bounds(name: str, values: dict) -> None:
+    ids, log_q = make(name, values).draw(batch(), K, KEY)
+    assert ids.shape == log_q.shape == (ROWS, K)
+    assert ids.dtype == torch.int64
+    assert log_q.dtype == torch.float32
+    assert 0 <= int(ids.min()) <= int(ids.max()) < N_ITEMS
+    assert bool(torch.isfinite(log_q).all())
+    assert len(ids.unique()) > 3
+
+
+@every_proposal
+def test_draws_are_determined_by_the_key(name: str, values: dict) -> None:
+    first, again = make(name, values).draw(batch(), K, KEY), make(name, values).draw(batch(), K, KEY)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], make(name, values).draw(batch(), K, KEY + 1)[0])
+
+
+@every_proposal
+@pytest.mark.parametrize("excluding", [False, True])
+def test_permuting_rows_permutes_draws(name: str, values: dict, excluding: bool) -> None:
+    proposal, context = make(name, values), batch()
+    exclude = catalogue().known if excluding else None
+    order = torch.argsort((torch.arange(ROWS) * 17) % ROWS)
+    ids, log_q = proposal.draw(context, K, KEY, exclude)
+    moved, moved_log_q = proposal.draw(rejection.take(context, order), K, KEY, exclude)
+    assert torch.equal(moved, ids[order])
+    torch.testing.assert_close(moved_log_q, log_q[order])
+
+
+@every_proposal
+def test_state_round_trip(name: str, values: dict) -> None:
+    proposal, fresh = make(name, values), registry.build({"name": name, **values})
+    fresh.bind(catalogue())
+    fresh.load_state(proposal.state())
+    for step in range(4):
+        for one in (proposal, fresh):
+            one.observe(batch(step))
+        ours, theirs = proposal.draw(batch(), K, KEY), fresh.draw(batch(), K, KEY)
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@every_proposal
+def test_log_prob_sums_to_one(name: str, values: dict) -> None:
+    log_prob = make(name, values).log_prob(all_items(), batch())
+    assert log_prob.shape == (ROWS, N_ITEMS)
+    torch.testing.assert_close(log_prob.double().exp().sum(1), torch.ones(ROWS).double(), atol=1e-6, rtol=0)
+
+
+@every_proposal
+def test_log_q_is_log_prob(name: str, values: dict) -> None:
+    proposal, context = make(name, values), batch()
+    ids, log_q = proposal.draw(context, K, KEY)
+    torch.testing.assert_close(log_q, proposal.log_prob(ids, context))
+
+
+@every_proposal
+def test_excluded_items_are_never_drawn_and_log_q_is_conditional(name: str, values: dict) -> None:
+    proposal, context, known = make(name, values), batch(), catalogue().known
+    assert known is not None
+    ids, log_q = proposal.draw(context, 50, KEY, known)
+    assert int(ids.min()) >= 0
+    for row, query in enumerate(context.queries.tolist()):
+        assert not set(ids[row].tolist()) & set(known.row(query).tolist())
+    expected = conditional(proposal, context, known).gather(1, ids).log().float()
+    torch.testing.assert_close(log_q, expected, atol=1e-5, rtol=1e-5)
+
+
+@every_proposal
+def test_log_allowed_is_the_mass_that_is_left(name: str, values: dict) -> None:
+    proposal, context, known = make(name, values), batch(), catalogue().known
+    assert known is not None
+    torch.testing.assert_close(
+        proposal.log_allowed(context, known), rejection.log_allowed(proposal, context, known), atol=1e-5, rtol=1e-5
+    )
+
+
+@every_proposal
+def test_a_query_that_knows_every_item_draws_nothing(name: str, values: dict) -> None:
+    everything = torch.cat([torch.arange(N_ITEMS), torch.full((1,), N_ITEMS)])
+    known = Csr.from_pairs(everything // N_ITEMS, everything % N_ITEMS, N_QUERIES, N_ITEMS)
+    ids, log_q = make(name, values).draw(batch(), K, KEY, known)
+    full = batch().queries == 0
+    assert bool((ids[full] == -1).all())
+    assert bool((ids[~full] >= 0).all())
+    assert bool(torch.isfinite(log_q).all())
+
+
+@every_proposal
+def test_a_query_with_one_item_left_draws_it(name: str, values: dict) -> None:
+    left = 5  # has a positive count, and is a positive of the batch
+    items = torch.tensor([item for item in range(N_ITEMS) if item != left])
+    known = Csr.from_pairs(torch.ones_like(items), items, N_QUERIES, N_ITEMS)
+    ids, log_q = make(name, values).draw(batch(), K, KEY, known)
+    alone = batch().queries == 1
+    assert set(ids[alone].flatten().tolist()) <= {left, -1}
+    assert bool((ids[alone] == left).any())
+    torch.testing.assert_close(log_q[alone], torch.zeros_like(log_q[alone]), atol=1e-5, rtol=0)
+
+
+@every_proposal
+def test_one_pool_for_the_batch(name: str, values: dict) -> None:
+    proposal, pooled = make(name, values), batch().pooled()
+    assert not proposal.conditional
+    ids, log_q = proposal.draw(pooled, 30, KEY)
+    assert ids.shape == log_q.shape == (1, 30)
+    assert int(ids.min()) >= 0
+    torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
+    assert torch.equal(ids, proposal.draw(pooled, 30, KEY)[0])
+    assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
+
+
+@pytest.mark.parametrize("name", ["uniform", "popularity", "log_uniform", "learned_unigram", "in_batch"])
+def test_drawing_before_the_data_is_known_says_what_to_do(name: str) -> None:
+    with pytest.raises(ConfigError, match="bind the sampler"):
+        registry.build(name).draw(batch(), K, KEY)
+
+
+@pytest.mark.parametrize("name", ["uniform", "popularity"])
+def test_known_positives_over_other_items_are_refused(name: str) -> None:
+    other = Csr.from_pairs(torch.tensor([0]), torch.tensor([0]), N_QUERIES, N_ITEMS + 1)
+    with pytest.raises(ConfigError, match="do not fit"):
+        make(name, {}).draw(batch(), K, KEY, other)
+
+
+class TestPopularity:
+    def test_weights(self) -> None:
+        counts = torch.tensor([0, 1, 4])
+        context = Context(torch.tensor([0]), torch.tensor([1]), torch.tensor([0]))
+        proposal = registry.build({"name": "popularity", "counts": counts, "alpha": -0.5})
+        found = proposal.log_prob(torch.tensor([[0, 1, 2]]), context).exp()
+        torch.testing.assert_close(found, torch.tensor([[0.0, 2 / 3, 1 / 3]]))
+
+    @pytest.mark.parametrize("counts", [torch.zeros(3), torch.tensor([1.0, -1.0]), torch.tensor([torch.nan])])
+    def test_counts_that_cannot_serve(self, counts: torch.Tensor) -> None:
+        with pytest.raises(ConfigError, match="popularity"):
+            registry.build({"name": "popularity", "counts": counts}).draw(batch(), K, KEY)
+
+    def test_counts_of_another_length(self) -> None:
+        with pytest.raises(ConfigError, match="2 counts"):
+            registry.build({"name": "popularity", "counts": torch.ones(2)}).bind(catalogue())
+
+
+class TestLearnedUnigram:
+    def test_follows_the_decayed_counts(self) -> None:
+        values = {"name": "learned_unigram", "decay": 0.5, "alpha": 1.0, "smoothing": 0.25, "every": 3, "n_items": 3}
+        proposal = registry.build(values)
+        positives = torch.tensor([[0, 0], [1, 2], [2, 2]])
+        for step in range(3):
+            before = proposal.log_prob(torch.tensor([[0, 1, 2]]), batch()).exp()
+            torch.testing.assert_close(before, torch.full((1, 3), 1 / 3))
+            proposal.observe(Context(torch.zeros(2).long(), positives[step], torch.arange(2), step=step))
+        weights = torch.tensor([[0.5, 0.5, 2.5]]) + 0.25
+        found = proposal.log_prob(torch.tensor([[0, 1, 2]]), batch()).exp()
+        torch.testing.assert_close(found, weights / weights.sum())
+
+    def test_strong_decay_over_many_steps_stays_finite(self) -> None:
+        proposal = registry.build({"name": "learned_unigram", "decay": 0.01, "every": 500, "n_items": N_ITEMS})
+        for step in range(500):
+            proposal.observe(batch(step))
+        assert bool(torch.isfinite(proposal.log_prob(all_items(), batch())).all())
+
+    @pytest.mark.parametrize("values", [{"decay": 0.0}, {"decay": 1.5}, {"every": 0}, {"smoothing": -1.0}])
+    def test_values_out_of_range(self, values: dict) -> None:
+        with pytest.raises(ConfigError, match=next(iter(values))):
+            registry.build({"name": "learned_unigram", **values})
+
+
+class TestInBatch:
+    def test_the_pool_is_the_batch_in_order(self) -> None:
+        assert make("in_batch", {}).draw(batch().pooled(), ROWS + 5, KEY)[0][0].tolist() == batch().positives.tolist()
+
+    def test_a_smaller_pool_is_part_of_the_batch(self) -> None:
+        counts = torch.ones(ROWS, dtype=torch.int64)
+        context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
+        proposal = registry.build({"name": "in_batch", "counts": counts})
+        ids = proposal.draw(context.pooled(), 9, KEY)[0][0].tolist()
+        assert ids == sorted(set(ids))
+        assert len(ids) == 9
+
+    def test_a_row_never_draws_itself(self) -> None:
+        counts = torch.ones(ROWS, dtype=torch.int64)
+        context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
+        ids, _ = registry.build({"name": "in_batch", "counts": counts}).draw(context, 500, KEY)
+        assert not bool((ids == context.positives[:, None]).any())
+        assert all(len(row.unique()) == ROWS - 1 for row in ids)
+
+    def test_a_positive_without_count_is_an_error(self) -> None:
+        counts = torch.zeros(N_ITEMS)
+        counts[0] = 1
+        with pytest.raises(ConfigError, match="count 0"):
+            registry.build({"name": "in_batch", "counts": counts}).draw(batch(), K, KEY)
+
+
+class TestMixed:
+    def test_parts_may_be_built_already(self) -> None:
+        parts = [registry.build("uniform"), "popularity"]
+        assert [type(part).__name__ for part in Mixed(parts).proposals] == ["Uniform", "Popularity"]
+
+    def test_learned_parts_learn(self) -> None:
+        mixed = make("mixed", {"parts": ["uniform", {"name": "learned_unigram", "every": 1, "smoothing": 0.01}]})
+        log_prob = mixed.log_prob(all_items(1), batch())
+        assert float(log_prob.max() - log_prob.min()) > 0.5
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"parts": []},
+            {"parts": ["uniform"], "weights": [1, 2]},
+            {"parts": ["uniform"], "weights": [0]},
+            {"parts": ["uniform"], "weights": [float("nan")]},
+            {"parts": ["unifrom"]},
+        ],
+    )
+    def test_parts_and_weights_that_do_not_fit(self, values: dict) -> None:
+        with pytest.raises(ConfigError):
+            registry.build({"name": "mixed", **values})
