@@ -78,6 +78,8 @@ def hardest_slots(ranked: Tensor, k: int) -> Tensor:
         ranked: ``(rows, m)`` values, minus infinity where not allowed.
         k: Number of slots.
     """
+    if k == 1:
+        return ranked.argmax(1, keepdim=True)
     values, slots = ranked.topk(min(k + 1, ranked.shape[1]), dim=1)
     same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
     slots = slots[:, :k]
