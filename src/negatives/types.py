@@ -159,6 +159,8 @@ class Negatives:
             gradient flows through it.
         scores: ``(rows, k)`` float, detached scores if the sampler has them, else None.
         positive_scores: ``(rows,)`` float, detached scores of the positives if the sampler has them.
+        positive_log_q: ``(rows,)`` float, log-probability that one draw gives the row's positive, if the sampler
+            knows it and ``log_q`` is that of the same distribution.
     """
 
     ids: Tensor
@@ -167,6 +169,7 @@ class Negatives:
     weight: Tensor | None = None
     scores: Tensor | None = None
     positive_scores: Tensor | None = None
+    positive_log_q: Tensor | None = None
 
     @property
     def k(self) -> int:
