@@ -80,8 +80,11 @@ def load_pairs(
     parts, query_names = _drop_untrained(parts, numbered.query_names, notes)
     _check(parts, chosen, shares, path, len(numbered.item_names))
     features = tables["train"].features
-    data = PairData(name, **parts, query_names=query_names, item_names=numbered.item_names, features=features)
-    return _with_notes(data, notes)
+    notes += _summary(parts, len(query_names), len(numbered.item_names))
+    return PairData(
+        name, parts["train"], parts["valid"], parts["test"], parts["canaries"], query_names, numbered.item_names,
+        features, tuple(notes),
+    )  # fmt: skip
 
 
 def _choose(split: str, tables: Mapping[str, Table], path: Path | str | None) -> str:
@@ -152,7 +155,7 @@ def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, key: int) 
     if share == 0 or len(pairs) == 0:
         return torch.zeros(len(pairs), dtype=torch.bool)
     if split == "leave_last_out":
-        queries = int(pairs.queries.unique().numel())
+        queries = torch.bincount(pairs.queries).count_nonzero().item()
         return splits.last_of_each(pairs, min(1.0, VALID_CAP / queries), key)
     share = min(share, VALID_CAP / len(pairs))
     if split == "cold_items":
@@ -160,9 +163,7 @@ def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, key: int) 
     return splits.random_share(pairs, share, key)
 
 
-def _drop_untrained(
-    parts: dict[str, Pairs], names: pl.Series, notes: list[str]
-) -> tuple[dict[str, Pairs], pl.Series]:
+def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str]) -> tuple[dict[str, Pairs], pl.Series]:
     """Drop queries that a split has left without a train pair, and number the others anew."""
     trained = torch.zeros(len(names), dtype=torch.bool)
     trained[parts["train"].queries] = True
@@ -174,13 +175,17 @@ def _drop_untrained(
         inside = part.pick(trained[part.queries])
         kept[name] = Pairs(fresh[inside.queries], inside.items, inside.times)
     lost = sum(len(part) for part in parts.values()) - sum(len(part) for part in kept.values())
-    notes.append(f"split: {int((~trained).sum()):,} users dropped with {lost:,} pairs, the split left them none in train")
+    notes.append(
+        f"split: {int((~trained).sum()):,} users dropped with {lost:,} pairs, the split left them none in train"
+    )
     return kept, names.filter(pl.Series(trained.numpy()))
 
 
 def _check(parts: dict[str, Pairs], split: str, shares: Shares, path: Path | str | None, n_items: int) -> None:
     if len(parts["train"]) == 0:
-        raise InputError("the split leaves nothing to train on", path=path, mend="lower --test, or choose another split")
+        raise InputError(
+            "the split leaves nothing to train on", path=path, mend="lower --test, or choose another split"
+        )
     if len(parts["test"]) == 0 and (split == "given" or shares.test > 0):
         mend = "check that both parts use the same ids" if split == "given" else "give more data, or a larger --test"
         raise InputError("no test pair is left: its users are unknown in train or it is empty", path=path, mend=mend)
@@ -193,14 +198,11 @@ def _check(parts: dict[str, Pairs], split: str, shares: Shares, path: Path | str
             raise InputError("no item of the test part stands in train", path=path, mend=mend)
 
 
-def _with_notes(data: PairData, notes: list[str]) -> PairData:
-    sizes = ", ".join(f"{name} {len(data.part(name)):,}" for name in ("train", "valid", "test", "canaries"))
-    notes.append(f"{data.n_queries:,} users, {data.n_items:,} items; pairs: {sizes}")
-    cold = data.cold_items()
+def _summary(parts: dict[str, Pairs], n_queries: int, n_items: int) -> list[str]:
+    sizes = ", ".join(f"{name} {len(parts[name]):,}" for name in ("train", "valid", "test", "canaries"))
+    notes = [f"{n_queries:,} users, {n_items:,} items; pairs: {sizes}"]
+    cold = torch.bincount(parts["train"].items, minlength=n_items) == 0
     if bool(cold.any()):
-        in_test = int(cold[data.test.items.unique()].sum())
+        in_test = int((cold & (torch.bincount(parts["test"].items, minlength=n_items) > 0)).sum())
         notes.append(f"{int(cold.sum()):,} items have no pair in train, {in_test:,} of them stand in the test part")
-    return PairData(
-        data.name, data.train, data.valid, data.test, data.canaries, data.query_names, data.item_names,
-        data.features, tuple(notes),
-    )  # fmt: skip
+    return notes

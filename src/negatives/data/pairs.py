@@ -61,9 +61,7 @@ class SparseFeatures:
 
     def to(self, device: torch.device | str) -> SparseFeatures:
         """The same features on another device."""
-        return SparseFeatures(
-            self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_cols
-        )
+        return SparseFeatures(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_cols)
 
     def normalised(self, tf_idf: bool = True) -> SparseFeatures:
         """Rows of unit length, by default after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``.
@@ -78,9 +76,7 @@ class SparseFeatures:
             values = values * (1 + torch.log((1 + self.n_rows) / (1 + df)))[self.indices.long()]
         rows = torch.repeat_interleave(torch.arange(self.n_rows), self.indptr[1:] - self.indptr[:-1])
         squares = torch.zeros(self.n_rows).index_add_(0, rows, values * values)
-        return SparseFeatures(
-            self.indptr, self.indices, values / squares.sqrt().clamp_min(1e-12)[rows], self.n_cols
-        )
+        return SparseFeatures(self.indptr, self.indices, values / squares.sqrt().clamp_min(1e-12)[rows], self.n_cols)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,9 @@ def cold_share(pairs: Pairs, n_items: int, share: float, key: int, keep_queries:
 
 def _times(pairs: Pairs, split: str) -> Tensor:
     if pairs.times is None:
-        raise InputError(f"the data has no times, which the split {split} needs", mend="name the column, or split random")
+        raise InputError(
+            f"the data has no times, which the split {split} needs", mend="name the column, or split random"
+        )
     return pairs.times
 
 

@@ -20,22 +20,29 @@ from pathlib import Path
 import polars as pl
 
 SKIP = frozenset(
-    "test tests idle_test idlelib lib2to3 tkinter turtledemo distutils ensurepip site-packages dist-packages "
-    "lib-dynload pydoc_data __pycache__ __phello__ turtle.py this.py antigravity.py sitecustomize.py "
-    "usercustomize.py _distutils_system_mod.py".split()
+    (
+        *("test", "tests", "idle_test", "idlelib", "lib2to3", "tkinter", "turtledemo", "distutils", "ensurepip"),
+        *("site-packages", "dist-packages", "lib-dynload", "pydoc_data", "__pycache__", "__phello__"),
+        *("turtle.py", "this.py", "antigravity.py", "sitecustomize.py", "usercustomize.py"),
+    )
 )
+"""What is left out: tests, and what differs between machines or runs code when imported."""
 SKIP_PREFIXES = ("config-", "_sysconfigdata", "__hello__", "__phello__")
 SCHEMA: dict[str, pl.DataType] = {
     "kind": pl.String(),
     "module": pl.String(),
     "name": pl.String(),
     "calls": pl.List(pl.String()),
+    "uses": pl.List(pl.String()),
     "raises": pl.List(pl.String()),
     "bases": pl.List(pl.String()),
     "imports": pl.List(pl.String()),
     "doc": pl.String(),
 }
-"""Columns of the records: ``name`` is qualified within the module; lists keep every occurrence in order."""
+"""Columns of the records: ``name`` is qualified within the module; lists keep every occurrence in order.
+
+``uses`` holds attributes and the names that the definition does not bind itself; ``calls`` are among them.
+"""
 
 Record = dict[str, str | list[str] | None]
 
@@ -118,7 +125,7 @@ def _record(kind: str, module: str, name: str, node: ast.AST) -> Record:
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         doc = ast.get_docstring(node)
     doc = None if doc is None else doc.encode(errors="replace").decode()
-    lists: Record = {name: [] for name in ("calls", "raises", "bases", "imports")}
+    lists: Record = {name: [] for name in ("calls", "uses", "raises", "bases", "imports")}
     return {"kind": kind, "module": module, "name": name, **lists, "doc": doc}
 
 
@@ -126,6 +133,8 @@ def _visit(node: ast.AST, record: Record, scope: tuple[str, ...], records: list[
     """Fill ``record`` with what stands in ``node`` outside nested definitions, which get records of their own."""
     records.append(record)
     module = str(record["module"])
+    own: set[str] = set()
+    used: list[tuple[bool, str]] = []
     stack = list(ast.iter_child_nodes(node))[::-1]
     while stack:
         child = stack.pop()
@@ -137,7 +146,12 @@ def _visit(node: ast.AST, record: Record, scope: tuple[str, ...], records: list[
             _visit(child, inner, (*scope, child.name), records)
             continue
         _note(child, record)
+        if isinstance(child, ast.arg) or (isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)):
+            own.add(child.arg if isinstance(child, ast.arg) else child.id)
+        elif isinstance(child, ast.Name | ast.Attribute):
+            used.append((isinstance(child, ast.Attribute), str(_last(child))))
         stack.extend(list(ast.iter_child_nodes(child))[::-1])
+    _append(record, "uses", [name for attribute, name in used if attribute or name not in own])
 
 
 def _note(node: ast.AST, record: Record) -> None:

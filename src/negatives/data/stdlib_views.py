@@ -15,23 +15,26 @@ from negatives.data.table import Table
 MIN_FUNCTIONS = 5
 
 
-def function_calls(root: Path | None = None, cache: bool = True, min_functions: int = MIN_FUNCTIONS) -> Table:
+def function_calls(
+    root: Path | None = None, cache: bool = True, min_functions: int = MIN_FUNCTIONS, column: str = "calls"
+) -> Table:
     """For recommend: a function is the user, the names it calls are the items.
 
     Args:
         root: Folder of sources; None for the standard library.
         cache: Use the user's cache folder.
         min_functions: Names called by fewer functions are dropped.
+        column: ``calls``, or ``uses`` for all names and attributes that a function takes from outside.
     """
     records = mine(root, cache).filter(pl.col("kind") == "function")
     label = pl.col("module") + "." + pl.col("name")
-    pairs = records.select(user=label, item=pl.col("calls")).explode("item").drop_nulls().unique()
+    pairs = records.select(user=label, item=pl.col(column)).explode("item").drop_nulls().unique()
     common = pairs.group_by("item").len().filter(pl.col("len") >= min_functions)
     kept = pairs.join(common, on="item", how="semi").sort("user", "item")
     catalogue = common["item"].sort()
     notes = (
         f"standard library: {records['module'].n_unique():,} modules, {len(records):,} functions and methods",
-        f"standard library: {len(pairs) - len(kept):,} pairs with names called by fewer than {min_functions} "
+        f"standard library: {len(pairs) - len(kept):,} pairs with names in fewer than {min_functions} "
         "functions dropped",
         f"standard library: {kept['user'].n_unique():,} functions, {len(catalogue):,} names, {len(kept):,} pairs",
     )

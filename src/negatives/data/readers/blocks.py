@@ -8,7 +8,7 @@ import lzma
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import zstandard
 
@@ -35,7 +35,7 @@ def open_bytes(path: Path) -> IO[bytes]:
     """The decompressed bytes of a file; what the compression is follows from the extension."""
     kind = path.suffix.lower()
     if kind == ".gz":
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     if kind == ".xz":
         return lzma.open(path, "rb")
     if kind == ".zst":
@@ -83,14 +83,14 @@ class _Zstd(io.RawIOBase):
 def _cut(block: bytes) -> int:
     """Where the block may end: after the last line feed that stands outside quotes, as far as can be told."""
     end = block.rfind(b"\n") + 1
-    if b'"' not in block:
+    if b'"' not in block or len(block) > 4 * BLOCK:
         return end
     cut = end
     for _ in range(64):
         if cut == 0 or block.count(b'"', 0, cut) % 2 == 0:
-            return cut or end
+            break
         cut = block.rfind(b"\n", 0, cut - 1) + 1
-    return end
+    return cut if block.count(b'"', 0, cut) % 2 == 0 else 0
 
 
 def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:

@@ -73,9 +73,7 @@ def _leading_blank(block: bytes) -> int:
     return block[: len(block) - len(block.lstrip(b"\r\n"))].count(b"\n")
 
 
-def _frame(
-    path: Path, block: bytes, separator: str, quoted: bool, names: list[str] | None, line: int
-) -> pl.DataFrame:
+def _frame(path: Path, block: bytes, separator: str, quoted: bool, names: list[str] | None, line: int) -> pl.DataFrame:
     """All columns of a block as text."""
     single = "\t" if separator == "::" else separator
     width = len(names) if names else block.lstrip(b"\r\n").split(b"\n", 1)[0].count(single.encode()) + 1
@@ -86,7 +84,7 @@ def _frame(
             separator=single,
             quote_char='"' if quoted else None,
             infer_schema=False,
-            schema=None if quoted and names is None else {n: pl.String for n in names or _anonymous(width)},
+            schema=None if quoted and names is None else dict.fromkeys(names or _anonymous(width), pl.String),
         )
     except pl.exceptions.PolarsError as error:
         for at, text in enumerate(block.split(b"\n")):

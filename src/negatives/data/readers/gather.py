@@ -126,8 +126,8 @@ def _ids(path: Path, column: pl.Series) -> pl.Series:
     text = text.str.strip_chars()
     text = text.set(text.str.to_lowercase().is_in(MISSING).fill_null(False), None)
     numbers = text.cast(pl.Int64, strict=False)
-    same = (numbers.cast(pl.String) == text).fill_null(False) | text.is_null()
-    return numbers if bool(same.all()) else text
+    canonical = (numbers.cast(pl.String) == text).fill_null(False) | text.is_null()
+    return numbers if bool(canonical.all()) else text
 
 
 def _times(column: pl.Series) -> pl.Series:

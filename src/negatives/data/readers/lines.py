@@ -105,6 +105,4 @@ def read_lines(path: Path, columns: Columns) -> Table:
         notes.append(f"{path.name}: {lonely:,} users without items skipped")
     if blank:
         notes.append(f"{path.name}: {blank:,} blank lines skipped")
-    return Table(
-        pl.Series("user", np.concatenate(users)), pl.Series("item", np.concatenate(items)), None, tuple(notes)
-    )
+    return Table(pl.Series("user", np.concatenate(users)), pl.Series("item", np.concatenate(items)), None, tuple(notes))

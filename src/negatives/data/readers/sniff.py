@@ -7,6 +7,7 @@ from pathlib import Path
 from negatives.data.readers.blocks import blocks
 
 SAMPLE_LINES = 1000
+FEW_LINES = 20
 SEPARATORS = ("\t", ",", ";", "::", "|", " ")
 
 
@@ -36,21 +37,24 @@ def separator_of(lines: list[str]) -> str:
 def looks_like_lines(path: Path) -> bool:
     """Whether a text file is ``user item item ...`` and not one pair per line.
 
-    It is when white space divides it and the lines differ in length, or when their first numbers never repeat
-    although they have three columns or more.
+    It is when white space divides it and the lines differ in length. Of a few lines that all have the same three or
+    more columns it is assumed when whole numbers prevail and the first number never repeats.
     """
     lines = first_lines(path)
     if any(separator in line for line in lines for separator in (",", ";", "::", "|", "{")):
         return False
     rows = [line.split() for line in lines]
     widths = {len(row) for row in rows}
-    if not rows or widths == {1}:
-        return False
-    tabs = {line.count("\t") for line in lines}
-    if len(tabs) == 1 and tabs != {0} and tabs != {max(widths) - 1}:
+    if not rows or max(widths) == 1:
         return False
     if len(widths) > 1:
-        return True
-    if max(widths) <= 2 or not rows[0][0].isdigit():
-        return False
-    return len({row[0] for row in rows}) == len(rows) and all(word.isdigit() for row in rows for word in row)
+        tabs = {line.count("\t") for line in lines}
+        return len(tabs) > 1 or tabs == {0}
+    few = len(rows) < FEW_LINES and max(widths) > 2 and "\t" not in lines[0]
+    return few and len({row[0] for row in rows}) == len(rows) and _mostly_whole(rows)
+
+
+def _mostly_whole(rows: list[list[str]]) -> bool:
+    words = [word for row in rows for word in row]
+    whole = sum(word.isdigit() for word in words)
+    return 2 * whole > len(words) and not any("." in word for word in words)
