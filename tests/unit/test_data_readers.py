@@ -221,3 +221,10 @@ def test_small_blocks_give_the_same_pairs(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(InputError) as caught:
         read_file(tmp_path / "late.txt", Columns(layout="lines"))
     assert caught.value.line == 4
+
+
+def test_a_header_alone_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,item\n")
+    with pytest.raises(InputError, match="no pair is left"):
+        load_pairs(path)

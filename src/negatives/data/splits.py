@@ -5,6 +5,7 @@ Pairs are sorted by query and item, so a split depends on the seed and on the da
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,15 +16,17 @@ from negatives.randomness import bits, uniforms
 SPLITS = ("auto", "given", "random", "leave_last_out", "temporal", "cold_items")
 
 
-def _rank(queries: Tensor, value: Tensor, key: int) -> tuple[Tensor, Tensor]:
-    """Position of each pair among its query's pairs by descending ``value``, and the pairs of its query.
+def _rank(queries: Tensor, value: Tensor | None, key: int) -> tuple[Tensor, Tensor]:
+    """Position of each pair among its query's pairs, and how many pairs its query has; both ``(n,)`` int64.
 
-    Ties are settled by hashed bits. Both results are ``(n,)`` int64.
+    The order is by descending ``value``, ties settled by hashed bits; without values it is random.
     """
     n = queries.numel()
-    order = torch.argsort(bits(key, torch.arange(n), 0))
-    order = order[torch.argsort(value[order], stable=True, descending=True)]
-    order = order[torch.argsort(queries[order], stable=True)]
+    hashed = bits(key, torch.arange(n), 0).bitwise_right_shift_(32).bitwise_and_(0x7FFFFFFF)
+    if value is None:
+        order = torch.from_numpy(np.argsort(hashed.bitwise_or_(queries << 31).numpy(), kind="stable"))
+    else:
+        order = torch.from_numpy(np.lexsort((hashed.numpy(), -value.numpy(), queries.numpy())))
     sizes = torch.bincount(queries)
     starts = sizes.cumsum(0) - sizes
     rank = torch.empty(n, dtype=torch.int64)
@@ -38,9 +41,14 @@ def random_share(pairs: Pairs, share: float, key: int) -> Tensor:
     """
     if len(pairs) == 0:
         return torch.zeros(0, dtype=torch.bool)
-    rank, size = _rank(pairs.queries, torch.zeros(len(pairs)), key)
-    want = torch.floor(size * share + uniforms(key, pairs.queries, 1)).to(torch.int64)
+    rank, size = _rank(pairs.queries, None, key)
+    want = torch.floor(size * share + _per_query(pairs, key)).to(torch.int64)
     return rank < torch.minimum(want, size - 1)
+
+
+def _per_query(pairs: Pairs, key: int) -> Tensor:
+    """One uniform number for each query, given to all its pairs, ``(n,)`` float64."""
+    return uniforms(key, torch.arange(int(pairs.queries.max()) + 1), 1)[pairs.queries]
 
 
 def last_of_each(pairs: Pairs, share: float, key: int) -> Tensor:
@@ -50,7 +58,7 @@ def last_of_each(pairs: Pairs, share: float, key: int) -> Tensor:
         InputError: The pairs have no times.
     """
     rank, size = _rank(pairs.queries, _times(pairs, "leave_last_out"), key)
-    chosen = uniforms(key, pairs.queries, 1) < share
+    chosen = _per_query(pairs, key) < share
     return (rank == 0) & (size > 1) & chosen
 
 
