@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from negatives.data.readers.folder import read_path
 from negatives.data.readers.table import EXTENSIONS, READERS, read_file
+from negatives.data.table import Columns
 
-__all__ = ["EXTENSIONS", "READERS", "read_file", "read_path"]
+__all__ = ["EXTENSIONS", "READERS", "Columns", "read_file", "read_path"]
