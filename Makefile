@@ -15,7 +15,7 @@ $(VENV)/.installed: $(SOURCES)
 
 $(VENV)/.test-installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,stats,ann]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,ann]'
 	touch $@ $(VENV)/.installed
 
 demo: install

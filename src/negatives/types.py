@@ -120,9 +120,9 @@ class Context:
         return stream(self.seed, purpose, self.epoch)
 
     def pooled(self) -> Context:
-        """A context with one row that stands for the whole batch; its example is the step."""
+        """One row that stands for the whole batch: its example is the step, its positives are all of the batch's."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
-        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
+        return replace(self, queries=self.queries[:1], examples=step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def load_pairs(
     if path is None:
         from negatives.data.stdlib_views import function_calls
 
-        tables: Mapping[str, Table] = {"train": function_calls(cache=cache)}
+        tables: Mapping[str, Table] = {"train": function_calls(cache=cache, column="uses")}
         name = "stdlib"
     else:
         tables, name = read_path(Path(path), columns or Columns()), Path(path).name.split(".")[0]

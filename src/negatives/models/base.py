@@ -8,7 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from negatives.types import shared_pool
+from negatives import kernels
+from negatives.errors import ConfigError
+from negatives.types import Context, shared_pool
+
+SIMILARITIES = ("dot", "cosine")
 
 
 class Model(nn.Module, ABC):
@@ -19,10 +23,15 @@ class Model(nn.Module, ABC):
         n_items: Number of items.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
+
+    Raises:
+        ConfigError: The similarity is not known.
     """
 
     def __init__(self, n_queries: int, n_items: int, dim: int, similarity: str = "dot") -> None:
         super().__init__()
+        if similarity not in SIMILARITIES:
+            raise ConfigError(f"no similarity is called {similarity!r}; choose dot or cosine")
         self.n_queries, self.n_items, self.dim, self.similarity = n_queries, n_items, dim, similarity
 
     @abstractmethod
@@ -33,8 +42,11 @@ class Model(nn.Module, ABC):
     def encode_items(self, items: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of item ids ``(...)``; of unit length if the similarity is cosine."""
 
-    def refresh(self) -> None:
-        """Recompute what all encodings of one step share. The loop calls it before each step."""
+    def refresh(self, context: Context | None = None) -> None:
+        """Recompute what all encodings of one step share.
+
+        The loop calls it before each step with the batch, the evaluator with None.
+        """
 
     def normalise(self, vectors: Tensor) -> Tensor:
         """Unit length for cosine models, unchanged for others."""
@@ -54,4 +66,25 @@ class Model(nn.Module, ABC):
     def tables(self) -> tuple[Tensor, Tensor]:
         """Final embeddings of all queries ``(n_queries, dim)`` and of all items ``(n_items, dim)``."""
         self.refresh()
-        return self.encode_queries(torch.arange(self.n_queries)), self.encode_items(torch.arange(self.n_items))
+        device = next(self.parameters()).device
+        return (
+            self.encode_queries(torch.arange(self.n_queries, device=device)),
+            self.encode_items(torch.arange(self.n_items, device=device)),
+        )
+
+
+class TableModel(Model, ABC):
+    """A model that is two tables of free vectors; the loop updates their rows without autograd."""
+
+    query_table: nn.Parameter
+    item_table: nn.Parameter
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """As :meth:`Model.score`; candidates per query are scored by a kernel that gathers nothing."""
+        if items.dim() == 1 or shared_pool(items) is not None or torch.is_grad_enabled():
+            return Model.score(self, queries, items)
+        scores = kernels.gather_scores(self.query_table, self.item_table, queries, items)
+        if self.similarity == "cosine":
+            scores /= self.query_table[queries].norm(dim=1, keepdim=True).clamp(min=1e-12)
+            scores /= self.item_table.norm(dim=1).clamp(min=1e-12)[items]
+        return scores

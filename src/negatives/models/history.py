@@ -1,0 +1,82 @@
+"""History tower: a query is the aggregate of the items it is known to like (FISM, Kabbur et al., 2013; SVD++, Koren 2008).
+
+``e_u = w p_u + |N_u|^-a sum_{j in N_u, j != i} q_j``. While training, the row's own positive ``i`` is left out of the
+sum, so that the tower cannot read the answer off its input. Differs from FISM: one item table serves both sides, and a
+free vector ``p_u`` may be added.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from negatives.models.base import Model
+from negatives.models.propagation import bipartite
+from negatives.models.tables import table_scores
+from negatives.randomness import Purpose, generator, stream
+from negatives.types import Context, Csr, shared_pool
+
+
+class HistoryTower(Model):
+    """Queries as aggregates of their items; a query that is new at serving time needs no training.
+
+    Args:
+        known: Known pairs of the training part; they are the histories.
+        dim: Length of an embedding.
+        similarity: ``"dot"`` or ``"cosine"``.
+        power: ``a``: 1 for the mean, 0.5 for the length-damped sum, 0 for the plain sum.
+        own: Weight ``w`` of the free vector of the query; 0 for none.
+        init: Standard deviation of the initial values.
+        seed: Seed of the initial values.
+    """
+
+    def __init__(
+        self,
+        known: Csr,
+        dim: int = 64,
+        similarity: str = "dot",
+        power: float = 0.5,
+        own: float = 0.0,
+        init: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(known.n_rows, known.n_cols, dim, similarity)
+        random = generator(stream(seed, Purpose.INIT))
+        self.item_table = nn.Parameter(torch.empty(known.n_cols, dim).normal_(0, init, generator=random))
+        self.query_table = None
+        if own:
+            table = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
+            self.query_table = nn.Parameter(table)
+        self.own, self.power = own, power
+        self._mean = bipartite(known, 0.0, 0.0)
+        self.register_buffer("_lengths", known.lengths(), persistent=False)
+        self._sums: Tensor = torch.empty(0)
+        self._items: Tensor = torch.empty(0)
+        self._context: Context | None = None
+
+    def refresh(self, context: Context | None = None) -> None:
+        """Sum up all histories; with a context, the rows' positives are left out of theirs."""
+        self._mean = self._mean.to(self.item_table.device)
+        self._context = context
+        self._sums = self._mean @ self.item_table
+        self._items = self.normalise(self.item_table)
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        lengths, sums = self._lengths[queries], self._sums[queries]
+        if self._context is not None and queries is self._context.queries:
+            lengths, sums = lengths - 1, sums - self.item_table[self._context.positives]
+        vectors = sums * lengths.clamp(min=1).float().pow(-self.power)[:, None]
+        if self.query_table is not None:
+            vectors = vectors + self.own * self.query_table[queries]
+        return self.normalise(vectors)
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self._items[items]
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
+        if items.dim() == 1 or shared_pool(items) is not None:
+            return Model.score(self, queries, items)
+        vectors = self.encode_queries(queries)
+        rows = torch.arange(queries.numel(), device=queries.device)
+        return table_scores(vectors, self._items, rows, items)

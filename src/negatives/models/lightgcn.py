@@ -1,0 +1,81 @@
+"""LightGCN: embeddings smoothed over the graph of queries and items (He et al., 2020).
+
+``E^(l+1) = Â E^(l)`` with ``Â = D^-a B D^-b`` in both directions, and the final embedding is a weighted sum of the
+layers. Differs from the paper in what can be chosen: the two powers of the degrees (one half each in the paper), the
+share of layer 0 (``1 / (layers + 1)`` in the paper; both after LightGCN++, Lee et al., 2024) and the cosine.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from negatives.models.base import Model
+from negatives.models.propagation import Operator, bipartite
+from negatives.models.tables import table_scores
+from negatives.randomness import Purpose, generator, stream
+from negatives.types import Context, Csr, shared_pool
+
+
+class LightGCN(Model):
+    """Propagated embeddings.
+
+    Args:
+        known: Known pairs of the training part; they are the graph.
+        dim: Length of an embedding.
+        similarity: ``"dot"`` or ``"cosine"``.
+        layers: Number of propagation steps.
+        own_power: Power of the degree of the node that receives.
+        other_power: Power of the degree of the node that sends.
+        own_share: Weight of layer 0; the other layers share the rest equally. None for equal weights.
+        init: Standard deviation of the initial values.
+        seed: Seed of the initial values.
+    """
+
+    def __init__(
+        self,
+        known: Csr,
+        dim: int = 64,
+        similarity: str = "dot",
+        layers: int = 3,
+        own_power: float = 0.5,
+        other_power: float = 0.5,
+        own_share: float | None = None,
+        init: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(known.n_rows, known.n_cols, dim, similarity)
+        random = generator(stream(seed, Purpose.INIT))
+        self.query_table = nn.Parameter(torch.empty(known.n_rows, dim).normal_(0, init, generator=random))
+        self.item_table = nn.Parameter(torch.empty(known.n_cols, dim).normal_(0, init, generator=random))
+        to_queries = bipartite(known, own_power, other_power)
+        to_items = bipartite(known, other_power, own_power)
+        self._to_queries = to_queries
+        self._to_items = Operator(to_items.backward, to_items.forward)
+        first = 1 / (layers + 1) if own_share is None else own_share
+        self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
+        self._queries: Tensor = torch.empty(0)
+        self._items: Tensor = torch.empty(0)
+
+    def refresh(self, context: Context | None = None) -> None:
+        """Propagate; all encodings until the next refresh read the result."""
+        self._to_queries = self._to_queries.to(self.query_table.device)
+        self._to_items = self._to_items.to(self.query_table.device)
+        queries, items = self.query_table * 1.0, self.item_table * 1.0
+        sum_q, sum_i = queries * self.layer_weights[0], items * self.layer_weights[0]
+        for weight in self.layer_weights[1:]:
+            queries, items = self._to_queries @ items, self._to_items @ queries
+            sum_q, sum_i = sum_q + weight * queries, sum_i + weight * items
+        self._queries, self._items = self.normalise(sum_q), self.normalise(sum_i)
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self._queries[queries]
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self._items[items]
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
+        if items.dim() == 1 or shared_pool(items) is not None:
+            return Model.score(self, queries, items)
+        return table_scores(self._queries, self._items, queries, items)

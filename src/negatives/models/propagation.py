@@ -1,0 +1,73 @@
+"""Linear propagation over the graph of queries and items, with its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives import kernels
+from negatives.types import Csr
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A sparse matrix ``A`` ``(n, m)`` and its transpose, by rows.
+
+    Args:
+        forward: indptr ``(n + 1,)`` int64, indices int32, values float32 of ``A``.
+        backward: The same of its transpose.
+    """
+
+    forward: tuple[Tensor, Tensor, Tensor]
+    backward: tuple[Tensor, Tensor, Tensor]
+
+    def to(self, device: torch.device | str) -> Operator:
+        """The same matrix on another device."""
+        move = [tuple(part.to(device) for part in side) for side in (self.forward, self.backward)]
+        return Operator(*move)  # type: ignore[arg-type]
+
+    def __matmul__(self, dense: Tensor) -> Tensor:
+        """``A x`` for ``x`` ``(m, dim)``, differentiable in ``x``."""
+        result: Tensor = _Product.apply(self, dense)  # type: ignore[no-untyped-call]
+        return result
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, operator: Operator, dense: Tensor) -> Tensor:
+        ctx.operator = operator
+        return kernels.spmm(*operator.forward, dense)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        return None, kernels.spmm(*ctx.operator.backward, grads[0])
+
+
+def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> Operator:
+    """``D_q^-a B D_i^-b`` for the matrix ``B`` of known pairs ``(n_queries, n_items)``.
+
+    Both powers one half give LightGCN's symmetric normalisation, ``(1, 0)`` the mean over a query's items.
+
+    Args:
+        known: The pairs.
+        query_power: ``a``, the power of the query's degree.
+        item_power: ``b``, the power of the item's degree.
+    """
+    degrees = known.lengths()
+    rows = torch.repeat_interleave(torch.arange(known.n_rows), degrees)
+    cols = known.indices.to(torch.int64)
+    item_degrees = torch.bincount(cols, minlength=known.n_cols)
+    values = degrees[rows].double() ** -query_power * item_degrees[cols].double() ** -item_power
+    order = torch.argsort(cols, stable=True)
+    indptr = torch.zeros(known.n_cols + 1, dtype=torch.int64)
+    indptr[1:] = item_degrees.cumsum(0)
+    weights = values.float()
+    return Operator((known.indptr, known.indices, weights), (indptr, rows[order].to(torch.int32), weights[order]))
+
+
+def transposed(operator: Operator) -> Operator:
+    """The transpose of a sparse matrix."""
+    return Operator(operator.backward, operator.forward)

@@ -1,0 +1,66 @@
+"""From plain values, as they stand in a configuration file, to a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from negatives import guards, proposals, selection
+from negatives.control import build_part, knob
+from negatives.errors import ConfigError
+from negatives.proposals.base import Proposal
+from negatives.registry import Spec, suggest
+from negatives.sampler.core import Sampler
+from negatives.sampler.presets import preset
+
+KEYS = ("proposal", "guards", "difficulty", "select", "candidates", "pool", "observe_every")
+
+
+def resolve(spec: Spec) -> dict[str, Any]:
+    """The parts of a sampler as plain values.
+
+    Args:
+        spec: A preset's name; or a mapping of parts, which may start from a preset by its ``name``.
+
+    Raises:
+        ConfigError: A name or key is not known.
+    """
+    if isinstance(spec, str):
+        return dict(preset(spec).parts)
+    parts = dict(spec)
+    name = parts.pop("name", None)
+    for key in parts:
+        if key not in KEYS:
+            raise ConfigError(f"a sampler has no part {key!r}; {suggest(key, KEYS)}")
+    start = dict(preset(name).parts) if name else {}
+    if "pool" in parts:
+        start.pop("candidates", None)
+    if "candidates" in parts:
+        start.pop("pool", None)
+    return start | parts
+
+
+def build(spec: Spec, seed: int = 0) -> Sampler:
+    """A sampler from a preset's name or from its parts; its parts still need the data (:meth:`Sampler.bind`).
+
+    >>> build("dns").select
+    Hardest(k=1)
+    """
+    parts = resolve(spec)
+    given = {name: knob(parts[name]) for name in ("candidates", "pool") if name in parts}
+    if "observe_every" in parts:
+        given["observe_every"] = int(parts["observe_every"])
+    return Sampler(
+        proposal=_proposal(parts.get("proposal", "uniform")),
+        select=build_part(selection.registry, parts.get("select", "all")),
+        guards=[build_part(guards.registry, guard) for guard in parts.get("guards", ["known_positives"])],
+        difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
+        seed=seed,
+        **given,
+    )
+
+
+def _proposal(spec: Spec) -> Proposal:
+    if isinstance(spec, Mapping) and "parts" in spec:
+        return build_part(proposals.registry, {**spec, "parts": [_proposal(part) for part in spec["parts"]]})
+    return build_part(proposals.registry, spec)

@@ -1,0 +1,266 @@
+"""The sampler: propose, guard, score, select. It runs inside the training step and sees the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.control import Knob, value_of
+from negatives.control.base import controllers_in
+from negatives.control.signals import false_negative_signals, signals
+from negatives.errors import ConfigError, NonFiniteScores
+from negatives.guards import KnownPositives, OwnPositive
+from negatives.guards.base import Guard
+from negatives.proposals.base import Proposal
+from negatives.randomness import Purpose
+from negatives.selection import All, QueryScore, Softmax
+from negatives.selection.base import Difficulty, Selection
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
+
+OBSERVED_ROWS = 512
+
+
+@dataclass(slots=True)
+class Sampler(Part):
+    """Chooses negatives for each batch: ``propose -> guard -> score -> select``.
+
+    Args:
+        proposal: Where candidates come from.
+        select: Which candidates become negatives; all of them by default.
+        guards: Rules against false negatives, all of which must allow a candidate.
+        difficulty: What "hard" means; the score for the query by default.
+        candidates: Candidates drawn for each row; a knob.
+        pool: Candidates drawn once for the whole batch; a knob. Give one of ``candidates`` and ``pool``.
+        seed: Seed of all draws.
+        observe_every: Signals are measured and controllers fed at every so many steps.
+        canaries: Known positives hidden from guards and model, by which false negatives are estimated.
+        canary_share: Share of all positives that became canaries.
+
+    Raises:
+        ConfigError: Neither or both of ``candidates`` and ``pool`` are given.
+
+    >>> from negatives.proposals import Uniform
+    >>> neg = Sampler(Uniform(n_items=9), candidates=4)(torch.tensor([0, 1]), torch.tensor([3, 5]))
+    >>> tuple(neg.ids.shape), round(neg.log_q.exp().mean().item() * 9, 4)
+    ((2, 4), 1.0)
+    """
+
+    proposal: Proposal
+    select: Selection = field(default_factory=All)
+    guards: Sequence[Guard] = field(default_factory=lambda: [OwnPositive()])
+    difficulty: Difficulty = field(default_factory=QueryScore)
+    candidates: Knob | None = None
+    pool: Knob | None = None
+    seed: int = 0
+    observe_every: int = 8
+    canaries: Csr | None = None
+    canary_share: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict, repr=False)
+    unfilled: int = 0
+    _step: int = 0
+    _examples: int = 0
+    _n_items: int = 0
+    _candidate_scores: Tensor | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.candidates is None) == (self.pool is None):
+            raise ConfigError("a sampler needs either candidates=M (per row) or pool=M (shared by the batch)")
+        if self.pool is not None and self.proposal.conditional:
+            raise ConfigError(
+                f"{type(self.proposal).__name__} depends on the query, so a batch cannot share its draws; "
+                "give candidates=M instead of pool=M"
+            )
+        self.seconds.update(dict.fromkeys(("draw", "guard", "score", "select"), 0.0) | self.seconds)
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Tell every part about the data; not needed where the parts were given their data."""
+        self._n_items = catalogue.n_items
+        for part in self._parts():
+            part.bind(catalogue)
+
+    def __call__(
+        self,
+        queries: Tensor,
+        positives: Tensor,
+        scorer: Scorer | None = None,
+        *,
+        examples: Tensor | None = None,
+        epoch: int = 0,
+        progress: float = 0.0,
+    ) -> Negatives:
+        """Negatives for one batch of one's own training loop.
+
+        Args:
+            queries: ``(rows,)`` int64 query ids.
+            positives: ``(rows,)`` int64 item ids.
+            scorer: The model; may be left out when nothing depends on scores.
+            examples: ``(rows,)`` index of each row in the training set. Given, the draws do not depend on
+                the order of batches; left out, rows are counted.
+            epoch: Epoch, counted from zero.
+            progress: Share of the training that is done, for schedules.
+        """
+        if examples is None:
+            examples = torch.arange(self._examples, self._examples + queries.numel(), device=queries.device)
+            self._examples += queries.numel()
+        context = Context(queries, positives, examples, self.seed, epoch, self._step, progress)
+        self._step += 1
+        negatives = self.sample(context, scorer)
+        if negatives.scores is not None and negatives.positive_scores is not None:
+            self.observe(context, negatives, negatives.positive_scores, negatives.scores)
+        return negatives
+
+    @torch.no_grad()
+    def sample(self, context: Context, scorer: Scorer | None = None) -> Negatives:
+        """Negatives for a context that says all; used by the training loop.
+
+        Raises:
+            NonFiniteScores: The model's scores hold NaN or infinity.
+            ConfigError: A part needs scores and no scorer was given.
+        """
+        candidates = self._propose(context)
+        candidates = self._guard(context, candidates, after=False)
+        difficulty = None
+        if self._needs_scores():
+            candidates = self._score(context, candidates, scorer)
+            candidates = self._guard(context, candidates, after=True)
+        start = perf_counter()
+        if self.select.needs_difficulty:
+            difficulty = self.difficulty.of(context, candidates, _given(scorer))
+        negatives = self.select.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
+        if negatives.log_q is not None and not isinstance(self.select, Softmax):
+            of_positives = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
+            negatives = replace(negatives, positive_log_q=of_positives)
+        self.proposal.observe(context)
+        self._spend("select", start)
+        return negatives
+
+    def observe(self, context: Context, negatives: Negatives, positive: Tensor, negative: Tensor) -> dict[str, float]:
+        """Measure signals at every ``observe_every``-th step and feed them to the controllers.
+
+        Args:
+            context: The batch.
+            negatives: What :meth:`sample` returned for it.
+            positive: ``(rows,)`` scores of the positives.
+            negative: ``(rows, k)`` scores of the negatives.
+
+        Returns:
+            The signals and the controllers' values under ``control.<path>``; empty at other steps.
+        """
+        if context.step % self.observe_every:
+            return {}
+        rows = slice(0, OBSERVED_ROWS)
+        seen = Negatives(
+            negatives.ids[rows],
+            None,
+            negatives.ok[rows],
+            None if negatives.weight is None else negatives.weight[rows],
+        )
+        measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
+        if self.canaries is not None and self._n_items:
+            measured |= false_negative_signals(
+                negatives, context, self.canaries, self._n_items, canary_share=self.canary_share
+            )
+        for path, controller in controllers_in(self):
+            controller.observe(measured)
+            measured[f"control.{path}"] = controller.value
+        for name in ("candidates", "pool"):
+            if (size := getattr(self, name)) is not None:
+                measured[f"control.{name}"] = value_of(size, context.progress)
+        return measured
+
+    def state(self) -> State:
+        """Counters, controllers and the state of every part."""
+        return {
+            "step": self._step,
+            "examples": self._examples,
+            "unfilled": self.unfilled,
+            "controllers": {path: one.state() for path, one in controllers_in(self)},
+            "parts": {str(index): part.state() for index, part in enumerate(self._parts())},
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave; the sampler must have the same parts."""
+        self._step, self._examples = state["step"], state["examples"]
+        self.unfilled = state["unfilled"]
+        for path, controller in controllers_in(self):
+            controller.load_state(state["controllers"][path])
+        for index, part in enumerate(self._parts()):
+            part.load_state(state["parts"][str(index)])
+
+    def _parts(self) -> list[Part]:
+        return [self.proposal, *self.guards, self.difficulty, self.select]
+
+    def _needs_scores(self) -> bool:
+        by_difficulty = self.select.needs_difficulty and self.difficulty.needs_scores
+        return by_difficulty or any(guard.needs_scores for guard in self.guards)
+
+    def _known(self) -> Csr | None:
+        for guard in self.guards:
+            if isinstance(guard, KnownPositives):
+                if guard.known is None:
+                    raise ConfigError("KnownPositives has no table; give it one, or call sampler.bind(catalogue)")
+                return guard.known
+        return None
+
+    def _propose(self, context: Context) -> Candidates:
+        start = perf_counter()
+        key = context.key(Purpose.CANDIDATES)
+        if self.pool is not None:
+            m = round(value_of(self.pool, context.progress))
+            ids, log_q = self.proposal.draw(context.pooled(), m, key)
+            ids, log_q = ids.expand(context.rows, -1), log_q.expand(context.rows, -1)
+            ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)
+        else:
+            m = round(value_of(self.candidates or 1, context.progress))
+            ids, log_q = self.proposal.draw(context, m, key, exclude=self._known())
+            ok = ids >= 0
+            if not bool(ok.all()):
+                self.unfilled += int((~ok).sum())
+                ids = ids.clamp(min=0)
+        self._spend("draw", start)
+        return Candidates(ids, log_q, ok)
+
+    def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
+        start = perf_counter()
+        for guard in self.guards:
+            if guard.needs_scores is not after:
+                continue
+            if self.pool is None and isinstance(guard, KnownPositives):
+                continue  # the proposal has excluded them already
+            allowed, ok = guard.allow(context, candidates), candidates.ok
+            candidates = replace(
+                candidates,
+                ok=allowed if ok.stride() == (0, 0) else ok & allowed,
+                log_q=candidates.log_q if guard.keeps_log_q else None,
+            )
+        self._spend("guard", start)
+        return candidates
+
+    def _score(self, context: Context, candidates: Candidates, scorer: Scorer | None) -> Candidates:
+        start = perf_counter()
+        scorer = _given(scorer)
+        scores = scorer.score(context.queries, candidates.ids).detach().float()
+        positive = scorer.score(context.queries, context.positives).detach().float()
+        total = float(scores.sum() + positive.sum())
+        if total - total != 0.0:
+            raise NonFiniteScores(
+                f"the model's scores hold NaN or infinity at step {context.step} (epoch {context.epoch}); "
+                "lower the learning rate, or clip the gradients"
+            )
+        self._candidate_scores = scores[:OBSERVED_ROWS]
+        self._spend("score", start)
+        return Candidates(candidates.ids, candidates.log_q, candidates.ok, scores, positive)
+
+    def _spend(self, part: str, start: float) -> None:
+        self.seconds[part] += perf_counter() - start
+
+
+def _given(scorer: Scorer | None) -> Scorer:
+    if scorer is None:
+        raise ConfigError("this sampler reads scores; pass the model as the third argument")
+    return scorer

@@ -1,0 +1,175 @@
+"""Samplers under their published names: each a composition of parts, given as plain values.
+
+A preset is what ``--sampler NAME`` builds. ``negatives samplers NAME`` prints it as TOML to start a variant from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from negatives.errors import ConfigError
+from negatives.registry import suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named sampler.
+
+    Args:
+        family: baseline, hard, self-adaptive, curriculum or noise-contrastive.
+        summary: One sentence.
+        source: Where it was published.
+        parts: What :func:`negatives.sampler.build` takes.
+        loss: The loss it was published with, used where the user names none.
+    """
+
+    family: str
+    summary: str
+    source: str
+    parts: Mapping[str, Any]
+    loss: str
+
+
+_KNOWN = ["known_positives"]
+_PER_ROW = {"proposal": "uniform", "guards": _KNOWN}
+_POOL = {"proposal": "uniform", "guards": _KNOWN, "pool": 2048, "select": "all"}
+
+presets: dict[str, Preset] = {
+    "uniform": Preset(
+        "baseline",
+        "One uniform negative per positive.",
+        "BPR, Rendle et al., UAI 2009",
+        _PER_ROW | {"candidates": 1, "select": "all"},
+        "bpr",
+    ),
+    "popularity": Preset(
+        "noise-contrastive",
+        "Negatives by count to the power 0.75.",
+        "Mikolov et al., NeurIPS 2013",
+        _PER_ROW | {"proposal": {"name": "popularity", "alpha": 0.75}, "candidates": 4, "select": "all"},
+        "logistic",
+    ),
+    "nce": Preset(
+        "noise-contrastive",
+        "Noise-contrastive estimation with unigram noise shared by the batch.",
+        "Gutmann and Hyvärinen, AISTATS 2010; Mnih and Teh, ICML 2012",
+        _POOL | {"proposal": {"name": "popularity", "alpha": 1.0}, "pool": 512},
+        "nce",
+    ),
+    "learned_unigram": Preset(
+        "noise-contrastive",
+        "A pool from item frequencies that are re-estimated while training.",
+        "Yi et al., RecSys 2019",
+        _POOL | {"proposal": {"name": "learned_unigram", "alpha": 0.5}},
+        "sampled_softmax",
+    ),
+    "softmax": Preset(
+        "noise-contrastive",
+        "Sampled softmax over a uniform pool shared by the batch.",
+        "Wu et al., ACM TOIS 2024 (SSM)",
+        _POOL,
+        "sampled_softmax",
+    ),
+    "in_batch": Preset(
+        "baseline",
+        "The other rows' positives, corrected for their popularity.",
+        "Henderson et al., 2017; Yi et al., RecSys 2019",
+        _POOL | {"proposal": "in_batch"},
+        "sampled_softmax",
+    ),
+    "mixed": Preset(
+        "baseline",
+        "Half other rows' positives, half uniform, with the mixture's exact probability.",
+        "MNS, Yang et al., WWW 2020",
+        _POOL | {"proposal": {"name": "mixed", "parts": ["in_batch", "uniform"], "weights": [1.0, 1.0]}},
+        "sampled_softmax",
+    ),
+    "dns": Preset(
+        "hard",
+        "The hardest of 32 uniform candidates.",
+        "DNS, Zhang et al., SIGIR 2013",
+        _PER_ROW | {"candidates": 32, "select": {"name": "hardest", "k": 1}},
+        "bpr",
+    ),
+    "dns_mn": Preset(
+        "hard",
+        "One of the 4 hardest of 128 uniform candidates.",
+        "DNS(M, N), Shi et al., WWW 2023",
+        _PER_ROW | {"candidates": 128, "select": {"name": "top_m", "m": 4, "k": 1}},
+        "bpr",
+    ),
+    "similar": Preset(
+        "hard",
+        "The candidate that looks most like the positive item, yet is not known to be relevant.",
+        "content-aware hard negatives as in PinSage, Ying et al., KDD 2018",
+        _PER_ROW | {"candidates": 16, "difficulty": "positive_similarity", "select": {"name": "top_m", "m": 4, "k": 1}},
+        "bpr",
+    ),
+    "semi_hard": Preset(
+        "hard",
+        "The hardest of 32 candidates that still scores below the positive.",
+        "FaceNet, Schroff et al., CVPR 2015",
+        _PER_ROW | {"candidates": 32, "select": {"name": "semi_hard", "k": 1}},
+        "bpr",
+    ),
+    "sir": Preset(
+        "self-adaptive",
+        "Resamples one of 32 candidates by the model's own softmax.",
+        "SIR, Chen et al., WWW 2022",
+        _PER_ROW | {"candidates": 32, "select": {"name": "softmax", "k": 1, "temperature": 0.5}},
+        "bpr",
+    ),
+    "self_adversarial": Preset(
+        "self-adaptive",
+        "16 candidates weighted by the model's own belief.",
+        "RotatE, Sun et al., ICLR 2019",
+        _PER_ROW | {"candidates": 16, "select": {"name": "self_adversarial", "alpha": 1.0}},
+        "logistic",
+    ),
+    "curriculum": Preset(
+        "curriculum",
+        "The hardest of M candidates, M growing from 2 to 64 as training goes.",
+        "curriculum learning, Bengio et al., ICML 2009, on DNS",
+        _PER_ROW
+        | {
+            "candidates": {"schedule": "exponential", "start": 2, "stop": 64},
+            "select": {"name": "hardest", "k": 1},
+        },
+        "bpr",
+    ),
+    "hold": Preset(
+        "self-adaptive",
+        "Softmax resampling whose temperature holds the violation rate at a target.",
+        "feedback control of hardness; this library",
+        _PER_ROW
+        | {
+            "candidates": 64,
+            "select": {
+                "name": "softmax",
+                "k": 1,
+                "temperature": {
+                    "hold": "violation_rate",
+                    "target": 0.35,
+                    "start": 2.0,
+                    "low": 0.05,
+                    "high": 20.0,
+                    "rises": False,
+                },
+            },
+        },
+        "bpr",
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        ConfigError: The name is not known.
+    """
+    if name not in presets:
+        raise ConfigError(f"no sampler is called {name!r}; {suggest(name, presets)}")
+    return presets[name]

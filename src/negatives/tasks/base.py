@@ -1,0 +1,93 @@
+"""What a task is: how to load its data, which model and recipe fit, and how to evaluate."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars
+from torch import Tensor
+
+from negatives.config import RunConfig
+from negatives.models import Model
+from negatives.types import Catalogue, Csr
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Training data as the loop sees it, whatever the task.
+
+    Args:
+        name: Name of the data.
+        queries: ``(n,)`` int64.
+        items: ``(n,)`` int64.
+        catalogue: What samplers may know.
+        canaries: Known positives that were hidden, per query.
+        canary_share: Their share of all known positives.
+        query_names: Names by query id.
+        item_names: Names by item id.
+        notes: What the reader took for what, and what it skipped.
+        raw: The task's own data.
+    """
+
+    name: str
+    queries: Tensor
+    items: Tensor
+    catalogue: Catalogue
+    canaries: Csr
+    canary_share: float
+    query_names: polars.Series
+    item_names: polars.Series
+    notes: tuple[str, ...]
+    raw: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Metrics on one part of the data.
+
+    Args:
+        mean: Metric name to mean.
+        per_query: Metric name to one value per evaluated query, for paired tests.
+    """
+
+    mean: Mapping[str, float]
+    per_query: Mapping[str, Tensor]
+
+
+class Task(ABC):
+    """A thin recipe: load -> model -> metrics."""
+
+    name: str
+    metric: str
+
+    @abstractmethod
+    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Named partial configurations; ``default`` must be among them."""
+
+    @abstractmethod
+    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
+        """The recipe that fits what the user asked for and what the data is.
+
+        Raises:
+            ConfigError: A recipe was asked for that does not exist.
+        """
+
+    @abstractmethod
+    def load(self, path: Path | None, config: RunConfig) -> Examples:
+        """Read the data; None for the offline dataset."""
+
+    @abstractmethod
+    def model(self, config: RunConfig, examples: Examples) -> Model:
+        """A fresh model."""
+
+    @abstractmethod
+    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+        """Metrics on the part ``valid`` or ``test``."""
+
+    @abstractmethod
+    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+        """What the model answers to a few queries a reader knows, for the report and the demo."""

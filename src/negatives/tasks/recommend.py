@@ -1,0 +1,162 @@
+"""Recommendation: the query is a user, the item is a product.
+
+Collaborative models learn from who took what; the two-tower model also reads the items' content, so that it can
+recommend items nobody has taken yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.config import RunConfig
+from negatives.data.loading import load_pairs
+from negatives.data.pairs import PairData
+from negatives.data.readers import Columns
+from negatives.errors import ConfigError
+from negatives.evaluation import evaluate, rank
+from negatives.models import Model, registry
+from negatives.randomness import Purpose, permutation, stream
+from negatives.sampler import preset, presets
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.recipes import RECOMMEND
+from negatives.types import Csr
+
+PAIRWISE = ("bpr", "hinge", "logistic")
+METRICS = ("recall", "ndcg", "mrr", "precision", "coverage", "popularity")
+ASKED = ("heapq.nlargest", "json.dump", "shutil.copytree", "subprocess.run", "textwrap.wrap", "glob.glob")
+
+
+class Recommend(Task):
+    """Users and products."""
+
+    name = "recommend"
+    metric = "recall@20"
+
+    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
+        return RECOMMEND
+
+    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
+        """The recipe that fits what the user asked for: content for cold items, tables for pairwise losses."""
+        if config.recipe:
+            if config.recipe not in RECOMMEND:
+                raise ConfigError(f"no recipe is called {config.recipe!r}; choose one of: {', '.join(RECOMMEND)}")
+            return config.recipe
+        model = config.model["name"] if isinstance(config.model, dict) else config.model
+        if model == "two_tower" or (model is None and _cold(examples.raw, "test") is not None):
+            if examples.raw.features is None:
+                raise ConfigError(
+                    "the items to rank were never seen in training and have no content; "
+                    "choose another split, or give data with item content"
+                )
+            return "content"
+        sampler = config.sampler if isinstance(config.sampler, str) else (config.sampler or {}).get("name")
+        loss = config.loss["name"] if isinstance(config.loss, dict) else config.loss
+        if loss is None and sampler in presets:
+            loss = preset(sampler).loss
+        if loss is None:
+            return "default"
+        return "pairwise" if loss in PAIRWISE else "listwise"
+
+    def load(self, path: Path | None, config: RunConfig) -> Examples:
+        split = config.split
+        given = {
+            name: value
+            for name, value in (("test", split.test), ("valid", split.valid), ("canaries", split.canaries))
+            if value is not None
+        }
+        columns = Columns(
+            user=split.user, item=split.item, time=split.time, rating=split.rating, min_rating=split.min_rating
+        )
+        data = load_pairs(path, split=split.kind or "auto", seed=config.seed, columns=columns, **given)
+        hidden = len(data.canaries)
+        canaries = Csr.from_pairs(data.canaries.queries, data.canaries.items, data.n_queries, data.n_items)
+        return Examples(
+            name=data.name,
+            queries=data.train.queries,
+            items=data.train.items,
+            catalogue=data.catalogue(),
+            canaries=canaries,
+            canary_share=hidden / max(1, hidden + len(data.train) + len(data.valid)),
+            query_names=data.query_names,
+            item_names=data.item_names,
+            notes=data.notes,
+            raw=data,
+        )
+
+    def model(self, config: RunConfig, examples: Examples) -> Model:
+        spec = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        known = examples.catalogue.known
+        if spec["name"] == "mf":
+            spec |= {"n_queries": examples.catalogue.n_queries, "n_items": examples.catalogue.n_items}
+        else:
+            spec["known"] = known
+        if spec["name"] == "two_tower":
+            if examples.raw.features is None:
+                raise ConfigError("two_tower needs item content, and this data has none; choose another --model")
+            spec["features"] = examples.raw.features.normalised()
+        return registry.build(spec | {"seed": config.seed})
+
+    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+        data: PairData = examples.raw
+        truth = data.known((part,))
+        queries = torch.nonzero(truth.lengths() > 0)[:, 0]
+        most = config.evaluation.queries
+        if part == "valid" and most is not None and queries.numel() > most:
+            order = permutation(stream(config.seed, Purpose.PROBES), queries.numel())
+            queries = queries[order[:most]].sort().values
+        seen = ("train",) if part == "valid" else ("train", "valid", "canaries")
+        k = config.evaluation.k or 20
+        users, items = model.tables()
+        ranking = rank(
+            users.cpu(),
+            items.cpu(),
+            queries=queries,
+            truth=truth,
+            exclude=data.known(seen),
+            k=k,
+            items=_cold(data, part),
+        )
+        metrics = evaluate(ranking, [f"{name}@{k}" for name in METRICS], counts=data.counts())
+        return Scores(metrics.mean, metrics.per_query)
+
+    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+        names = examples.query_names
+        asked = [index for name in ASKED for index in _find(names.to_list(), name)][:5]
+        if not asked:
+            asked = torch.topk(examples.catalogue.known.lengths(), min(5, len(names))).indices.tolist()  # type: ignore[union-attr]
+        users, items = (table.cpu() for table in model.tables())
+        known = examples.raw.known(("train", "valid", "canaries"))
+        return [_sample(index, users, items, known, examples) for index in asked]
+
+
+def _cold(data: PairData, part: str) -> Tensor | None:
+    """The items to rank when none of the part's items was seen in training, else None for all."""
+    items = torch.unique(data.part(part).items)
+    if items.numel() and bool(data.cold_items()[items].all()):
+        return items
+    return None
+
+
+def _find(names: list[str], name: str) -> list[int]:
+    return [index for index, one in enumerate(names) if one == name][:1]
+
+
+def _sample(index: int, users: Tensor, items: Tensor, known: Csr, examples: Examples) -> dict[str, Any]:
+    scores = items @ users[index]
+    mine = known.row(index).long()
+    scores[mine] = -torch.inf
+    best = torch.topk(scores, min(8, scores.numel()))
+    name = examples.item_names
+    return {
+        "query": examples.query_names[index],
+        "known": [name[item] for item in mine[:12].tolist()],
+        "recommended": [
+            {"item": name[item], "score": round(score, 4)}
+            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ],
+    }

@@ -1,0 +1,7 @@
+"""The table of tasks; listing it imports no task."""
+
+from negatives.registry import Registry
+
+registry: Registry[object] = Registry("tasks", (("recommend", "negatives.tasks.recommend:Recommend"),))
+
+__all__ = ["registry"]

@@ -1,0 +1,216 @@
+"""The training loop: one for every task, every model and every sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.randomness import Purpose, permutation, stream
+from negatives.training.callbacks import Callback, Evaluation, Step
+from negatives.training.engines import Engine
+from negatives.training.optimisers import StepSize
+from negatives.types import Context, State
+
+Evaluator = Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and in what portions to train.
+
+    Args:
+        epochs: Passes over the training pairs.
+        batch_size: Rows per step.
+        step_size: Step size over time.
+        seed: Seed of order and draws.
+        max_seconds: Seconds of training after which to stop, evaluation not counted; schedules then follow
+            whichever is nearer to its end, time or epochs.
+        evaluate_every: Epochs between two evaluations; may be a fraction.
+        watch: Metric that decides which state is the best.
+        patience: Evaluations without a new best after which to stop; None for never.
+        save_every: Seconds between two checkpoints.
+    """
+
+    epochs: float
+    batch_size: int
+    step_size: StepSize
+    seed: int = 0
+    max_seconds: float | None = None
+    evaluate_every: float = 1.0
+    watch: str = "recall@20"
+    patience: int | None = None
+    save_every: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.epochs <= 0 or self.batch_size < 1 or self.evaluate_every <= 0:
+            raise ConfigError("epochs, batch_size and evaluate_every must be positive")
+
+
+@dataclass(slots=True)
+class Loop:
+    """Runs a plan.
+
+    Args:
+        engine: Takes the steps.
+        queries: ``(n,)`` int64 queries of the training pairs.
+        items: ``(n,)`` int64 items of the training pairs.
+        plan: How long to train.
+        evaluate: Metrics on the validation part.
+        callbacks: Listeners.
+        save: Called with the whole state now and then, and at an interruption.
+        stop: Asked after every step; True ends the loop as interrupted.
+    """
+
+    engine: Engine
+    queries: Tensor
+    items: Tensor
+    plan: Plan
+    evaluate: Evaluator
+    callbacks: Sequence[Callback] = ()
+    save: Callable[[State], None] | None = None
+    stop: Callable[[], bool] = lambda: False
+    steps: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    best: float = -float("inf")
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    best_step: int = 0
+    _best_model: dict[str, Tensor] = field(default_factory=dict)
+    _stale: int = 0
+    _saved_at: float = 0.0
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.queries.numel() // self.plan.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return max(1, round(self.steps_per_epoch * self.plan.epochs))
+
+    @property
+    def progress(self) -> float:
+        by_steps = self.steps / self.total_steps
+        by_time = self.seconds / self.plan.max_seconds if self.plan.max_seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def run(self) -> None:
+        """Train to the end of the plan, the patience or an interruption; then hold the best state."""
+        every = max(1, round(self.steps_per_epoch * self.plan.evaluate_every))
+        order, order_epoch = torch.empty(0, dtype=torch.int64), -1
+        while not self._done():
+            epoch = self.steps // self.steps_per_epoch
+            if epoch != order_epoch:
+                key = stream(self.plan.seed, Purpose.SHUFFLE, epoch)
+                order, order_epoch = permutation(key, self.queries.numel()), epoch
+            self._step(order, epoch)
+            last = self._done()
+            if self.steps % every == 0 or last:
+                self._evaluate()
+            if self.stop():
+                self.interrupted = True
+            if self.interrupted or self.seconds - self._saved_at > self.plan.save_every:
+                self._save()
+            if self.interrupted:
+                break
+        if not self.interrupted and self._best_model:
+            self.engine.model.load_state_dict(self._best_model)
+        for callback in self.callbacks:
+            callback.on_end()
+
+    def state(self) -> State:
+        """Everything that decides how the training goes on."""
+        return {
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "best": self.best,
+            "best_metrics": dict(self.best_metrics),
+            "best_step": self.best_step,
+            "stale": self._stale,
+            "model": dict(self.engine.model.state_dict()),
+            "best_model": dict(self._best_model),
+            "engine": self.engine.state(),
+            "engine_seconds": dict(self.engine.seconds),
+            "sampler": self.engine.sampler.state(),
+            "sampler_seconds": dict(self.engine.sampler.seconds),
+            "callbacks": {str(i): callback.state() for i, callback in enumerate(self.callbacks)},
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.best, self.best_step, self._stale = state["best"], state["best_step"], state["stale"]
+        self.best_metrics = dict(state["best_metrics"])
+        self._best_model = dict(state["best_model"])
+        self._saved_at = self.seconds
+        self.engine.model.load_state_dict(dict(state["model"]))
+        self.engine.load_state(state["engine"])
+        self.engine.seconds.update(state["engine_seconds"])
+        self.engine.sampler.load_state(state["sampler"])
+        self.engine.sampler.seconds.update(state["sampler_seconds"])
+        for index, callback in enumerate(self.callbacks):
+            callback.load_state(state["callbacks"][str(index)])
+
+    def _done(self) -> bool:
+        if self.plan.patience is not None and self._stale >= self.plan.patience:
+            return True
+        return self.progress >= 1.0
+
+    def _step(self, order: Tensor, epoch: int) -> None:
+        start = perf_counter()
+        at = (self.steps % self.steps_per_epoch) * self.plan.batch_size
+        examples = order[at : at + self.plan.batch_size].to(self.queries.device)
+        context = Context(
+            queries=self.queries[examples],
+            positives=self.items[examples],
+            examples=examples,
+            seed=self.plan.seed,
+            epoch=epoch,
+            step=self.steps,
+            progress=self.progress,
+        )
+        outcome = self.engine.step(context, self.plan.step_size.at(self.progress))
+        sampler = self.engine.sampler
+        signals = sampler.observe(context, outcome.negatives, outcome.positive, outcome.negative)
+        self.steps += 1
+        self.seconds += perf_counter() - start
+        if self.callbacks:
+            parts = sampler.seconds | self.engine.seconds
+            told = Step(
+                context,
+                outcome.negatives,
+                outcome.positive,
+                outcome.negative,
+                outcome.loss,
+                signals,
+                self.seconds,
+                parts,
+            )
+            for callback in self.callbacks:
+                callback.on_step(told)
+
+    def _evaluate(self) -> None:
+        metrics = dict(self.evaluate())
+        value = metrics.get(self.plan.watch)
+        if value is None:
+            raise ConfigError(f"the watched metric {self.plan.watch!r} is not among {', '.join(metrics)}")
+        better = value > self.best
+        if better:
+            self.best, self.best_metrics, self.best_step, self._stale = value, metrics, self.steps, 0
+            state = self.engine.model.state_dict()
+            self._best_model = {name: tensor.detach().clone() for name, tensor in state.items()}
+        else:
+            self._stale += 1
+        told = Evaluation(self.steps, self.steps / self.steps_per_epoch, self.seconds, metrics, better)
+        for callback in self.callbacks:
+            callback.on_evaluation(told)
+
+    def _save(self) -> None:
+        if self.save is not None:
+            self.save(self.state())
+            self._saved_at = self.seconds
