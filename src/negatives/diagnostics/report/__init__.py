@@ -1,0 +1,103 @@
+"""One HTML file that shows what runs did; it opens offline."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from negatives.diagnostics.report import head
+from negatives.diagnostics.report.runs import Loaded, Run, load
+from negatives.diagnostics.report.sections import sections
+from negatives.training.files import write_bytes
+
+TEMPLATE = "report.html.j2"
+
+
+def write_report(runs: Sequence[Path], out: Path) -> None:
+    """Write a report on one run, on several side by side, or on a comparison.
+
+    Args:
+        runs: Run folders, or folders of a comparison. Missing pieces are said in the report.
+        out: The HTML file.
+
+    Raises:
+        InputError: A folder holds neither a run nor a comparison.
+        OSError: The file cannot be written; names the path.
+    """
+    import jinja2  # slow to import
+    from plotly import offline
+
+    loaded = load([Path(run) for run in runs])
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    source = resources.files("negatives.diagnostics").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    library = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
+    page = environment.from_string(source).render(content(loaded) | {"plotly": library})
+    write_bytes(out, page.encode("utf-8"))
+
+
+def content(loaded: Loaded) -> dict[str, Any]:
+    """Everything that the template shows."""
+    metric = head.main_metric(loaded)
+    shown = [asdict(section) for section in sections(loaded.groups(), metric)]
+    panels = [panel for section in shown for panel in section["panels"]]
+    for number, panel in enumerate(panels):
+        panel["id"] = f"graph-{number}"
+    drawn = {panel["id"]: panel["figure"] for panel in panels if panel["figure"]}
+    return {
+        "title": head.title(loaded),
+        "subtitle": head.subtitle(loaded),
+        "verdict": head.verdict(loaded, metric),
+        "cards": head.cards(loaded, metric),
+        "table": head.test_table(loaded, metric),
+        "sections": shown,
+        "figures": json.dumps(drawn, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "samples": next((run.metrics["samples"] for run in loaded.runs if run.metrics.get("samples")), []),
+        "notes": list(dict.fromkeys(note for run in loaded.runs for note in run.metrics.get("notes", []))),
+        "problems": _problems(loaded),
+        "environment": _environment(loaded),
+        "command": _command(loaded),
+        "config": _config(loaded.runs),
+    }
+
+
+def _problems(loaded: Loaded) -> list[str]:
+    several = len(loaded.runs) > 1
+    found = list(loaded.problems)
+    for run in loaded.runs:
+        prefix = f"{run.label}, seed {run.seed}: " if several else ""
+        found += [prefix + problem for problem in run.problems]
+        if run.metrics.get("unfilled"):
+            found.append(f"{prefix}{run.metrics['unfilled']:,} slots could not be filled with a negative.")
+    return found
+
+
+def _environment(loaded: Loaded) -> dict[str, str]:
+    known: Mapping[str, Any] = loaded.compare.get("environment") or next(
+        (run.metrics["environment"] for run in loaded.runs if run.metrics.get("environment")), {}
+    )
+    return {str(name): str(value) for name, value in known.items() if value is not None}
+
+
+def _command(loaded: Loaded) -> str:
+    """The command that repeats what was run: the one that was given, or one that reads the folder's config.toml."""
+    given = loaded.compare.get("command") or loaded.runs[0].metrics.get("command")
+    if given:
+        return str(given)
+    found = [run for run in loaded.runs if run.path is not None and run.config]
+    return "\n".join(f"negatives train --config {shlex.quote(str(run.path))}/config.toml" for run in found)
+
+
+def _config(runs: Sequence[Run]) -> str:
+    """Text of the first config.toml."""
+    for run in runs:
+        if run.path is not None and run.config:
+            return (run.path / "config.toml").read_text(encoding="utf-8")
+    return ""
+
+
+__all__ = ["content", "write_report"]

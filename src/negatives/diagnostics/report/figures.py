@@ -1,0 +1,159 @@
+"""Figures as plain Plotly descriptions (``data`` and ``layout``), drawn by plotly.js in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from negatives.diagnostics.report.runs import Run
+from negatives.diagnostics.report.series import Reader, controlled, learning_curve, mean_over_seeds, measured
+
+Groups = Mapping[str, Sequence[Run]]
+Figure = dict[str, Any]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7A5195", "#444444")
+"""Told apart by colour-blind readers too (Okabe and Ito, 2008)."""
+DASHES = ("solid", "dash", "dot", "dashdot")
+PARTS = {
+    "draw": ("draw candidates", "#0072B2"),
+    "guard": ("guard against false negatives", "#56B4E9"),
+    "select": ("select negatives", "#009E73"),
+    "score": ("score candidates", "#E69F00"),
+    "forward": ("forward", "#F0C75E"),
+    "loss": ("loss", "#CC79A7"),
+    "backward": ("backward", "#D55E00"),
+    "update": ("update", "#7A5195"),
+    "refresh": ("refresh embeddings", "#8C6D46"),
+    "other": ("everything else", "#B5BBC2"),
+}
+GRID = "#e9ecef"
+
+
+def lines(groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: str, **axis: Any) -> Figure | None:
+    """One colour per label and one dash per reader; seeds as thin lines, their mean thick.
+
+    Args:
+        groups: Runs by label.
+        readers: What to draw, by name.
+        x_title: Title of the horizontal axis.
+        y_title: Title of the vertical axis.
+        axis: Further settings of the vertical axis.
+
+    Returns:
+        The figure, or None when no run has any of the numbers.
+    """
+    data: list[dict[str, Any]] = []
+    several = len(groups) > 1
+    for place, (label, runs) in enumerate(groups.items()):
+        for number, (name, reader) in enumerate(readers.items()):
+            colour = COLOURS[(place if several else number) % len(COLOURS)]
+            title = " · ".join(([label] if several else []) + ([name] if len(readers) > 1 or not several else []))
+            dash = DASHES[number % len(DASHES)] if several else "solid"
+            data += _group(runs, reader, title, colour, dash)
+    if not data:
+        return None
+    return {"data": data, "layout": layout(x_title, y_title, legend=len(data) > 1, **axis)}
+
+
+def _group(runs: Sequence[Run], reader: Reader, title: str, colour: str, dash: str) -> list[dict[str, Any]]:
+    found = [(run, series) for run in runs if (series := reader(run)).x]
+    if not found:
+        return []
+    base = {"type": "scatter", "mode": "lines", "legendgroup": title}
+    seeds = [
+        base
+        | {"x": _short(series.x), "y": _short(series.y), "showlegend": False, "opacity": 0.35, "hoverinfo": "skip"}
+        | {"line": {"color": colour, "width": 1, "dash": dash}, "name": f"{title}, seed {run.seed}"}
+        for run, series in (found if len(found) > 1 else [])
+    ]
+    mean = mean_over_seeds([series for _, series in found])
+    mode = "lines+markers" if len(mean.x) <= 2 else "lines"
+    thick = base | {"x": _short(mean.x), "y": _short(mean.y), "name": title, "mode": mode}
+    return [*seeds, thick | {"line": {"color": colour, "width": 2.5, "dash": dash}}]
+
+
+def _short(values: Sequence[float]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]
+
+
+def layout(x_title: str, y_title: str, *, legend: bool = True, height: int = 330, **axis: Any) -> dict[str, Any]:
+    """The look that all figures share."""
+    ticks = {"gridcolor": GRID, "zeroline": False, "linecolor": "#adb5bd", "automargin": True}
+    return {
+        "height": height,
+        "margin": {"l": 58, "r": 14, "t": 10, "b": 44},
+        "font": {"family": "system-ui, sans-serif", "size": 12.5, "color": "#343a40"},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "xaxis": ticks | {"title": {"text": x_title, "standoff": 8}, "rangemode": "tozero"},
+        "yaxis": ticks | {"title": {"text": y_title, "standoff": 8}} | axis,
+        "showlegend": legend,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+        "hovermode": "x unified",
+        "hoverlabel": {"namelength": -1},
+    }
+
+
+def learning(groups: Groups, metric: str, over: str) -> Figure | None:
+    """Validation metric over training time or over epochs."""
+    title = "training time, seconds" if over == "seconds" else "epochs"
+    return lines(groups, {metric: learning_curve(metric, over)}, title, f"{metric}, validation")
+
+
+def probe(groups: Groups, names: Mapping[str, str], y_title: str, **axis: Any) -> Figure | None:
+    """Measurements over epochs; ``names`` maps a probe to its name in the legend."""
+    readers = {title: measured(name) for name, title in names.items() if _recorded(groups, name)}
+    known = all(run.steps_per_epoch() for runs in groups.values() for run in runs if run.history)
+    return lines(groups, readers, "epochs" if known else "steps", y_title, **axis)
+
+
+def _recorded(groups: Groups, name: str) -> bool:
+    return any(line.get(name) is not None for runs in groups.values() for run in runs for line in run.lines("step"))
+
+
+def controls(groups: Groups) -> dict[str, Figure]:
+    """One figure for every controlled number."""
+    paths: dict[str, None] = {}
+    for runs in groups.values():
+        for run in runs:
+            for line in run.lines("control"):
+                paths |= dict.fromkeys(line.get("values", {}))
+    found = {path: lines(groups, {path: controlled(path)}, "epochs", path) for path in sorted(paths)}
+    for figure in found.values():
+        for line in figure["data"] if figure else ():
+            line["line"]["shape"] = "hv"
+    return {path: figure for path, figure in found.items() if figure}
+
+
+def time_by_part(groups: Groups) -> Figure | None:
+    """Stacked bars: seconds of training by part of the step, mean over seeds."""
+    spent = {label: _mean_parts(runs) for label, runs in groups.items()}
+    spent = {label: parts for label, parts in spent.items() if parts}
+    if not spent:
+        return None
+    names = [name for name in PARTS if any(name in parts for parts in spent.values())]
+    names += sorted({name for parts in spent.values() for name in parts} - set(names))
+    data = []
+    for place, name in enumerate(names):
+        title, colour = PARTS.get(name, (name, COLOURS[place % len(COLOURS)]))
+        seconds = [parts.get(name, 0.0) for parts in spent.values()]
+        share = [one / max(sum(parts.values()), 1e-12) for one, parts in zip(seconds, spent.values(), strict=True)]
+        data.append(
+            {"type": "bar", "orientation": "h", "name": title, "marker": {"color": colour}, "x": _short(seconds)}
+            | {"y": list(spent), "customdata": share, "text": [f"{one:.0%}" if one >= 0.04 else "" for one in share]}
+            | {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
+            | {"hovertemplate": f"{title}: %{{x:.2f}} s, %{{customdata:.1%}}<extra></extra>"}
+        )
+    look = layout("seconds of training", "", height=150 + 46 * len(spent), autorange="reversed")
+    look |= {"barmode": "stack", "hovermode": "closest", "bargap": 0.35}
+    look["legend"] |= {"traceorder": "normal"}
+    return {"data": data, "layout": look}
+
+
+def _mean_parts(runs: Sequence[Run]) -> dict[str, float]:
+    found = [parts for run in runs if (parts := run.seconds_by_part())]
+    names = {name: None for parts in found for name in parts}
+    return {name: sum(parts.get(name, 0.0) for parts in found) / len(found) for name in names}
+
+
+__all__ = ["COLOURS", "Figure", "Groups", "controls", "learning", "probe", "time_by_part"]

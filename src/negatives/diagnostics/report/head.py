@@ -1,0 +1,228 @@
+"""Head of the report: what was run, the headline figures, the tables and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from negatives.diagnostics.report.figures import COLOURS
+from negatives.diagnostics.report.runs import Loaded, Run, part_name
+
+PREFERRED = ("recall@20", "ndcg@20", "mrr", "ndcg@10", "hits@10")
+CHANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One headline figure."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells; each cell is a value and a smaller second line.
+
+    Args:
+        columns: Headings.
+        rows: Label, its colour, cells, and whether the row is the best.
+        note: How to read it.
+    """
+
+    columns: list[str]
+    rows: list[tuple[str, str, list[tuple[str, str]], bool]]
+    note: str
+
+
+def main_metric(loaded: Loaded) -> str:
+    """The metric that the runs watched."""
+    if loaded.compare.get("metric"):
+        return str(loaded.compare["metric"])
+    for run in loaded.runs:
+        watched = run.config.get("evaluation", {}).get("metric")
+        if watched:
+            return str(watched)
+    known = {name for run in loaded.runs for line in run.lines("evaluation") for name in line.get("metrics", {})}
+    known |= {name for run in loaded.runs for name in run.metrics.get("test", {})}
+    return next((name for name in PREFERRED if name in known), min(known, default="recall@20"))
+
+
+def title(loaded: Loaded) -> str:
+    """What was run, in one line."""
+    first = loaded.runs[0]
+    task = loaded.compare.get("task") or first.metrics.get("task") or first.config.get("task") or "training"
+    data = loaded.compare.get("data") or first.metrics.get("data") or first.config.get("data") or "the offline dataset"
+    names = list(dict.fromkeys(run.label for run in loaded.runs))
+    what = f"{len(names)} samplers compared" if len(names) > 1 else f"sampler {names[0]}"
+    return f"{str(task).capitalize()} on {str(data).rstrip('/').rsplit('/', 1)[-1]}: {what}"
+
+
+def subtitle(loaded: Loaded) -> str:
+    """Model, loss, seeds and length of the training."""
+    models = dict.fromkeys(_named(run, "model") for run in loaded.runs)
+    losses = dict.fromkeys(_named(run, "loss") for run in loaded.runs)
+    seeds = len({run.seed for run in loaded.runs})
+    parts = [f"model {', '.join(filter(None, models))}" if any(models) else ""]
+    parts += [f"loss {', '.join(filter(None, losses))}" if any(losses) else ""]
+    parts += [f"{seeds} seeds" if seeds > 1 else f"seed {loaded.runs[0].seed}"]
+    return " · ".join(filter(None, parts))
+
+
+def _named(run: Run, part: str) -> str:
+    spec = run.metrics.get(part) or run.config.get(part)
+    return part_name(spec) if spec else ""
+
+
+def cards(loaded: Loaded, metric: str) -> list[Card]:
+    """Headline figures of the best sampler."""
+    label, runs = _best(loaded, metric)
+    several = len(loaded.groups()) > 1
+    note = f"{label}, test part" if several else "test part"
+    tested = list(dict.fromkeys(name for run in runs for name in run.metrics.get("test", {})))
+    shown = [name for name in dict.fromkeys([metric, *PREFERRED]) if name in tested][:2]
+    found = [Card(name, f"{_mean(run.metrics['test'].get(name) for run in runs):.4f}", note) for name in shown]
+    if not found:
+        found += _validation_card(runs, metric)
+    seconds = _mean(run.metrics.get("train_seconds") or _last(run, "seconds") for run in runs)
+    epochs = _mean(run.metrics.get("epochs") for run in runs)
+    if seconds:
+        found.append(Card("training time", duration(seconds), f"{epochs:g} epochs" if epochs else ""))
+    share = _mean(run.metrics.get("sampler_share") for run in runs)
+    if share:
+        found.append(Card("sampler's share", f"{share:.1%}", "of the training time, scoring not counted"))
+    rate = _mean(_last_measured(run, "false_negative_rate") for run in runs)
+    if rate:
+        found.append(Card("false negatives", f"{rate:.2%}", "of the negatives, estimated by canaries"))
+    return found
+
+
+def _validation_card(runs: Sequence[Run], metric: str) -> list[Card]:
+    best = [
+        max(values)
+        for run in runs
+        if (values := [v for line in run.lines("evaluation") if (v := line.get("metrics", {}).get(metric)) is not None])
+    ]
+    return [Card(metric, f"{_mean(best):.4f}", "validation part, best so far")] if best else []
+
+
+def _best(loaded: Loaded, metric: str) -> tuple[str, list[Run]]:
+    groups = loaded.groups()
+    return max(groups.items(), key=lambda one: _mean(run.metrics.get("test", {}).get(metric) for run in one[1]))
+
+
+def verdict(loaded: Loaded, metric: str) -> str:
+    """Which sampler won, and whether that is more than chance; empty when there is nothing to compare."""
+    if loaded.compare.get("verdict"):
+        return str(loaded.compare["verdict"])
+    rows = [row for row in loaded.compare.get("summary", []) if row.get("metric") == metric and "mean" in row]
+    if len(rows) < 2:
+        if len(loaded.groups()) < 2:
+            return ""
+        return "These runs were not made as one comparison, so no test says whether their differences are chance."
+    best = max(rows, key=lambda row: row["mean"])
+    name, p_value = best["sampler"], best.get("p_value")
+    base = next((row for row in rows if row["sampler"] == _baseline(loaded)), rows[0])
+    if best is base:
+        return f"{name} did best: no other sampler had a higher {metric} than {best['mean']:.4f}."
+    known = f"p = {p_value:.2g}" if p_value is not None else "no p-value"
+    chance = "more than chance" if p_value is not None and p_value < CHANCE else "no more than chance would give"
+    return (
+        f"{name} did best: {metric} {best['mean']:.4f} against {base['mean']:.4f} of {base['sampler']}; "
+        f"that is {chance} ({known})."
+    )
+
+
+def _baseline(loaded: Loaded) -> str:
+    rows = loaded.compare.get("summary", [])
+    untested = next((row["sampler"] for row in rows if row.get("p_value") is None), "")
+    return str(loaded.compare.get("baseline") or untested)
+
+
+def test_table(loaded: Loaded, metric: str) -> Table | None:
+    """Test metrics with intervals and p-values from a comparison, or of each run when there is none."""
+    rows = loaded.compare.get("summary") or []
+    if rows:
+        return _tested(loaded, rows, metric)
+    groups = loaded.groups()
+    names = list(dict.fromkeys(name for run in loaded.runs for name in run.metrics.get("test", {})))
+    if not names:
+        return None
+    best = _best(loaded, metric)[0] if len(groups) > 1 else ""
+    body = []
+    for place, (label, runs) in enumerate(groups.items()):
+        cells = []
+        for name in names:
+            values = [run.metrics["test"][name] for run in runs if name in run.metrics.get("test", {})]
+            spread = f"{min(values):.4f} to {max(values):.4f}" if len(values) > 1 else ""
+            cells.append((f"{_mean(values):.4f}" if values else "–", spread))
+        body.append((label, COLOURS[place % len(COLOURS)], cells, label == best))
+    spread_note = (
+        " The second line gives the range over seeds." if any(len(runs) > 1 for runs in groups.values()) else ""
+    )
+    return Table(names, body, "The test part was looked at once, after the training." + spread_note)
+
+
+def _tested(loaded: Loaded, rows: Sequence[Mapping[str, Any]], metric: str) -> Table:
+    names = sorted(dict.fromkeys(row["metric"] for row in rows), key=lambda name: name != metric)
+    samplers = list(dict.fromkeys(row["sampler"] for row in rows))
+    found = {(row["sampler"], row["metric"]): row for row in rows}
+    best = max(samplers, key=lambda one: found.get((one, metric), {}).get("mean") or 0.0)
+    colours = {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(loaded.groups())}
+    body = []
+    for sampler in samplers:
+        cells = [_tested_cell(found.get((sampler, name))) for name in names]
+        main = found.get((sampler, metric), {})
+        reached, spent = main.get("seconds_to_baseline"), main.get("train_seconds")
+        cells.append((duration(reached) if reached is not None else "never", f"of {duration(spent)}" if spent else ""))
+        body.append((sampler, colours.get(sampler, "#444444"), cells, sampler == best))
+    base = _baseline(loaded)
+    note = (
+        f"Below each mean: its 95 % interval over queries and the p-value of the paired test against {base}, "
+        f"Holm-corrected. Last column: training time until {base}'s best validation {metric} was first reached."
+    )
+    return Table([*names, f"time to {base}'s best"], body, note)
+
+
+def _tested_cell(row: Mapping[str, Any] | None) -> tuple[str, str]:
+    if row is None or row.get("mean") is None:
+        return "–", ""
+    low, high = row.get("interval") or (None, None)
+    parts = [f"{low:.4f} to {high:.4f}" if low is not None and high is not None else ""]
+    parts.append(f"p = {row['p_value']:.2g}" if row.get("p_value") is not None else "")
+    return f"{row['mean']:.4f}", " · ".join(filter(None, parts))
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words.
+
+    >>> duration(7.25), duration(95), duration(7260)
+    ('7.2 s', '1 min 35 s', '2 h 01 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _mean(values: Any) -> float:
+    known = [float(value) for value in values if value is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def _last(run: Run, name: str) -> float | None:
+    return run.history[-1].get(name) if run.history else None
+
+
+def _last_measured(run: Run, name: str) -> float | None:
+    """Mean of the last quarter of a probe, which is steadier than its last value."""
+    values = [line[name] for line in run.lines("step") if line.get(name) is not None]
+    tail = values[-max(1, len(values) // 4) :]
+    return _mean(tail) if tail else None
+
+
+__all__ = ["Card", "Table", "cards", "duration", "main_metric", "subtitle", "test_table", "title", "verdict"]

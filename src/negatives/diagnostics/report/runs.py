@@ -1,0 +1,198 @@
+"""Reads run folders for the report; what is missing is said, never guessed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from negatives.diagnostics.record import read_history
+from negatives.errors import InputError
+
+Values = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run folder.
+
+    Args:
+        path: The folder; None for a run that only stands in compare.json.
+        config: Contents of config.toml.
+        metrics: Contents of metrics.json; empty for a run that did not end.
+        history: Lines of history.jsonl.
+        sampler: Name of the sampler.
+        seed: Seed.
+        curve: ``[seconds, epoch, value]`` from compare.json, used where the history has no evaluation.
+        problems: What is missing or broken, one sentence each.
+        label: Name in graphs and tables; runs of the same label differ by seed only.
+    """
+
+    path: Path | None
+    config: Values
+    metrics: Values
+    history: list[dict[str, Any]]
+    sampler: str
+    seed: int
+    curve: list[list[float]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    label: str = ""
+
+    def lines(self, kind: str) -> list[dict[str, Any]]:
+        """Lines of one kind, in order."""
+        return [line for line in self.history if line["kind"] == kind]
+
+    def steps_per_epoch(self) -> float | None:
+        """Steps of one pass over the training data, or None if nothing tells."""
+        if self.metrics.get("epochs") and self.metrics.get("steps"):
+            return float(self.metrics["steps"] / self.metrics["epochs"])
+        for line in self.lines("evaluation"):
+            if line.get("epoch") and line["step"]:
+                return float(line["step"] / line["epoch"])
+        return None
+
+    def seconds_by_part(self) -> dict[str, float]:
+        """Seconds by part of the step over the whole run, ``other`` for what no part covers; empty if unknown."""
+        steps = self.lines("step")
+        parts = self.metrics.get("seconds") or (steps[-1].get("parts") if steps else None) or {}
+        total = self.metrics.get("train_seconds") or (steps[-1]["seconds"] if steps else 0.0)
+        found = {str(name): float(value) for name, value in parts.items() if isinstance(value, (int, float))}
+        rest = float(total) - sum(found.values())
+        return found | {"other": rest} if found and rest > 0 else found
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All that a report is made of.
+
+    Args:
+        runs: The runs, those of one label side by side.
+        compare: Contents of compare.json; empty if there is none.
+        problems: What is missing or broken in general.
+    """
+
+    runs: list[Run]
+    compare: Values
+    problems: list[str]
+
+    def groups(self) -> dict[str, list[Run]]:
+        """Runs by label, in order of appearance."""
+        found: dict[str, list[Run]] = {}
+        for run in self.runs:
+            found.setdefault(run.label, []).append(run)
+        return found
+
+
+def load(folders: Iterable[Path]) -> Loaded:
+    """Read run folders and folders of comparisons.
+
+    Raises:
+        InputError: A folder holds neither a run nor a comparison.
+    """
+    runs: list[Run] = []
+    compare: Values = {}
+    problems: list[str] = []
+    for folder in folders:
+        if (folder / "compare.json").exists():
+            found = _json(folder / "compare.json", problems)
+            if compare:
+                problems.append(f"{folder}: only the first comparison's tests are shown.")
+            compare = compare or found
+            runs += _compared(folder, found)
+        elif any((folder / name).exists() for name in ("config.toml", "metrics.json", "history.jsonl")):
+            runs.append(_run(folder))
+        else:
+            raise InputError("holds no run", path=folder, mend="give a folder that train or compare has written")
+    if not runs:
+        raise InputError("there is no run to report on", mend="give a folder that train or compare has written")
+    _label(runs)
+    return Loaded(runs, compare, problems)
+
+
+def _run(folder: Path) -> Run:
+    problems: list[str] = []
+    config, history = _toml(folder / "config.toml", problems), _history(folder / "history.jsonl", problems)
+    if (folder / "metrics.json").exists():
+        metrics = _json(folder / "metrics.json", problems)
+    else:
+        metrics = {}
+        reached = f" It reached step {history[-1]['step']:,}." if history else ""
+        problems.append(f"There are no test metrics: the run was interrupted or is still going on.{reached}")
+    sampler = metrics.get("sampler") or part_name(config.get("sampler"))
+    seed = metrics.get("seed", config.get("seed", 0))
+    return Run(folder, config, metrics, history, str(sampler), int(seed), problems=problems)
+
+
+def _compared(folder: Path, compare: Values) -> list[Run]:
+    """The runs of a comparison: from their own folders where these exist, else from compare.json alone."""
+    named = {(one.get("sampler"), one.get("seed")): one for one in compare.get("runs", [])}
+    runs = []
+    for (sampler, seed), one in named.items():
+        own = folder / f"{sampler}-{seed}"
+        run = _run(own) if own.is_dir() else Run(None, {}, {}, [], str(sampler), int(seed or 0))
+        if not own.is_dir():
+            run.metrics = {"test": one.get("test", {}), "train_seconds": one.get("train_seconds")}
+            run.problems.append("Its folder is missing, so only its learning curve and test metrics are shown.")
+        run.sampler, run.curve = str(sampler), list(one.get("curve", []))
+        runs.append(run)
+    if not named:
+        runs = [_run(own) for own in sorted(folder.iterdir()) if (own / "config.toml").exists()]
+    return runs
+
+
+def part_name(spec: Any) -> str:
+    """Name of a part in a configuration."""
+    if isinstance(spec, Mapping):
+        return str(spec.get("name", "custom"))
+    return str(spec) if spec else "unknown sampler"
+
+
+def _label(runs: Sequence[Run]) -> None:
+    """The sampler's name, and of model, loss and data whatever differs between the runs."""
+    keys = {id(run): [str(run.metrics.get(name, "")) for name in ("model", "loss", "data")] for run in runs}
+    differing = [place for place in range(3) if len({key[place] for key in keys.values() if key[place]}) > 1]
+    one_loss_each = len({(run.sampler, keys[id(run)][1]) for run in runs}) == len({run.sampler for run in runs})
+    for run in runs:
+        extra = [keys[id(run)][place] for place in differing if not (place == 1 and one_loss_each)]
+        run.label = ", ".join([run.sampler, *filter(None, extra)])
+    taken: set[tuple[str, int]] = set()
+    for run in runs:
+        if (run.label, run.seed) in taken and run.path is not None:
+            run.label = f"{run.label} ({run.path.name})"
+        taken.add((run.label, run.seed))
+
+
+def _json(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} cannot be read: {error}.")
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _toml(path: Path, problems: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append("config.toml is missing, so the configuration is not shown.")
+    except (OSError, ValueError) as error:
+        problems.append(f"config.toml cannot be read: {error}.")
+    return {}
+
+
+def _history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+    try:
+        history, broken = read_history(path)
+    except OSError:
+        problems.append("history.jsonl is missing, so nothing is known of the course of the training.")
+        return []
+    if broken:
+        problems.append(f"Lines of history.jsonl that could not be read and were left out: {broken}.")
+    return history
+
+
+__all__ = ["Loaded", "Run", "load", "part_name"]

@@ -1,0 +1,218 @@
+"""What the report shows below its head: each graph with a line that says how to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from negatives.diagnostics.report import figures
+from negatives.diagnostics.report.figures import Figure, Groups
+
+NOT_RECORDED = "Not recorded in this run."
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One graph.
+
+    Args:
+        title: Heading.
+        text: What it shows and how to read it.
+        figure: The graph; None when there is nothing to draw.
+        missing: What to say then.
+        wide: Takes the whole width.
+    """
+
+    title: str
+    text: str
+    figure: Figure | None
+    missing: str = NOT_RECORDED
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Graphs under one heading, with the question that they answer."""
+
+    title: str
+    question: str
+    panels: list[Panel]
+
+
+def sections(groups: Groups, metric: str) -> list[Section]:
+    """All sections of graphs, in order."""
+    return [
+        _learning(groups, metric),
+        _hardness(groups),
+        _diversity(groups),
+        _false_negatives(groups),
+        _control(groups),
+        _time(groups),
+    ]
+
+
+def _learning(groups: Groups, metric: str) -> Section:
+    several = any(len(runs) > 1 for runs in groups.values())
+    seeds = " Thin lines are single seeds, the thick line is their mean." if several else ""
+    no_evaluation = "No evaluation was recorded."
+    return Section(
+        "Learning",
+        "How good is the model, and how fast did it get there?",
+        [
+            Panel(
+                "Against time",
+                f"Quality on the validation part after so many seconds of training, evaluation not counted. "
+                f"Further up and further left is better.{seeds}",
+                figures.learning(groups, metric, "seconds"),
+                no_evaluation,
+            ),
+            Panel(
+                "Against epochs",
+                "The same after so many passes over the training data: what a pass teaches, whatever it costs.",
+                figures.learning(groups, metric, "epoch"),
+                no_evaluation,
+            ),
+        ],
+    )
+
+
+def _hardness(groups: Groups) -> Section:
+    return Section(
+        "Hardness",
+        "Does the model still learn from the negatives it is given?",
+        [
+            Panel(
+                "Gradient share",
+                "How much of the largest possible push an average negative still gives (logistic loss). Near 0 the "
+                "negatives are too easy to teach anything; near 1 they score above the right answer.",
+                figures.probe(groups, {"gradient_share": "gradient share"}, "gradient share", rangemode="tozero"),
+            ),
+            Panel(
+                "Violation rate",
+                "Share of negatives that score at least as high as the right answer. It falls as the model learns; "
+                "a hard sampler keeps it up.",
+                figures.probe(
+                    groups, {"violation_rate": "violation rate"}, "share", rangemode="tozero", tickformat=".0%"
+                ),
+            ),
+            Panel(
+                "Score gap",
+                "Score of the right answer less that of the row's hardest negative. Above 0 the right answer wins.",
+                figures.probe(groups, {"gap": "gap"}, "score gap"),
+            ),
+            _standing(groups),
+        ],
+    )
+
+
+def _standing(groups: Groups) -> Panel:
+    """Scores for one sampler; for several, whose scores cannot be compared, the training loss."""
+    if len(groups) == 1:
+        names = {"positive_score": "right answers", "hardest_score": "hardest negatives", "negative_score": "negatives"}
+        return Panel(
+            "Scores",
+            "Mean scores of right answers and negatives. Lines that drift apart mean that the two are told apart well.",
+            figures.probe(groups, names, "score"),
+        )
+    return Panel(
+        "Training loss",
+        "Mean loss of the batch. Only compare samplers that share a loss; harder negatives give a higher loss.",
+        figures.probe(groups, {"loss": "loss"}, "loss"),
+    )
+
+
+def _diversity(groups: Groups) -> Section:
+    return Section(
+        "Diversity",
+        "Does the sampler show the model the whole catalogue, or always the same few items?",
+        [
+            Panel(
+                "Coverage",
+                "Share of the catalogue drawn at least once so far, counted on a part of the batches, so the truth is "
+                "a little higher.",
+                figures.probe(groups, {"coverage": "coverage"}, "share", range=[0, 1.03], tickformat=".0%"),
+            ),
+            Panel(
+                "Entropy",
+                "How evenly the negatives spread over the items, relative to a uniform draw: 1 is even, lower is more "
+                "concentrated.",
+                figures.probe(groups, {"entropy": "entropy"}, "relative entropy"),
+            ),
+            Panel(
+                "Head and tail",
+                "Share of the negatives among the most popular 20 % of items (head) and the least popular 50 % (tail). "
+                "A uniform sampler shows 20 % and 50 %.",
+                figures.probe(
+                    groups, {"head_share": "head", "tail_share": "tail"}, "share", range=[0, 1.03], tickformat=".0%"
+                ),
+            ),
+            Panel(
+                "Usable slots",
+                "Share of slots that guards allowed, share that repeat an item of the same row, and effective sample "
+                "size (1 when all negatives weigh the same).",
+                figures.probe(
+                    groups,
+                    {"ok_share": "allowed", "duplicate_share": "duplicates", "effective_sample_size": "effective size"},
+                    "share",
+                    range=[0, 1.03],
+                    tickformat=".0%",
+                ),
+            ),
+        ],
+    )
+
+
+def _false_negatives(groups: Groups) -> Section:
+    none = "No canaries were hidden in this run, so false negatives were not estimated."
+    return Section(
+        "False negatives",
+        "How often does the sampler pick items that are right answers after all? A few known right answers are hidden "
+        "from the training as canaries; how often the sampler picks one is the estimate.",
+        [
+            Panel(
+                "Estimated rate",
+                "Share of the negatives that are probably right answers, on the assumption that the unknown right "
+                "answers are as many, and as tempting, as the known ones.",
+                figures.probe(
+                    groups, {"false_negative_rate": "false negatives"}, "share", rangemode="tozero", tickformat=".2~%"
+                ),
+                none,
+            ),
+            Panel(
+                "Lift",
+                "How many times more often than a uniform draw the sampler picks a hidden right answer. 1 is no "
+                "worse than chance.",
+                figures.probe(groups, {"false_negative_lift": "lift"}, "times", rangemode="tozero"),
+                none,
+            ),
+        ],
+    )
+
+
+def _control(groups: Groups) -> Section:
+    found = figures.controls(groups)
+    panels = [
+        Panel(path, "Value of this number over training, as its schedule or controller set it.", figure)
+        for path, figure in found.items()
+    ]
+    if not panels:
+        panels = [Panel("No controlled number", "", None, "Every number of the sampler was a constant.", wide=True)]
+    return Section("Control", "What did schedules and controllers decide?", panels)
+
+
+def _time(groups: Groups) -> Section:
+    return Section(
+        "Where the time went",
+        "What does the sampler cost, and what the model?",
+        [
+            Panel(
+                "Training time by part",
+                "Seconds of training by part of the step, mean over seeds; the labels are shares. The sampler proper "
+                "is drawing, guarding and selecting; scoring candidates is work of the model.",
+                figures.time_by_part(groups),
+                wide=True,
+            )
+        ],
+    )
+
+
+__all__ = ["Panel", "Section", "sections"]
