@@ -1,0 +1,18 @@
+"""How good a model is: full-ranking metrics and tests of their differences."""
+
+from negatives.evaluation.metrics import Metrics, evaluate
+from negatives.evaluation.ranking import Ranking, rank
+from negatives.evaluation.significance import Difference, holm, interval, paired, seconds_to, sign_flip
+
+__all__ = [
+    "Difference",
+    "Metrics",
+    "Ranking",
+    "evaluate",
+    "holm",
+    "interval",
+    "paired",
+    "rank",
+    "seconds_to",
+    "sign_flip",
+]

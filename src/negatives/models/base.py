@@ -23,13 +23,26 @@ class Model(nn.Module, ABC):
         n_items: Number of items.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
+        item_length: With cosine, the power ``g`` to which the length of an item's vector counts:
+            ``s = <p, q> / (|p| |q|^(1 - g))``. 0 is the plain cosine.
+        ranking_length: The same power for the final ranking; as in training when None.
 
     Raises:
         ConfigError: The similarity is not known.
     """
 
-    def __init__(self, n_queries: int, n_items: int, dim: int, similarity: str = "dot") -> None:
+    def __init__(
+        self,
+        n_queries: int,
+        n_items: int,
+        dim: int,
+        similarity: str = "dot",
+        item_length: float = 0.0,
+        ranking_length: float | None = None,
+    ) -> None:
         super().__init__()
+        self.item_length = item_length
+        self.ranking_length = item_length if ranking_length is None else ranking_length
         if similarity not in SIMILARITIES:
             raise ConfigError(f"no similarity is called {similarity!r}; choose dot or cosine")
         self.n_queries, self.n_items, self.dim, self.similarity = n_queries, n_items, dim, similarity
@@ -51,6 +64,15 @@ class Model(nn.Module, ABC):
     def normalise(self, vectors: Tensor) -> Tensor:
         """Unit length for cosine models, unchanged for others."""
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
+
+    def scaled_items(self, vectors: Tensor, power: float | None = None) -> Tensor:
+        """Item vectors divided by ``|q|^(1 - g)`` for cosine models, unchanged for others."""
+        power = self.item_length if power is None else power
+        if self.similarity != "cosine" or power == 1.0:
+            return vectors
+        if power == 0.0:
+            return self.normalise(vectors)
+        return vectors * vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12) ** (power - 1)
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs ``(rows,)``, of candidates per query ``(rows, k)`` or of a shared pool."""

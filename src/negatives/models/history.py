@@ -1,4 +1,4 @@
-"""History tower: a query is the aggregate of the items it is known to like (FISM, Kabbur et al., 2013; SVD++, Koren 2008).
+"""History tower: a query is the aggregate of its known items (FISM, Kabbur et al., 2013; SVD++, Koren, 2008).
 
 ``e_u = w p_u + |N_u|^-a sum_{j in N_u, j != i} q_j``. While training, the row's own positive ``i`` is left out of the
 sum, so that the tower cannot read the answer off its input. Differs from FISM: one item table serves both sides, and a

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from negatives.models.base import Model
-from negatives.models.propagation import Operator, bipartite
+from negatives.models.propagation import bipartite, smooth, transposed
+from negatives.models.spectral import spectral_vectors
 from negatives.models.tables import table_scores
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr, shared_pool
@@ -29,6 +30,8 @@ class LightGCN(Model):
         other_power: Power of the degree of the node that sends.
         own_share: Weight of layer 0; the other layers share the rest equally. None for equal weights.
         init: Standard deviation of the initial values.
+        item_length: Power of the length of an item's vector in training; see :class:`Model`.
+        ranking_length: The same power in the final ranking.
         seed: Seed of the initial values.
     """
 
@@ -42,18 +45,25 @@ class LightGCN(Model):
         other_power: float = 0.5,
         own_share: float | None = None,
         init: float = 0.1,
+        spectral: bool = True,
+        item_length: float = 0.0,
+        ranking_length: float | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(known.n_rows, known.n_cols, dim, similarity)
-        random = generator(stream(seed, Purpose.INIT))
-        self.query_table = nn.Parameter(torch.empty(known.n_rows, dim).normal_(0, init, generator=random))
-        self.item_table = nn.Parameter(torch.empty(known.n_cols, dim).normal_(0, init, generator=random))
-        to_queries = bipartite(known, own_power, other_power)
-        to_items = bipartite(known, other_power, own_power)
-        self._to_queries = to_queries
-        self._to_items = Operator(to_items.backward, to_items.forward)
+        super().__init__(known.n_rows, known.n_cols, dim, similarity, item_length, ranking_length)
+        key = stream(seed, Purpose.INIT)
+        if spectral:
+            queries, items = spectral_vectors(bipartite(known), dim, init, key)
+        else:
+            random = generator(key)
+            queries = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
+            items = torch.empty(known.n_cols, dim).normal_(0, init, generator=random)
+        self.query_table, self.item_table = nn.Parameter(queries), nn.Parameter(items)
+        self._to_queries = bipartite(known, own_power, other_power)
+        self._to_items = transposed(bipartite(known, other_power, own_power))
         first = 1 / (layers + 1) if own_share is None else own_share
         self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
+        self._power = self.item_length
         self._queries: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
 
@@ -61,21 +71,20 @@ class LightGCN(Model):
         """Propagate; all encodings until the next refresh read the result."""
         self._to_queries = self._to_queries.to(self.query_table.device)
         self._to_items = self._to_items.to(self.query_table.device)
-        queries, items = self.query_table * 1.0, self.item_table * 1.0
-        sum_q, sum_i = queries * self.layer_weights[0], items * self.layer_weights[0]
-        for weight in self.layer_weights[1:]:
-            queries, items = self._to_queries @ items, self._to_items @ queries
-            sum_q, sum_i = sum_q + weight * queries, sum_i + weight * items
-        self._queries, self._items = self.normalise(sum_q), self.normalise(sum_i)
+        self._power = self.ranking_length if context is None else self.item_length
+        self._queries, self._items = smooth(
+            self._to_queries, self._to_items, self.layer_weights, self.query_table, self.item_table
+        )
 
     def encode_queries(self, queries: Tensor) -> Tensor:
-        return self._queries[queries]
+        return self.normalise(self._queries[queries])
 
     def encode_items(self, items: Tensor) -> Tensor:
-        return self._items[items]
+        return self.scaled_items(self._items[items], self._power)
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
         if items.dim() == 1 or shared_pool(items) is not None:
             return Model.score(self, queries, items)
-        return table_scores(self._queries, self._items, queries, items)
+        rows = torch.arange(queries.numel(), device=queries.device)
+        return table_scores(self.encode_queries(queries), self.scaled_items(self._items, self._power), rows, items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,3 +72,49 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
 def transposed(operator: Operator) -> Operator:
     """The transpose of a sparse matrix."""
     return Operator(operator.backward, operator.forward)
+
+
+def smooth(
+    to_queries: Operator, to_items: Operator, weights: Sequence[float], queries: Tensor, items: Tensor
+) -> tuple[Tensor, Tensor]:
+    """``sum_l w_l Â^l E`` for the graph of queries and items, differentiable in both tables.
+
+    The sum is nested as ``w_0 E + Â (w_1 E + Â (w_2 E + ...))``, so that one buffer per side is enough. The gradient
+    is the same sum with the transposed operators.
+
+    Args:
+        to_queries: ``(n_queries, n_items)``, what queries receive from items.
+        to_items: ``(n_items, n_queries)``, what items receive from queries.
+        weights: ``w_0 ... w_L``.
+        queries: ``(n_queries, dim)``.
+        items: ``(n_items, dim)``.
+    """
+    found: tuple[Tensor, Tensor] = _Smooth.apply(to_queries, to_items, weights, queries, items)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Smooth(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, to_queries: Operator, to_items: Operator, weights: Sequence[float], queries: Tensor, items: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        ctx.operators, ctx.weights = (to_queries, to_items), weights
+        return _nested(to_queries.forward, to_items.forward, weights, queries, items)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, None, Tensor, Tensor]:
+        to_queries, to_items = ctx.operators
+        return (None, None, None, *_nested(to_items.backward, to_queries.backward, ctx.weights, *grads))
+
+
+Rows = tuple[Tensor, Tensor, Tensor]
+
+
+def _nested(
+    to_queries: Rows, to_items: Rows, weights: Sequence[float], queries: Tensor, items: Tensor
+) -> tuple[Tensor, Tensor]:
+    sum_q, sum_i = queries * weights[-1], items * weights[-1]
+    for weight in weights[-2::-1]:
+        next_q, next_i = kernels.spmm(*to_queries, sum_i), kernels.spmm(*to_items, sum_q)
+        sum_q, sum_i = next_q.add_(queries, alpha=weight), next_i.add_(items, alpha=weight)
+    return sum_q, sum_i

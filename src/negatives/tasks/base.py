@@ -77,6 +77,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def shared_recipe(self, examples: Examples) -> str:
+        """The recipe under which samplers are compared: one in which all of them can work."""
+
+    @abstractmethod
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         """Read the data; None for the offline dataset."""
 

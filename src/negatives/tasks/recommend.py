@@ -62,6 +62,9 @@ class Recommend(Task):
             return "default"
         return "pairwise" if loss in PAIRWISE else "listwise"
 
+    def shared_recipe(self, examples: Examples) -> str:
+        return "content" if _cold(examples.raw, "test") is not None else "pairwise"
+
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         split = config.split
         given = {

@@ -56,7 +56,7 @@ class Evaluation:
     best: bool
 
 
-class Callback(ABC):
+class Callback(ABC):  # noqa: B024
     """Listens to the training loop. Every method does nothing unless overridden."""
 
     def on_step(self, step: Step) -> None:  # noqa: B027

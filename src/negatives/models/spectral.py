@@ -1,0 +1,47 @@
+"""Initial embeddings from the leading singular vectors of the interaction matrix.
+
+Randomised subspace iteration (Halko et al., 2011) on ``D_q^-1/2 B D_i^-1/2``. Training from there needs fewer
+epochs than from noise, because the coarse structure of the data is in place before the first step.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.models.propagation import Operator, transposed
+from negatives.randomness import generator
+
+OVERSAMPLING = 16
+
+
+def spectral_vectors(operator: Operator, dim: int, std: float, key: int, passes: int = 3) -> tuple[Tensor, Tensor]:
+    """``U sqrt(S)`` and ``V sqrt(S)`` of the leading ``dim`` singular triplets, scaled to a standard deviation.
+
+    Args:
+        operator: Normalised interactions ``(n_queries, n_items)``.
+        dim: Number of triplets.
+        std: Standard deviation of all returned values taken together.
+        key: Seed of the random start.
+        passes: Passes of the subspace iteration.
+
+    Returns:
+        ``(n_queries, dim)`` and ``(n_items, dim)``; columns beyond the rank hold noise of the same deviation.
+    """
+    back = transposed(operator)
+    n_items = back.forward[0].numel() - 1
+    n_queries = operator.forward[0].numel() - 1
+    width = min(dim + OVERSAMPLING, n_items, n_queries)
+    random = generator(key)
+    right = torch.randn(n_items, width, generator=random)
+    for _ in range(passes):
+        left = torch.linalg.qr(operator @ right).Q
+        right = torch.linalg.qr(back @ left).Q
+    left, values, mixing = torch.linalg.svd(operator @ right, full_matrices=False)
+    kept = min(dim, width)
+    scale = values[:kept].clamp(min=0).sqrt()
+    both = torch.cat([left[:, :kept] * scale, (right @ mixing.T)[:, :kept] * scale])
+    both = both * (std / both.std().clamp(min=1e-12))
+    if kept < dim:
+        both = torch.cat([both, torch.randn(len(both), dim - kept, generator=random) * std], 1)
+    return both[:n_queries].contiguous(), both[n_queries:].contiguous()
