@@ -1,0 +1,39 @@
+"""What all tests share: one PyTorch thread, a cache folder of the test run, and the planted problem."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from planted import Planted
+from planted import planted as make_planted
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One thread, and mined data in a folder that parallel workers share; compiled kernels stay where they are."""
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    before = os.environ.get("NEGATIVES_CACHE")
+    os.environ["NEGATIVES_CACHE"] = str(cache)
+    torch.set_num_threads(1)
+    yield
+    os.environ.pop("NEGATIVES_CACHE")
+    if before is not None:
+        os.environ["NEGATIVES_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def planted() -> Planted:
+    """Users and items in clusters; see :mod:`planted`."""
+    return make_planted()
+
+
+@pytest.fixture(scope="session")
+def planted_file(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The planted pairs as a CSV file."""
+    return planted.write(tmp_path_factory.mktemp("data") / "planted.csv")

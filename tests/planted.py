@@ -1,0 +1,79 @@
+"""A small problem whose answer is known: users and items fall into clusters, and users take items of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from negatives.randomness import Purpose, integers, permutation, stream
+from negatives.types import Catalogue, Csr
+
+CLUSTERS, USERS, ITEMS = 8, 300, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Pairs and the clusters behind them.
+
+    Args:
+        users: ``(n,)`` int64.
+        items: ``(n,)`` int64.
+        user_cluster: ``(USERS,)`` int64.
+        item_cluster: ``(ITEMS,)`` int64.
+    """
+
+    users: Tensor
+    items: Tensor
+    user_cluster: Tensor
+    item_cluster: Tensor
+
+    def known(self, share: float = 1.0) -> Csr:
+        """The first ``share`` of all pairs, which are in random order."""
+        n = round(share * len(self.users))
+        return Csr.from_pairs(self.users[:n], self.items[:n], USERS, ITEMS)
+
+    def hidden(self, share: float) -> Csr:
+        """The pairs that :meth:`known` leaves out."""
+        n = round(share * len(self.users))
+        return Csr.from_pairs(self.users[n:], self.items[n:], USERS, ITEMS)
+
+    def catalogue(self, share: float = 1.0) -> Catalogue:
+        """The known pairs as samplers see them."""
+        known = self.known(share)
+        return Catalogue(USERS, ITEMS, torch.bincount(known.indices.long(), minlength=ITEMS), known)
+
+    def write(self, path: Path) -> Path:
+        """A CSV file with names instead of numbers."""
+        lines = [f"u{user},i{item}" for user, item in zip(self.users.tolist(), self.items.tolist(), strict=True)]
+        path.write_text("user,item\n" + "\n".join(lines) + "\n")
+        return path
+
+    def write_content(self, folder: Path) -> Path:
+        """A folder with the items of each user, and words that tell an item's cluster."""
+        folder.mkdir()
+        known = self.known()
+        baskets = [known.row(user).tolist() for user in range(USERS)]
+        (folder / "users.dat").write_text("".join(f"{len(b)} {' '.join(map(str, b))}\n" for b in baskets))
+        words = integers(stream(5, Purpose.SPLIT), torch.arange(ITEMS)[:, None], torch.arange(10), 30)
+        words[:, :7] += 30 * (1 + self.item_cluster[:, None])
+        bags = [sorted(set(row)) for row in words.tolist()]
+        (folder / "mult.dat").write_text("".join(f"{len(b)} {' '.join(f'{w}:1' for w in b)}\n" for b in bags))
+        return folder
+
+
+def planted(own: int = 12, other: int = 2) -> Planted:
+    """Each user takes ``own`` items of the user's cluster and ``other`` items of any."""
+    user_cluster = torch.arange(USERS) % CLUSTERS
+    item_cluster = torch.arange(ITEMS) % CLUSTERS
+    pairs = []
+    for user in range(USERS):
+        mine = (item_cluster == user_cluster[user]).nonzero()[:, 0]
+        pairs.append(mine[permutation(stream(user, Purpose.SPLIT), len(mine))[:own]])
+        pairs.append(integers(stream(user, Purpose.NOISE), torch.arange(other), 0, ITEMS))
+    users = torch.arange(USERS).repeat_interleave(own + other)
+    codes = torch.unique(users * ITEMS + torch.cat(pairs))
+    codes = codes[permutation(stream(7, Purpose.SHUFFLE), len(codes))]
+    return Planted(codes // ITEMS, codes % ITEMS, user_cluster, item_cluster)

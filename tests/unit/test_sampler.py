@@ -1,0 +1,328 @@
+"""The sampler as a whole: every preset keeps the contract, and what cannot be done is said."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from negatives import losses
+from negatives.control import Hold
+from negatives.control.base import controllers_in
+from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
+from negatives.guards import Duplicates, KnownPositives, RankSkip
+from negatives.models.factorization import MatrixFactorization
+from negatives.proposals import Popularity, Uniform
+from negatives.sampler import Sampler, build, presets
+from negatives.selection import All, Hardest, Softmax
+from negatives.training import checkpoint
+from negatives.training.engines import RowEngine
+from negatives.training.loop import Loop, Plan
+from negatives.training.optimisers import StepSize
+from negatives.types import Catalogue, Context, Csr, Negatives
+from planted import ITEMS, USERS, Planted
+
+ROWS = 64
+every_preset = pytest.mark.parametrize("name", sorted(presets))
+SMALL = {
+    "learned_unigram": {"name": "learned_unigram", "proposal": {"name": "learned_unigram", "every": 2, "decay": 0.9}},
+    "hold": {"name": "hold", "observe_every": 2},
+}
+
+
+def model(seed: int = 3) -> MatrixFactorization:
+    return MatrixFactorization(USERS, ITEMS, 8, init=0.7, seed=seed)
+
+
+def sampler(name: str, catalogue: Catalogue) -> Sampler:
+    made = build(SMALL.get(name, name), seed=5)
+    made.bind(catalogue)
+    return made
+
+
+def batch(planted: Planted, step: int = 0, rows: int = ROWS) -> Context:
+    examples = torch.arange(step * rows, (step + 1) * rows)
+    return Context(planted.users[examples], planted.items[examples], examples, seed=5, step=step, progress=0.25)
+
+
+def rows_of(context: Context, rows: Tensor) -> Context:
+    pick = {name: getattr(context, name)[rows] for name in ("queries", "positives", "examples")}
+    return replace(context, **pick)
+
+
+def is_known(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
+    """``(rows, k)`` bool by looking into each set."""
+    sets = {query: set(known.row(query).tolist()) for query in queries.unique().tolist()}
+    found = [[one in sets[query] for one in row] for query, row in zip(queries.tolist(), ids.tolist(), strict=True)]
+    return torch.tensor(found)
+
+
+def same(left: Negatives, right: Negatives) -> bool:
+    pairs = [
+        (getattr(left, name), getattr(right, name))
+        for name in ("ids", "log_q", "ok", "weight", "scores", "positive_scores", "positive_log_q")
+    ]
+    return all(a is b if a is None or b is None else torch.equal(a, b) for a, b in pairs)
+
+
+@every_preset
+def test_shapes_types_and_bounds(name: str, planted: Planted) -> None:
+    neg = sampler(name, planted.catalogue()).sample(batch(planted), model())
+    k = neg.ids.shape[1]
+    assert k >= 1
+    assert (neg.ids.shape, neg.ids.dtype) == ((ROWS, k), torch.int64)
+    assert (neg.ok.shape, neg.ok.dtype) == ((ROWS, k), torch.bool)
+    assert 0 <= int(neg.ids.min()) <= int(neg.ids.max()) < ITEMS
+    assert len(neg.ids.unique()) > 10
+    for values in (neg.log_q, neg.weight, neg.scores):
+        if values is not None:
+            assert values.shape == (ROWS, k)
+            assert values.is_floating_point()
+            assert bool(torch.isfinite(values[neg.ok]).all())
+    if neg.weight is not None:
+        assert bool((neg.weight >= 0).all())
+    if neg.scores is not None:
+        with torch.no_grad():
+            expected = model().score(batch(planted).queries, neg.ids)
+        torch.testing.assert_close(neg.scores[neg.ok], expected[neg.ok])
+
+
+@every_preset
+def test_no_known_positive_is_allowed_and_everything_else_is(name: str, planted: Planted) -> None:
+    made, catalogue = sampler(name, planted.catalogue()), planted.catalogue()
+    assert catalogue.known is not None
+    for step in range(4):
+        context = batch(planted, step)
+        neg = made.sample(context, model())
+        known = is_known(catalogue.known, context.queries, neg.ids)
+        assert not bool((known & neg.ok).any())
+        if name != "semi_hard":  # may find no candidate below the positive
+            assert torch.equal(neg.ok, ~known)
+    assert made.unfilled == 0
+
+
+@every_preset
+def test_a_query_that_knows_all_gets_nothing_and_is_counted(name: str, planted: Planted) -> None:
+    users = torch.cat([planted.users, torch.zeros(ITEMS, dtype=torch.int64)])
+    items = torch.cat([planted.items, torch.arange(ITEMS)])
+    known = Csr.from_pairs(users, items, USERS, ITEMS)
+    made = sampler(name, replace(planted.catalogue(), known=known))
+    context = batch(planted)
+    context = replace(context, queries=torch.where(torch.arange(ROWS) < 3, 0, context.queries))
+    neg = made.sample(context, model())
+    assert not bool(neg.ok[context.queries == 0].any())
+    assert bool(neg.ok[context.queries != 0].any())
+    assert (made.unfilled > 0) == (made.pool is None)
+
+
+@every_preset
+def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
+    first, again = (sampler(name, planted.catalogue()).sample(batch(planted), model()) for _ in range(2))
+    assert same(first, again)
+    changed = [replace(batch(planted), seed=6), replace(batch(planted), epoch=1)]
+    if name != "in_batch":  # the batch itself is the pool
+        for context in changed:
+            assert not torch.equal(sampler(name, planted.catalogue()).sample(context, model()).ids, first.ids)
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" not in presets[name].parts])
+def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Planted) -> None:
+    context = batch(planted)
+    whole = sampler(name, planted.catalogue()).sample(context, model())
+    for rows in (torch.arange(ROWS).flip(0), torch.tensor([40, 3, 17])):
+        part = sampler(name, planted.catalogue()).sample(rows_of(context, rows), model())
+        assert torch.equal(part.ids, whole.ids[rows])
+        assert torch.equal(part.ok, whole.ok[rows])
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" in presets[name].parts])
+def test_a_pool_is_shared(name: str, planted: Planted) -> None:
+    neg = sampler(name, planted.catalogue()).sample(batch(planted), model())
+    assert neg.pool is not None
+    assert torch.equal(neg.pool.expand(ROWS, -1), neg.ids)
+
+
+def go_on(made: Sampler, planted: Planted, steps: range) -> list[Negatives]:
+    found = []
+    for step in steps:
+        context = batch(planted, step)
+        neg = made.sample(context, model())
+        with torch.no_grad():
+            scores = [model().score(context.queries, ids) for ids in (context.positives, neg.ids)]
+        made.observe(context, neg, *scores)
+        found.append(neg)
+    return found
+
+
+@every_preset
+def test_state_survives_a_file(name: str, planted: Planted, tmp_path: Path) -> None:
+    whole, first, fresh = (sampler(name, planted.catalogue()) for _ in range(3))
+    expected = go_on(whole, planted, range(12))[6:]
+    go_on(first, planted, range(6))
+    checkpoint.save(tmp_path / "state", first.state())
+    fresh.load_state(checkpoint.load(tmp_path / "state"))
+    assert all(same(a, b) for a, b in zip(go_on(fresh, planted, range(6, 12)), expected, strict=True))
+    assert [one.value for _, one in controllers_in(fresh)] == [one.value for _, one in controllers_in(whole)]
+    if name in SMALL:  # without its memory it would draw other items
+        forgetful = sampler(name, planted.catalogue())
+        assert not all(same(a, b) for a, b in zip(go_on(forgetful, planted, range(6, 12)), expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["uniform", "popularity", "nce", "learned_unigram", "softmax", "mixed", "sir"])
+def test_sums_over_allowed_items_are_unbiased(name: str, planted: Planted) -> None:
+    catalogue, value = planted.catalogue(), torch.linspace(0.5, 2.0, ITEMS)
+    assert catalogue.known is not None
+    made = sampler(name, catalogue)
+    allowed = torch.ones(ITEMS, dtype=torch.bool)
+    allowed[catalogue.known.row(1).long()] = False
+    estimates = []
+    for step in range(60):
+        context = batch(planted, step % 40)
+        context = replace(context, queries=torch.ones_like(context.queries), examples=step * ROWS + torch.arange(ROWS))
+        context = replace(context, step=step)
+        neg = made.sample(context, model())
+        assert neg.log_q is not None
+        estimates.append((neg.ok * value[neg.ids] / neg.log_q.exp()).mean())
+    found = torch.stack(estimates)
+    error = found.mean() - (value * allowed).sum()
+    assert abs(float(error)) < 4 * float(found.std()) / math.sqrt(len(found))
+    assert float(found.std()) < 0.5 * float(found.mean())
+
+
+def test_candidates_or_pool() -> None:
+    for given in ({}, {"candidates": 2, "pool": 2}):
+        with pytest.raises(ConfigError, match="either candidates=M"):
+            Sampler(Uniform(9), **given)  # type: ignore[arg-type]
+
+
+def test_a_conditional_proposal_has_no_pool() -> None:
+    @dataclass(slots=True)
+    class PerQuery(Uniform):
+        @property
+        def conditional(self) -> bool:
+            return True
+
+    with pytest.raises(ConfigError, match="PerQuery depends on the query.*candidates=M"):
+        Sampler(PerQuery(9), pool=4)
+    assert Sampler(PerQuery(9), candidates=4).pool is None
+
+
+def test_scores_need_a_model(planted: Planted) -> None:
+    with pytest.raises(ConfigError, match="pass the model"):
+        sampler("dns", planted.catalogue()).sample(batch(planted))
+    sampler("uniform", planted.catalogue()).sample(batch(planted))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["dns", "sir", "self_adversarial"])
+def test_scores_that_are_no_numbers_name_the_step(name: str, bad: float, planted: Planted) -> None:
+    broken = model()
+    broken.query_table.data[planted.users[ROWS * 7 + 3]] = bad
+    with pytest.raises(NonFiniteScores, match=r"step 7 \(epoch 2\)"):
+        sampler(name, planted.catalogue()).sample(replace(batch(planted, 7), epoch=2), broken)
+
+
+def generators() -> list[Any]:
+    state = np.random.get_state()  # noqa: NPY002
+    return [torch.get_rng_state().tolist(), random.getstate(), state[1].tolist(), state[2:]]  # type: ignore[index, union-attr]
+
+
+def test_global_generators_are_left_alone(planted: Planted) -> None:
+    before = generators()
+    for name in presets:
+        sampler(name, planted.catalogue()).sample(batch(planted), model())
+    engine = RowEngine(model(), sampler("sir", planted.catalogue()), losses.BPR())
+    plan = Plan(epochs=0.2, batch_size=256, step_size=StepSize(0.1))
+    Loop(engine, planted.users, planted.items, plan, lambda: {"recall@20": 0.0}).run()
+    assert generators() == before
+
+
+def test_three_lines_in_a_loop_of_ones_own(planted: Planted) -> None:
+    known, counts, scorer = planted.known(), planted.catalogue().counts, model()
+    temperature = Hold("violation_rate", target=0.2, start=1.0, low=0.1, high=10.0, rises=False)
+    sampler = Sampler(
+        Popularity(counts, alpha=0.75),
+        pool=512,
+        guards=[KnownPositives(known)],
+        select=Softmax(k=64, temperature=temperature),
+        observe_every=1,
+    )
+    users, items = planted.users[:ROWS], planted.items[:ROWS]
+    neg = sampler(users, items, scorer)
+    loss = losses.sampled_softmax(scorer.score(users, items), scorer.score(users, neg.ids), neg)
+    loss.backward()
+    assert temperature.value != 1.0
+    assert scorer.query_table.grad is not None
+    with torch.no_grad():
+        catalogue = torch.arange(ITEMS).expand(ROWS, -1)
+        others = scorer.score(users, catalogue).masked_fill(is_known(known, users, catalogue), -torch.inf)
+        positive = scorer.score(users, items)
+        exact = (torch.cat([positive[:, None], others], 1).logsumexp(1) - positive).mean()
+    assert float(loss.detach()) == pytest.approx(float(exact), rel=0.02)
+    assert not torch.equal(sampler(users, items, scorer).ids, neg.ids)
+
+
+@pytest.mark.parametrize("guard", [Duplicates, RankSkip])
+def test_a_guard_that_spoils_log_q_drops_it(guard: type, planted: Planted) -> None:
+    made = Sampler(Uniform(), candidates=8, guards=[KnownPositives(), guard()], select=All())
+    made.bind(planted.catalogue())
+    neg = made.sample(batch(planted), model())
+    assert not bool(neg.ok.all())
+    assert neg.log_q is None
+    assert neg.positive_log_q is None
+    scores = torch.zeros(ROWS), torch.zeros(ROWS, 8)
+    for loss in (losses.sampled_softmax, losses.nce):
+        with pytest.raises(LogQUnknown, match="log_q"):
+            loss(*scores, neg)
+    assert math.isfinite(float(losses.bpr(*scores, neg)))
+    made = Sampler(Uniform(), candidates=8, guards=[KnownPositives(), guard()], select=Softmax(k=2))
+    made.bind(planted.catalogue())
+    with pytest.raises(LogQUnknown, match="correction=False"):
+        made.sample(batch(planted), model())
+
+
+def test_log_q_of_the_hardest_is_unknown(planted: Planted) -> None:
+    made = Sampler(Uniform(), candidates=8, guards=[KnownPositives()], select=Hardest(k=2))
+    made.bind(planted.catalogue())
+    neg = made.sample(batch(planted), model())
+    with pytest.raises(LogQUnknown, match="choose a selection"):
+        losses.sampled_softmax(torch.zeros(ROWS), torch.zeros(ROWS, 2), neg)
+
+
+def test_nce_gets_the_log_probability_of_the_positives(planted: Planted) -> None:
+    catalogue, context = planted.catalogue(), batch(planted)
+    neg = sampler("nce", catalogue).sample(context)
+    expected = (catalogue.counts.double() / catalogue.counts.sum()).log().float()
+    assert neg.positive_log_q is not None
+    assert neg.log_q is not None
+    torch.testing.assert_close(neg.positive_log_q, expected[context.positives])
+    torch.testing.assert_close(neg.log_q, expected[neg.ids])
+    zeros = torch.zeros(ROWS), torch.zeros(ROWS, neg.k)
+    assert math.isfinite(float(losses.nce(*zeros, neg)))
+    resampled = sampler("sir", catalogue).sample(context, model())
+    assert resampled.positive_log_q is None
+    with pytest.raises(LogQUnknown, match="positives"):
+        losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 1), resampled)
+
+
+def test_schedules_follow_progress(planted: Planted) -> None:
+    made = sampler("curriculum", planted.catalogue())
+    with torch.no_grad():
+        scores = [
+            float(model().score(c.queries, made.sample(c, model()).ids).mean())
+            for c in (replace(batch(planted), progress=p) for p in (0.0, 0.5, 1.0))
+        ]
+    assert scores[0] < scores[1] < scores[2]
+
+
+def test_unknown_keys_are_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean candidates"):
+        build({"name": "dns", "candidate": 3})
+    assert build({"name": "softmax", "candidates": 4}).pool is None
