@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,7 +121,9 @@ def _run(folder: Path) -> Run:
     else:
         metrics = {}
         reached = f" It reached step {history[-1]['step']:,}." if history else ""
-        problems.append(f"There are no test metrics: the run was interrupted or is still going on.{reached}")
+        problems.append(
+            f"There are no test metrics: the run was interrupted or is still going on.{reached}{_resume(folder)}"
+        )
     sampler = metrics.get("sampler") or part_name(config.get("sampler"))
     seed = metrics.get("seed", config.get("seed", 0))
     return Run(folder, config, metrics, history, str(sampler), int(seed), problems=problems)
@@ -141,6 +144,12 @@ def _compared(folder: Path, compare: Values) -> list[Run]:
     if not named:
         runs = [_run(own) for own in sorted(folder.iterdir()) if (own / "config.toml").exists()]
     return runs
+
+
+def _resume(folder: Path) -> str:
+    if not (folder / "checkpoints").is_dir():
+        return ""
+    return f" To go on: negatives train --resume --out {shlex.quote(str(folder))}"
 
 
 def part_name(spec: Any) -> str:

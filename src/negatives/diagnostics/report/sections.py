@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from negatives.diagnostics.report import figures
 from negatives.diagnostics.report.figures import Figure, Groups
 
 NOT_RECORDED = "Not recorded in this run."
+SHARES: dict[str, Any] = {"range": [0, 1.03], "tickformat": ".0%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _hardness(groups: Groups) -> Section:
                 figures.probe(groups, {"gap": "gap"}, "score gap"),
             ),
             _standing(groups),
+            *_optional(groups),
         ],
     )
 
@@ -120,6 +123,22 @@ def _standing(groups: Groups) -> Panel:
     )
 
 
+def _optional(groups: Groups) -> list[Panel]:
+    """Measurements that only some samplers give."""
+    hardness = figures.probe(groups, {"hardness": "hardness"}, "standard deviations")
+    staleness = figures.probe(groups, {"staleness": "staleness"}, "steps", rangemode="tozero")
+    told = [
+        Panel(
+            "Hardness",
+            "Score of the chosen negatives above the mean of the candidates, in standard deviations: how much harder "
+            "than a plain draw they are.",
+            hardness,
+        ),
+        Panel("Staleness", "Age of what the sampler remembers of the model, in steps. 0 is up to date.", staleness),
+    ]
+    return [panel for panel in told if panel.figure]
+
+
 def _diversity(groups: Groups) -> Section:
     return Section(
         "Diversity",
@@ -129,7 +148,7 @@ def _diversity(groups: Groups) -> Section:
                 "Coverage",
                 "Share of the catalogue drawn at least once so far, counted on a part of the batches, so the truth is "
                 "a little higher.",
-                figures.probe(groups, {"coverage": "coverage"}, "share", range=[0, 1.03], tickformat=".0%"),
+                figures.probe(groups, {"coverage": "coverage"}, "share", **SHARES),
             ),
             Panel(
                 "Entropy",
@@ -137,28 +156,37 @@ def _diversity(groups: Groups) -> Section:
                 "concentrated.",
                 figures.probe(groups, {"entropy": "entropy"}, "relative entropy"),
             ),
-            Panel(
-                "Head and tail",
-                "Share of the negatives among the most popular 20 % of items (head) and the least popular 50 % (tail). "
-                "A uniform sampler shows 20 % and 50 %.",
-                figures.probe(
-                    groups, {"head_share": "head", "tail_share": "tail"}, "share", range=[0, 1.03], tickformat=".0%"
-                ),
-            ),
-            Panel(
-                "Usable slots",
-                "Share of slots that guards allowed, share that repeat an item of the same row, and effective sample "
-                "size (1 when all negatives weigh the same).",
-                figures.probe(
-                    groups,
-                    {"ok_share": "allowed", "duplicate_share": "duplicates", "effective_sample_size": "effective size"},
-                    "share",
-                    range=[0, 1.03],
-                    tickformat=".0%",
-                ),
-            ),
+            *_head_and_tail(groups),
+            *_slots(groups),
         ],
     )
+
+
+def _head_and_tail(groups: Groups) -> list[Panel]:
+    head, tail = "most popular 20 % of items (head)", "least popular 50 % (tail)"
+    text = "Share of the negatives among the {}. A uniform sampler shows {}."
+    if len(groups) == 1:
+        names = {"head_share": "head", "tail_share": "tail"}
+        both = text.format(f"{head} and the {tail}", "20 % and 50 %")
+        return [Panel("Head and tail", both, figures.probe(groups, names, "share", **SHARES))]
+    return [
+        Panel("Head", text.format(head, "20 %"), figures.probe(groups, {"head_share": "head"}, "share", **SHARES)),
+        Panel("Tail", text.format(tail, "50 %"), figures.probe(groups, {"tail_share": "tail"}, "share", **SHARES)),
+    ]
+
+
+def _slots(groups: Groups) -> list[Panel]:
+    allowed = "Share of slots that guards allowed{}. Slots that are not allowed count for nothing in the loss."
+    sizes = "How many of a row's negatives carry weight, as a share of all: 1 when all weigh the same."
+    if len(groups) == 1:
+        names = {"ok_share": "allowed", "duplicate_share": "duplicates", "effective_sample_size": "effective size"}
+        text = allowed.format(", and share that repeat an item of the row") + f" Effective size: {sizes.lower()}"
+        return [Panel("Usable slots", text, figures.probe(groups, names, "share", **SHARES))]
+    size = figures.probe(groups, {"effective_sample_size": "effective size"}, "share", **SHARES)
+    return [
+        Panel("Usable slots", allowed.format(""), figures.probe(groups, {"ok_share": "allowed"}, "share", **SHARES)),
+        Panel("Effective sample size", sizes, size),
+    ]
 
 
 def _false_negatives(groups: Groups) -> Section:
