@@ -1,0 +1,98 @@
+"""Full ranking: every query against every item, known items left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from negatives import kernels
+from negatives.errors import NonFiniteScores
+from negatives.types import Csr
+
+BLOCK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best items of each evaluated query.
+
+    Args:
+        queries: ``(n,)`` int64, those with at least one right answer.
+        top: ``(n, k)`` int64 item ids, best first; -1 where fewer items could be ranked.
+        hits: ``(n, k)`` bool, whether each is a right answer.
+        n_truth: ``(n,)`` int64, number of right answers.
+        n_candidates: Number of items that were ranked.
+        skipped: Queries left out because they have no right answer.
+        relevant: All right answers of the evaluated queries, ``(m,)`` int64.
+    """
+
+    queries: Tensor
+    top: Tensor
+    hits: Tensor
+    n_truth: Tensor
+    n_candidates: int
+    skipped: int
+    relevant: Tensor
+
+
+def rank(
+    query_table: Tensor,
+    item_table: Tensor,
+    *,
+    queries: Tensor,
+    truth: Csr,
+    exclude: Csr | None = None,
+    k: int = 20,
+    items: Tensor | None = None,
+) -> Ranking:
+    """Rank all items by the inner product.
+
+    Args:
+        query_table: ``(n_queries, d)`` float32.
+        item_table: ``(n_items, d)`` float32.
+        queries: ``(n,)`` int64 queries to evaluate.
+        truth: Right answers per query.
+        exclude: Items that must not be ranked, per query: those known from training.
+        k: Length of the ranked list.
+        items: ``(m,)`` int64 items to rank; all when left out.
+
+    Raises:
+        NonFiniteScores: An embedding holds NaN or infinity.
+    """
+    for name, table in (("query", query_table), ("item", item_table)):
+        if not bool(torch.isfinite(table.sum())):
+            raise NonFiniteScores(f"the {name} embeddings hold NaN or infinity; lower the learning rate")
+    lengths = truth.lengths()[queries]
+    kept = queries[lengths > 0]
+    shown = item_table if items is None else item_table[items]
+    if items is not None and exclude is not None:
+        exclude = _renumbered(exclude, items)
+    columns = shown.T.contiguous()
+    top = torch.full((kept.numel(), k), -1, dtype=torch.int64)
+    for start in range(0, kept.numel(), BLOCK):
+        some = kept[start : start + BLOCK]
+        top[start : start + BLOCK] = kernels.top_k(query_table[some] @ columns, k, exclude=exclude, queries=some)[0]
+    if items is not None:
+        top = torch.where(top >= 0, items[top.clamp(min=0)], -1)
+    hits = kernels.contains(truth, kept, top.clamp(min=0)) & (top >= 0)
+    known = torch.isin(torch.arange(truth.n_rows), kept).repeat_interleave(truth.lengths())
+    return Ranking(
+        queries=kept,
+        top=top,
+        hits=hits,
+        n_truth=lengths[lengths > 0],
+        n_candidates=len(shown),
+        skipped=int((lengths == 0).sum()),
+        relevant=truth.indices[known].to(torch.int64),
+    )
+
+
+def _renumbered(exclude: Csr, items: Tensor) -> Csr:
+    """The same sets over the positions of ``items``."""
+    place = torch.full((exclude.n_cols,), -1, dtype=torch.int64)
+    place[items] = torch.arange(items.numel())
+    rows = torch.arange(exclude.n_rows).repeat_interleave(exclude.lengths())
+    cols = place[exclude.indices.to(torch.int64)]
+    return Csr.from_pairs(rows[cols >= 0], cols[cols >= 0], exclude.n_rows, items.numel())
