@@ -209,7 +209,7 @@ def test_a_conditional_proposal_has_no_pool() -> None:
         def conditional(self) -> bool:
             return True
 
-    with pytest.raises(ConfigError, match="PerQuery depends on the query.*candidates=M"):
+    with pytest.raises(ConfigError, match=r"PerQuery depends on the query.*candidates=M"):
         Sampler(PerQuery(9), pool=4)
     assert Sampler(PerQuery(9), candidates=4).pool is None
 
