@@ -43,7 +43,11 @@ def history(sampler: str, seed: int) -> list[dict[str, Any]]:
             line |= {"false_negative_lift": 1 + 8 * hard * share + 0.2 * noise[step], "sampler_share": 0.17}
             found.append(line | {"parts": {name: part * share for name, part in PARTS.items()}})
         if hard and step % 16 == 1:
-            values = {"select.temperature": 1.0 / (1 + 4 * share), "candidates": float(16 * 2 ** int(3 * share))}
+            values = {
+                "select.temperature": 1.0 / (1 + 4 * share),
+                "candidates": float(16 * 2 ** int(3 * share)),
+                "pool": 64.0,
+            }
             found.append({"kind": "control", "step": step, "seconds": seconds, "values": values})
         if step % PER_EPOCH == 0:
             value = RISES.get(sampler, 0.1) * (1 - math.exp(-5 * share)) + 0.001 * noise[step]
@@ -129,6 +133,8 @@ def test_report_of_one_run(tmp_path: Path) -> None:
     assert "What is missing" not in text
     assert "heapq.nlargest" in text
     assert "item 4" in text
+    assert "Constant throughout: pool = 64." in text
+    assert "pool" not in titles(out)
     for part in figures.values():
         assert part["data"]
         for line in part["data"]:

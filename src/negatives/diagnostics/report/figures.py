@@ -111,18 +111,24 @@ def _recorded(groups: Groups, name: str) -> bool:
     return any(line.get(name) is not None for runs in groups.values() for run in runs for line in run.lines("step"))
 
 
-def controls(groups: Groups) -> dict[str, Figure]:
-    """One figure for every controlled number."""
-    paths: dict[str, None] = {}
-    for runs in groups.values():
-        for run in runs:
-            for line in run.lines("control"):
-                paths |= dict.fromkeys(line.get("values", {}))
-    found = {path: lines(groups, {path: controlled(path)}, "epochs", path) for path in sorted(paths)}
-    for figure in found.values():
-        for line in figure["data"] if figure else ():
-            line["line"]["shape"] = "hv"
-    return {path: figure for path, figure in found.items() if figure}
+def controls(groups: Groups) -> tuple[dict[str, Figure], dict[str, str]]:
+    """One figure for every number that changed, and the values of those that stayed the same in each sampler."""
+    values: dict[str, dict[str, set[float]]] = {}
+    for label, runs in groups.items():
+        for line in (line for run in runs for line in run.lines("control")):
+            for path, value in line.get("values", {}).items():
+                if isinstance(value, (int, float)):
+                    values.setdefault(path, {}).setdefault(label, set()).add(value)
+    found: dict[str, Figure] = {}
+    constant: dict[str, str] = {}
+    for path in sorted(values):
+        if all(len(taken) == 1 for taken in values[path].values()):
+            constant[path] = " or ".join(sorted({f"{value:g}" for taken in values[path].values() for value in taken}))
+        elif figure := lines(groups, {path: controlled(path)}, "epochs", path):
+            for line in figure["data"]:
+                line["line"]["shape"] = "hv"
+            found[path] = figure
+    return found, constant
 
 
 def time_by_part(groups: Groups) -> Figure | None:

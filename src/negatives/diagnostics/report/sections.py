@@ -217,14 +217,15 @@ def _false_negatives(groups: Groups) -> Section:
 
 
 def _control(groups: Groups) -> Section:
-    found = figures.controls(groups)
+    found, constant = figures.controls(groups)
     panels = [
         Panel(path, "Value of this number over training, as its schedule or controller set it.", figure)
         for path, figure in found.items()
     ]
+    fixed = f" Constant throughout: {', '.join(f'{path} = {value}' for path, value in constant.items())}."
     if not panels:
         panels = [Panel("No controlled number", "", None, "Every number of the sampler was a constant.", wide=True)]
-    return Section("Control", "What did schedules and controllers decide?", panels)
+    return Section("Control", "What did schedules and controllers decide?" + (fixed if constant else ""), panels)
 
 
 def _time(groups: Groups) -> Section:
