@@ -11,10 +11,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after ``negatives``; None takes those of the process.
     """
+    import os
     import sys
 
     from negatives.cli.app import run
 
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would slow whatever else runs here
     return run(list(sys.argv[1:] if arguments is None else arguments))
 
 

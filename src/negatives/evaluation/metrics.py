@@ -67,7 +67,8 @@ PER_QUERY = {"recall": recall, "precision": precision, "hits": hit, "mrr": mrr, 
 def coverage(ranking: Ranking, k: int) -> float:
     """Share of the ranked items that at least one query is shown among its first ``k``."""
     shown = ranking.top[:, :k]
-    return torch.unique(shown[shown >= 0]).numel() / max(1, ranking.n_candidates)
+    different: int = torch.unique(shown[shown >= 0]).numel()
+    return different / max(1, ranking.n_candidates)
 
 
 def popularity(ranking: Ranking, k: int, counts: Tensor) -> float:

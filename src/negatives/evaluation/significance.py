@@ -35,9 +35,9 @@ def interval(values: Tensor, level: float = 0.95) -> tuple[float, float]:
     n = values.numel()
     if n < 2:
         return mean, mean
-    from scipy import stats
+    from scipy import special
 
-    half = float(stats.t.ppf(0.5 + level / 2, n - 1)) * float(values.double().std()) / n**0.5
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * float(values.double().std()) / n**0.5
     return mean - half, mean + half
 
 

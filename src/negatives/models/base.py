@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
-from negatives.types import Context, shared_pool
+from negatives.types import Context, Csr, shared_pool
 
 SIMILARITIES = ("dot", "cosine")
 
@@ -59,6 +59,13 @@ class Model(nn.Module, ABC):
         """Recompute what all encodings of one step share.
 
         The loop calls it before each step with the batch, the evaluator with None.
+        """
+
+    def extend(self, known: Csr) -> None:
+        """Take in more known pairs without training, as graphs and histories can; others ignore it.
+
+        Args:
+            known: All pairs that are known when the model is used, over the same queries and items.
         """
 
     def normalise(self, vectors: Tensor) -> Tensor:

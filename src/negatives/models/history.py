@@ -48,11 +48,16 @@ class HistoryTower(Model):
             table = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
             self.query_table = nn.Parameter(table)
         self.own, self.power = own, power
-        self._mean = bipartite(known, 0.0, 0.0)
-        self.register_buffer("_lengths", known.lengths(), persistent=False)
+        self.register_buffer("_lengths", torch.empty(0), persistent=False)
+        self.extend(known)
         self._sums: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
         self._context: Context | None = None
+
+    def extend(self, known: Csr) -> None:
+        """Take ``known`` as the histories."""
+        self._mean = bipartite(known, 0.0, 0.0)
+        self._lengths = known.lengths().to(self._lengths.device)
 
     def refresh(self, context: Context | None = None) -> None:
         """Sum up all histories; with a context, the rows' positives are left out of theirs."""

@@ -59,13 +59,19 @@ class LightGCN(Model):
             queries = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
             items = torch.empty(known.n_cols, dim).normal_(0, init, generator=random)
         self.query_table, self.item_table = nn.Parameter(queries), nn.Parameter(items)
-        self._to_queries = bipartite(known, own_power, other_power)
-        self._to_items = transposed(bipartite(known, other_power, own_power))
+        self._powers = own_power, other_power
+        self.extend(known)
         first = 1 / (layers + 1) if own_share is None else own_share
         self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
         self._power = self.item_length
         self._queries: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
+
+    def extend(self, known: Csr) -> None:
+        """Build the graph from ``known``."""
+        own, other = self._powers
+        self._to_queries = bipartite(known, own, other)
+        self._to_items = transposed(bipartite(known, other, own))
 
     def refresh(self, context: Context | None = None) -> None:
         """Propagate; all encodings until the next refresh read the result."""

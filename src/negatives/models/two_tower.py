@@ -53,13 +53,18 @@ class TwoTower(Model):
         self.query_table = nn.Parameter(own_vectors) if own else None
         self.own, self.drop_free, self.seed = own, drop_free, seed
         self._content = content_operator(features)
-        self._sum = bipartite(known, 0.0, 0.0)
-        self.register_buffer("_lengths", known.lengths(), persistent=False)
+        self.register_buffer("_lengths", torch.empty(0), persistent=False)
+        self.extend(known)
         item_counts = torch.bincount(known.indices.long(), minlength=known.n_cols)
         self.register_buffer("_warm", item_counts > 0, persistent=False)
         self._context: Context | None = None
         self._items: Tensor = torch.empty(0)
         self._sums: Tensor = torch.empty(0)
+
+    def extend(self, known: Csr) -> None:
+        """Take ``known`` as the histories of the queries; which items are warm stays as trained."""
+        self._sum = bipartite(known, 0.0, 0.0)
+        self._lengths = known.lengths().to(self._lengths.device)
 
     def refresh(self, context: Context | None = None) -> None:
         """Encode all items and sum them up per query; a context's positives are left out of their sums."""

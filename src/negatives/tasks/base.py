@@ -89,6 +89,10 @@ class Task(ABC):
         """A fresh model."""
 
     @abstractmethod
+    def complete(self, model: Model, examples: Examples) -> None:
+        """Give a trained model every pair that was held back from training but is known when it is used."""
+
+    @abstractmethod
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
         """Metrics on the part ``valid`` or ``test``."""
 

@@ -19,7 +19,7 @@ from negatives.errors import Interrupted
 from negatives.evaluation import holm, interval, paired, seconds_to
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
-from negatives.tasks.runner import Trained, fill, prepare, signals_caught, task_of
+from negatives.tasks.runner import Trained, fill, located, prepare, signals_caught, task_of
 from negatives.training.callbacks import Callback, Evaluation
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def compare(
     folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, "compare")
     folder.check_free()
     task = task_of(config)
+    config = located(config)
     examples = task.load(Path(config.data) if config.data else None, config)
     for note in examples.notes:
         log.info(note)
@@ -107,7 +108,9 @@ def compare(
 
 def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> RunConfig:
     """The configuration of one sampler: only the sampler, and the loss it needs, differ from the others."""
-    base = config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
+    base = (
+        config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
+    )
     asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": name})
     filled = fill(asked, task, examples)
     watched = filled.evaluation.model_copy(update={"every": (filled.epochs or 20) / EVALUATIONS, "patience": None})
@@ -153,17 +156,17 @@ def _trial(trained: Trained, caught: list[int]) -> float:
     return trained.loop.best
 
 
-def _run(
-    config: RunConfig, name: str, examples: Examples, task: Task, folder: RunFolder, caught: list[int]
-) -> Result:
+def _run(config: RunConfig, name: str, examples: Examples, task: Task, folder: RunFolder, caught: list[int]) -> Result:
     trained = prepare(config, examples, task)
     curve = Curve(trained.loop.plan.watch, [[0.0, 0.0, trained.evaluate("valid").mean[trained.loop.plan.watch]]])
     folder.write_toml(CONFIG, config.given())
-    trained.loop.callbacks = [Probes(examples.catalogue.counts), Recorder(folder.path / HISTORY), curve]
+    probes = Probes(examples.catalogue.counts)
+    trained.loop.callbacks = [probes, Recorder(folder.path / HISTORY, probes), curve]
     trained.loop.stop = lambda: bool(caught)
     trained.loop.run()
     if caught:
         raise Interrupted(caught[0])
+    task.complete(trained.model, examples)
     test = trained.evaluate("test")
     whole = trained.summary() | {"test": dict(test.mean), "valid": trained.loop.best_metrics}
     folder.write_json(METRICS, whole)
@@ -234,7 +237,9 @@ def summarise(results: Sequence[Result], samplers: Sequence[str], metric: str) -
                     "difference_interval": list(tests[name].interval) if name in tests else None,
                     "p_value": corrected.get(name),
                     "train_seconds": sum(one.trained.loop.seconds for one in mine) / len(mine),
-                    "seconds_to_baseline": sum(reached) / len(reached) if reached and len(reached) == len(mine) else None,
+                    "seconds_to_baseline": sum(reached) / len(reached)
+                    if reached and len(reached) == len(mine)
+                    else None,
                 }
             )
     return rows

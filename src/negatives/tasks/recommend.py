@@ -104,6 +104,9 @@ class Recommend(Task):
             spec["features"] = examples.raw.features.normalised()
         return registry.build(spec | {"seed": config.seed})
 
+    def complete(self, model: Model, examples: Examples) -> None:
+        model.extend(examples.raw.known(("train", "valid", "canaries")))
+
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
         data: PairData = examples.raw
         truth = data.known((part,))

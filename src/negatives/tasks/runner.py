@@ -101,6 +101,11 @@ def part_name(spec: Any) -> str:
     return spec if isinstance(spec, str) else str((spec or {}).get("name", "custom"))
 
 
+def located(config: RunConfig) -> RunConfig:
+    """The configuration with the whole path of its data, so that it can be repeated from any folder."""
+    return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
+
+
 def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
     """Fill what was left out from the task's recipe that fits the data."""
     name = task.recipe_name(config, examples)
@@ -170,6 +175,7 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
     else:
         folder.check_free()
     task = task_of(config)
+    config = located(config)
     examples = task.load(Path(config.data) if config.data else None, config)
     for note in examples.notes:
         log.info(note)
@@ -185,8 +191,8 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
     latest = checkpoints.latest() if resume else None
     if resume and latest is None:
         log.warning("no checkpoint was written before the interruption; starting anew")
-    recorder = Recorder(folder.path / HISTORY)
-    loop.callbacks = [Probes(trained.examples.catalogue.counts), recorder, Bar(loop)]
+    probes = Probes(trained.examples.catalogue.counts)
+    loop.callbacks = [probes, Recorder(folder.path / HISTORY, probes), Bar(loop)]
     loop.save = lambda state: void(checkpoints.save(state["steps"], state))
     if latest is not None:
         loop.load_state(checkpoint.load(latest))
@@ -200,6 +206,7 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
 
 def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
+    trained.task.complete(trained.model, trained.examples)
     valid, test = trained.loop.best_metrics, trained.evaluate("test")
     trained.per_query = test.per_query
     users, items = trained.model.tables()
@@ -251,6 +258,7 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError(
             "the model does not fit this data", path=run, mend="give the data that it was trained on"
         ) from error
+    task.complete(trained.model, examples)
     return trained
 
 

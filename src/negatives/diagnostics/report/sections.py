@@ -93,7 +93,7 @@ def _hardness(groups: Groups) -> Section:
                 "Share of negatives that score at least as high as the right answer. It falls as the model learns; "
                 "a hard sampler keeps it up.",
                 figures.probe(
-                    groups, {"violation_rate": "violation rate"}, "share", rangemode="tozero", tickformat=".0%"
+                    groups, {"violation_rate": "violation rate"}, "share", rangemode="tozero", tickformat=".2~%"
                 ),
             ),
             Panel(
@@ -154,7 +154,9 @@ def _diversity(groups: Groups) -> Section:
                 "Entropy",
                 "How evenly the negatives spread over the items, relative to a uniform draw: 1 is even, lower is more "
                 "concentrated.",
-                figures.probe(groups, {"entropy": "entropy"}, "relative entropy"),
+                figures.probe(
+                    groups, {"entropy": "entropy"}, "relative entropy", autorangeoptions={"include": [0.9, 1.0]}
+                ),
             ),
             *_head_and_tail(groups),
             *_slots(groups),
