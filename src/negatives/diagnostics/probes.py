@@ -16,7 +16,9 @@ from negatives.training.callbacks import Callback, Step
 from negatives.types import Negatives, State, shared_pool
 
 ROWS = 512
-"""Rows of a batch that are looked at."""
+"""Rows of a batch that are looked at, at most."""
+SLOTS = 1 << 16
+"""Slots of a batch that are looked at, at most; fewer rows where each has many negatives."""
 SAMPLING = ("draw", "guard", "select")
 """Parts of a step that are the sampler's; scoring candidates is counted apart."""
 
@@ -60,8 +62,9 @@ class Probes(Callback):
         self._now = dict(step.parts) | {"seconds": step.seconds}
         measured = {name: value for name, value in step.signals.items() if not name.startswith("control.")}
         if step.context.step % self.every == 0:
-            negatives = _part(step.negatives)
-            positive, negative = step.positive[:ROWS].detach(), step.negative[:ROWS].detach()
+            rows = max(1, min(ROWS, SLOTS // max(step.negatives.k, 1)))
+            negatives = _part(step.negatives, rows)
+            positive, negative = step.positive[:rows].detach(), step.negative[:rows].detach()
             if not measured:
                 measured = signals(positive, negative, negatives)
             measured |= {"loss": step.loss} | _scores(positive, negative, negatives.ok)
@@ -110,10 +113,9 @@ class Probes(Callback):
         self._before, self._now = dict(state["before"]), dict(state["now"])
 
 
-def _part(negatives: Negatives) -> Negatives:
-    rows = slice(0, ROWS)
-    weight = None if negatives.weight is None else negatives.weight[rows]
-    return Negatives(negatives.ids[rows], None, negatives.ok[rows], weight)
+def _part(negatives: Negatives, rows: int) -> Negatives:
+    weight = None if negatives.weight is None else negatives.weight[:rows]
+    return Negatives(negatives.ids[:rows], None, negatives.ok[:rows], weight)
 
 
 def _scores(positive: Tensor, negative: Tensor, ok: Tensor) -> dict[str, float]:
