@@ -79,7 +79,8 @@ class Model(nn.Module, ABC):
             return vectors
         if power == 0.0:
             return self.normalise(vectors)
-        return vectors * vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12) ** (power - 1)
+        lengths: Tensor = vectors.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        return vectors * lengths.pow(power - 1)
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs ``(rows,)``, of candidates per query ``(rows, k)`` or of a shared pool."""

@@ -48,7 +48,6 @@ class HistoryTower(Model):
             table = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
             self.query_table = nn.Parameter(table)
         self.own, self.power = own, power
-        self.register_buffer("_lengths", torch.empty(0), persistent=False)
         self.extend(known)
         self._sums: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
@@ -57,11 +56,12 @@ class HistoryTower(Model):
     def extend(self, known: Csr) -> None:
         """Take ``known`` as the histories."""
         self._mean = bipartite(known, 0.0, 0.0)
-        self._lengths = known.lengths().to(self._lengths.device)
+        self._lengths = known.lengths()
 
     def refresh(self, context: Context | None = None) -> None:
         """Sum up all histories; with a context, the rows' positives are left out of theirs."""
         self._mean = self._mean.to(self.item_table.device)
+        self._lengths = self._lengths.to(self.item_table.device)
         self._context = context
         self._sums = self._mean @ self.item_table
         self._items = self.normalise(self.item_table)

@@ -40,11 +40,13 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, operator: Operator, dense: Tensor) -> Tensor:
         ctx.operator = operator
-        return kernels.spmm(*operator.forward, dense)
+        indptr, indices, values = operator.forward
+        return kernels.spmm(indptr, indices, values, dense)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
-        return None, kernels.spmm(*ctx.operator.backward, grads[0])
+        indptr, indices, values = ctx.operator.backward
+        return None, kernels.spmm(indptr, indices, values, grads[0])
 
 
 def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> Operator:

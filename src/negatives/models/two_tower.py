@@ -53,10 +53,8 @@ class TwoTower(Model):
         self.query_table = nn.Parameter(own_vectors) if own else None
         self.own, self.drop_free, self.seed = own, drop_free, seed
         self._content = content_operator(features)
-        self.register_buffer("_lengths", torch.empty(0), persistent=False)
         self.extend(known)
-        item_counts = torch.bincount(known.indices.long(), minlength=known.n_cols)
-        self.register_buffer("_warm", item_counts > 0, persistent=False)
+        self._warm = torch.bincount(known.indices.long(), minlength=known.n_cols) > 0
         self._context: Context | None = None
         self._items: Tensor = torch.empty(0)
         self._sums: Tensor = torch.empty(0)
@@ -64,12 +62,13 @@ class TwoTower(Model):
     def extend(self, known: Csr) -> None:
         """Take ``known`` as the histories of the queries; which items are warm stays as trained."""
         self._sum = bipartite(known, 0.0, 0.0)
-        self._lengths = known.lengths().to(self._lengths.device)
+        self._lengths = known.lengths()
 
     def refresh(self, context: Context | None = None) -> None:
         """Encode all items and sum them up per query; a context's positives are left out of their sums."""
         device = self.word_table.device
         self._content, self._sum = self._content.to(device), self._sum.to(device)
+        self._warm, self._lengths = self._warm.to(device), self._lengths.to(device)
         self._context = context
         vectors = self._content @ self.word_table
         if self.item_table is not None:

@@ -47,16 +47,15 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
     Hardest(k=1)
     """
     parts = resolve(spec)
-    given = {name: knob(parts[name]) for name in ("candidates", "pool") if name in parts}
-    if "observe_every" in parts:
-        given["observe_every"] = int(parts["observe_every"])
     return Sampler(
         proposal=_proposal(parts.get("proposal", "uniform")),
         select=build_part(selection.registry, parts.get("select", "all")),
         guards=[build_part(guards.registry, guard) for guard in parts.get("guards", ["known_positives"])],
         difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
+        candidates=knob(parts["candidates"]) if "candidates" in parts else None,
+        pool=knob(parts["pool"]) if "pool" in parts else None,
         seed=seed,
-        **given,
+        observe_every=int(parts.get("observe_every", 8)),
     )
 
 

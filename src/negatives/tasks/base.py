@@ -89,6 +89,10 @@ class Task(ABC):
         """A fresh model."""
 
     @abstractmethod
+    def metric_names(self, config: RunConfig) -> list[str]:
+        """Metrics that :meth:`evaluate` gives, all of which may be watched."""
+
+    @abstractmethod
     def complete(self, model: Model, examples: Examples) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negatives.config import RunConfig
+from negatives.config import PartSpec, RunConfig
 from negatives.data.loading import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
@@ -28,6 +28,7 @@ from negatives.types import Csr
 
 PAIRWISE = ("bpr", "hinge", "logistic")
 METRICS = ("recall", "ndcg", "mrr", "precision", "coverage", "popularity")
+NO_CONTENT = "two_tower needs item content, and this data has none; choose another --model"
 ASKED = ("heapq.nlargest", "json.dump", "shutil.copytree", "subprocess.run", "textwrap.wrap", "glob.glob")
 
 
@@ -46,16 +47,16 @@ class Recommend(Task):
             if config.recipe not in RECOMMEND:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; choose one of: {', '.join(RECOMMEND)}")
             return config.recipe
-        model = config.model["name"] if isinstance(config.model, dict) else config.model
+        model, loss, sampler = (_name(part) for part in (config.model, config.loss, config.sampler))
         if model == "two_tower" or (model is None and _cold(examples.raw, "test") is not None):
             if examples.raw.features is None:
+                if model is not None:
+                    raise ConfigError(NO_CONTENT)
                 raise ConfigError(
                     "the items to rank were never seen in training and have no content; "
                     "choose another split, or give data with item content"
                 )
             return "content"
-        sampler = config.sampler if isinstance(config.sampler, str) else (config.sampler or {}).get("name")
-        loss = config.loss["name"] if isinstance(config.loss, dict) else config.loss
         if loss is None and sampler in presets:
             loss = preset(sampler).loss
         if loss is None:
@@ -67,15 +68,18 @@ class Recommend(Task):
 
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         split = config.split
-        given = {
-            name: value
-            for name, value in (("test", split.test), ("valid", split.valid), ("canaries", split.canaries))
-            if value is not None
-        }
         columns = Columns(
             user=split.user, item=split.item, time=split.time, rating=split.rating, min_rating=split.min_rating
         )
-        data = load_pairs(path, split=split.kind or "auto", seed=config.seed, columns=columns, **given)
+        data = load_pairs(
+            path,
+            split=split.kind or "auto",
+            test=0.2 if split.test is None else split.test,
+            valid=0.02 if split.valid is None else split.valid,
+            canaries=0.005 if split.canaries is None else split.canaries,
+            seed=config.seed,
+            columns=columns,
+        )
         hidden = len(data.canaries)
         canaries = Csr.from_pairs(data.canaries.queries, data.canaries.items, data.n_queries, data.n_items)
         return Examples(
@@ -92,7 +96,7 @@ class Recommend(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
         known = examples.catalogue.known
         if spec["name"] == "mf":
             spec |= {"n_queries": examples.catalogue.n_queries, "n_items": examples.catalogue.n_items}
@@ -100,9 +104,12 @@ class Recommend(Task):
             spec["known"] = known
         if spec["name"] == "two_tower":
             if examples.raw.features is None:
-                raise ConfigError("two_tower needs item content, and this data has none; choose another --model")
+                raise ConfigError(NO_CONTENT)
             spec["features"] = examples.raw.features.normalised()
         return registry.build(spec | {"seed": config.seed})
+
+    def metric_names(self, config: RunConfig) -> list[str]:
+        return [f"{name}@{config.evaluation.k or 20}" for name in METRICS]
 
     def complete(self, model: Model, examples: Examples) -> None:
         model.extend(examples.raw.known(("train", "valid", "canaries")))
@@ -127,7 +134,7 @@ class Recommend(Task):
             k=k,
             items=_cold(data, part),
         )
-        metrics = evaluate(ranking, [f"{name}@{k}" for name in METRICS], counts=data.counts())
+        metrics = evaluate(ranking, self.metric_names(config), counts=data.counts())
         return Scores(metrics.mean, metrics.per_query)
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
@@ -140,9 +147,14 @@ class Recommend(Task):
         return [_sample(index, users, items, known, examples) for index in asked]
 
 
+def _name(part: PartSpec | None) -> str | None:
+    """The name of a part that the user asked for, None where only parameters were given or nothing."""
+    return part.get("name") if isinstance(part, dict) else part
+
+
 def _cold(data: PairData, part: str) -> Tensor | None:
     """The items to rank when none of the part's items was seen in training, else None for all."""
-    items = torch.unique(data.part(part).items)
+    items: Tensor = torch.unique(data.part(part).items)
     if items.numel() and bool(data.cold_items()[items].all()):
         return items
     return None

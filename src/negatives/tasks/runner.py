@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import ConfigError, InputError, Interrupted
 from negatives.losses import registry as losses
 from negatives.models import Model
+from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import Examples, Scores, Task
@@ -137,6 +138,9 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         config.precision == "bfloat16",
     )
     watched = config.evaluation
+    metric, metrics = watched.metric or task.metric, task.metric_names(config)
+    if metric not in metrics:
+        raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
     plan = Plan(
         epochs=config.epochs or 20,
         batch_size=min(config.batch_size or 8192, max(1, examples.queries.numel())),
@@ -144,7 +148,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         seed=config.seed,
         max_seconds=config.max_seconds,
         evaluate_every=watched.every or 1.0,
-        watch=watched.metric or task.metric,
+        watch=metric,
         patience=watched.patience,
     )
     loop = Loop(engine, examples.queries.to(device), examples.items.to(device), plan, dict)
@@ -192,11 +196,11 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
     if resume and latest is None:
         log.warning("no checkpoint was written before the interruption; starting anew")
     probes = Probes(trained.examples.catalogue.counts)
-    loop.callbacks = [probes, Recorder(folder.path / HISTORY, probes), Bar(loop)]
+    begin = Begin(lambda: void(folder.write_toml(CONFIG, trained.config.given())))
+    loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), Bar(loop)]
     loop.save = lambda state: void(checkpoints.save(state["steps"], state))
     if latest is not None:
         loop.load_state(checkpoint.load(latest))
-    folder.write_toml(CONFIG, trained.config.given())
     with signals_caught() as caught:
         loop.stop = lambda: bool(caught)
         loop.run()
@@ -278,6 +282,18 @@ def demo(task: str, out: Path | None = None) -> Path:
     return path
 
 
+class Begin(Callback):
+    """Starts the run folder after the first step, so that a faulty configuration leaves nothing behind."""
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._write: Callable[[], None] | None = write
+
+    def on_step(self, step: Step) -> None:
+        if self._write is not None:
+            self._write()
+            self._write = None
+
+
 class Bar(Callback):
     """A progress bar with rate and time left; silent where the output is no terminal."""
 
@@ -314,7 +330,7 @@ def signals_caught() -> Iterator[list[int]]:
         caught.append(number)
         signal.signal(number, before[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
         try:
             before[number] = signal.signal(number, note)
         except ValueError:  # not in the main thread
