@@ -265,3 +265,10 @@ def test_an_operator_holds_its_transpose(powers: tuple[float, float]) -> None:
         weights = torch.arange(product.numel(), dtype=torch.float32).view_as(product) - 5
         (grad,) = torch.autograd.grad((product * weights).sum(), values)
         torch.testing.assert_close(grad, (table.T @ weights.double()).float(), atol=1e-4, rtol=1e-5)
+
+
+def test_sizes_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match="dim is 0"):
+        MatrixFactorization(QUERIES, ITEMS, 0)
+    with pytest.raises(ConfigError, match="layers is -1"):
+        LightGCN(known(), DIM, layers=-1)

@@ -326,3 +326,9 @@ def test_unknown_keys_are_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean candidates"):
         build({"name": "dns", "candidate": 3})
     assert build({"name": "softmax", "candidates": 4}).pool is None
+
+
+@pytest.mark.parametrize("given", [{"candidates": 0}, {"pool": -3}, {"pool": math.nan}])
+def test_sizes_below_one_are_refused(given: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        Sampler(Uniform(9), **given)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ class Model(nn.Module, ABC):
         ranking_length: The same power for the final ranking; as in training when None.
 
     Raises:
-        ConfigError: The similarity is not known.
+        ConfigError: The similarity is not known, or ``dim`` is below 1.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class Model(nn.Module, ABC):
         self.ranking_length = item_length if ranking_length is None else ranking_length
         if similarity not in SIMILARITIES:
             raise ConfigError(f"no similarity is called {similarity!r}; choose dot or cosine")
+        if dim < 1:
+            raise ConfigError(f"dim is {dim}; it must be at least 1")
         self.n_queries, self.n_items, self.dim, self.similarity = n_queries, n_items, dim, similarity
 
     @abstractmethod

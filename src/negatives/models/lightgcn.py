@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from negatives.errors import ConfigError
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite, smooth, transposed
 from negatives.models.spectral import spectral_vectors
@@ -51,6 +52,8 @@ class LightGCN(Model):
         seed: int = 0,
     ) -> None:
         super().__init__(known.n_rows, known.n_cols, dim, similarity, item_length, ranking_length)
+        if layers < 0:
+            raise ConfigError(f"lightgcn: layers is {layers}; it must be at least 0")
         key = stream(seed, Purpose.INIT)
         if spectral:
             queries, items = spectral_vectors(bipartite(known), dim, init, key)

@@ -42,7 +42,7 @@ class Sampler(Part):
         canary_share: Share of all positives that became canaries.
 
     Raises:
-        ConfigError: Neither or both of ``candidates`` and ``pool`` are given.
+        ConfigError: Neither or both of ``candidates`` and ``pool`` are given, or one is below 1.
 
     >>> from negatives.proposals import Uniform
     >>> neg = Sampler(Uniform(n_items=9), candidates=4)(torch.tensor([0, 1]), torch.tensor([3, 5]))
@@ -70,6 +70,9 @@ class Sampler(Part):
     def __post_init__(self) -> None:
         if (self.candidates is None) == (self.pool is None):
             raise ConfigError("a sampler needs either candidates=M (per row) or pool=M (shared by the batch)")
+        for name, size in (("candidates", self.candidates), ("pool", self.pool)):
+            if isinstance(size, (int, float)) and not size >= 1:
+                raise ConfigError(f"{name} is {size}; it must be at least 1")
         if self.pool is not None and self.proposal.conditional:
             raise ConfigError(
                 f"{type(self.proposal).__name__} depends on the query, so a batch cannot share its draws; "
@@ -211,12 +214,12 @@ class Sampler(Part):
         start = perf_counter()
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
-            m = round(value_of(self.pool, context.progress))
+            m = max(1, round(value_of(self.pool, context.progress)))
             ids, log_q = self.proposal.draw(context.pooled(), m, key)
             ids, log_q = ids.expand(context.rows, -1), log_q.expand(context.rows, -1)
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)
         else:
-            m = round(value_of(self.candidates or 1, context.progress))
+            m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self.proposal.draw(context, m, key, exclude=self._known())
             ok = ids >= 0
             if not bool(ok.all()):
