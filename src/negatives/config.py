@@ -74,6 +74,8 @@ class SplitConfig(Section):
     """Name of the rating column."""
     min_rating: float | None = None
     """Rows with a smaller rating are no positives."""
+    missing: Literal["error", "drop"] | None = None
+    """What becomes of rows without a user or an item: an error, or dropped and counted."""
 
 
 class EvaluationConfig(Section):

@@ -78,8 +78,8 @@ class KnownPositives(Guard):
             known = self.known = known.to(context.device)
         pool = shared_pool(candidates.ids)
         if pool is not None:
-            return ~contains_pool(known, context.queries, pool)
-        return ~contains(known, context.queries, candidates.ids)
+            return contains_pool(known, context.queries, pool).logical_not_()
+        return contains(known, context.queries, candidates.ids).logical_not_()
 
     def _table(self) -> Csr:
         if self.known is None:

@@ -93,6 +93,10 @@ class Task(ABC):
         """Metrics that :meth:`evaluate` gives, all of which may be watched."""
 
     @abstractmethod
+    def can_validate(self, examples: Examples) -> bool:
+        """Whether there is a validation part to stop by."""
+
+    @abstractmethod
     def complete(self, model: Model, examples: Examples) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used."""
 

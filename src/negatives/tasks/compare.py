@@ -15,11 +15,11 @@ from tqdm import tqdm
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder, write_report
-from negatives.errors import Interrupted
+from negatives.errors import InputError, Interrupted
 from negatives.evaluation import holm, interval, paired, seconds_to
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
-from negatives.tasks.runner import Trained, fill, located, prepare, signals_caught, task_of
+from negatives.tasks.runner import Trained, check, fill, located, prepare, signals_caught, task_of
 from negatives.training.callbacks import Callback, Evaluation
 
 log = logging.getLogger(__name__)
@@ -82,9 +82,14 @@ def compare(
     """
     folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, "compare")
     folder.check_free()
+    check(config)
     task = task_of(config)
     config = located(config)
     examples = task.load(Path(config.data) if config.data else None, config)
+    if not task.can_validate(examples):
+        raise InputError(
+            "too few pairs for a validation part", path=config.data, mend="give more data, or raise split.valid"
+        )
     for note in examples.notes:
         log.info(note)
     filled = [_shared(config, name, task, examples) for name in samplers]

@@ -69,7 +69,12 @@ class Recommend(Task):
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         split = config.split
         columns = Columns(
-            user=split.user, item=split.item, time=split.time, rating=split.rating, min_rating=split.min_rating
+            user=split.user,
+            item=split.item,
+            time=split.time,
+            rating=split.rating,
+            min_rating=split.min_rating,
+            missing=split.missing or "error",
         )
         data = load_pairs(
             path,
@@ -110,6 +115,9 @@ class Recommend(Task):
 
     def metric_names(self, config: RunConfig) -> list[str]:
         return [f"{name}@{config.evaluation.k or 20}" for name in METRICS]
+
+    def can_validate(self, examples: Examples) -> bool:
+        return len(examples.raw.valid) > 0
 
     def complete(self, model: Model, examples: Examples) -> None:
         model.extend(examples.raw.known(("train", "valid", "canaries")))

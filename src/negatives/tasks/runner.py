@@ -24,6 +24,7 @@ from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import ConfigError, InputError, Interrupted
 from negatives.losses import registry as losses
 from negatives.models import Model
+from negatives.models import registry as models
 from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
@@ -102,6 +103,20 @@ def part_name(spec: Any) -> str:
     return spec if isinstance(spec, str) else str((spec or {}).get("name", "custom"))
 
 
+def check(config: RunConfig) -> None:
+    """Look up every part by its name, so that a misspelt one is told before any data is read.
+
+    Raises:
+        ConfigError: A name or parameter is not known.
+    """
+    if config.sampler is not None and (isinstance(config.sampler, str) or "name" in config.sampler):
+        build_sampler(config.sampler)
+    if config.loss is not None and (isinstance(config.loss, str) or "name" in config.loss):
+        build_part(losses, config.loss)
+    if config.model is not None and (isinstance(config.model, str) or "name" in config.model):
+        models.get(part_name(config.model))
+
+
 def located(config: RunConfig) -> RunConfig:
     """The configuration with the whole path of its data, so that it can be repeated from any folder."""
     return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
@@ -153,7 +168,8 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
     )
     loop = Loop(engine, examples.queries.to(device), examples.items.to(device), plan, dict)
     trained = Trained(config, task, examples, model, loop, sampler)
-    loop.evaluate = lambda: trained.evaluate("valid").mean
+    if task.can_validate(examples):
+        loop.evaluate = lambda: trained.evaluate("valid").mean
     return trained
 
 
@@ -178,6 +194,7 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
         folder.check_run()
     else:
         folder.check_free()
+    check(config)
     task = task_of(config)
     config = located(config)
     examples = task.load(Path(config.data) if config.data else None, config)

@@ -16,13 +16,26 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses.base import Loss
 from negatives.models import Model, TableModel
 from negatives.sampler import Sampler
+from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
 
+CELLS = 1 << 19
+"""Scores of rows with a shared pool that are computed and differentiated at a time: they stay in the cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step gives back: the mean loss, the negatives and the detached scores it was computed from."""
+    """What a step gives back.
+
+    Args:
+        loss: Mean loss of the batch.
+        negatives: What the sampler chose.
+        positive: ``(rows,)`` detached scores of the positives.
+        negative: ``(seen, k)`` detached scores of the negatives of the first rows: of all, or of as many as
+            signals are measured on, where a shared pool's scores are streamed.
+    """
 
     loss: float
     negatives: Negatives
@@ -115,7 +128,9 @@ class RowEngine(Engine):
         else:
             scores = torch.cat([negatives.positive_scores[:, None], negatives.scores], 1)
         start = self._spend("forward", start)
-        loss, grad = self._differentiate(scores, negatives, context)
+        total, *grads = self._differentiate(scores[:, 0], scores[:, 1:], negatives)
+        loss = _finite(total / context.rows, context)
+        grad = torch.cat([grads[0][:, None], grads[1]], 1)
         start = self._spend("loss", start)
         users, items = self._queries.table, self._items.table
         if self.model.similarity == "cosine":
@@ -134,29 +149,40 @@ class RowEngine(Engine):
         bad, norm_b = _unit(self._items.table[pool], cosine)
         positive = (users * good).sum(1)
         low_users, low_bad = (users.bfloat16(), bad.bfloat16()) if self.half else (users, bad)
-        negative = (low_users @ low_bad.T).float()
-        start = self._spend("forward", start)
-        loss, grad = self._differentiate(torch.cat([positive[:, None], negative], 1), negatives, context)
-        start = self._spend("loss", start)
-        grad_pos, grad_neg = grad[:, :1], grad[:, 1:]
-        low_grad = grad_neg.bfloat16() if self.half else grad_neg
-        grad_users = _tangent((low_grad @ low_bad).float() + grad_pos * good, users, norm_u)
-        grad_good = _tangent(grad_pos * users, good, norm_g)
-        grad_bad = _tangent((low_grad.T @ low_users).float(), bad, norm_b)
+        grad_users, grad_bad, grad_pos = torch.empty_like(users), torch.zeros_like(bad), torch.empty_like(positive)
+        total, seen = torch.zeros((), device=users.device), []
+        step = max(1, CELLS // pool.numel())
+        for at in range(0, context.rows, step):  # (rows, k) is never whole
+            rows = slice(at, at + step)
+            negative = (low_users[rows] @ low_bad.T).float()
+            if at < OBSERVED_ROWS:
+                seen.append(negative)
+            start = self._spend("forward", start)
+            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, _rows_of(negatives, rows))
+            total += losses
+            start = self._spend("loss", start)
+            grad = grad.bfloat16() if self.half else grad
+            grad_users[rows] = grad @ low_bad
+            grad_bad += grad.T @ low_users[rows]
+            start = self._spend("backward", start)
+        loss = _finite(total / context.rows, context)
+        grad_good = _tangent(grad_pos[:, None] * users, good, norm_g)
+        grad_users = _tangent(grad_users.addcmul_(grad_pos[:, None], good), users, norm_u)
         items = torch.cat([pool, context.positives])
-        index, summed = kernels.sum_rows(items, torch.cat([grad_bad, grad_good]), len(self._items.table))
+        each = torch.cat([_tangent(grad_bad, bad, norm_b), grad_good])
+        index, summed = kernels.sum_rows(items, each, len(self._items.table))
         start = self._spend("backward", start)
         self._update(context.queries, grad_users, index, summed, lr)
         self._spend("update", start)
-        return Outcome(loss, negatives, positive, negative)
+        return Outcome(loss, negatives, positive, torch.cat(seen))
 
-    def _differentiate(self, scores: Tensor, negatives: Negatives, context: Context) -> tuple[float, Tensor]:
-        leaf = scores.detach().requires_grad_()
+    def _differentiate(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
+        """The summed loss, and its gradient with respect to the scores ``(rows,)`` and ``(rows, k)``."""
+        leaves = positive.detach().requires_grad_(), negative.detach().requires_grad_()
         with torch.enable_grad():
-            rows = self.loss.rows(leaf[:, 0], leaf[:, 1:], negatives)
-            rows.sum().backward()  # type: ignore[no-untyped-call]
-        assert leaf.grad is not None
-        return _finite(rows.detach().mean(), context), leaf.grad
+            loss = self.loss.rows(*leaves, negatives).sum()
+        grad_positive, grad_negative = torch.autograd.grad(loss, leaves)
+        return loss.detach(), grad_positive, grad_negative
 
     def _update(self, queries: Tensor, rows: Tensor, items: Tensor, summed: Tensor, lr: float) -> None:
         distinct, per_query = kernels.sum_rows(queries, rows, len(self._queries.table))
@@ -222,6 +248,13 @@ class AutogradEngine(Engine):
         whole = self._optimiser.state_dict()
         whole["state"] = {int(index): dict(values) for index, values in state.items()}
         self._optimiser.load_state_dict(whole)
+
+
+def _rows_of(negatives: Negatives, rows: slice) -> Negatives:
+    """The negatives of some rows."""
+    parts = ("ids", "log_q", "ok", "weight", "scores", "positive_scores", "positive_log_q")
+    taken = (getattr(negatives, part) for part in parts)
+    return Negatives(*(None if part is None else part[rows] for part in taken))  # type: ignore[arg-type]
 
 
 def _finite(loss: Tensor, context: Context) -> float:

@@ -61,7 +61,7 @@ class Loop:
         queries: ``(n,)`` int64 queries of the training pairs.
         items: ``(n,)`` int64 items of the training pairs.
         plan: How long to train.
-        evaluate: Metrics on the validation part.
+        evaluate: Metrics on the validation part; none where there is no such part.
         callbacks: Listeners.
         save: Called with the whole state now and then, and at an interruption.
         stop: Asked after every step; True ends the loop as interrupted.
@@ -196,6 +196,8 @@ class Loop:
 
     def _evaluate(self) -> None:
         metrics = dict(self.evaluate())
+        if not metrics:
+            return  # nothing to stop by: the last state is kept
         value = metrics.get(self.plan.watch)
         if value is None:
             raise ConfigError(f"the watched metric {self.plan.watch!r} is not among {', '.join(metrics)}")
