@@ -6,12 +6,13 @@ Numba's own threading layers abort under concurrent use or break forked workers,
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import Any
 
-LEAST = 1 << 14
+LEAST = 1 << 17
 """Elementary steps that are worth a thread of their own."""
 SPREAD = 4
 """Chunks per thread, so that uneven rows even out."""
@@ -49,9 +50,26 @@ def _pool(n: int) -> ThreadPoolExecutor:
 
 
 def _run(run: Chunk, bounds: Sequence[int], n: int) -> None:
-    pairs = [(a, b) for a, b in pairwise(bounds) if a < b]
-    for done in [_pool(n).submit(run, a, b) for a, b in pairs]:
-        done.result()
+    """Run all chunks; the calling thread works too, so that it never waits for a helper to start."""
+    left = deque((a, b) for a, b in pairwise(bounds) if a < b)
+
+    def work() -> None:
+        while left:
+            try:
+                a, b = left.popleft()
+            except IndexError:  # another thread was faster
+                return
+            run(a, b)
+
+    helpers = [_pool(n - 1).submit(work) for _ in range(n - 1)]
+    try:
+        work()
+    finally:
+        left.clear()
+        busy = [helper for helper in helpers if not helper.cancel()]
+        wait(busy)
+    for helper in busy:
+        helper.result()
 
 
 def by_chunks(run: Chunk, rows: int, cost: int = 1) -> None:

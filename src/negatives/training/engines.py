@@ -20,7 +20,6 @@ from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
-
 CELLS = 1 << 19
 """Scores of rows with a shared pool that are computed and differentiated at a time: they stay in the cache."""
 

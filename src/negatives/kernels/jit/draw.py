@@ -19,6 +19,8 @@ _M1, _M2 = np.uint64(MIX_1), np.uint64(MIX_2)
 _6, _11, _27, _30, _31, _32 = (np.uint64(by) for by in (6, 11, 27, 30, 31, 32))
 _ONE, _63, _LOW = np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
 _FILTER_WORDS = 32
+_FILTER_WORTH = 48
+"""Known items per draw up to which the filter costs less than it saves."""
 _FILTER_MASK = np.uint64(64 * _FILTER_WORDS - 1)
 
 
@@ -36,8 +38,11 @@ def _upper(h, bound):
 
 
 @kernel
-def _note(filter_, indices, lo, hi):
-    """Set one bit per known item, so that most draws need no search."""
+def _note(filter_, indices, lo, hi, k):
+    """Set one bit per known item, so that most draws need no search; for few draws, search each of them."""
+    if hi - lo > _FILTER_WORTH * k:
+        filter_[:] = ~np.uint64(0)
+        return
     filter_[:] = np.uint64(0)
     for p in range(lo, hi):
         bit = np.uint64(indices[p]) & _FILTER_MASK
@@ -75,7 +80,7 @@ def _uniform(examples, n, key, queries, indptr, indices, tries, out, start, stop
         lo, hi = np.int64(0), np.int64(0)
         if queries.size:
             lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
-            _note(filter_, indices, lo, hi)
+            _note(filter_, indices, lo, hi, k)
         for j in range(k):
             item = np.int64(-1)
             for t in range(tries):
@@ -129,7 +134,7 @@ def _alias(threshold, alias, probability, examples, key, queries, indptr, indice
         total = np.int64(-1)
         if queries.size:
             lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
-            _note(filter_, indices, lo, hi)
+            _note(filter_, indices, lo, hi, k)
         for j in range(k):
             item = np.int64(-1)
             for t in range(tries):
