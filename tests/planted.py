@@ -21,8 +21,8 @@ class Planted:
     Args:
         users: ``(n,)`` int64.
         items: ``(n,)`` int64.
-        user_cluster: ``(USERS,)`` int64.
-        item_cluster: ``(ITEMS,)`` int64.
+        user_cluster: ``(n_users,)`` int64.
+        item_cluster: ``(n_items,)`` int64.
     """
 
     users: Tensor
@@ -30,20 +30,29 @@ class Planted:
     user_cluster: Tensor
     item_cluster: Tensor
 
+    @property
+    def n_users(self) -> int:
+        return len(self.user_cluster)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_cluster)
+
     def known(self, share: float = 1.0) -> Csr:
         """The first ``share`` of all pairs, which are in random order."""
         n = round(share * len(self.users))
-        return Csr.from_pairs(self.users[:n], self.items[:n], USERS, ITEMS)
+        return Csr.from_pairs(self.users[:n], self.items[:n], self.n_users, self.n_items)
 
     def hidden(self, share: float) -> Csr:
         """The pairs that :meth:`known` leaves out."""
         n = round(share * len(self.users))
-        return Csr.from_pairs(self.users[n:], self.items[n:], USERS, ITEMS)
+        return Csr.from_pairs(self.users[n:], self.items[n:], self.n_users, self.n_items)
 
     def catalogue(self, share: float = 1.0) -> Catalogue:
         """The known pairs as samplers see them."""
         known = self.known(share)
-        return Catalogue(USERS, ITEMS, torch.bincount(known.indices.long(), minlength=ITEMS), known)
+        counts = torch.bincount(known.indices.long(), minlength=self.n_items)
+        return Catalogue(self.n_users, self.n_items, counts, known)
 
     def write(self, path: Path) -> Path:
         """A CSV file with names instead of numbers."""
@@ -55,25 +64,26 @@ class Planted:
         """A folder with the items of each user, and words that tell an item's cluster."""
         folder.mkdir()
         known = self.known()
-        baskets = [known.row(user).tolist() for user in range(USERS)]
+        baskets = [known.row(user).tolist() for user in range(self.n_users)]
         (folder / "users.dat").write_text("".join(f"{len(b)} {' '.join(map(str, b))}\n" for b in baskets))
-        words = integers(stream(5, Purpose.SPLIT), torch.arange(ITEMS)[:, None], torch.arange(10), 30)
+        words = integers(stream(5, Purpose.SPLIT), torch.arange(self.n_items)[:, None], torch.arange(10), 30)
         words[:, :7] += 30 * (1 + self.item_cluster[:, None])
         bags = [sorted(set(row)) for row in words.tolist()]
         (folder / "mult.dat").write_text("".join(f"{len(b)} {' '.join(f'{w}:1' for w in b)}\n" for b in bags))
         return folder
 
 
-def planted(own: int = 12, other: int = 2) -> Planted:
+def planted(
+    own: int = 12, other: int = 2, *, clusters: int = CLUSTERS, users: int = USERS, items: int = ITEMS
+) -> Planted:
     """Each user takes ``own`` items of the user's cluster and ``other`` items of any."""
-    user_cluster = torch.arange(USERS) % CLUSTERS
-    item_cluster = torch.arange(ITEMS) % CLUSTERS
-    pairs = []
-    for user in range(USERS):
+    user_cluster, item_cluster = torch.arange(users) % clusters, torch.arange(items) % clusters
+    taken = []
+    for user in range(users):
         mine = (item_cluster == user_cluster[user]).nonzero()[:, 0]
-        pairs.append(mine[permutation(stream(user, Purpose.SPLIT), len(mine))[:own]])
-        pairs.append(integers(stream(user, Purpose.NOISE), torch.arange(other), 0, ITEMS))
-    users = torch.arange(USERS).repeat_interleave(own + other)
-    codes = torch.unique(users * ITEMS + torch.cat(pairs))
+        taken.append(mine[permutation(stream(user, Purpose.SPLIT), len(mine))[:own]])
+        taken.append(integers(stream(user, Purpose.NOISE), torch.arange(other), 0, items))
+    owners = torch.arange(users).repeat_interleave(own + other)
+    codes = torch.unique(owners * items + torch.cat(taken))
     codes = codes[permutation(stream(7, Purpose.SHUFFLE), len(codes))]
-    return Planted(codes // ITEMS, codes % ITEMS, user_cluster, item_cluster)
+    return Planted(codes // items, codes % items, user_cluster, item_cluster)

@@ -1,0 +1,160 @@
+"""``compare``: its file, equal budgets, tuning, and a verdict that says when a difference is chance."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from negatives.cli import main
+from negatives.tasks import compare
+
+SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
+QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
+METRICS = {"recall@20", "ndcg@20", "mrr@20", "precision@20"}
+
+
+def run(data: Path, out: Path, *options: str) -> int:
+    return main(["compare", "recommend", str(data), "--out", str(out), *QUICK, *options])
+
+
+@pytest.fixture(scope="module")
+def folder(planted_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two samplers, two seeds."""
+    out = tmp_path_factory.mktemp("runs") / "compare"
+    assert run(planted_file, out, "--samplers", "uniform,dns", "--seeds", "2", "--epochs", "1") == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads((folder / "compare.json").read_text())
+    return whole
+
+
+def test_runs(found: dict[str, Any]) -> None:
+    assert [(one["sampler"], one["seed"]) for one in found["runs"]] == [
+        ("uniform", 0), ("uniform", 1), ("dns", 0), ("dns", 1),
+    ]  # fmt: skip
+    for one in found["runs"]:
+        assert one["test"].keys() >= METRICS
+        assert one["train_seconds"] > 0
+        seconds, epochs, values = zip(*one["curve"], strict=True)
+        assert list(seconds) == sorted(seconds)
+        assert (seconds[0], epochs[0], epochs[-1]) == (0.0, 0.0, 1.0)
+        assert seconds[-1] <= one["train_seconds"]
+        assert len(values) > 6
+        assert all(0 <= value <= 1 for value in values)
+        assert max(values) > values[0]
+    tests = [one["test"] for one in found["runs"]]
+    assert tests[0] != tests[1] != tests[2]
+
+
+def test_summary(found: dict[str, Any]) -> None:
+    assert (found["task"], found["data"], found["metric"], found["baseline"]) == (
+        "recommend", "planted", "recall@20", "uniform",
+    )  # fmt: skip
+    rows = {(row["sampler"], row["metric"]): row for row in found["summary"]}
+    assert {metric for _, metric in rows} >= METRICS
+    assert len(rows) == len(found["summary"])
+    for (sampler, metric), row in rows.items():
+        assert {"sampler", "metric", "mean", "interval", "p_value", "seconds_to_baseline"} <= row.keys()
+        tests = [one["test"][metric] for one in found["runs"] if one["sampler"] == sampler]
+        assert row["mean"] == pytest.approx(sum(tests) / 2)
+        assert row["interval"][0] < row["mean"] < row["interval"][1]
+        assert (row["p_value"] is None) == (sampler == "uniform")
+        if sampler == "dns":
+            base = rows["uniform", metric]["mean"]
+            assert row["gain"] == pytest.approx(row["mean"] / base - 1)
+            assert 0 <= row["p_value"] <= 1
+            low, high = row["difference_interval"]
+            assert low < row["mean"] - base < high
+            assert (row["p_value"] < 0.05) == (low > 0 or high < 0)
+    best = rows["uniform", "recall@20"]["seconds_to_baseline"]
+    assert best is None or 0 < best <= rows["uniform", "recall@20"]["train_seconds"]
+
+
+def test_a_difference_within_chance_is_called_so(found: dict[str, Any], folder: Path) -> None:
+    best = max((row for row in found["summary"] if row["metric"] == "recall@20"), key=lambda row: row["mean"])
+    assert best["sampler"] == "dns"
+    assert best["p_value"] > 0.05
+    assert "dns did best: recall@20 " in found["verdict"]
+    assert "which is within chance (p = " in found["verdict"]
+    text = (folder / "report.html").read_text()
+    assert "dns" in text
+    assert "uniform" in text
+
+
+def test_each_run_leaves_its_record(folder: Path) -> None:
+    for name in ("uniform-0", "uniform-1", "dns-0", "dns-1"):
+        assert {"config.toml", "metrics.json", "history.jsonl"} <= {path.name for path in (folder / name).iterdir()}
+
+
+def test_a_sampler_is_compared_under_the_same_model_and_budget(folder: Path) -> None:
+    texts = [(folder / name / "config.toml").read_text().splitlines() for name in ("uniform-0", "dns-0")]
+    left, right = (set(text) - {'sampler = "uniform"', 'sampler = "dns"'} for text in texts)
+    assert left == right
+
+
+def test_tuning_and_a_difference_beyond_chance(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In clusters this small the hardest candidates are false negatives, so that uniform wins in the end."""
+    options = ["--samplers", "dns,uniform", "--seeds", "1", "--tune", "2", "--epochs", "8"]
+    assert run(planted_file, tmp_path / "c", *options) == 0
+    whole = json.loads((tmp_path / "c" / "compare.json").read_text())
+    for name in ("uniform", "dns"):
+        chosen = whole["chosen"][name]
+        best = max(chosen["trials"], key=lambda one: one["valid"])
+        assert [one["lr"] for one in chosen["trials"]] == [pytest.approx(0.1), pytest.approx(0.3)]
+        assert chosen["lr"] == best["lr"]
+    assert whole["verdict"].startswith("uniform did best: recall@20 ")
+    assert "more than chance (p = " in whole["verdict"]
+    assert whole["verdict"] in capsys.readouterr().out
+
+
+def row(sampler: str, mean: float, p_value: float | None, to: float | None = None) -> Mapping[str, Any]:
+    gain = mean / 0.2 - 1
+    values = {"sampler": sampler, "metric": "recall@20", "mean": mean, "interval": [mean - 0.01, mean + 0.01]}
+    return values | {"gain": gain, "p_value": p_value, "seconds_to_baseline": to, "train_seconds": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([row("a", 0.2, None), row("b", 0.1, 0.5)], "a did best: no other sampler had a higher recall@20 than 0.2000."),
+        (
+            [row("a", 0.2, None), row("b", 0.21, 0.3)],
+            "b did best: recall@20 0.2100 against 0.2000 of a (+5.0%), which is within chance (p = 0.3).",
+        ),
+        (
+            [row("a", 0.2, None, 8.0), row("b", 0.21, 0.3), row("c", 0.3, 1e-4, 2.0)],
+            "c did best: recall@20 0.3000 against 0.2000 of a (+50.0%), which is more than chance "
+            "(p = 0.0001, paired over queries, Holm-corrected). "
+            "It reached a's best validation recall@20 in 25% of its time.",
+        ),
+    ],
+)
+def test_verdicts(rows: list[dict[str, Any]], said: str) -> None:
+    assert compare.verdict(rows, "recall@20") == said
+    assert len(compare.table(rows).splitlines()) == 1 + len(rows)
+
+
+def test_one_loss_that_does_not_fit_leaves_nothing(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(planted_file, tmp_path / "c", "--samplers", "dns,uniform", "--loss", "sampled_softmax") == 2
+    assert "log_q" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_ends_the_comparison(
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare.Curve, "on_evaluation", lambda self, evaluation: signal.raise_signal(signal.SIGINT))
+    assert run(planted_file, tmp_path / "c", "--samplers", "uniform,dns") == 130
+    assert not (tmp_path / "c" / "compare.json").exists()
