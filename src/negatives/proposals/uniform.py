@@ -11,7 +11,6 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q
 from negatives.types import Catalogue, Context, Csr
 
 
@@ -46,10 +45,10 @@ class Uniform(Proposal):
         n_items = self._size(exclude)
         owners = None if exclude is None else context.queries
         ids = draw_uniform(context.examples, k, n_items, key, queries=owners, known=exclude)
-        log_q = self.log_prob(ids, context)
         if exclude is None:
-            return ids, log_q
-        return ids, conditional_log_q(log_q, self.log_allowed(context, exclude), ids)
+            return ids, self.log_prob(ids, context)
+        log_q = -math.log(n_items) - self.log_allowed(context, exclude)
+        return ids, log_q.masked_fill_(log_q == math.inf, 0.0)[:, None].expand(ids.shape)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``-log N`` in the shape of ``ids``."""

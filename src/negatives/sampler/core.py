@@ -222,7 +222,9 @@ class Sampler(Part):
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self.proposal.draw(context, m, key, exclude=self._known())
             ok = ids >= 0
-            if not bool(ok.all()):
+            if bool(ok.all()):
+                ok = ok[:1, :1].expand(ids.shape)  # one True for all, which costs no pass to recognise
+            else:
                 self.unfilled += int((~ok).sum())
                 ids = ids.clamp(min=0)
         self._spend("draw", start)

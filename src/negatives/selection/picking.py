@@ -61,14 +61,20 @@ def everything(candidates: Candidates, weight: Tensor | None = None) -> Negative
     )
 
 
+def all_ok(ok: Tensor) -> bool:
+    """True when ``ok`` is one expanded True, which costs no pass to find out."""
+    return ok.numel() > 0 and ok.stride() == (0, 0) and bool(ok[0, 0])
+
+
 def masked(difficulty: Tensor, ok: Tensor) -> Tensor:
     """Difficulty with what is not allowed below all else."""
-    return difficulty.masked_fill(~ok, -torch.inf)
+    return difficulty if all_ok(ok) else difficulty.masked_fill(~ok, -torch.inf)
 
 
 def softmax_allowed(logits: Tensor, ok: Tensor) -> Tensor:
     """Softmax over the allowed slots ``(rows, m)``; all zero in rows where none is allowed."""
-    return torch.softmax(masked(logits, ok), dim=1).masked_fill_(~ok, 0.0)
+    chances = torch.softmax(masked(logits, ok), dim=1)
+    return chances if all_ok(ok) else chances.masked_fill_(~ok, 0.0)
 
 
 def hardest_slots(ranked: Tensor, k: int) -> Tensor:
@@ -79,7 +85,7 @@ def hardest_slots(ranked: Tensor, k: int) -> Tensor:
         k: Number of slots.
     """
     if k == 1:
-        return ranked.argmax(1, keepdim=True)
+        return ranked.max(1, keepdim=True).indices
     values, slots = ranked.topk(min(k + 1, ranked.shape[1]), dim=1)
     same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
     slots = slots[:, :k]

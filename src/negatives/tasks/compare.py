@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder, write_report
-from negatives.errors import InputError, Interrupted
+from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.evaluation import holm, interval, paired, seconds_to
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
@@ -149,8 +149,6 @@ def _tuned(
 
 
 def _trial(trained: Trained, caught: list[int]) -> float:
-    from negatives.errors import NonFiniteScores
-
     trained.loop.stop = lambda: bool(caught)
     try:
         trained.loop.run()
@@ -168,7 +166,11 @@ def _run(config: RunConfig, name: str, examples: Examples, task: Task, folder: R
     probes = Probes(examples.catalogue.counts)
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), curve]
     trained.loop.stop = lambda: bool(caught)
-    trained.loop.run()
+    try:
+        trained.loop.run()
+    except NonFiniteScores as error:
+        log.warning("%s, seed %d: %s; the best state before that is tested", name, config.seed, error)
+        trained.loop.restore_best()
     if caught:
         raise Interrupted(caught[0])
     task.complete(trained.model, examples)

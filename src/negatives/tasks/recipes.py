@@ -48,7 +48,7 @@ RECOMMEND: dict[str, dict[str, Any]] = {
         "model": {"name": "mf", "dim": 64, "similarity": "dot"},
         "sampler": "dns",
         "loss": "bpr",
-        "optimiser": {"name": "sgd", "lr": 0.2, "weight_decay": 0.01, "schedule": "linear"},
+        "optimiser": {"name": "adagrad", "lr": 0.1, "weight_decay": 0.01, "schedule": "linear"},
         "batch_size": 8192,
         "epochs": 60,
         "precision": "float32",

@@ -118,10 +118,15 @@ class Loop:
                 self._save()
             if self.interrupted:
                 break
-        if not self.interrupted and self._best_model:
-            self.engine.model.load_state_dict(self._best_model)
+        if not self.interrupted:
+            self.restore_best()
         for callback in self.callbacks:
             callback.on_end()
+
+    def restore_best(self) -> None:
+        """Put the best state so far into the model; nothing happens where nothing was evaluated."""
+        if self._best_model:
+            self.engine.model.load_state_dict(self._best_model)
 
     def state(self) -> State:
         """Everything that decides how the training goes on."""
