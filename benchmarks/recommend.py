@@ -37,6 +37,7 @@ from negatives.tasks.runner import Trained, fill, prepare, task_of
 from negatives.types import Context
 
 DIM = 64
+SGD = {"name": "sgd", "lr": 0.05, "weight_decay": 0.01}
 BATCH = 8192
 KEY = stream(0, Purpose.CANDIDATES)
 
@@ -174,7 +175,7 @@ def rates(examples: Examples, threads: int, repeats: int) -> list[Result]:
     ]
     found = []
     for name, sampler, theirs in asked:
-        trained = training(examples, "pairwise", sampler, threads)
+        trained = training(examples, "pairwise", sampler, threads, loss="bpr", optimiser=SGD)
         runs = {"ours": lambda trained=trained: epoch(trained)}
         if theirs is not None:
             runs["theirs"] = theirs

@@ -25,7 +25,8 @@ def kernel(function: Callable[..., Any], *, fast: bool = False) -> Any:
         function: The loop: arrays and numbers in, arrays out.
         fast: Allow sums to be reordered and contracted; for inner products only.
     """
-    flags = {"nogil": True, "fastmath": FAST if fast else False}
+    # A division by zero gives infinity, as in NumPy; Python's exception would keep loops from being vectorised.
+    flags = {"nogil": True, "fastmath": FAST if fast else False, "error_model": "numpy"}
     folder = cache.location()
     if folder is None:
         return compiler.njit(**flags)(function)

@@ -73,8 +73,10 @@ def _sort(place, weights, width, starts, cols, sorted_weights):
                 at[u] += 1
 
 
-def _sum_by_target(targets: Array, weights: Array, width: int, size: int, dense: Array) -> tuple[Tensor, Tensor]:
-    """Distinct ``targets`` and, for each, the weighted sum of the rows ``p // width`` of ``dense``."""
+def _sum_by_target(
+    targets: Array, weights: Array, width: int, size: int, dense: Array, rows: Array | None = None
+) -> tuple[Tensor, Tensor]:
+    """Distinct ``targets`` and, for each, the weighted sum of the rows ``rows[p // width]`` of ``dense``."""
     most = min(size, targets.size)
     distinct, starts = np.empty(most, np.int64), np.zeros(most + 1, np.int64)
     place = np.empty(targets.size, np.int32)
@@ -86,7 +88,7 @@ def _sum_by_target(targets: Array, weights: Array, width: int, size: int, dense:
     starts = starts[: n + 1]
     cols, sorted_weights = np.empty(int(starts[n]), np.int64), np.empty(int(starts[n]), np.float32)
     _sort(place, weights, width, starts, cols, sorted_weights)
-    summed = product(starts, cols, sorted_weights, dense)
+    summed = product(starts, cols if rows is None else rows[cols], sorted_weights, dense)
     return torch.from_numpy(distinct[:n].copy()), torch.from_numpy(summed)
 
 
@@ -108,7 +110,7 @@ def score_backward(
     n, k = cols.shape
     flat = cols.reshape(-1)
     per_row = product(np.arange(n + 1, dtype=np.int64) * k, flat, weights, items)
-    distinct, summed = _sum_by_target(flat, weights, max(k, 1), len(items), users[rows])
+    distinct, summed = _sum_by_target(flat, weights, max(k, 1), len(items), users, rows)
     return torch.from_numpy(per_row), distinct, summed
 
 
