@@ -272,3 +272,39 @@ def test_sizes_that_make_no_sense_are_refused() -> None:
         MatrixFactorization(QUERIES, ITEMS, 0)
     with pytest.raises(ConfigError, match="layers is -1"):
         LightGCN(known(), DIM, layers=-1)
+
+
+@pytest.mark.parametrize("name", ["history", "lightgcn", "two_tower"])
+def test_more_pairs_can_be_taken_in_without_training(name: str) -> None:
+    more = Csr.from_pairs(torch.arange(24) % QUERIES, torch.arange(24) * 5 % ITEMS, QUERIES, ITEMS)
+    makers: dict[str, Callable[[Csr], Model]] = {
+        "history": lambda sets: HistoryTower(sets, DIM, own=0.5),
+        "lightgcn": lambda sets: LightGCN(sets, DIM, "cosine", layers=2),
+        "two_tower": lambda sets: TwoTower(sets, features(), DIM),
+    }
+    model, fresh = makers[name](known()), makers[name](more)
+    fresh.load_state_dict(model.state_dict())
+    before = model.tables()[0]
+    model.extend(more)
+    assert float((model.tables()[0] - before).abs().max()) > 1e-3
+    for mine, theirs in zip(model.tables(), fresh.tables(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_the_length_of_items_counts_to_a_power(layers: int) -> None:
+    model = LightGCN(known(), DIM, "cosine", layers=layers, item_length=0.3, ranking_length=0.8)
+    plain = LightGCN(known(), DIM, "dot", layers=layers)
+    plain.load_state_dict(model.state_dict())
+    raw = plain.tables()[1][:COLD]
+    users, ranked = model.tables()
+    torch.testing.assert_close(users.norm(dim=1), torch.ones(QUERIES))
+    torch.testing.assert_close(ranked[:COLD].norm(dim=1), raw.norm(dim=1) ** 0.8)
+    torch.testing.assert_close(ranked[:COLD] / ranked[:COLD].norm(dim=1, keepdim=True), raw / raw.norm(dim=1)[:, None])
+    queries = torch.tensor([0, 3])
+    model.refresh(Context(queries, torch.tensor([0, 3]), torch.arange(2)))
+    learnt = model.encode_items(torch.arange(COLD)).detach()
+    torch.testing.assert_close(learnt.norm(dim=1), raw.norm(dim=1) ** 0.3)
+    for ids in (torch.tensor([[1, 2], [4, 0]]), torch.tensor([5, 6, 7]).expand(2, -1)):
+        expected = torch.einsum("rd,rkd->rk", users[queries], learnt[ids])
+        torch.testing.assert_close(model.score(queries, ids).detach(), expected)

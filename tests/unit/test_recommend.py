@@ -160,7 +160,11 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
     assert [path.name for path in (broken / "checkpoints").iterdir()] == [f"step-{at:012d}.safetensors"]
     assert not (broken / "metrics.json").exists()
     assert main(["evaluate", str(broken)]) == 2
-    assert train(None, broken, "--resume") == 0
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner.Bar, "on_step", lambda self, step: seen.append(step.context.step))
+        assert train(None, broken, "--resume") == 0
+    assert seen == list(range(at, 28))
     assert metrics(broken)["test"] == metrics(whole)["test"]
     assert metrics(broken)["valid"] == metrics(whole)["valid"]
     assert metrics(broken)["steps"] == metrics(whole)["steps"]
