@@ -136,8 +136,7 @@ class Sampler(Part):
             difficulty = self.difficulty.of(context, candidates, _given(scorer))
         negatives = self.select.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
         if negatives.log_q is not None and not isinstance(self.select, Softmax):
-            of_positives = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
-            negatives = replace(negatives, positive_log_q=of_positives)
+            negatives = replace(negatives, positive_log_q=self._of_positives(context))
         self.proposal.observe(context)
         self._spend("select", start)
         return negatives
@@ -229,6 +228,16 @@ class Sampler(Part):
                 ids = ids.clamp(min=0)
         self._spend("draw", start)
         return Candidates(ids, log_q, ok)
+
+    def _of_positives(self, context: Context) -> Tensor:
+        """``(rows,)``: the proposal's log-probability of the positives, on the scale of the negatives' ``log_q``.
+
+        Draws per row never give a known positive; NCE compares both under one density, so the same
+        normalisation is applied to the positive as to the negatives.
+        """
+        log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
+        known = None if self.pool is not None else self._known()
+        return log_q if known is None else log_q - self.proposal.log_allowed(context, known)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
         start = perf_counter()
