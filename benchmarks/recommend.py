@@ -147,7 +147,7 @@ def implicit_epoch(examples: Examples, threads: int) -> Callable[[], float] | No
 
 
 def lightfm_epoch(examples: Examples, threads: int) -> Callable[[], float] | None:
-    """The first pass of LightFM's WARP, its cheapest: few draws are needed yet. None where it is not installed."""
+    """One more pass of LightFM's WARP; the first, which is slower, is not counted. None where it is not installed."""
     try:
         import lightfm
         from scipy.sparse import coo_matrix
@@ -157,12 +157,8 @@ def lightfm_epoch(examples: Examples, threads: int) -> Callable[[], float] | Non
     pairs = examples.queries.int().numpy(), examples.items.int().numpy()
     shape = examples.catalogue.n_queries, examples.catalogue.n_items
     matrix = coo_matrix((torch.ones(len(pairs[0])).numpy(), pairs), shape=shape)
-
-    def run() -> float:
-        model = lightfm.LightFM(no_components=DIM, loss="warp", learning_rate=0.05, random_state=1)
-        return timed(lambda: model.fit_partial(matrix, epochs=1, num_threads=threads))()
-
-    return run
+    model = lightfm.LightFM(no_components=DIM, loss="warp", learning_rate=0.05, random_state=1)
+    return timed(lambda: model.fit_partial(matrix, epochs=1, num_threads=threads))
 
 
 def rates(examples: Examples, threads: int, repeats: int) -> list[Result]:

@@ -112,9 +112,12 @@ class TableModel(Model, ABC):
     item_table: nn.Parameter
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query are scored by a kernel that gathers nothing."""
-        if items.dim() == 1 or shared_pool(items) is not None or torch.is_grad_enabled():
+        """As :meth:`Model.score`; pairs and candidates per query are scored by a kernel that gathers nothing."""
+        pairs = items.dim() == 1
+        if shared_pool(items) is not None or torch.is_grad_enabled() or (pairs and self.similarity == "cosine"):
             return Model.score(self, queries, items)
+        if pairs:
+            return self.score(queries, items[:, None])[:, 0]
         scores = kernels.gather_scores(self.query_table, self.item_table, queries, items)
         if self.similarity == "cosine":
             scores /= self.query_table[queries].norm(dim=1, keepdim=True).clamp(min=1e-12)
