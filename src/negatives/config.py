@@ -83,6 +83,8 @@ class EvaluationConfig(Section):
 
     every: Annotated[float, Field(gt=0.0)] | None = None
     """Epochs between two evaluations."""
+    seconds: Annotated[float, Field(gt=0.0)] | None = None
+    """Seconds of training between two evaluations, in place of epochs."""
     queries: Annotated[int, Field(ge=1)] | None = None
     """Largest number of validation queries; more are sampled down."""
     k: Annotated[int, Field(ge=1)] | None = None

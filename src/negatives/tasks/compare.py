@@ -118,7 +118,9 @@ def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> Run
     )
     asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": name})
     filled = fill(asked, task, examples)
-    watched = filled.evaluation.model_copy(update={"every": (filled.epochs or 20) / EVALUATIONS, "patience": None})
+    every = (filled.epochs or 20) / EVALUATIONS
+    seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
+    watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
     return filled.model_copy(update={"evaluation": watched})
 
 
@@ -134,7 +136,7 @@ def _tuned(
         )
         epochs = max(1, round((config.epochs or 20) * TRIAL_SHARE))
         seconds = config.max_seconds * TRIAL_SHARE if config.max_seconds else None
-        watched = config.evaluation.model_copy(update={"every": float(epochs)})
+        watched = config.evaluation.model_copy(update={"every": float(epochs), "seconds": seconds})
         trial = config.model_copy(
             update={"optimiser": optimiser, "epochs": epochs, "max_seconds": seconds, "evaluation": watched}
         )
@@ -264,9 +266,9 @@ def verdict(summary: Sequence[Values], metric: str) -> str:
     if best is base:
         return f"{base['sampler']} did best: no other sampler had a higher {metric} than {base['mean']:.4f}."
     chance = (
-        f"more than chance (p = {best['p_value']:.2g}, paired over queries, Holm-corrected)"
+        f"more than chance ({_p(best['p_value'])}, paired over queries, Holm-corrected)"
         if best["p_value"] is not None and best["p_value"] < 0.05
-        else f"within chance (p = {best['p_value']:.2g})"
+        else f"within chance ({_p(best['p_value'])})"
     )
     sentence = (
         f"{best['sampler']} did best: {metric} {best['mean']:.4f} against {base['mean']:.4f} of {base['sampler']} "
@@ -278,12 +280,19 @@ def verdict(summary: Sequence[Values], metric: str) -> str:
     return sentence
 
 
+def _p(p_value: float | None) -> str:
+    """``p = 0.03``, or ``p < 1e-16`` where the number has run out."""
+    if p_value is None:
+        return "p unknown"
+    return "p < 1e-16" if p_value < 1e-16 else f"p = {p_value:.2g}"
+
+
 def table(summary: Sequence[Values]) -> str:
     """The summary as lines of text."""
     lines = [f"{'sampler':<18}{'metric':<14}{'mean':>8}  {'95 % interval':<18}{'gain':>8}{'p':>10}{'to baseline':>13}"]
     for row in summary:
         low, high = row["interval"]
-        p_value = "" if row["p_value"] is None else f"{row['p_value']:.2g}"
+        p_value = "" if row["p_value"] is None else _p(row["p_value"])[2:].removeprefix("= ")
         time = "" if row["seconds_to_baseline"] is None else f"{row['seconds_to_baseline']:.1f} s"
         lines.append(
             f"{row['sampler']:<18}{row['metric']:<14}{row['mean']:>8.4f}  {f'{low:.4f} to {high:.4f}':<18}"

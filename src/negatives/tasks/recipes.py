@@ -4,45 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+from negatives.config import merge
+
 _EVALUATION = {"every": 2.0, "queries": 10_000, "k": 20, "metric": "recall@20", "patience": 8}
+
+_DEFAULT: dict[str, Any] = {
+    "model": {
+        "name": "lightgcn",
+        "dim": 64,
+        "similarity": "cosine",
+        "layers": 2,
+        "spectral": True,
+        "ranking_length": 0.25,
+    },
+    "sampler": {"name": "softmax", "pool": 2048},
+    "loss": {"name": "sampled_softmax", "temperature": 0.1},
+    "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine", "warm_up": 0.02},
+    "batch_size": 8192,
+    "epochs": 12,
+    "precision": "bfloat16",
+    "evaluation": _EVALUATION,
+}
 
 RECOMMEND: dict[str, dict[str, Any]] = {
     # LightGCN with a corrected softmax over a pool that the batch shares.
-    "default": {
-        "model": {
-            "name": "lightgcn",
-            "dim": 64,
-            "similarity": "cosine",
-            "layers": 2,
-            "spectral": True,
-            "ranking_length": 0.25,
-        },
-        "sampler": {"name": "softmax", "pool": 2048},
-        "loss": {"name": "sampled_softmax", "temperature": 0.1},
-        "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine", "warm_up": 0.02},
-        "batch_size": 8192,
-        "epochs": 12,
-        "precision": "bfloat16",
-        "evaluation": _EVALUATION,
-    },
+    "default": _DEFAULT,
     # The same, longer and wider: the best that was found.
-    "best": {
-        "model": {
-            "name": "lightgcn",
-            "dim": 128,
-            "similarity": "cosine",
-            "layers": 2,
-            "spectral": True,
-            "ranking_length": 0.25,
+    "best": merge(
+        _DEFAULT,
+        {
+            "model": {"dim": 256},
+            "optimiser": {"lr": 0.012},
+            "epochs": 20,
+            "evaluation": {"every": 4.0},
         },
-        "sampler": {"name": "softmax", "pool": 2048},
-        "loss": {"name": "sampled_softmax", "temperature": 0.1},
-        "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine", "warm_up": 0.02},
-        "batch_size": 8192,
-        "epochs": 60,
-        "precision": "bfloat16",
-        "evaluation": _EVALUATION,
-    },
+    ),
     # Matrix factorisation with one negative per positive, for pairwise losses.
     "pairwise": {
         "model": {"name": "mf", "dim": 64, "similarity": "dot"},

@@ -163,6 +163,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         seed=config.seed,
         max_seconds=config.max_seconds,
         evaluate_every=watched.every or 1.0,
+        evaluate_seconds=watched.seconds,
         watch=metric,
         patience=watched.patience,
     )

@@ -20,7 +20,7 @@ class Step:
         context: The batch (its ``step`` and ``epoch`` say where the training is).
         negatives: What the sampler returned.
         positive: ``(rows,)`` detached scores of the positives.
-        negative: ``(rows, k)`` detached scores of the negatives.
+        negative: ``(n, k)`` detached scores of the negatives, of the first ``n`` rows at least 512 or all.
         loss: Mean loss of the batch.
         signals: What the sampler measured at this step; empty at steps where it did not measure.
         seconds: Seconds of training so far, evaluation not counted.

@@ -32,6 +32,7 @@ class Plan:
         max_seconds: Seconds of training after which to stop, evaluation not counted; schedules then follow
             whichever is nearer to its end, time or epochs.
         evaluate_every: Epochs between two evaluations; may be a fraction.
+        evaluate_seconds: Seconds of training between two evaluations, in place of epochs.
         watch: Metric that decides which state is the best.
         patience: Evaluations without a new best after which to stop; None for never.
         save_every: Seconds between two checkpoints.
@@ -43,6 +44,7 @@ class Plan:
     seed: int = 0
     max_seconds: float | None = None
     evaluate_every: float = 1.0
+    evaluate_seconds: float | None = None
     watch: str = "recall@20"
     patience: int | None = None
     save_every: float = 60.0
@@ -84,6 +86,7 @@ class Loop:
     _best_model: dict[str, Tensor] = field(default_factory=dict)
     _stale: int = 0
     _saved_at: float = 0.0
+    _evaluated_at: float = 0.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -109,8 +112,7 @@ class Loop:
                 key = stream(self.plan.seed, Purpose.SHUFFLE, epoch)
                 order, order_epoch = permutation(key, self.queries.numel()), epoch
             self._step(order, epoch)
-            last = self._done()
-            if self.steps % every == 0 or last:
+            if self._due(every) or self._done():
                 self._evaluate()
             if self.stop():
                 self.interrupted = True
@@ -152,7 +154,7 @@ class Loop:
         self.best, self.best_step, self._stale = state["best"], state["best_step"], state["stale"]
         self.best_metrics = dict(state["best_metrics"])
         self._best_model = dict(state["best_model"])
-        self._saved_at = self.seconds
+        self._saved_at = self._evaluated_at = self.seconds
         self.engine.model.load_state_dict(dict(state["model"]))
         self.engine.load_state(state["engine"])
         self.engine.seconds.update(state["engine_seconds"])
@@ -160,6 +162,11 @@ class Loop:
         self.engine.sampler.seconds.update(state["sampler_seconds"])
         for index, callback in enumerate(self.callbacks):
             callback.load_state(state["callbacks"][str(index)])
+
+    def _due(self, every: int) -> bool:
+        if self.plan.evaluate_seconds is None:
+            return self.steps % every == 0
+        return self.seconds - self._evaluated_at >= self.plan.evaluate_seconds
 
     def _done(self) -> bool:
         if self.plan.patience is not None and self._stale >= self.plan.patience:
@@ -200,6 +207,7 @@ class Loop:
                 callback.on_step(told)
 
     def _evaluate(self) -> None:
+        self._evaluated_at = self.seconds
         metrics = dict(self.evaluate())
         if not metrics:
             return  # nothing to stop by: the last state is kept
