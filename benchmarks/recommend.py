@@ -33,7 +33,7 @@ from negatives.proposals import Popularity, Uniform
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose, generator, stream
 from negatives.tasks.base import Examples
-from negatives.tasks.runner import Trained, fill, prepare, task_of
+from negatives.tasks.builder import Trained, fill, prepare, task_of
 from negatives.types import Context
 
 DIM = 64

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from negatives.cli import main
-from negatives.tasks import runner
+from negatives.tasks import runner, terminal
 from negatives.training import checkpoint
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
@@ -128,14 +128,14 @@ def test_another_seed_gives_another_run(run: Path, planted_file: Path, tmp_path:
 
 def interrupt(at: int, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send this process a signal after a step, as Ctrl-C does."""
-    usual = runner.Bar.on_step
+    usual = terminal.Bar.on_step
 
-    def on_step(self: runner.Bar, step: Step) -> None:
+    def on_step(self: terminal.Bar, step: Step) -> None:
         usual(self, step)
         if step.context.step + 1 == at:
             signal.raise_signal(number)
 
-    monkeypatch.setattr(runner.Bar, "on_step", on_step)
+    monkeypatch.setattr(terminal.Bar, "on_step", on_step)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
     assert main(["evaluate", str(broken)]) == 2
     seen: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner.Bar, "on_step", lambda self, step: seen.append(step.context.step))
+        patch.setattr(terminal.Bar, "on_step", lambda self, step: seen.append(step.context.step))
         assert train(None, broken, "--resume") == 0
     assert seen == list(range(at, 28))
     assert metrics(broken)["test"] == metrics(whole)["test"]

@@ -18,8 +18,9 @@ from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.evaluation import holm, interval, paired, seconds_to
 from negatives.tasks.base import Examples, Task
+from negatives.tasks.builder import Trained, check, fill, located, prepare, task_of
 from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
-from negatives.tasks.runner import Begin, Trained, check, fill, located, prepare, signals_caught, task_of, void
+from negatives.tasks.terminal import Begin, signals_caught
 from negatives.training.callbacks import Callback, Evaluation
 
 log = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ def _trial(trained: Trained, caught: list[int]) -> float:
 def _run(config: RunConfig, name: str, examples: Examples, task: Task, folder: RunFolder, caught: list[int]) -> Result:
     trained = prepare(config, examples, task)
     curve = Curve(trained.loop.plan.watch, [[0.0, 0.0, trained.evaluate("valid").mean[trained.loop.plan.watch]]])
-    begin = Begin(lambda: void(folder.write_toml(CONFIG, config.given())))
+    begin = Begin(lambda: folder.write_toml(CONFIG, config.given()))
     probes = Probes(examples.catalogue.counts)
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), curve]
     trained.loop.stop = lambda: bool(caught)

@@ -75,7 +75,7 @@ class Loop:
     plan: Plan
     evaluate: Evaluator
     callbacks: Sequence[Callback] = ()
-    save: Callable[[State], None] | None = None
+    save: Callable[[State], object] | None = None
     stop: Callable[[], bool] = lambda: False
     steps: int = 0
     seconds: float = 0.0

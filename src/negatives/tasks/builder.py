@@ -1,0 +1,175 @@
+"""From a configuration and data to everything a run needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives import kernels
+from negatives.config import RunConfig
+from negatives.control import build_part
+from negatives.errors import ConfigError
+from negatives.losses import registry as losses
+from negatives.models import Model
+from negatives.models import registry as models
+from negatives.registry import suggest
+from negatives.sampler import Sampler, preset, presets
+from negatives.sampler import build as build_sampler
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.registry import registry
+from negatives.tasks.run_folder import environment
+from negatives.training.engines import engine_for
+from negatives.training.loop import Loop, Plan
+from negatives.training.optimisers import StepSize
+
+
+@dataclass(slots=True)
+class Trained:
+    """A finished training, still in memory.
+
+    Args:
+        config: With every field filled.
+        task: The task.
+        examples: The data.
+        model: Holding its best state.
+        loop: For its counters.
+        sampler: For its state and times.
+        per_query: Test metrics of each query, once tested.
+    """
+
+    config: RunConfig
+    task: Task
+    examples: Examples
+    model: Model
+    loop: Loop
+    sampler: Sampler
+    per_query: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def evaluate(self, part: str) -> Scores:
+        """Metrics on ``valid`` or ``test``."""
+        return self.task.evaluate(self.model, self.examples, part, self.config)
+
+    def summary(self) -> dict[str, Any]:
+        """What metrics.json holds, but for the metrics."""
+        parts = self.sampler.seconds
+        sampling = parts["draw"] + parts["guard"] + parts["select"]
+        seconds = max(self.loop.seconds, 1e-9)
+        return {
+            "task": self.task.name,
+            "data": self.examples.name,
+            "sampler": part_name(self.config.sampler),
+            "model": part_name(self.config.model),
+            "loss": part_name(self.config.loss),
+            "seed": self.config.seed,
+            "epochs": self.loop.steps / self.loop.steps_per_epoch,
+            "steps": self.loop.steps,
+            "best_step": self.loop.best_step,
+            "train_seconds": self.loop.seconds,
+            "sampler_share": sampling / seconds,
+            "seconds": self.sampler.seconds | self.loop.engine.seconds,
+            "unfilled": self.sampler.unfilled,
+            "notes": list(self.examples.notes),
+            "environment": environment(self.config.threads),
+        }
+
+
+def task_of(config: RunConfig) -> Task:
+    """The task of a configuration."""
+    task = registry.get(config.task)()
+    assert isinstance(task, Task)
+    return task
+
+
+def part_name(spec: Any) -> str:
+    """The name of a part, ``custom`` for a composition without one."""
+    return spec if isinstance(spec, str) else str((spec or {}).get("name", "custom"))
+
+
+def check(config: RunConfig) -> None:
+    """Look up every part by its name, so that a misspelt one is told before any data is read.
+
+    Raises:
+        ConfigError: A name or parameter is not known.
+    """
+    if config.sampler is not None and (isinstance(config.sampler, str) or "name" in config.sampler):
+        build_sampler(config.sampler)
+    if config.loss is not None and (isinstance(config.loss, str) or "name" in config.loss):
+        build_part(losses, config.loss)
+    if config.model is not None and (isinstance(config.model, str) or "name" in config.model):
+        models.get(part_name(config.model))
+
+
+def located(config: RunConfig) -> RunConfig:
+    """The configuration with the whole path of its data, so that it can be repeated from any folder."""
+    return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
+
+
+def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
+    """Fill what was left out from the task's recipe that fits the data."""
+    name = task.recipe_name(config, examples)
+    recipe = dict(task.recipes()[name])
+    asked = part_name(config.sampler)
+    if config.loss is None and asked in presets and preset(asked).loss != part_name(recipe["loss"]):
+        recipe["loss"] = preset(asked).loss
+    return config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
+
+
+def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
+    """Build everything a run needs, from a filled configuration; nothing is trained yet."""
+    device = _device(config.device or "cpu")
+    threads = config.threads or kernels.threads()
+    kernels.set_threads(threads)
+    torch.set_num_threads(threads)
+    model = task.model(config, examples).to(device)
+    sampler = build_sampler(_spec(config.sampler), config.seed)
+    sampler.bind(examples.catalogue)
+    sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
+    loss = build_part(losses, _spec(config.loss))
+    choice = config.optimiser
+    engine = engine_for(
+        model,
+        sampler,
+        loss,
+        choice.name or "adam",
+        choice.weight_decay or 0.0,
+        config.precision == "bfloat16",
+    )
+    watched = config.evaluation
+    metric, metrics = watched.metric or task.metric, task.metric_names(config)
+    if metric not in metrics:
+        raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
+    plan = Plan(
+        epochs=config.epochs or 20,
+        batch_size=min(config.batch_size or 8192, max(1, examples.queries.numel())),
+        step_size=StepSize(choice.lr or 0.01, choice.schedule or "constant", choice.warm_up or 0.0),
+        seed=config.seed,
+        max_seconds=config.max_seconds,
+        evaluate_every=watched.every or 1.0,
+        evaluate_seconds=watched.seconds,
+        watch=metric,
+        patience=watched.patience,
+    )
+    loop = Loop(engine, examples.queries.to(device), examples.items.to(device), plan, dict)
+    trained = Trained(config, task, examples, model, loop, sampler)
+    if task.can_validate(examples):
+        loop.evaluate = lambda: trained.evaluate("valid").mean
+    return trained
+
+
+def _spec(spec: Any) -> Any:
+    if spec is None:
+        raise ConfigError("the configuration is not filled")
+    return spec
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("no CUDA device is available; leave device out or set device=cpu")
+    return torch.device(name)

@@ -1,0 +1,75 @@
+"""What a run shows at the terminal, and how it listens to signals."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+from negatives.training.callbacks import Callback, Evaluation, Step
+from negatives.training.loop import Loop
+
+
+class Begin(Callback):
+    """Starts the run folder after the first step, so that a faulty configuration leaves nothing behind."""
+
+    def __init__(self, write: Callable[[], object]) -> None:
+        self._write: Callable[[], object] | None = write
+
+    def on_step(self, step: Step) -> None:
+        if self._write is not None:
+            self._write()
+            self._write = None
+
+
+class Bar(Callback):
+    """A progress bar with rate and time left; silent where the output is no terminal."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._bar: Any = None
+        self._metric = ""
+
+    def on_step(self, step: Step) -> None:
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._loop.total_steps, initial=step.context.step, unit="step", disable=None, file=sys.stderr
+            )
+        self._bar.update(1)
+        if step.context.step % 20 == 0:
+            self._bar.set_description(f"loss {step.loss:.4f}{self._metric}", refresh=False)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        watch = self._loop.plan.watch
+        self._metric = f", valid {watch} {evaluation.metrics[watch]:.4f}"
+
+    def on_end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def signals_caught() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying; a second one has its usual effect."""
+    caught: list[int] = []
+    before: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        signal.signal(number, before[number])
+
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+        try:
+            before[number] = signal.signal(number, note)
+        except ValueError:  # not in the main thread
+            break
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
