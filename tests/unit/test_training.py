@@ -320,6 +320,14 @@ def test_max_seconds_ends_the_training_and_moves_progress(planted: Planted, monk
     assert trace(made).evaluations[-1].step == 5
 
 
+def test_evaluations_may_be_spaced_in_seconds(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))  # a step takes one second
+    made = make_loop(planted, "uniform", "mf", "bpr", epochs=1000, max_seconds=7.0, evaluate_seconds=2.0)
+    made.run()
+    assert [one.step for one in trace(made).evaluations] == [2, 4, 6, 7]
+
+
 def test_checkpoints_are_written_now_and_then(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count()
     monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))
