@@ -226,7 +226,7 @@ def summarise(results: Sequence[Result], samplers: Sequence[str], metric: str) -
     names = list(results[0].per_query)
     rows: list[Values] = []
     by_sampler = {name: [one for one in results if one.sampler == name] for name in samplers}
-    level = max(value for one in by_sampler[samplers[0]] for _, _, value in one.curve)
+    level = _baseline_level(by_sampler[samplers[0]])
     for measured in names:
         means = {name: _over_seeds(by_sampler[name], measured) for name in samplers}
         base = means[samplers[0]]
@@ -234,7 +234,8 @@ def summarise(results: Sequence[Result], samplers: Sequence[str], metric: str) -
         corrected = dict(zip(tests, holm([one.p_value for one in tests.values()]), strict=True))
         for name in samplers:
             mine = by_sampler[name]
-            times = [seconds_to([(s, v) for s, _, v in one.curve], level) for one in mine] if measured == metric else []
+            own = name == samplers[0]  # the baseline's time is the one to its own best
+            times = [_seconds(one, _best(one) if own else level) for one in mine] if measured == metric else []
             reached = [time for time in times if time is not None]
             rows.append(
                 {
@@ -253,6 +254,19 @@ def summarise(results: Sequence[Result], samplers: Sequence[str], metric: str) -
                 }
             )
     return rows
+
+
+def _best(run: Result) -> float:
+    return max(value for _, _, value in run.curve)
+
+
+def _baseline_level(runs: Sequence[Result]) -> float:
+    """The baseline's best validation value, averaged over its seeds."""
+    return sum(map(_best, runs)) / len(runs)
+
+
+def _seconds(run: Result, value: float) -> float | None:
+    return seconds_to([(seconds, reached) for seconds, _, reached in run.curve], value)
 
 
 def _over_seeds(runs: Sequence[Result], metric: str) -> Tensor:
