@@ -74,7 +74,7 @@ def _run(arguments: list[str]) -> int:
     except Interrupted as stop:
         return _interrupted(stop)
     except KeyboardInterrupt:
-        _fault("interrupted before training began; nothing is there to resume")
+        _fault("interrupted; no checkpoint was written")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

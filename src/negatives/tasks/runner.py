@@ -51,7 +51,8 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
     config = fill(config, task, examples)
     trained = prepare(config, examples, task)
     _train_into(folder, trained, resume)
-    finish(folder, trained, command)
+    with signals_caught():  # a trained model is tested and written before the program gives way
+        finish(folder, trained, command)
     return folder.path
 
 
