@@ -2,7 +2,7 @@
 
 from negatives.evaluation.metrics import Metrics, evaluate
 from negatives.evaluation.ranking import Ranking, rank
-from negatives.evaluation.significance import Difference, holm, interval, paired, seconds_to, sign_flip
+from negatives.evaluation.significance import Difference, holm, interval, p_text, paired, seconds_to, sign_flip
 
 __all__ = [
     "Difference",
@@ -11,6 +11,7 @@ __all__ = [
     "evaluate",
     "holm",
     "interval",
+    "p_text",
     "paired",
     "rank",
     "seconds_to",

@@ -99,4 +99,13 @@ def seconds_to(curve: Sequence[tuple[float, float]], value: float) -> float | No
     return None
 
 
-__all__ = ["Difference", "holm", "interval", "paired", "seconds_to", "sign_flip"]
+def p_text(p_value: float) -> str:
+    """``p = 0.03``, or ``p < 1e-16`` where the number has run out.
+
+    >>> p_text(0.0312), p_text(0.0)
+    ('p = 0.031', 'p < 1e-16')
+    """
+    return "p < 1e-16" if p_value < 1e-16 else f"p = {p_value:.2g}"
+
+
+__all__ = ["Difference", "holm", "interval", "p_text", "paired", "seconds_to", "sign_flip"]

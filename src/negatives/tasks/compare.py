@@ -16,7 +16,7 @@ from tqdm import tqdm
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
-from negatives.evaluation import holm, interval, paired, seconds_to
+from negatives.evaluation import holm, interval, p_text, paired, seconds_to
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.builder import Trained, check, fill, located, prepare, task_of
 from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
@@ -281,9 +281,9 @@ def verdict(summary: Sequence[Values], metric: str) -> str:
     if best is base:
         return f"{base['sampler']} did best: no other sampler had a higher {metric} than {base['mean']:.4f}."
     chance = (
-        f"more than chance ({_p(best['p_value'])}, paired over queries, Holm-corrected)"
+        f"more than chance ({p_text(best['p_value'])}, paired over queries, Holm-corrected)"
         if best["p_value"] is not None and best["p_value"] < 0.05
-        else f"within chance ({_p(best['p_value'])})"
+        else f"within chance ({p_text(best['p_value'])})"
     )
     sentence = (
         f"{best['sampler']} did best: {metric} {best['mean']:.4f} against {base['mean']:.4f} of {base['sampler']} "
@@ -295,19 +295,12 @@ def verdict(summary: Sequence[Values], metric: str) -> str:
     return sentence
 
 
-def _p(p_value: float | None) -> str:
-    """``p = 0.03``, or ``p < 1e-16`` where the number has run out."""
-    if p_value is None:
-        return "p unknown"
-    return "p < 1e-16" if p_value < 1e-16 else f"p = {p_value:.2g}"
-
-
 def table(summary: Sequence[Values]) -> str:
     """The summary as lines of text."""
     lines = [f"{'sampler':<18}{'metric':<14}{'mean':>8}  {'95 % interval':<18}{'gain':>8}{'p':>10}{'to baseline':>13}"]
     for row in summary:
         low, high = row["interval"]
-        p_value = "" if row["p_value"] is None else _p(row["p_value"])[2:].removeprefix("= ")
+        p_value = "" if row["p_value"] is None else p_text(row["p_value"])[2:].removeprefix("= ")
         time = "" if row["seconds_to_baseline"] is None else f"{row['seconds_to_baseline']:.1f} s"
         lines.append(
             f"{row['sampler']:<18}{row['metric']:<14}{row['mean']:>8.4f}  {f'{low:.4f} to {high:.4f}':<18}"

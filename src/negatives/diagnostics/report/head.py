@@ -8,6 +8,7 @@ from typing import Any
 
 from negatives.diagnostics.report.figures import COLOURS
 from negatives.diagnostics.report.runs import Loaded, Run, part_name
+from negatives.evaluation import p_text
 
 PREFERRED = ("recall@20", "ndcg@20", "mrr", "ndcg@10", "hits@10")
 CHANCE = 0.05
@@ -127,7 +128,7 @@ def verdict(loaded: Loaded, metric: str) -> str:
     base = next((row for row in rows if row["sampler"] == _baseline(loaded)), rows[0])
     if best is base:
         return f"{name} did best: no other sampler had a higher {metric} than {best['mean']:.4f}."
-    known = f"p = {p_value:.2g}" if p_value is not None else "no p-value"
+    known = p_text(p_value) if p_value is not None else "no p-value"
     chance = "more than chance" if p_value is not None and p_value < CHANCE else "no more than chance would give"
     return (
         f"{name} did best: {metric} {best['mean']:.4f} against {base['mean']:.4f} of {base['sampler']}; "
@@ -191,7 +192,7 @@ def _tested_cell(row: Mapping[str, Any] | None) -> tuple[str, str]:
         return "–", ""
     low, high = row.get("interval") or (None, None)
     parts = [f"{low:.4f} to {high:.4f}" if low is not None and high is not None else ""]
-    parts.append(f"p = {row['p_value']:.2g}" if row.get("p_value") is not None else "")
+    parts.append(p_text(row["p_value"]) if row.get("p_value") is not None else "")
     return f"{row['mean']:.4f}", " · ".join(filter(None, parts))
 
 
