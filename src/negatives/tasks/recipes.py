@@ -29,14 +29,15 @@ _DEFAULT: dict[str, Any] = {
 RECOMMEND: dict[str, dict[str, Any]] = {
     # LightGCN with a corrected softmax over a pool that the batch shares.
     "default": _DEFAULT,
-    # The same, longer and wider: the best that was found.
+    # Wider, and with a loss that weighs positives and negatives by temperatures of their own: the best that was found.
     "best": merge(
         _DEFAULT,
         {
             "model": {"dim": 256},
-            "optimiser": {"lr": 0.012},
-            "epochs": 20,
-            "evaluation": {"every": 4.0},
+            "loss": {"name": "bsl", "temperature": 0.1, "positive_temperature": 0.125},
+            "optimiser": {"lr": 0.013},
+            "epochs": 15,
+            "evaluation": {"every": 5.0},
         },
     ),
     # Matrix factorisation with one negative per positive, for pairwise losses.
