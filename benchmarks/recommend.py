@@ -131,7 +131,7 @@ def implicit_epoch(examples: Examples, threads: int) -> Callable[[], float] | No
     except ImportError:
         print("implicit is not installed; left out (pip install implicit)")
         return None
-    pairs = examples.queries.numpy(), examples.items.numpy()
+    pairs = examples.feed.queries.numpy(), examples.feed.items.numpy()
     shape = examples.catalogue.n_queries, examples.catalogue.n_items
     matrix = csr_matrix((torch.ones(len(pairs[0])).numpy(), pairs), shape=shape)
 
@@ -154,7 +154,7 @@ def lightfm_epoch(examples: Examples, threads: int) -> Callable[[], float] | Non
     except ImportError:
         print("LightFM is not installed; left out (pip install lightfm-next)")
         return None
-    pairs = examples.queries.int().numpy(), examples.items.int().numpy()
+    pairs = examples.feed.queries.int().numpy(), examples.feed.items.int().numpy()
     shape = examples.catalogue.n_queries, examples.catalogue.n_items
     matrix = coo_matrix((torch.ones(len(pairs[0])).numpy(), pairs), shape=shape)
     model = lightfm.LightFM(no_components=DIM, loss="warp", learning_rate=0.05, random_state=1)
@@ -163,7 +163,7 @@ def lightfm_epoch(examples: Examples, threads: int) -> Callable[[], float] | Non
 
 def rates(examples: Examples, threads: int, repeats: int) -> list[Result]:
     """Positives per second beside the peers."""
-    n = examples.queries.numel() / 1e6
+    n = examples.feed.queries.numel() / 1e6
     hardest = {"name": "dns", "candidates": 16}
     asked = [
         ("uniform BPR beside implicit's", "uniform", implicit_epoch(examples, threads)),
@@ -187,8 +187,8 @@ def rates(examples: Examples, threads: int, repeats: int) -> list[Result]:
 
 def batch(examples: Examples, rows: int, step: int = 0) -> Context:
     """A random batch of training pairs."""
-    at = torch.randint(0, examples.queries.numel(), (rows,), generator=generator(step))
-    return Context(examples.queries[at], examples.items[at], at, step=step)
+    at = torch.randint(0, examples.feed.queries.numel(), (rows,), generator=generator(step))
+    return Context(examples.feed.queries[at], examples.feed.items[at], at, step=step)
 
 
 def products(trained: Trained, context: Context, half: bool) -> Callable[[], object]:
@@ -271,7 +271,7 @@ def main() -> None:
     repeats = 1 if given.quick else given.repeats
     examples = load(given.data, given.quick)
     sizes = examples.catalogue
-    print(f"{examples.name}: {sizes.n_queries} users, {sizes.n_items} items, {examples.queries.numel()} pairs")
+    print(f"{examples.name}: {sizes.n_queries} users, {sizes.n_items} items, {examples.feed.queries.numel()} pairs")
     print(f"{given.threads} threads on {os.cpu_count()} processors, d={DIM}, load average {os.getloadavg()[0]:.1f}")
     parts: dict[str, Callable[[], list[Result]]] = {
         "rates": lambda: rates(examples, given.threads, repeats),

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -130,6 +130,8 @@ class RunConfig(Section):
     """Which columns are read and how the data is divided."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """When and how the validation part is evaluated."""
+    reading: Values = Field(default_factory=dict)
+    """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
 
     def given(self) -> Values:
         """The fields that are not None, nested; :func:`build` on them gives the same configuration.
@@ -153,7 +155,30 @@ class RunConfig(Section):
         return build([(label, recipe), ("the configuration", explicit)])
 
 
-SECTIONS = frozenset(("optimiser", "split", "evaluation"))
+SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading"))
+S = TypeVar("S", bound=Section)
+
+
+def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> S:
+    """A task's own section, checked.
+
+    Args:
+        kind: What keys it has and of what types.
+        values: What was given.
+        name: Name of the section, for messages.
+
+    Raises:
+        ConfigError: A key is not known or has a value of the wrong type.
+
+    >>> options(EvaluationConfig, {"querries": 5}, "evaluation")
+    Traceback (most recent call last):
+    ...
+    negatives.errors.ConfigError: evaluation: no key is called 'querries'; did you mean queries?
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, [(name, values)], kind)) from error
 
 
 def load_config(path: str | Path) -> Values:
@@ -284,19 +309,19 @@ def build(layers: Sequence[Layer]) -> RunConfig:
         raise ConfigError(_explain(error, layers)) from error
 
 
-def _explain(error: ValidationError, layers: Sequence[Layer]) -> str:
+def _explain(error: ValidationError, layers: Sequence[Layer], root: type[Section] = RunConfig) -> str:
     first = error.errors()[0]
     where = tuple(part for part in first["loc"] if isinstance(part, int) or not _is_branch(part))
     key = ".".join(str(part) for part in where)
     source = next((label for label, layer in layers if _holds(layer, where, first["input"])), "")
     prefix = f"{source}: " if source else ""
     if first["type"] == "extra_forbidden":
-        return f"{prefix}no key is called {key!r}; {suggest(str(where[-1]), _section(where[:-1]).model_fields)}"
+        return f"{prefix}no key is called {key!r}; {suggest(str(where[-1]), _section(where[:-1], root).model_fields)}"
     if first["type"] == "missing":
         return f'{key} is missing; give it as an argument, or in the file as {key} = "..."'
     fault = first["msg"].replace("Input should be", "should be").replace("Value error, ", "")
     if first["type"] == "literal_error":
-        fault = suggest(str(first["input"]), _choices(_section(where[:-1]), str(where[-1])))
+        fault = suggest(str(first["input"]), _choices(_section(where[:-1], root), str(where[-1])))
     return f"{prefix}{key} = {first['input']!r}: {fault}"
 
 
@@ -314,8 +339,8 @@ def _holds(layer: Mapping[str, Any], where: Sequence[str | int], value: Any) -> 
     return here is value or bool(here == value)
 
 
-def _section(where: Sequence[str | int]) -> type[Section]:
-    here: type[Section] = RunConfig
+def _section(where: Sequence[str | int], root: type[Section]) -> type[Section]:
+    here = root
     for part in where:
         annotation = here.model_fields[str(part)].annotation
         if isinstance(annotation, type) and issubclass(annotation, Section):
@@ -350,10 +375,12 @@ __all__ = [
     "OptimiserConfig",
     "PartSpec",
     "RunConfig",
+    "Section",
     "SplitConfig",
     "Values",
     "apply_sets",
     "build",
     "load_config",
     "merge",
+    "options",
 ]

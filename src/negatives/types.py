@@ -77,12 +77,20 @@ class Catalogue:
         n_items: Number of items that may be drawn.
         counts: ``(n_items,)`` int64, how often each item is a positive in the training part.
         known: Positives known per query, or None where there is no such table.
+        query_groups: ``(n_queries,)`` int64 group of each query (the relation of a head-relation pair, a category),
+            or None.
+        query_anchors: ``(n_queries,)`` int64 item that each query is about (the head entity, the word or node
+            itself), -1 for none; or None.
+        item_graph: Neighbours of each item in the training part, or None.
     """
 
     n_queries: int
     n_items: int
     counts: Tensor
     known: Csr | None = None
+    query_groups: Tensor | None = None
+    query_anchors: Tensor | None = None
+    item_graph: Csr | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from negatives.losses import registry as losses
 from negatives.models.factorization import MatrixFactorization
 from negatives.sampler import Sampler, build
 from negatives.training.engines import engine_for
+from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
 from negatives.types import Catalogue, Context
@@ -37,7 +38,7 @@ def fit(problem: Planted, spec: Any, *, epochs: int) -> MatrixFactorization:
     model = MatrixFactorization(problem.n_users, problem.n_items, 16, seed=1)
     engine = engine_for(model, bound(spec, problem.catalogue()), losses.build("bpr"), "adagrad", 0.0, False)
     plan = Plan(epochs=epochs, batch_size=512, step_size=StepSize(0.1), seed=3, evaluate_every=99.0, watch="none")
-    Loop(engine, problem.users, problem.items, plan, lambda: {"none": 0.0}).run()
+    Loop(engine, PairFeed(problem.users, problem.items), plan, lambda: {"none": 0.0}).run()
     return model
 
 

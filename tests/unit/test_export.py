@@ -80,13 +80,13 @@ def test_faults_are_named_and_leave_nothing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a file"):
         export(run, "parquet", run / "config.toml")
     polars.DataFrame({"kind": ["item"], "index": [0], "name": ["b"]}).write_parquet(run / "ids.parquet")
-    with pytest.raises(InputError, match="0 query names for 2 vectors"):
-        export(run, "parquet", None)
-    (run / "ids.parquet").write_text("x")
-    with pytest.raises(InputError, match="not a table of names"):
+    with pytest.raises(InputError, match="1 item names for 3 vectors"):
         export(run, "parquet", None)
     (run / "model.safetensors").write_text("x")
     with pytest.raises(InputError, match="cut short"):
+        export(run, "parquet", None)
+    (run / "ids.parquet").write_text("x")
+    with pytest.raises(InputError, match="not a table of names"):
         export(run, "parquet", None)
     assert not (run / "export").exists()
     assert set(FORMATS) == {"safetensors", "parquet", "word2vec", "faiss"}

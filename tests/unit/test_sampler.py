@@ -23,7 +23,8 @@ from negatives.proposals import Popularity, Uniform
 from negatives.sampler import Sampler, build, presets
 from negatives.selection import All, Hardest, Softmax
 from negatives.training import checkpoint
-from negatives.training.engines import RowEngine
+from negatives.training.engines.rows import RowEngine
+from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
 from negatives.types import Catalogue, Context, Csr, Negatives
@@ -240,7 +241,7 @@ def test_global_generators_are_left_alone(planted: Planted) -> None:
         sampler(name, planted.catalogue()).sample(batch(planted), model())
     engine = RowEngine(model(), sampler("sir", planted.catalogue()), losses.BPR())
     plan = Plan(epochs=0.2, batch_size=256, step_size=StepSize(0.1))
-    Loop(engine, planted.users, planted.items, plan, lambda: {"recall@20": 0.0}).run()
+    Loop(engine, PairFeed(planted.users, planted.items), plan, lambda: {"recall@20": 0.0}).run()
     assert generators() == before
 
 

@@ -20,7 +20,10 @@ from negatives.models.lightgcn import LightGCN
 from negatives.sampler import Sampler, build
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
-from negatives.training.engines import AutogradEngine, RowEngine, engine_for
+from negatives.training.engines import engine_for
+from negatives.training.engines.autograd import AutogradEngine
+from negatives.training.engines.rows import RowEngine
+from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import RowOptimiser, StepSize
 from negatives.types import Catalogue, Context, Csr, shared_pool
@@ -220,7 +223,7 @@ def make_loop(planted: Planted, preset: object, kind: str, loss: str, **plan: fl
     name = "adagrad" if kind == "mf" else "adam"
     engine = engine_for(model, bound(preset, catalogue), losses.build(loss), name, 0.0, False)
     given = {"epochs": 3, "batch_size": 512, "evaluate_every": 0.5, "seed": 9} | plan
-    made = Loop(engine, planted.users, planted.items, Plan(step_size=StepSize(0.05, "cosine"), **given), dict)  # type: ignore[arg-type]
+    made = Loop(engine, PairFeed(planted.users, planted.items), Plan(step_size=StepSize(0.05, "cosine"), **given), dict)  # type: ignore[arg-type]
     made.evaluate = lambda: {"recall@20": recall(model, planted)}
     made.callbacks = [Trace()]
     return made

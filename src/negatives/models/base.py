@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,9 @@ class Model(nn.Module, ABC):
     Raises:
         ConfigError: The similarity is not known, or ``dim`` is below 1.
     """
+
+    engine: ClassVar[str] = "autograd"
+    """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
 
     def __init__(
         self,
@@ -62,6 +66,10 @@ class Model(nn.Module, ABC):
 
         The loop calls it before each step with the batch, the evaluator with None.
         """
+
+    def penalty(self, context: Context) -> Tensor | None:
+        """A differentiable regulariser of one batch, on the scale of the mean loss; None for none."""
+        return None
 
     def extend(self, known: Csr) -> None:
         """Take in more known pairs without training, as graphs and histories can; others ignore it.
@@ -108,6 +116,7 @@ class Model(nn.Module, ABC):
 class TableModel(Model, ABC):
     """A model that is two tables of free vectors; the loop updates their rows without autograd."""
 
+    engine = "rows"
     query_table: nn.Parameter
     item_table: nn.Parameter
 

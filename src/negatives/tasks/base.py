@@ -6,13 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars
 from torch import Tensor
 
-from negatives.config import RunConfig
+from negatives.config import RunConfig, Section, options
 from negatives.models import Model
+from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
 
@@ -22,8 +23,7 @@ class Examples:
 
     Args:
         name: Name of the data.
-        queries: ``(n,)`` int64.
-        items: ``(n,)`` int64.
+        feed: Gives the positive pairs, batch by batch.
         catalogue: What samplers may know.
         canaries: Known positives that were hidden, per query.
         canary_share: Their share of all known positives.
@@ -34,8 +34,7 @@ class Examples:
     """
 
     name: str
-    queries: Tensor
-    items: Tensor
+    feed: Feed
     catalogue: Catalogue
     canaries: Csr
     canary_share: float
@@ -59,10 +58,29 @@ class Scores:
 
 
 class Task(ABC):
-    """A thin recipe: load -> model -> metrics."""
+    """A thin recipe: load -> model -> metrics.
 
-    name: str
-    metric: str
+    Attributes:
+        name: As on the command line.
+        metric: Watched where the configuration names none.
+        models: Names of the models that fit.
+        reading: Options of the task's reader, the section ``reading`` of a configuration.
+        phrases: How the demo words what a query is known to go with, and what the model answers.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    models: ClassVar[tuple[str, ...]]
+    reading: ClassVar[type[Section]] = Section
+    phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
+
+    def options(self, config: RunConfig) -> Any:
+        """The options of the task's reader, an instance of :attr:`reading`.
+
+        Raises:
+            ConfigError: One is not known or has a value of the wrong type.
+        """
+        return options(self.reading, config.reading)
 
     @abstractmethod
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
@@ -103,6 +121,11 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
         """Metrics on the part ``valid`` or ``test``."""
+
+    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
+        """What other programs may want of a trained model: kind to names ``(n,)`` and vectors ``(n, d)``."""
+        queries, items = model.tables()
+        return {"query": (examples.query_names, queries), "item": (examples.item_names, items)}
 
     @abstractmethod
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:

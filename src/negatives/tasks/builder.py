@@ -100,8 +100,13 @@ def check(config: RunConfig) -> None:
         build_sampler(config.sampler)
     if config.loss is not None and (isinstance(config.loss, str) or "name" in config.loss):
         build_part(losses, config.loss)
+    task = task_of(config)
     if config.model is not None and (isinstance(config.model, str) or "name" in config.model):
-        models.get(part_name(config.model))
+        name = part_name(config.model)
+        models.get(name)
+        if name not in task.models:
+            raise ConfigError(f"the task {task.name} has no model {name!r}; {suggest(name, task.models)}")
+    task.options(config)
 
 
 def located(config: RunConfig) -> RunConfig:
@@ -145,7 +150,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
     plan = Plan(
         epochs=config.epochs or 20,
-        batch_size=min(config.batch_size or 8192, max(1, examples.queries.numel())),
+        batch_size=min(config.batch_size or 8192, max(1, examples.feed.rows)),
         step_size=StepSize(choice.lr or 0.01, choice.schedule or "constant", choice.warm_up or 0.0),
         seed=config.seed,
         max_seconds=config.max_seconds,
@@ -154,7 +159,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         watch=metric,
         patience=watched.patience,
     )
-    loop = Loop(engine, examples.queries.to(device), examples.items.to(device), plan, dict)
+    loop = Loop(engine, examples.feed.to(device), plan, dict)
     trained = Trained(config, task, examples, model, loop, sampler)
     if task.can_validate(examples):
         loop.evaluate = lambda: trained.evaluate("valid").mean

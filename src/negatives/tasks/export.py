@@ -14,10 +14,8 @@ from torch import Tensor
 
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
-from negatives.tasks.run_folder import IDS, MODEL, RunFolder
+from negatives.tasks.run_folder import IDS, MODEL, RunFolder, plural
 from negatives.training import files
-
-KINDS = {"query": "queries", "item": "items"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Vectors:
     """Named vectors of one kind.
 
     Args:
-        kind: ``query`` or ``item``.
+        kind: ``query``, ``item`` or another that the task has.
         names: ``(n,)`` text, by id.
         table: ``(n, d)`` float32.
     """
@@ -36,7 +34,7 @@ class Vectors:
 
 
 def export(run: Path, format: str, out: Path | None) -> Path:
-    """Write the query and item vectors of a run.
+    """Write the vectors of a run.
 
     Args:
         run: A finished run's folder.
@@ -54,7 +52,8 @@ def export(run: Path, format: str, out: Path | None) -> Path:
         raise ConfigError(f"no format is called {format!r}; {suggest(format, FORMATS)}")
     folder = RunFolder(run)
     folder.check_run()
-    found = [read_vectors(folder, kind) for kind in KINDS]
+    kinds = _names(folder)["kind"].unique(maintain_order=True)
+    found = [read_vectors(folder, kind) for kind in kinds]
     target = out if out is not None else folder.path / "export"
     if target.exists() and not target.is_dir():
         raise InputError("is a file, not a folder", path=target, mend="choose another folder with --out")
@@ -70,20 +69,27 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
     """
     path = folder.path / MODEL
     tensors, _ = files.read_tensors(path)
-    if KINDS[kind] not in tensors:
-        raise InputError(f"holds no table {KINDS[kind]!r}", path=path, mend="train the run again")
-    ids = folder.path / IDS
-    if not ids.exists():
-        raise InputError("no such file", path=ids, mend="train the run to its end")
-    try:
-        rows = polars.read_parquet(ids)
-        names = rows.filter(polars.col("kind") == kind).sort("index")["name"].cast(polars.String)
-    except polars.exceptions.PolarsError as error:
-        raise InputError("not a table of names", path=ids, mend="train the run again") from error
-    table = tensors[KINDS[kind]].float()
+    if plural(kind) not in tensors:
+        raise InputError(f"holds no table {plural(kind)!r}", path=path, mend="train the run again")
+    names = _names(folder).filter(polars.col("kind") == kind).sort("index")["name"]
+    table = tensors[plural(kind)].float()
     if len(names) != table.shape[0]:
-        raise InputError(f"{len(names)} {kind} names for {table.shape[0]} vectors", path=ids, mend="train again")
+        raise InputError(
+            f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, mend="train again"
+        )
     return Vectors(kind, names, table)
+
+
+def _names(folder: RunFolder) -> polars.DataFrame:
+    path = folder.path / IDS
+    if not path.exists():
+        raise InputError("no such file", path=path, mend="train the run to its end")
+    try:
+        return polars.read_parquet(path).select(
+            polars.col("kind", "name").cast(polars.String), polars.col("index").cast(polars.Int64)
+        )
+    except polars.exceptions.PolarsError as error:
+        raise InputError("not a table of names", path=path, mend="train the run again") from error
 
 
 def _frame(vectors: Vectors) -> polars.DataFrame:
@@ -100,7 +106,7 @@ def _write_frame(frame: polars.DataFrame, path: Path) -> None:
 
 def _safetensors(found: list[Vectors], target: Path) -> None:
     """``vectors.safetensors`` with the tables, ``ids.parquet`` with kind, index and name."""
-    files.write_tensors(target / "vectors.safetensors", {KINDS[one.kind]: one.table for one in found})
+    files.write_tensors(target / "vectors.safetensors", {plural(one.kind): one.table for one in found})
     _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
 
 
@@ -118,7 +124,7 @@ def _word2vec(found: list[Vectors], target: Path) -> None:
     for one in found:
         names = list(_words(one.names))
         with (
-            files.replacing(target / f"{KINDS[one.kind]}.vec") as temporary,
+            files.replacing(target / f"{plural(one.kind)}.vec") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
             file.write(f"{one.table.shape[0]} {one.table.shape[1]}\n")
@@ -144,7 +150,7 @@ def _faiss(found: list[Vectors], target: Path) -> None:
     for one in found:
         index = faiss.IndexFlatIP(one.table.shape[1])
         index.add(one.table.contiguous().numpy())
-        files.write_bytes(target / f"{KINDS[one.kind]}.faiss", faiss.serialize_index(index).tobytes())
+        files.write_bytes(target / f"{plural(one.kind)}.faiss", faiss.serialize_index(index).tobytes())
     _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
 
 

@@ -24,6 +24,7 @@ from negatives.randomness import Purpose, permutation, stream
 from negatives.sampler import preset, presets
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes import RECOMMEND
+from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 
 PAIRWISE = ("bpr", "hinge", "logistic")
@@ -37,6 +38,8 @@ class Recommend(Task):
 
     name = "recommend"
     metric = "recall@20"
+    models = ("mf", "history", "lightgcn", "two_tower")
+    phrases = ("uses", "would also use")
 
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:
         return RECOMMEND
@@ -89,8 +92,7 @@ class Recommend(Task):
         canaries = Csr.from_pairs(data.canaries.queries, data.canaries.items, data.n_queries, data.n_items)
         return Examples(
             name=data.name,
-            queries=data.train.queries,
-            items=data.train.items,
+            feed=PairFeed(data.train.queries, data.train.items),
             catalogue=data.catalogue(),
             canaries=canaries,
             canary_share=hidden / max(1, hidden + len(data.train) + len(data.valid)),

@@ -32,6 +32,15 @@ REPORT = "report.html"
 COMPARE = "compare.json"
 
 
+def plural(kind: str) -> str:
+    """The name of a table of vectors in a run's files.
+
+    >>> plural("query"), plural("item")
+    ('queries', 'items')
+    """
+    return kind[:-1] + "ies" if kind.endswith("y") else kind + "s"
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """One run's folder. Nothing is created before the first write, so bad input leaves nothing behind.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars
@@ -10,9 +11,8 @@ import polars
 from negatives.config import RunConfig, build, load_config
 from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted
-from negatives.tasks.base import Examples
 from negatives.tasks.builder import Trained, check, fill, located, prepare, task_of
-from negatives.tasks.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder
+from negatives.tasks.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 from negatives.tasks.terminal import Bar, Begin, signals_caught
 from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
@@ -79,10 +79,10 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     trained.task.complete(trained.model, trained.examples)
     valid, test = trained.loop.best_metrics, trained.evaluate("test")
     trained.per_query = test.per_query
-    users, items = trained.model.tables()
+    vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
-    folder.write_tensors(MODEL, tensors | {"queries": users, "items": items})
-    write_ids(folder, trained.examples)
+    folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
+    write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
     whole = trained.summary() | {"test": dict(test.mean), "valid": valid, "samples": samples, "command": command}
@@ -90,10 +90,10 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     write_report([folder.path], folder.path / REPORT)
 
 
-def write_ids(folder: RunFolder, examples: Examples) -> None:
-    """Names of all queries and items."""
+def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:
+    """The names of all vectors, by kind."""
     columns = []
-    for kind, names in (("query", examples.query_names), ("item", examples.item_names)):
+    for kind, names in named.items():
         index = polars.Series("index", range(len(names)), dtype=polars.Int64)
         columns.append(polars.DataFrame({"kind": [kind] * len(names), "index": index, "name": names.cast(polars.Utf8)}))
     with replacing(folder.path / IDS) as temporary:
@@ -136,11 +136,12 @@ def evaluate(run: Path, data: str | None = None) -> dict[str, float]:
 def demo(task: str, out: Path | None = None) -> Path:
     """The task's main job on the offline dataset; prints what the model answers."""
     path = train(RunConfig(task=task), out, command=f"negatives demo {task}")
+    knows, answers = task_of(RunConfig(task=task)).phrases
     metrics = RunFolder(path).read_json(METRICS)
     for sample in metrics["samples"]:
         known = ", ".join(sample["known"][:8])
-        print(f"\n{sample['query']}  (uses {known})")
-        print("    would also use: " + ", ".join(one["item"] for one in sample["recommended"]))
+        print(f"\n{sample['query']}  ({knows} {known})")
+        print(f"    {answers}: " + ", ".join(one["item"] for one in sample["recommended"]))
     return path
 
 

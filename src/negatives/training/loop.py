@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
-from negatives.randomness import Purpose, permutation, stream
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.engines import Engine
+from negatives.training.feeds import Feed
 from negatives.training.optimisers import StepSize
 from negatives.types import Context, State
 
@@ -60,8 +59,7 @@ class Loop:
 
     Args:
         engine: Takes the steps.
-        queries: ``(n,)`` int64 queries of the training pairs.
-        items: ``(n,)`` int64 items of the training pairs.
+        feed: Gives the training pairs, batch by batch.
         plan: How long to train.
         evaluate: Metrics on the validation part; none where there is no such part.
         callbacks: Listeners.
@@ -70,8 +68,7 @@ class Loop:
     """
 
     engine: Engine
-    queries: Tensor
-    items: Tensor
+    feed: Feed
     plan: Plan
     evaluate: Evaluator
     callbacks: Sequence[Callback] = ()
@@ -90,7 +87,7 @@ class Loop:
 
     @property
     def steps_per_epoch(self) -> int:
-        return -(-self.queries.numel() // self.plan.batch_size)
+        return self.feed.steps(self.plan.batch_size)
 
     @property
     def total_steps(self) -> int:
@@ -105,13 +102,8 @@ class Loop:
     def run(self) -> None:
         """Train to the end of the plan, the patience or an interruption; then hold the best state."""
         every = max(1, round(self.steps_per_epoch * self.plan.evaluate_every))
-        order, order_epoch = torch.empty(0, dtype=torch.int64), -1
         while not self._done():
-            epoch = self.steps // self.steps_per_epoch
-            if epoch != order_epoch:
-                key = stream(self.plan.seed, Purpose.SHUFFLE, epoch)
-                order, order_epoch = permutation(key, self.queries.numel()), epoch
-            self._step(order, epoch)
+            self._step()
             if self._due(every) or self._done():
                 self._evaluate()
             if self.stop():
@@ -173,14 +165,14 @@ class Loop:
             return True
         return self.progress >= 1.0
 
-    def _step(self, order: Tensor, epoch: int) -> None:
+    def _step(self) -> None:
         start = perf_counter()
-        at = (self.steps % self.steps_per_epoch) * self.plan.batch_size
-        examples = order[at : at + self.plan.batch_size].to(self.queries.device)
+        epoch, index = divmod(self.steps, self.steps_per_epoch)
+        batch = self.feed.batch(self.plan.seed, epoch, index, self.plan.batch_size)
         context = Context(
-            queries=self.queries[examples],
-            positives=self.items[examples],
-            examples=examples,
+            queries=batch.queries,
+            positives=batch.items,
+            examples=batch.examples,
             seed=self.plan.seed,
             epoch=epoch,
             step=self.steps,

@@ -1,8 +1,7 @@
-"""How one training step changes a model: by rows for tables, by autograd for everything else."""
+"""The engine for models of two free tables: kernels update their rows without autograd."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -12,72 +11,15 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.errors import ConfigError, NonFiniteScores
-from negatives.losses.base import Loss
-from negatives.models import Model, TableModel
-from negatives.sampler import Sampler
+from negatives.errors import ConfigError
+from negatives.models import TableModel
 from negatives.sampler.core import OBSERVED_ROWS
+from negatives.training.engines.base import Engine, Outcome, finite, rows_of
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
 CELLS = 1 << 19
 """Scores of rows with a shared pool that are computed and differentiated at a time: they stay in the cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step gives back.
-
-    Args:
-        loss: Mean loss of the batch.
-        negatives: What the sampler chose.
-        positive: ``(rows,)`` detached scores of the positives.
-        negative: ``(seen, k)`` detached scores of the negatives of the first rows: of all, or of as many as
-            signals are measured on, where a shared pool's scores are streamed.
-    """
-
-    loss: float
-    negatives: Negatives
-    positive: Tensor
-    negative: Tensor
-
-
-@dataclass(slots=True)
-class Engine(ABC):
-    """Takes one training step.
-
-    Args:
-        model: What is trained.
-        sampler: Where negatives come from.
-        loss: What is minimised.
-        seconds: Time spent so far by part of the step, besides the sampler's own.
-    """
-
-    model: Model
-    sampler: Sampler
-    loss: Loss
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @abstractmethod
-    def step(self, context: Context, lr: float) -> Outcome:
-        """Sample, score, differentiate and update for one batch.
-
-        Raises:
-            NonFiniteScores: The loss is NaN or infinite.
-        """
-
-    @abstractmethod
-    def state(self) -> State:
-        """The optimiser's memory."""
-
-    @abstractmethod
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state` gave."""
-
-    def _spend(self, part: str, start: float) -> float:
-        now = perf_counter()
-        self.seconds[part] = self.seconds.get(part, 0.0) + now - start
-        return now
 
 
 @dataclass(slots=True)
@@ -128,7 +70,7 @@ class RowEngine(Engine):
             scores = torch.cat([negatives.positive_scores[:, None], negatives.scores], 1)
         start = self._spend("forward", start)
         total, *grads = self._differentiate(scores[:, 0], scores[:, 1:], negatives)
-        loss = _finite(total / context.rows, context)
+        loss = finite(total / context.rows, context)
         grad = torch.cat([grads[0][:, None], grads[1]], 1)
         start = self._spend("loss", start)
         users, items = self._queries.table, self._items.table
@@ -157,14 +99,14 @@ class RowEngine(Engine):
             if at < OBSERVED_ROWS:
                 seen.append(negative)
             start = self._spend("forward", start)
-            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, _rows_of(negatives, rows))
+            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, rows_of(negatives, rows))
             total += losses
             start = self._spend("loss", start)
             grad = grad.bfloat16() if self.half else grad
             grad_users[rows] = grad @ low_bad
             grad_bad += grad.T @ low_users[rows]
             start = self._spend("backward", start)
-        loss = _finite(total / context.rows, context)
+        loss = finite(total / context.rows, context)
         grad_good = _tangent(grad_pos[:, None] * users, good, norm_g)
         grad_users = _tangent(grad_users.addcmul_(grad_pos[:, None], good), users, norm_u)
         items = torch.cat([pool, context.positives])
@@ -175,94 +117,10 @@ class RowEngine(Engine):
         self._spend("update", start)
         return Outcome(loss, negatives, positive, torch.cat(seen))
 
-    def _differentiate(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """The summed loss, and its gradient with respect to the scores ``(rows,)`` and ``(rows, k)``."""
-        leaves = positive.detach().requires_grad_(), negative.detach().requires_grad_()
-        with torch.enable_grad():
-            loss = self.loss.rows(*leaves, negatives).sum()
-        grad_positive, grad_negative = torch.autograd.grad(loss, leaves)
-        return loss.detach(), grad_positive, grad_negative
-
     def _update(self, queries: Tensor, rows: Tensor, items: Tensor, summed: Tensor, lr: float) -> None:
         distinct, per_query = kernels.sum_rows(queries, rows, len(self._queries.table))
         self._queries.step(distinct, per_query, lr)
         self._items.step(items, summed, lr)
-
-
-@dataclass(slots=True)
-class AutogradEngine(Engine):
-    """For any module: PyTorch differentiates the mean loss, dense Adam, Adagrad or SGD updates all parameters.
-
-    Args:
-        optimiser: ``sgd``, ``adagrad`` or ``adam``.
-        weight_decay: L2 factor.
-        half: Multiply by a shared pool in bfloat16, through autocast.
-    """
-
-    optimiser: str = "adam"
-    weight_decay: float = 0.0
-    half: bool = False
-    _optimiser: torch.optim.Optimizer = field(init=False)
-
-    def __post_init__(self) -> None:
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        decay = self.weight_decay
-        if self.optimiser == "adam":
-            self._optimiser = torch.optim.Adam(parameters, lr=1e-3, weight_decay=decay, fused=True)
-        elif self.optimiser == "adagrad":
-            self._optimiser = torch.optim.Adagrad(parameters, lr=1e-2, weight_decay=decay)
-        elif self.optimiser == "sgd":
-            self._optimiser = torch.optim.SGD(parameters, lr=1e-2, weight_decay=decay)
-        else:
-            raise ConfigError(f"no optimiser is called {self.optimiser!r}; choose sgd, adagrad or adam")
-
-    def step(self, context: Context, lr: float) -> Outcome:
-        start = perf_counter()
-        for group in self._optimiser.param_groups:
-            group["lr"] = lr
-        self.model.refresh(context)
-        start = self._spend("forward", start)
-        negatives = self.sampler.sample(context, self.model)
-        start = perf_counter()
-        device = context.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.half and negatives.pool is not None):
-            positive = self.model.score(context.queries, context.positives).float()
-            negative = self.model.score(context.queries, negatives.ids).float()
-        start = self._spend("forward", start)
-        loss = self.loss(positive, negative, negatives)
-        value = _finite(loss.detach(), context)
-        start = self._spend("loss", start)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        start = self._spend("backward", start)
-        self._optimiser.step()
-        self._spend("update", start)
-        return Outcome(value, negatives, positive.detach(), negative.detach())
-
-    def state(self) -> State:
-        kept = self._optimiser.state_dict()["state"]
-        return {str(index): dict(values) for index, values in kept.items()}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        whole = self._optimiser.state_dict()
-        whole["state"] = {int(index): dict(values) for index, values in state.items()}
-        self._optimiser.load_state_dict(whole)
-
-
-def _rows_of(negatives: Negatives, rows: slice) -> Negatives:
-    """The negatives of some rows."""
-    parts = ("ids", "log_q", "ok", "weight", "scores", "positive_scores", "positive_log_q")
-    taken = (getattr(negatives, part) for part in parts)
-    return Negatives(*(None if part is None else part[rows] for part in taken))  # type: ignore[arg-type]
-
-
-def _finite(loss: Tensor, context: Context) -> float:
-    value = float(loss)
-    if value - value != 0.0:
-        raise NonFiniteScores(
-            f"the loss is {value} at step {context.step} (epoch {context.epoch}); lower the learning rate"
-        )
-    return value
 
 
 def _unit(vectors: Tensor, cosine: bool) -> tuple[Tensor, Tensor | None]:
@@ -293,7 +151,4 @@ def _cosine_backward(
     return rows, index, summed
 
 
-def engine_for(model: Model, sampler: Sampler, loss: Loss, optimiser: str, weight_decay: float, half: bool) -> Engine:
-    """The engine that fits the model."""
-    kind = RowEngine if isinstance(model, TableModel) else AutogradEngine
-    return kind(model, sampler, loss, optimiser=optimiser, weight_decay=weight_decay, half=half)
+__all__ = ["RowEngine"]

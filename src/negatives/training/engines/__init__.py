@@ -1,0 +1,35 @@
+"""How one training step changes a model; one file each, one row below. A model names the engine that it needs."""
+
+from __future__ import annotations
+
+from negatives.losses.base import Loss
+from negatives.models import Model
+from negatives.registry import Registry
+from negatives.sampler import Sampler
+from negatives.training.engines.base import Engine, Outcome
+
+registry: Registry[Engine] = Registry(
+    "engines",
+    (
+        ("autograd", "negatives.training.engines.autograd:AutogradEngine"),
+        ("rows", "negatives.training.engines.rows:RowEngine"),
+    ),
+)
+
+
+def engine_for(model: Model, sampler: Sampler, loss: Loss, optimiser: str, weight_decay: float, half: bool) -> Engine:
+    """The engine that the model asks for.
+
+    Args:
+        model: What is trained.
+        sampler: Where negatives come from.
+        loss: What is minimised.
+        optimiser: ``sgd``, ``adagrad`` or ``adam``.
+        weight_decay: L2 factor.
+        half: Multiply by a shared pool in bfloat16.
+    """
+    kind = registry.get(model.engine)
+    return kind(model, sampler, loss, optimiser=optimiser, weight_decay=weight_decay, half=half)  # type: ignore[call-arg]
+
+
+__all__ = ["Engine", "Outcome", "engine_for", "registry"]
