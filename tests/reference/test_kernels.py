@@ -151,3 +151,57 @@ def test_alias_table_holds_its_weights() -> None:
     assert held[3] == 0
     with pytest.raises(ValueError, match="not negative"):
         kernels.build_alias(torch.tensor([1.0, -1.0]))
+
+
+def stepped(users: torch.Tensor, items: torch.Tensor, queries: torch.Tensor, ids: torch.Tensor) -> list[torch.Tensor]:
+    """Both tables after two fused steps; a third of the gradients are zero, one whole row among them."""
+    grad = torch.randn(ids.shape, generator=generator(12)) * (torch.rand(ids.shape, generator=generator(13)) < 0.7)
+    grad[3] = 0.0
+    tables = [users.clone(), items.clone()]
+    kernels.sgd_pairs_(tables[0], tables[1], queries, ids, grad, 0.1)
+    kernels.sgd_pairs_(tables[0], tables[1], queries, ids, grad, 0.1, 0.5)
+    return tables
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_fused_step_is_the_sum_of_all_gradients_and_decays_what_it_touches(path: str) -> None:
+    random = generator(11)
+    users, items = torch.randn(50, 24, generator=random), torch.randn(90, 24, generator=random)
+    queries, ids = torch.randint(0, 40, (60,), generator=random), torch.randint(0, 70, (60, 3), generator=random)
+    with kernels.use("numpy"):
+        expected = stepped(users, items, queries, ids)
+    with kernels.use(path):
+        found = stepped(users, items, queries, ids)
+    for mine, theirs, start in zip(found, expected, (users, items), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+        assert torch.equal(mine[70:], start[70:])
+
+
+def test_the_fused_step_gives_the_same_bits_on_any_number_of_threads() -> None:
+    random = generator(14)
+    users, items = torch.randn(50, 40, generator=random), torch.randn(90, 40, generator=random)
+    queries, ids = torch.randint(0, 50, (9000,), generator=random), torch.randint(0, 90, (9000, 2), generator=random)
+    before, results = kernels.threads(), []
+    for n in (1, 2, 3):
+        kernels.set_threads(n)
+        results.append(stepped(users, items, queries, ids))
+    kernels.set_threads(before)
+    assert all(torch.equal(a, b) for other in results[1:] for a, b in zip(results[0], other, strict=True))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 10_000))
+def test_orders_are_the_same_on_every_path(n: int, seed: int) -> None:
+    key = stream(seed, Purpose.SHUFFLE)
+    with kernels.use("numpy"):
+        expected = kernels.shuffled(key, n)
+    assert torch.equal(kernels.shuffled(key, n), expected)
+    assert sorted(expected.tolist()) == list(range(n))
+
+
+def test_every_order_is_equally_likely() -> None:
+    counts = torch.zeros(4, 4)
+    for seed in range(4000):
+        counts[torch.arange(4), kernels.shuffled(stream(seed, Purpose.SHUFFLE), 4)] += 1
+    statistic = float(((counts - 1000) ** 2 / 1000).sum())
+    assert statistic < 32  # chi-square with 9 degrees of freedom, p < 0.0002

@@ -78,9 +78,7 @@ class Reference:
         for table in (self.model.query_table, self.model.item_table):
             assert table.grad is not None
             rows = (table.grad != 0).any(1).nonzero()[:, 0]
-            if table is self.model.query_table:
-                rows = context.queries.unique()
-            elif shared_pool(ids) is not None:
+            if table is self.model.item_table and shared_pool(ids) is not None:
                 rows = torch.cat([ids[0], context.positives]).unique()
             grad = table.grad[rows] + self.decay * table.detach()[rows]
             table.grad = torch.sparse_coo_tensor(rows[None], grad, table.shape, is_coalesced=True)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+import torch
 from torch import Tensor
 
 from negatives.kernels.alias import AliasTable, build_alias
@@ -193,6 +194,16 @@ def sum_rows(index: Tensor, values: Tensor, size: int | None = None) -> tuple[Te
     return found
 
 
+def shuffled(key: int, n: int) -> Tensor:
+    """A random order of ``0..n-1``, ``(n,)`` int64 on the CPU, by swaps (Fisher and Yates); a function of ``key``.
+
+    >>> sorted(shuffled(7, 5).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    found: Tensor = _for(torch.empty(0)).shuffled(key, n)
+    return found
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     """Product ``y = A x``, float32, of a sparse matrix ``A`` ``(n, m)`` by rows and a dense ``x`` ``(m, d)``.
 
@@ -212,6 +223,26 @@ def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay
     """``x -= lr (g + weight_decay x)`` on the distinct ``rows`` ``(u,)`` of ``table``, in place."""
     _same(grad.shape, (rows.numel(), table.shape[1]), "gradient and touched rows")
     _for(rows).sgd_rows_(table.detach(), rows, grad, lr, weight_decay)
+
+
+def sgd_pairs_(
+    query_table: Tensor,
+    item_table: Tensor,
+    queries: Tensor,
+    ids: Tensor,
+    grad: Tensor,
+    lr: float,
+    weight_decay: float = 0.0,
+) -> None:
+    """Plain gradient descent on both tables in place: :func:`score_backward`, sums and :func:`sgd_rows_` in one.
+
+    All gradients are those of the tables as they were. A row is touched where one of its slots has a gradient other
+    than zero; only touched rows decay.
+    """
+    _same(queries.numel(), ids.shape[0], "queries and rows of ids")
+    _same(grad.shape, ids.shape, "gradient and ids")
+    tables = query_table.detach(), item_table.detach()
+    _for(ids).sgd_pairs_(*tables, queries, ids, grad, lr, weight_decay)
 
 
 def adagrad_rows_(
@@ -295,7 +326,9 @@ __all__ = [
     "gather_scores",
     "score_backward",
     "set_threads",
+    "sgd_pairs_",
     "sgd_rows_",
+    "shuffled",
     "spmm",
     "sum_rows",
     "threads",

@@ -119,6 +119,14 @@ def sum_rows(index: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return distinct, torch.stack(list(sums.values())) if sums else values[:0].clone()
 
 
+def shuffled(key: int, n: int) -> Tensor:
+    order = list(range(n))
+    for i in range(n - 1, 0, -1):
+        j = mix(mix(key ^ (i * EXAMPLE_STEP & MASK64))) % (i + 1)
+        order[i], order[j] = order[j], order[i]
+    return torch.tensor(order, dtype=torch.int64)
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     out = torch.zeros(indptr.numel() - 1, dense.shape[1])
     for r in range(len(out)):
@@ -130,6 +138,16 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tens
 def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float) -> None:
     for row, g in zip(rows.tolist(), grad, strict=True):
         table[row] -= lr * (g + weight_decay * table[row])
+
+
+def sgd_pairs_(
+    query_table: Tensor, item_table: Tensor, queries: Tensor, ids: Tensor, grad: Tensor, lr: float, weight_decay: float
+) -> None:
+    per_row, items, summed = score_backward(query_table, item_table, queries, ids, grad)
+    used = (grad != 0).any(1)
+    rows, of_queries = sum_rows(queries[used], per_row[used], len(query_table))
+    sgd_rows_(query_table, rows, of_queries, lr, weight_decay)
+    sgd_rows_(item_table, items, summed, lr, weight_decay)
 
 
 def adagrad_rows_(

@@ -17,6 +17,9 @@ LEAST = 1 << 17
 SPREAD = 4
 """Chunks per thread, so that uneven rows even out."""
 
+LINE = 16
+"""float32 numbers in a cache line."""
+
 Chunk = Callable[[int, int], object]
 _state: dict[str, int] = {"threads": 0, "owner": 0}
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -80,6 +83,19 @@ def by_chunks(run: Chunk, rows: int, cost: int = 1) -> None:
         return
     chunks = min(rows, n * SPREAD)
     _run(run, [rows * i // chunks for i in range(chunks + 1)], n)
+
+
+def by_columns(run: Chunk, columns: int, cost: int = 1) -> None:
+    """Call ``run(start, stop)`` once per thread, on equal runs of whole cache lines of float32 columns.
+
+    Args:
+        run: What to do with the columns from ``start`` to ``stop``.
+        columns: Their number.
+        cost: Elementary steps per column.
+    """
+    lines = -(-columns // LINE)
+    n = max(1, min(threads(), lines, columns * max(cost, 1) // LEAST))
+    _run(run, [min(columns, LINE * (lines * i // n)) for i in range(n + 1)], n)
 
 
 def by_weight(run: Chunk, starts: Any, cost: int = 1) -> None:

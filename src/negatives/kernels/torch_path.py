@@ -201,12 +201,29 @@ def sum_rows(index: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return _by_target(index, torch.arange(index.numel(), device=index.device), ones, values)
 
 
+def shuffled(key: int, n: int) -> Tensor:
+    """Swaps follow one another, so an order is made on the CPU."""
+    from negatives.kernels.jit.order import shuffled as shuffle
+
+    return shuffle(key, n)
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     return _segments(indptr.diff(), indices.to(torch.int64), values, dense)
 
 
 def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float) -> None:
     table[rows] -= lr * (grad + weight_decay * table[rows])
+
+
+def sgd_pairs_(
+    query_table: Tensor, item_table: Tensor, queries: Tensor, ids: Tensor, grad: Tensor, lr: float, weight_decay: float
+) -> None:
+    per_row, items, summed = score_backward(query_table, item_table, queries, ids, grad)
+    used = (grad != 0).any(1)
+    rows, of_queries = sum_rows(queries[used], per_row[used], len(query_table))
+    sgd_rows_(query_table, rows, of_queries, lr, weight_decay)
+    sgd_rows_(item_table, items, summed, lr, weight_decay)
 
 
 def adagrad_rows_(

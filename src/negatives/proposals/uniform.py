@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class Uniform(Proposal):
     """
 
     n_items: int | None = None
+    _of: Csr | None = field(default=None, init=False, repr=False, compare=False)
+    _log_rest: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False, compare=False)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the number of items from the data, unless it was given."""
@@ -55,9 +57,11 @@ class Uniform(Proposal):
         return torch.full((), -math.log(self._size(None)), device=ids.device).expand(ids.shape)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
-        """``(rows,)``, ``log((N - x) / N)``."""
-        known = exclude.indptr[context.queries + 1] - exclude.indptr[context.queries]
-        return ((exclude.n_cols - known).double() / exclude.n_cols).log().float()
+        """``(rows,)``, ``log((N - x) / N)``; computed once for all queries."""
+        if self._of is not exclude:
+            self._of = exclude
+            self._log_rest = ((exclude.n_cols - exclude.lengths()).double() / exclude.n_cols).log().float()
+        return self._log_rest[context.queries]
 
     def _size(self, exclude: Csr | None) -> int:
         if not self.n_items or self.n_items < 1:

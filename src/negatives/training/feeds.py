@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from negatives.randomness import Purpose, permutation, stream
+from negatives import kernels
+from negatives.randomness import Purpose, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class PairFeed(Feed):
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
         if self._order_of != (seed, epoch):
-            self._order = permutation(stream(seed, Purpose.SHUFFLE, epoch), self.rows).to(self.queries.device)
+            self._order = kernels.shuffled(stream(seed, Purpose.SHUFFLE, epoch), self.rows).to(self.queries.device)
             self._order_of = seed, epoch
         examples = self._order[index * batch_size : (index + 1) * batch_size]
         return Batch(self.queries[examples], self.items[examples], examples)

@@ -25,7 +25,7 @@ _FILTER_MASK = np.uint64(64 * _FILTER_WORDS - 1)
 
 
 @kernel
-def _mix(z):
+def mix(z):
     z = (z ^ (z >> _30)) * _M1
     z = (z ^ (z >> _27)) * _M2
     return z ^ (z >> _31)
@@ -76,7 +76,7 @@ def _uniform(examples, n, key, queries, indptr, indices, tries, out, start, stop
     bound = np.uint64(n)
     filter_ = np.zeros(_FILTER_WORDS, np.uint64)
     for r in range(start, stop):
-        base = _mix(key ^ (np.uint64(examples[r]) * _E))
+        base = mix(key ^ (np.uint64(examples[r]) * _E))
         lo, hi = np.int64(0), np.int64(0)
         if queries.size:
             lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
@@ -84,12 +84,12 @@ def _uniform(examples, n, key, queries, indptr, indices, tries, out, start, stop
         for j in range(k):
             item = np.int64(-1)
             for t in range(tries):
-                drawn = _upper(_mix(base + np.uint64(j + k * t) * _S), bound)
+                drawn = _upper(mix(base + np.uint64(j + k * t) * _S), bound)
                 if not _refused(filter_, indices, lo, hi, drawn):
                     item = drawn
                     break
             if item < 0 and n > hi - lo:
-                h = _mix(base + np.uint64(j + k * tries) * _S)
+                h = mix(base + np.uint64(j + k * tries) * _S)
                 item = _nth_allowed(indices, lo, hi, _upper(h, np.uint64(n - (hi - lo))))
             out[r, j] = item
 
@@ -129,7 +129,7 @@ def _alias(threshold, alias, probability, examples, key, queries, indptr, indice
     filter_ = np.zeros(_FILTER_WORDS, np.uint64)
     sums = np.empty(0, np.int64)
     for r in range(start, stop):
-        base = _mix(key ^ (np.uint64(examples[r]) * _E))
+        base = mix(key ^ (np.uint64(examples[r]) * _E))
         lo, hi = np.int64(0), np.int64(0)
         total = np.int64(-1)
         if queries.size:
@@ -138,7 +138,7 @@ def _alias(threshold, alias, probability, examples, key, queries, indptr, indice
         for j in range(k):
             item = np.int64(-1)
             for t in range(tries):
-                h = _mix(base + np.uint64(j + k * t) * _S)
+                h = mix(base + np.uint64(j + k * t) * _S)
                 drawn = _upper(h, bound)
                 if (h & _LOW) >= np.uint64(threshold[drawn]):
                     drawn = np.int64(alias[drawn])
@@ -151,7 +151,7 @@ def _alias(threshold, alias, probability, examples, key, queries, indptr, indice
                         sums = np.empty(threshold.size, np.int64)
                     total = _accumulate(probability, indices, lo, hi, sums)
                 if total > 0:
-                    h = _mix(base + np.uint64(j + k * tries) * _S)
+                    h = mix(base + np.uint64(j + k * tries) * _S)
                     share = np.float64(h >> _11) * 2.0**-53
                     item = _first_above(sums, min(np.int64(share * np.float64(total)), total - 1))
             out[r, j] = item

@@ -74,12 +74,16 @@ class RowEngine(Engine):
         grad = torch.cat([grads[0][:, None], grads[1]], 1)
         start = self._spend("loss", start)
         users, items = self._queries.table, self._items.table
+        if self.optimiser == "sgd" and self.model.similarity == "dot":
+            kernels.sgd_pairs_(users, items, context.queries, ids, grad, lr, self.weight_decay)
+            self._spend("update", start)
+            return Outcome(loss, negatives, scores[:, 0], scores[:, 1:])
         if self.model.similarity == "cosine":
             rows, index, summed = _cosine_backward(users, items, context.queries, ids, scores, grad)
         else:
             rows, index, summed = kernels.score_backward(users, items, context.queries, ids, grad)
         start = self._spend("backward", start)
-        self._update(context.queries, rows, index, summed, lr)
+        self._update(context.queries, rows, (grad != 0).any(1), index, summed, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, scores[:, 0], scores[:, 1:])
 
@@ -113,11 +117,14 @@ class RowEngine(Engine):
         each = torch.cat([_tangent(grad_bad, bad, norm_b), grad_good])
         index, summed = kernels.sum_rows(items, each, len(self._items.table))
         start = self._spend("backward", start)
-        self._update(context.queries, grad_users, index, summed, lr)
+        self._update(context.queries, grad_users, grad_pos != 0, index, summed, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, positive, torch.cat(seen))
 
-    def _update(self, queries: Tensor, rows: Tensor, items: Tensor, summed: Tensor, lr: float) -> None:
+    def _update(self, queries: Tensor, rows: Tensor, used: Tensor, items: Tensor, summed: Tensor, lr: float) -> None:
+        """Move what the batch has touched; rows without a gradient, which are not ``used``, touch nothing."""
+        if not bool(used.all()):
+            queries, rows = queries[used], rows[used]
         distinct, per_query = kernels.sum_rows(queries, rows, len(self._queries.table))
         self._queries.step(distinct, per_query, lr)
         self._items.step(items, summed, lr)
