@@ -12,6 +12,7 @@ import pytest
 
 from negatives.cli import main
 from negatives.tasks import compare
+from negatives.tasks.compare import verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
 QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
@@ -78,12 +79,20 @@ def test_summary(found: dict[str, Any]) -> None:
     assert best is None or 0 < best <= rows["uniform", "recall@20"]["train_seconds"]
 
 
-def test_a_difference_within_chance_is_called_so(found: dict[str, Any], folder: Path) -> None:
-    best = max((row for row in found["summary"] if row["metric"] == "recall@20"), key=lambda row: row["mean"])
-    assert best["sampler"] == "dns"
-    assert best["p_value"] > 0.05
-    assert "dns did best: recall@20 " in found["verdict"]
-    assert "which is within chance (p = " in found["verdict"]
+@pytest.mark.parametrize(("p_value", "said"), [(0.3, "within chance (p = 0.3"), (1e-5, "more than chance (p = 1e-05")])
+def test_a_difference_is_called_what_it_is(p_value: float, said: str) -> None:
+    base = {"sampler": "uniform", "metric": "recall@20", "mean": 0.1, "gain": 0.0, "p_value": None}
+    other = base | {"sampler": "dns", "mean": 0.12, "gain": 0.2, "p_value": p_value}
+    times = [{"seconds_to_baseline": 4.0}, {"seconds_to_baseline": 1.0}]
+    told = verdict([base | times[0], other | times[1]], "recall@20")
+    assert "dns did best: recall@20 0.1200 against 0.1000 of uniform (+20.0%)" in told
+    assert said in told
+    assert "in 25% of its time" in told
+    assert verdict([base | {"mean": 0.2}, other], "recall@20").startswith("uniform did best")
+
+
+def test_the_verdict_and_the_report_are_of_this_comparison(found: dict[str, Any], folder: Path) -> None:
+    assert found["verdict"] == verdict(found["summary"], "recall@20")
     text = (folder / "report.html").read_text()
     assert "dns" in text
     assert "uniform" in text

@@ -166,3 +166,17 @@ def test_features_normalised() -> None:
     scaled = features.normalised()
     idf = 1 + torch.log(torch.tensor([4 / 2, 4 / 3]))
     assert torch.allclose(scaled.values, torch.cat([idf / idf.norm(), torch.ones(1)]))
+
+
+def test_a_random_validation_part_weighs_queries_as_the_test_part_does(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    lines = [f"{user},{item}" for user in range(2000) for item in range(50 if user % 2 else 10)]
+    path.write_text("user,item\n" + "\n".join(lines))
+    data = load_pairs(path, split="random", test=0.2, valid=0.05, canaries=0)
+    test, valid = (torch.bincount(data.part(part).queries, minlength=2000) for part in ("test", "valid"))
+    assert abs(len(data.valid) / 48_000 - 0.05) < 0.008
+    light = torch.tensor([int(name) % 2 == 0 for name in data.query_names])
+    assert abs(float((valid[light] > 0).float().mean() - (valid[~light] > 0).float().mean())) < 0.1
+    for kind in (light, ~light):
+        ratio = valid[kind & (valid > 0)].float().mean() / test[kind].float().mean()
+        assert 0.6 < float(ratio) < 1.1  # as many right answers per evaluated query as the test part has

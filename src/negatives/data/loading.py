@@ -20,6 +20,8 @@ from negatives.errors import InputError
 from negatives.randomness import Purpose, stream
 
 VALID_CAP = 20_000
+MOST_OF_A_QUERY = 0.3
+"""Largest share of a query's pairs that the validation part takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def _divide(numbered: Numbered, split: str, shares: Shares, seed: int, notes: li
         held = _hold_back(train, n_items, split, shares.test, stream(seed, Purpose.SPLIT))
         parts["test"], train = train.pick(held), train.pick(~held)
     if "valid" not in parts:
-        held = _hold_valid(train, n_items, split, shares.valid, stream(seed, Purpose.SPLIT, 1))
+        tested = len(parts["test"]) / max(1, len(parts["test"]) + len(train))
+        held = _hold_valid(train, n_items, split, shares.valid, tested, stream(seed, Purpose.SPLIT, 1))
         parts["valid"], train = train.pick(held), train.pick(~held)
     held = splits.random_share(train, shares.canaries, stream(seed, Purpose.CANARIES))
     parts["canaries"], parts["train"] = train.pick(held), train.pick(~held)
@@ -150,8 +153,17 @@ def _hold_back(pairs: Pairs, n_items: int, split: str, share: float, key: int) -
     return splits.random_share(pairs, share, key)
 
 
-def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, key: int) -> Tensor:
-    """Like the test part, but every query keeps a pair and there are about ``VALID_CAP`` pairs at most."""
+def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, tested: float, key: int) -> Tensor:
+    """Like the test part, but every query keeps a pair and there are about ``VALID_CAP`` pairs at most.
+
+    Args:
+        pairs: What may be held back.
+        n_items: Number of items.
+        split: How the test part was chosen.
+        share: Share of the pairs to hold back.
+        tested: Share of all pairs that became the test part.
+        key: Random stream.
+    """
     if share == 0 or len(pairs) == 0:
         return torch.zeros(len(pairs), dtype=torch.bool)
     if split == "leave_last_out":
@@ -160,6 +172,10 @@ def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, key: int) 
     share = min(share, VALID_CAP / len(pairs))
     if split == "cold_items":
         return splits.cold_share(pairs, n_items, share, key, keep_queries=True)
+    if split in ("given", "random"):
+        held = splits.share_of_some(pairs, share, min(tested, MOST_OF_A_QUERY), key)
+        if bool(held.any()):
+            return held
     return splits.random_share(pairs, share, key)
 
 

@@ -46,9 +46,19 @@ def random_share(pairs: Pairs, share: float, key: int) -> Tensor:
     return rank < torch.minimum(want, size - 1)
 
 
-def _per_query(pairs: Pairs, key: int) -> Tensor:
+def share_of_some(pairs: Pairs, share: float, part: float, key: int) -> Tensor:
+    """The share ``part`` of the pairs of some queries, so many that the share ``share`` of all pairs is held back.
+
+    A mean over these queries weighs them as a test part does that takes ``part`` of every query's pairs. Were
+    ``share`` taken of all queries, those with many pairs would stand for the rest.
+    """
+    held = random_share(pairs, max(share, part), key)
+    return held & (_per_query(pairs, key, 2) < share / max(share, part)) if share > 0 else held & False
+
+
+def _per_query(pairs: Pairs, key: int, slot: int = 1) -> Tensor:
     """One uniform number for each query, given to all its pairs, ``(n,)`` float64."""
-    return uniforms(key, torch.arange(int(pairs.queries.max()) + 1), 1)[pairs.queries]
+    return uniforms(key, torch.arange(int(pairs.queries.max()) + 1), slot)[pairs.queries]
 
 
 def last_of_each(pairs: Pairs, share: float, key: int) -> Tensor:
