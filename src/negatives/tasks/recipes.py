@@ -15,7 +15,7 @@ _DEFAULT: dict[str, Any] = {
         "similarity": "cosine",
         "layers": 2,
         "spectral": True,
-        "ranking_length": 0.15,
+        "ranking_length": 0.25,
     },
     "sampler": {"name": "softmax", "pool": 2048},
     "loss": {"name": "sampled_softmax", "temperature": 0.1},
