@@ -1,0 +1,229 @@
+"""Load a graph from a file, a folder or the offline data, and divide its edges into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from negatives.data.edges import EdgeData, joined, without_self
+from negatives.data.encode import codes_of, contains, names_of
+from negatives.data.pairs import Pairs, SparseFeatures
+from negatives.data.readers.blocks import COMPRESSIONS
+from negatives.data.readers.edges import EdgeTable, read_edges
+from negatives.data.readers.folder import part_of
+from negatives.data.readers.node_features import read_node_features
+from negatives.errors import ConfigError, InputError
+from negatives.randomness import Purpose, permutation, stream
+
+SPLITS = ("auto", "given", "random")
+ENDINGS = (".txt", ".csv", ".tsv", ".edges", ".edgelist", ".el", ".dat", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How to read and divide a graph.
+
+    Args:
+        split: ``random``, ``given`` (files train and test), or ``auto``: given where there is a test file.
+        test: Share of the edges held back for the test.
+        valid: Share of the rest held back to stop training.
+        canaries: Share of the rest hidden to estimate false negatives.
+        seed: Seed of the division.
+        directed: Whether an edge has a direction.
+        source: Name of the column with the first node; guessed when left out.
+        target: Name of the column with the second node; guessed when left out.
+    """
+
+    split: str = "auto"
+    test: float = 0.10
+    valid: float = 0.05 / 0.90
+    canaries: float = 0.005
+    seed: int = 0
+    directed: bool = False
+    source: str | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ConfigError(f"a graph has no split {self.split!r}; choose one of: {', '.join(SPLITS)}")
+        for name in ("test", "valid", "canaries"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"split.{name} is {getattr(self, name)}; a share lies between 0 and 1")
+
+
+@dataclass(slots=True)
+class _Numbered:
+    """Edges of each file over one numbering."""
+
+    parts: dict[str, Pairs]
+    names: pl.Series
+    notes: list[str] = field(default_factory=list)
+
+
+def load_edges(path: Path | None, reading: Reading | None = None, cache: bool = True) -> EdgeData:
+    """Read a graph and divide its edges into train, valid, test and canaries.
+
+    Args:
+        path: A file of edges; a folder with ``edges.*`` and perhaps ``features.*``, or with train, valid and test;
+            None for the imports between the modules of the standard library.
+        reading: How.
+        cache: Keep what was mined from the standard library in the user's cache folder.
+
+    Raises:
+        InputError: The data cannot be used; names file and line.
+        ConfigError: The split or a share is not known.
+    """
+    reading = reading or Reading()
+    if path is None:
+        from negatives.data.stdlib_imports import module_imports
+
+        mined = module_imports(cache=cache)
+        features: SparseFeatures | None = mined.features
+        parts, loops, duplicates = without_self(mined.sources, mined.targets, reading.directed, len(mined.names))
+        numbered = _Numbered({"train": parts}, mined.names, [*mined.notes, *_skipped("imports", loops, duplicates)])
+        name = "stdlib"
+    else:
+        files, feature_file = find_files(path)
+        tables = {part: read_edges(file, reading.source, reading.target) for part, file in files.items()}
+        features = None if feature_file is None else read_node_features(feature_file)
+        numbered = _number(tables, features, feature_file, reading.directed)
+        name = path.name.split(".")[0]
+    divided = _divide(numbered, reading, path)
+    _check(divided, path)
+    notes = [*numbered.notes, _summary(divided, len(numbered.names), features, reading.directed)]
+    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes))
+
+
+def find_files(path: Path) -> tuple[dict[str, Path], Path | None]:
+    """Files of edges by part, ``train`` always among them, and the file of features or None.
+
+    Raises:
+        InputError: There is no file of edges, or one cannot tell which.
+    """
+    if not path.exists():
+        raise InputError("no such file", path=path, mend="check the path")
+    if not path.is_dir():
+        return {"train": path}, None
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and _usable(file)]
+    features = [file for file in files if file.name.lower().startswith("features")]
+    rest = [file for file in files if file not in features]
+    if len(features) > 1:
+        names = " and ".join(file.name for file in features)
+        raise InputError(f"{names} both look like features", path=path, mend="keep one")
+    parts = {part: file for file in rest if (part := part_of(file)) is not None}
+    edges = [file for file in rest if file.name.lower().startswith("edges")] or rest
+    chosen = parts if "train" in parts else dict(zip(("train",), edges, strict=False))
+    if not chosen or ("train" not in parts and len(edges) > 1):
+        mend = "name a file, or call it edges.txt (or train.txt and test.txt), and its features features.txt"
+        raise InputError("the folder has no file of edges", path=path, mend=mend)
+    return chosen, features[0] if features else None
+
+
+def _usable(file: Path) -> bool:
+    if file.name.startswith(".") or file.stem.lower() in ("readme", "license", "licence"):
+        return False
+    suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() not in COMPRESSIONS]
+    return (suffixes[-1] if suffixes else "") in ENDINGS
+
+
+def _number(
+    tables: Mapping[str, EdgeTable], features: SparseFeatures | None, feature_file: Path | None, directed: bool
+) -> _Numbered:
+    """One numbering of the nodes of all files: by their features if there are any, else sorted."""
+    columns = [column for table in tables.values() for column in (table.sources, table.targets)]
+    if features is None:
+        names = names_of(columns)
+    else:
+        for table in tables.values():
+            _fit_features(table, features.n_rows, feature_file)
+        names = pl.Series(range(features.n_rows), dtype=pl.Int64)
+    parts, notes = {}, [note for table in tables.values() for note in table.notes]
+    for part, table in tables.items():
+        ends = [torch.from_numpy(codes_of(column, names).copy()) for column in (table.sources, table.targets)]
+        parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
+        notes += _skipped(table.path.name, loops, duplicates)
+        if len(parts[part]) == 0:
+            raise InputError("every edge is a self-loop", path=table.path, line=1, mend="give edges between nodes")
+    return _Numbered(parts, names.cast(pl.String), notes)
+
+
+def _fit_features(table: EdgeTable, rows: int, feature_file: Path | None) -> None:
+    if table.sources.dtype != pl.Int64:
+        at = next(i for i, pair in enumerate(zip(table.sources, table.targets, strict=True))
+                  if not all(name.isdigit() for name in pair))  # fmt: skip
+        fault = "a node is not a whole number, so it has no row of features"
+    else:
+        beyond = (table.sources >= rows) | (table.targets >= rows)
+        if not bool(beyond.any()):
+            return
+        at = int(beyond.arg_true()[0])
+        fault = f"the node {max(table.sources[at], table.targets[at])} has no row among {rows:,} rows of features"
+    mend = f"number nodes from 0 in the order of {feature_file.name if feature_file else 'the features'}"
+    raise InputError(fault, path=table.path, line=int(table.lines[at]), mend=mend)
+
+
+def _skipped(name: str, loops: int, duplicates: int) -> list[str]:
+    notes = [f"{name}: {loops:,} self-loops dropped"] if loops else []
+    return notes + ([f"{name}: {duplicates:,} duplicate edges dropped"] if duplicates else [])
+
+
+def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[Pairs, Pairs, Pairs, Pairs]:
+    """Train, valid, test, canaries."""
+    given = "test" in numbered.parts and reading.split != "random"
+    if reading.split == "given" and not given:
+        raise InputError("there is no test file", path=path, mend="add test.txt, or use --set split.kind=random")
+    train, test, valid = numbered.parts["train"], None, None
+    if given:
+        test = _unseen(numbered, "test", [train])
+        if "valid" in numbered.parts:
+            valid = _unseen(numbered, "valid", [train, test])
+    else:
+        train = joined(list(numbered.parts.values()))
+        test, train = _hold_back(train, reading.test, stream(reading.seed, Purpose.SPLIT))
+    if valid is None:
+        valid, train = _hold_back(train, reading.valid, stream(reading.seed, Purpose.SPLIT, 1))
+    canaries, train = _hold_back(train, reading.canaries, stream(reading.seed, Purpose.CANARIES))
+    numbered.notes.append(f"split: {'given' if given else 'random'}")
+    return train, valid, test, canaries
+
+
+def _unseen(numbered: _Numbered, part: str, others: list[Pairs]) -> Pairs:
+    """The edges of a part that stand in no other."""
+    pairs, n = numbered.parts[part], len(numbered.names)
+    for other in others:
+        seen = contains(pairs, other, n)
+        if bool(seen.any()):
+            numbered.notes.append(f"{part}: {int(seen.sum()):,} edges dropped, they stand in another part too")
+        pairs = pairs.pick(~seen)
+    return pairs
+
+
+def _hold_back(pairs: Pairs, share: float, key: int) -> tuple[Pairs, Pairs]:
+    order = permutation(key, len(pairs))
+    held = torch.zeros(len(pairs), dtype=torch.bool)
+    held[order[: round(len(pairs) * share)]] = True
+    return pairs.pick(held), pairs.pick(~held)
+
+
+def _check(parts: tuple[Pairs, Pairs, Pairs, Pairs], path: Path | None) -> None:
+    if len(parts[0]) == 0:
+        raise InputError("the split leaves no edge to train on", path=path, mend="lower split.test and split.valid")
+    if len(parts[2]) == 0:
+        raise InputError("no edge is left for the test", path=path, mend="give more edges, or a larger split.test")
+
+
+def _summary(
+    parts: tuple[Pairs, Pairs, Pairs, Pairs], n_nodes: int, features: SparseFeatures | None, directed: bool
+) -> str:
+    sizes = ", ".join(
+        f"{name} {len(part):,}" for name, part in zip(("train", "valid", "test", "canaries"), parts, strict=True)
+    )
+    content = "without features" if features is None else f"{features.n_cols:,} features"
+    return f"{n_nodes:,} nodes, {content}; {'directed' if directed else 'undirected'} edges: {sizes}"
+
+
+__all__ = ["Reading", "find_files", "load_edges"]
