@@ -1,0 +1,243 @@
+"""Link prediction: held-back edges against node pairs that are no edges, random ones and hard ones.
+
+Random non-edges flatter: most lie far apart, where any model knows them. Hard ones are the non-neighbours of an end
+that random walks from it visit most, after HeaRT (Li et al., 2023, "Evaluating graph neural networks for link
+prediction"). It differs from HeaRT in that one measure, personalised PageRank of two and three steps, chooses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from negatives import kernels
+from negatives.errors import InputError, NonFiniteScores
+from negatives.evaluation.metrics import Metrics
+from negatives.randomness import Purpose, integers, permutation, stream
+from negatives.types import Csr
+
+CELLS = 1 << 25
+"""Numbers of the walk distribution that are held at a time."""
+RESTART = 0.15
+"""Chance that PageRank's walk goes back to where it began."""
+HOPS = (2, 3)
+"""Steps that count; one step leads to known neighbours only."""
+ENUMERATED = 1 << 22
+"""Node pairs up to which all non-edges are listed, instead of drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTest:
+    """What a model is asked about the held-back edges; the same for every model and sampler.
+
+    Args:
+        sources: ``(n,)`` int64, first node of each edge.
+        targets: ``(n,)`` int64, second node.
+        other_sources: ``(m,)`` int64, first node of random non-edges.
+        other_targets: ``(m,)`` int64, second node.
+        random: ``(n, 2 h)`` int32 nodes that make an edge wrong: the first ``h`` in place of the target, the others
+            in place of the source; -1 for none.
+        hard: ``(n, 2 h)`` int32, the same with nodes nearby.
+    """
+
+    sources: Tensor
+    targets: Tensor
+    other_sources: Tensor
+    other_targets: Tensor
+    random: Tensor
+    hard: Tensor
+
+
+def link_test(
+    sources: Tensor, targets: Tensor, graph: Csr, successors: Csr, predecessors: Csr, *, wrong: int, seed: int
+) -> LinkTest:
+    """Fix the questions.
+
+    Args:
+        sources: ``(n,)`` int64 ends of the held-back edges.
+        targets: ``(n,)`` int64, the other ends.
+        graph: Training neighbours in both directions; nearness follows it.
+        successors: What is no wrong target of a node: its neighbours in any part, and itself.
+        predecessors: What is no wrong source; the same sets where edges have no direction.
+        wrong: Wrong nodes for each edge and kind, half for each end.
+        seed: Seed of the random ones.
+
+    Raises:
+        InputError: Every pair of nodes is an edge.
+    """
+    n, half = sources.numel(), max(1, wrong // 2)
+    key = stream(seed, Purpose.PROBES)
+    rows = torch.arange(n)
+    random = torch.cat([
+        kernels.draw_uniform(rows, half, successors.n_cols, key, queries=sources, known=successors),
+        kernels.draw_uniform(rows + n, half, predecessors.n_cols, key, queries=targets, known=predecessors),
+    ], 1)  # fmt: skip
+    spare = torch.cat([
+        kernels.draw_uniform(rows + 2 * n, half, successors.n_cols, key, queries=sources, known=successors),
+        kernels.draw_uniform(rows + 3 * n, half, predecessors.n_cols, key, queries=targets, known=predecessors),
+    ], 1)  # fmt: skip
+    near = torch.cat([nearest(graph, sources, half, successors), nearest(graph, targets, half, predecessors)], 1)
+    others = non_edges(successors, n, stream(seed, Purpose.PROBES, 1))
+    return LinkTest(sources, targets, *others, random.int(), torch.where(near >= 0, near, spare).int())
+
+
+def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr) -> Tensor:
+    """The ``k`` nodes ``(n, k)`` that walks of :data:`HOPS` steps reach most, best first; -1 where fewer are reached.
+
+    ``s = sum_l (1 - a)^l (P^l)[node]`` with ``P = D^-1 A`` and restart chance ``a``.
+
+    Args:
+        graph: Neighbours in both directions.
+        nodes: ``(n,)`` int64 where the walks begin.
+        k: How many.
+        exclude: Nodes that do not count, per starting node.
+    """
+    degrees = graph.lengths()
+    values = (1.0 / degrees.double()).float()[graph.indices.long()]
+    distinct, place = torch.unique(nodes, return_inverse=True)
+    found = torch.full((distinct.numel(), k), -1, dtype=torch.int64)
+    step = max(1, CELLS // graph.n_rows)
+    for start in range(0, distinct.numel(), step):
+        some = distinct[start : start + step]
+        mass = torch.zeros(graph.n_rows, some.numel())
+        mass[some, torch.arange(some.numel())] = 1.0
+        total = torch.zeros_like(mass)
+        for hop in range(1, max(HOPS) + 1):
+            mass = kernels.spmm(graph.indptr, graph.indices, values, mass)
+            if hop in HOPS:
+                total += (1 - RESTART) ** hop * mass
+        total = total.T.contiguous()
+        total[total <= 0] = -torch.inf
+        found[start : start + step] = kernels.top_k(total, min(k, graph.n_rows), exclude=exclude, queries=some)[0]
+    return found[place]
+
+
+def non_edges(known: Csr, count: int, key: int) -> tuple[Tensor, Tensor]:
+    """``count`` distinct ordered pairs of nodes that are no edge, each ``(count,)``; fewer where fewer exist.
+
+    Args:
+        known: Neighbours of each node and itself.
+        count: How many.
+        key: Random stream.
+
+    Raises:
+        InputError: Every pair of nodes is an edge.
+    """
+    n = known.n_rows
+    if n * n <= ENUMERATED:
+        free = torch.ones(n * n, dtype=torch.bool)
+        rows = torch.repeat_interleave(torch.arange(n), known.lengths())
+        free[rows * n + known.indices.long()] = False
+        codes = free.nonzero()[:, 0]
+        codes = codes[permutation(key, codes.numel())[:count]]
+    else:
+        tried = torch.arange(2 * count + 64)
+        ends = integers(key, tried, 0, n), integers(key, tried, 1, n)
+        fine = ~kernels.contains(known, ends[0], ends[1][:, None])[:, 0]
+        codes = _first_of_each((ends[0] * n + ends[1])[fine])[:count]
+    if codes.numel() == 0:
+        raise InputError("every pair of nodes is an edge, so there is nothing to tell apart", mend="give another graph")
+    return codes // n, codes % n
+
+
+def _first_of_each(codes: Tensor) -> Tensor:
+    """Distinct codes in order of first use."""
+    distinct, place = torch.unique(codes, return_inverse=True)
+    first = torch.full((distinct.numel(),), codes.numel()).scatter_reduce_(
+        0, place, torch.arange(codes.numel()), "amin"
+    )
+    return codes[first.sort().values]
+
+
+def link_scores(
+    queries: Tensor, items: Tensor, nodes: Tensor, others: Tensor, *, directed: bool, reverse: bool = False
+) -> Tensor:
+    """Scores ``(n, k)`` of the edges from ``nodes`` ``(n,)`` to ``others`` ``(n, k)``.
+
+    ``s(u, v) = <q_u, i_v>``; without directions the mean of both.
+
+    Args:
+        queries: ``(n_nodes, d)`` vectors of sources.
+        items: ``(n_nodes, d)`` vectors of targets.
+        nodes: One end.
+        others: The other ends.
+        directed: Whether an edge has a direction.
+        reverse: The edges lead from ``others`` to ``nodes``.
+    """
+    near, far = (items, queries) if reverse else (queries, items)
+    scores = kernels.gather_scores(near, far, nodes, others)
+    if directed or queries.data_ptr() == items.data_ptr():
+        return scores
+    return scores.add_(kernels.gather_scores(far, near, nodes, others)).mul_(0.5)
+
+
+def evaluate_links(test: LinkTest, queries: Tensor, items: Tensor, *, directed: bool, k: int = 10) -> Metrics:
+    """``auc`` and ``ap`` against random non-edges; ``mrr`` and ``hits@k`` against random and, ``:hard``, near ones.
+
+    Every metric is the mean of one value per held-back edge. Ties count one half.
+
+    Args:
+        test: The questions.
+        queries: ``(n_nodes, d)`` float32 vectors of sources.
+        items: ``(n_nodes, d)`` float32 vectors of targets.
+        directed: Whether an edge has a direction.
+        k: Length of the list for hits.
+
+    Raises:
+        NonFiniteScores: An embedding holds NaN or infinity.
+    """
+    if not bool(torch.isfinite(queries.sum() + items.sum())):
+        raise NonFiniteScores("the node embeddings hold NaN or infinity; lower the learning rate")
+    if torch.equal(queries, items):
+        items = queries
+    right = link_scores(queries, items, test.sources, test.targets[:, None], directed=directed)[:, 0]
+    wrong = link_scores(queries, items, test.other_sources, test.other_targets[:, None], directed=directed)[:, 0]
+    found = {"auc": above(right, wrong), "ap": precision_at_each(right, wrong)}
+    for name, candidates in (("", test.random), (":hard", test.hard)):
+        ranks = _ranks(test, candidates, right, queries, items, directed)
+        found[f"mrr{name}"], found[f"hits@{k}{name}"] = 1.0 / ranks, (ranks <= k).double()
+    return Metrics({name: float(values.mean()) for name, values in found.items()}, found)
+
+
+def metric_names(k: int) -> list[str]:
+    """What :func:`evaluate_links` gives."""
+    return ["auc", "ap", "mrr", f"hits@{k}", "mrr:hard", f"hits@{k}:hard"]
+
+
+def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, queries: Tensor, items: Tensor, directed: bool) -> Tensor:
+    """``(n,)`` float64 rank of each edge among its wrong ones, counted from one."""
+    half, ids = candidates.shape[1] // 2, candidates.long().clamp(min=0)
+    scores = torch.cat([
+        link_scores(queries, items, test.sources, ids[:, :half], directed=directed),
+        link_scores(queries, items, test.targets, ids[:, half:], directed=directed, reverse=True),
+    ], 1)  # fmt: skip
+    real = candidates >= 0
+    above_it, same = (scores > right[:, None]) & real, (scores == right[:, None]) & real
+    return 1.0 + above_it.sum(1).double() + 0.5 * same.sum(1).double()
+
+
+def above(right: Tensor, wrong: Tensor) -> Tensor:
+    """Share of ``wrong`` ``(m,)`` below each of ``right`` ``(n,)``, ties by half; their mean is the area under the ROC.
+
+    >>> above(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0])).tolist()
+    [0.25, 1.0]
+    """
+    ordered = wrong.sort().values
+    below = torch.searchsorted(ordered, right), torch.searchsorted(ordered, right, right=True)
+    return (below[0] + below[1]).double() / (2 * wrong.numel())
+
+
+def precision_at_each(right: Tensor, wrong: Tensor) -> Tensor:
+    """Precision ``(n,)`` of the list that ends with each of ``right``; their mean is the average precision.
+
+    >>> precision_at_each(torch.tensor([3.0, 1.0]), torch.tensor([2.0])).tolist()
+    [1.0, 0.6666666666666666]
+    """
+    good = right.numel() - torch.searchsorted(right.sort().values, right)
+    bad = wrong.numel() - torch.searchsorted(wrong.sort().values, right)
+    return good.double() / (good + bad).double()
+
+
+__all__ = ["LinkTest", "evaluate_links", "link_scores", "link_test", "metric_names", "nearest", "non_edges"]
