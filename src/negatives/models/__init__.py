@@ -12,6 +12,15 @@ registry: Registry[Model] = Registry(
         ("history", "negatives.models.history:HistoryTower"),
         ("lightgcn", "negatives.models.lightgcn:LightGCN"),
         ("two_tower", "negatives.models.two_tower:TwoTower"),
+        ("transe", "negatives.models.knowledge.transe:TransE"),
+        ("distmult", "negatives.models.knowledge.distmult:DistMult"),
+        ("complex", "negatives.models.knowledge.complex:ComplEx"),
+        ("rotate", "negatives.models.knowledge.rotate:RotatE"),
+        ("gcn", "negatives.models.graph.gcn:Gcn"),
+        ("sage", "negatives.models.graph.sage:GraphSage"),
+        ("propagation", "negatives.models.graph.propagation:NodePropagation"),
+        ("node2vec", "negatives.models.graph.vectors:NodeVectors"),
+        ("line", "negatives.models.graph.line:Line"),
     ),
 )
 
