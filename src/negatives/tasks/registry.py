@@ -2,6 +2,12 @@
 
 from negatives.registry import Registry
 
-registry: Registry[object] = Registry("tasks", (("recommend", "negatives.tasks.recommend:Recommend"),))
+registry: Registry[object] = Registry(
+    "tasks",
+    (
+        ("recommend", "negatives.tasks.recommend:Recommend"),
+        ("graph", "negatives.tasks.graph:Graph"),
+    ),
+)
 
 __all__ = ["registry"]

@@ -1,0 +1,235 @@
+"""Link prediction: the query is a node, the item is a node that it may be linked to.
+
+Graph networks learn from the nodes' features and neighbours; free vectors learn from walks, or are smoothed over the
+graph. The test asks which of two pairs is an edge: a held-back edge or a pair that is none, random or hard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from negatives.config import RunConfig, Section
+from negatives.data.edge_loading import Reading, load_edges
+from negatives.data.edges import EdgeData, symmetric
+from negatives.errors import ConfigError
+from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metric_names
+from negatives.models import Model, registry
+from negatives.randomness import Purpose, permutation, stream
+from negatives.registry import suggest
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.recipes_graph import GRAPH
+from negatives.training.feeds import Feed, PairFeed
+from negatives.types import Csr
+
+POOLED = ("sampled_softmax", "info_nce", "nce", "bsl", "ccl")
+NETWORKS = ("gcn", "sage")
+WALKED = ("node2vec",)
+ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
+
+
+class GraphOptions(Section):
+    """How a graph is read, walked and tested."""
+
+    directed: bool = False
+    """Whether an edge has a direction."""
+    source: str | None = None
+    """Name of the column with the first node."""
+    target: str | None = None
+    """Name of the column with the second node."""
+    wrong: Annotated[int, Field(ge=2)] = 500
+    """Wrong nodes that each held-back edge is ranked against, half for each end."""
+    valid_at_test: bool = False
+    """Whether messages may pass along validation edges at the test."""
+    walk_length: Annotated[int, Field(ge=1)] = 20
+    """Steps of a walk."""
+    walks: Annotated[int, Field(ge=1)] = 10
+    """Walks from each node in an epoch."""
+    window: Annotated[int, Field(ge=1)] = 5
+    """Largest distance in a walk between a centre and a context."""
+    p: Annotated[float, Field(gt=0.0)] = 1.0
+    """Return parameter of node2vec: large values keep a walk from going back."""
+    q: Annotated[float, Field(gt=0.0)] = 1.0
+    """In-out parameter of node2vec: large values keep a walk near where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphExamples:
+    """The graph and the questions about its held-back edges.
+
+    Args:
+        edges: The graph.
+        valid: Questions about the validation edges; None where there are none.
+        test: Questions about the test edges.
+        valid_at_test: Whether messages may pass along validation edges at the test.
+    """
+
+    edges: EdgeData
+    valid: LinkTest | None
+    test: LinkTest
+    valid_at_test: bool
+
+
+class Graph(Task):
+    """Nodes and edges."""
+
+    name = "graph"
+    metric = "mrr:hard"
+    models = ("gcn", "sage", "propagation", "node2vec", "line")
+    reading = GraphOptions
+    phrases = ("is linked to", "may also be linked to")
+
+    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
+        return GRAPH
+
+    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
+        """The recipe that fits the model that was asked for, or else the data."""
+        if config.recipe:
+            if config.recipe not in GRAPH:
+                raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
+            return config.recipe
+        return _model_name(config, examples.raw.edges.features is not None)
+
+    def shared_recipe(self, examples: Examples) -> str:
+        return "features" if examples.raw.edges.features is not None else "default"
+
+    def load(self, path: Path | None, config: RunConfig) -> Examples:
+        options: GraphOptions = self.options(config)
+        split, shares = config.split, {}
+        for name in ("test", "valid", "canaries"):
+            if getattr(split, name) is not None:
+                shares[name] = getattr(split, name)
+        reading = Reading(
+            split=split.kind or "auto",
+            seed=config.seed,
+            directed=options.directed,
+            source=options.source,
+            target=options.target,
+            **shares,
+        )
+        edges = load_edges(path, reading)
+        held, neighbours = edges.part("canaries"), edges.graph(("canaries",))
+        names = edges.node_names
+        return Examples(
+            name=edges.name,
+            feed=_feed(edges, config, options),
+            catalogue=edges.catalogue(),
+            canaries=neighbours,
+            canary_share=len(held) / max(1, len(held) + len(edges.train)),
+            query_names=names,
+            item_names=names,
+            notes=edges.notes,
+            raw=GraphExamples(
+                edges,
+                _questions(edges, "valid", config, options) if len(edges.valid) else None,
+                _questions(edges, "test", config, options),
+                options.valid_at_test,
+            ),
+        )
+
+    def model(self, config: RunConfig, examples: Examples) -> Model:
+        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        edges: EdgeData = examples.raw.edges
+        if spec["name"] in NETWORKS:
+            features = None if edges.features is None else edges.features.normalised()
+            spec |= {"features": features, "directed": edges.directed}
+        if spec["name"] in (*NETWORKS, "propagation"):
+            spec["known"] = symmetric(edges.graph())
+        else:
+            spec["n_nodes"] = edges.n_nodes
+        return registry.build(spec | {"seed": config.seed})
+
+    def metric_names(self, config: RunConfig) -> list[str]:
+        return metric_names(config.evaluation.k or 10)
+
+    def can_validate(self, examples: Examples) -> bool:
+        return examples.raw.valid is not None
+
+    def complete(self, model: Model, examples: Examples) -> None:
+        parts = ("train", "canaries", "valid") if examples.raw.valid_at_test else ("train", "canaries")
+        model.extend(symmetric(examples.raw.edges.graph(parts)))
+
+    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+        queries, items = model.tables()
+        questions = examples.raw.valid if part == "valid" else examples.raw.test
+        directed, k = examples.raw.edges.directed, config.evaluation.k or 10
+        metrics = evaluate_links(questions, queries.cpu(), items.cpu(), directed=directed, k=k)
+        return Scores(metrics.mean, metrics.per_query)
+
+    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
+        """``node``, and ``context`` where a node has another vector as a target."""
+        queries, items = model.tables()
+        names = examples.query_names
+        found = {"node": (names, queries)}
+        return found if torch.equal(queries, items) else found | {"context": (names, items)}
+
+    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+        edges: EdgeData = examples.raw.edges
+        names = {name: index for index, name in enumerate(edges.node_names.to_list())}
+        asked = [names[name] for name in ASKED if name in names][:5]
+        known = edges.known(("train", "valid", "canaries"))
+        asked = asked or torch.topk(known.lengths(), min(5, edges.n_nodes)).indices.tolist()
+        queries, items = (table.cpu() for table in model.tables())
+        if not edges.directed:
+            queries, items = torch.cat([queries, items], 1), torch.cat([items, queries], 1) / 2
+        return [_sample(node, queries, items, known, examples) for node in asked]
+
+
+def _model_name(config: RunConfig, has_features: bool) -> str:
+    """The recipe of the model that the user asked for; ``features`` or ``default`` where none was."""
+    model = config.model.get("name") if isinstance(config.model, dict) else config.model
+    if model is not None:
+        return str(model)
+    return "features" if has_features else "default"
+
+
+def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
+    pairs = edges.both_ways()
+    return PairFeed(pairs.queries, pairs.items)
+
+
+def _questions(edges: EdgeData, part: str, config: RunConfig, options: GraphOptions) -> LinkTest:
+    """The questions about a part; the same for every seed, model and sampler of a comparison."""
+    held = edges.part(part)
+    most = config.evaluation.queries
+    if part == "valid" and most is not None and len(held) > most:
+        order = permutation(stream(config.seed, Purpose.PROBES), len(held))
+        held = held.pick(order[:most].sort().values)
+    known = edges.known(("train", "valid", "test", "canaries"))
+    return link_test(
+        held.queries,
+        held.items,
+        symmetric(edges.graph()),
+        known,
+        _transposed(known) if edges.directed else known,
+        wrong=options.wrong,
+        seed=config.seed,
+    )
+
+
+def _transposed(sets: Csr) -> Csr:
+    rows = torch.repeat_interleave(torch.arange(sets.n_rows), sets.lengths())
+    return Csr.from_pairs(sets.indices.long(), rows, sets.n_cols, sets.n_rows)
+
+
+def _sample(node: int, queries: Tensor, items: Tensor, known: Csr, examples: Examples) -> dict[str, Any]:
+    scores = items @ queries[node]
+    mine = known.row(node).long()
+    scores[mine] = -torch.inf
+    best = torch.topk(scores, min(8, scores.numel()))
+    names = examples.item_names
+    return {
+        "query": names[node],
+        "known": [names[item] for item in mine[mine != node][:12].tolist()],
+        "recommended": [
+            {"item": names[item], "score": round(score, 4)}
+            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        ],
+    }
