@@ -21,6 +21,10 @@ _ONE, _63, _LOW = np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
 _FILTER_WORDS = 32
 _FILTER_WORTH = 48
 """Known items per draw up to which the filter costs less than it saves."""
+_FILTER_DRAWS = 6
+"""Draws per row from which on a filter may pay at all."""
+_ROW_COST = 48
+"""Elementary steps that looking up a query's known items takes."""
 _FILTER_MASK = np.uint64(64 * _FILTER_WORDS - 1)
 
 
@@ -40,6 +44,8 @@ def _upper(h, bound):
 @kernel
 def _note(filter_, indices, lo, hi, k):
     """Set one bit per known item, so that most draws need no search; for few draws, search each of them."""
+    if k < _FILTER_DRAWS:
+        return  # all bits stay set
     if hi - lo > _FILTER_WORTH * k:
         filter_[:] = ~np.uint64(0)
         return
@@ -74,7 +80,7 @@ def _nth_allowed(indices, lo, hi, nth):
 def _uniform(examples, n, key, queries, indptr, indices, tries, out, start, stop):
     k = out.shape[1]
     bound = np.uint64(n)
-    filter_ = np.zeros(_FILTER_WORDS, np.uint64)
+    filter_ = np.full(_FILTER_WORDS, ~np.uint64(0))
     for r in range(start, stop):
         base = mix(key ^ (np.uint64(examples[r]) * _E))
         lo, hi = np.int64(0), np.int64(0)
@@ -126,7 +132,7 @@ def _first_above(sums, target):
 def _alias(threshold, alias, probability, examples, key, queries, indptr, indices, tries, out, start, stop):
     k = out.shape[1]
     bound = np.uint64(threshold.size)
-    filter_ = np.zeros(_FILTER_WORDS, np.uint64)
+    filter_ = np.full(_FILTER_WORDS, ~np.uint64(0))
     sums = np.empty(0, np.int64)
     for r in range(start, stop):
         base = mix(key ^ (np.uint64(examples[r]) * _E))
@@ -162,7 +168,7 @@ def draw_uniform(
 ) -> Tensor:
     out = np.empty((examples.numel(), k), np.int64)
     rows, members, word = array(examples, np.int64), sets(known, queries), np.uint64(key & MASK64)
-    by_chunks(lambda a, b: _uniform(rows, n_items, word, *members, tries, out, a, b), len(out), 4 * k)
+    by_chunks(lambda a, b: _uniform(rows, n_items, word, *members, tries, out, a, b), len(out), _ROW_COST + 4 * k)
     return torch.from_numpy(out)
 
 
@@ -173,5 +179,5 @@ def draw_alias(
     rows, members, word = array(examples, np.int64), sets(known, queries), np.uint64(key & MASK64)
     buckets = array(table.threshold, np.int32).view(np.uint32), array(table.alias, np.int32)
     shares = array(table.probability, np.float32)
-    by_chunks(lambda a, b: _alias(*buckets, shares, rows, word, *members, tries, out, a, b), len(out), 8 * k)
+    by_chunks(lambda a, b: _alias(*buckets, shares, rows, word, *members, tries, out, a, b), len(out), _ROW_COST + 8 * k)
     return torch.from_numpy(out)

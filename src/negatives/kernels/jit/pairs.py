@@ -1,4 +1,4 @@
-"""Gradient and plain update of pairs in two passes: by rows to read, by columns to write.
+"""Gradient and plain update of pairs: one pass to read by rows, one to write by columns.
 
 The first pass reads every row as it was at the start of the batch. In the second each thread owns some columns of
 both tables and walks over all pairs, so nothing is sorted or summed beforehand, no two threads write to the same
@@ -8,49 +8,80 @@ number, and the order of additions does not depend on the number of threads.
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, in_place, index, kernel
-from negatives.kernels.jit.propagate import _add
+from negatives.kernels.jit.compile import Array, array, in_place, index, kernel
+from negatives.kernels.jit.propagate import add
 from negatives.kernels.threads import by_chunks, by_columns
+
+_local = threading.local()
 
 
 @kernel
-def _read(users, items, queries, ids, grad, before, of_queries, start, stop):
-    """The query vectors as they are, and the gradient of each."""
+def _read(items, ids, grad, of_queries, start, stop):
+    """The gradient of each row's query vector."""
     zero = np.float32(0)
     for r in range(start, stop):
-        before[r] = users[queries[r]]
         total = of_queries[r]
         total[:] = zero
         for j in range(ids.shape[1]):
             if grad[r, j] != zero:
-                _add(total, grad[r, j], items[ids[r, j]])
+                add(total, grad[r, j], items[ids[r, j]])
 
 
 @kernel
-def _shrink(table, rows, keep, seen, used, start, stop):
-    """Scale each touched row once; ``seen`` is all False before and after."""
-    for p in range(rows.size):
-        if used[p] and not seen[rows[p]]:
-            seen[rows[p]] = True
-            x = table[rows[p], start:stop]
-            for c in range(x.size):
-                x[c] *= keep
-    for p in range(rows.size):
-        seen[rows[p]] = False
-
-
-@kernel
-def _write(users, items, queries, ids, grad, before, of_queries, lr, start, stop):
+def _first_uses(queries, ids, grad, seen_queries, seen_items, first_query, first_item):
+    """Which pairs are the first to touch their rows; ``seen`` is all False before and after."""
     zero = np.float32(0)
     for r in range(queries.size):
-        _add(users[queries[r], start:stop], -lr, of_queries[r, start:stop])
-        vector = before[r, start:stop]
+        used = False
+        for j in range(ids.shape[1]):
+            touches = grad[r, j] != zero
+            first_item[r, j] = touches and not seen_items[ids[r, j]]
+            if touches:
+                seen_items[ids[r, j]] = True
+                used = True
+        first_query[r] = used and not seen_queries[queries[r]]
+        if used:
+            seen_queries[queries[r]] = True
+    for r in range(queries.size):
+        seen_queries[queries[r]] = False
+        for j in range(ids.shape[1]):
+            seen_items[ids[r, j]] = False
+
+
+@kernel
+def _write(users, items, queries, ids, grad, of_queries, first_query, first_item, lr, keep, start, stop):
+    """Items first, while the queries' rows are still as they were."""
+    zero = np.float32(0)
+    for r in range(queries.size):
+        vector = users[queries[r], start:stop]
         for j in range(ids.shape[1]):
             if grad[r, j] != zero:
-                _add(items[ids[r, j], start:stop], -lr * grad[r, j], vector)
+                x = items[ids[r, j], start:stop]
+                if first_item[r, j]:
+                    for c in range(x.size):
+                        x[c] *= keep
+                add(x, -lr * grad[r, j], vector)
+    for r in range(queries.size):
+        x = users[queries[r], start:stop]
+        if first_query[r]:
+            for c in range(x.size):
+                x[c] *= keep
+        add(x, -lr, of_queries[r, start:stop])
+
+
+def _scratch(name: str, shape: tuple[int, ...], dtype: type) -> Array:
+    """Memory that is kept from call to call; fresh pages would cost more than the work on them."""
+    size = int(np.prod(shape))
+    held: Array | None = getattr(_local, name, None)
+    if held is None or held.size < size:
+        held = np.zeros(size, dtype)
+        setattr(_local, name, held)
+    return held[:size].reshape(shape)
 
 
 def sgd_pairs_(
@@ -58,12 +89,16 @@ def sgd_pairs_(
 ) -> None:
     users, items = in_place(query_table), in_place(item_table)
     rows, cols = index(queries, len(users), "queries"), index(ids, len(items), "item ids")
-    weights, rate = array(grad, np.float32), np.float32(lr)
-    before, of_queries = (np.empty((len(rows), users.shape[1]), np.float32) for _ in range(2))
-    read = users, items, rows, cols, weights, before, of_queries
-    by_chunks(lambda a, b: _read(*read, a, b), len(rows), cols.shape[1] * users.shape[1] // 4)
+    weights, width = array(grad, np.float32), users.shape[1]
+    of_queries = _scratch("of_queries", (len(rows), width), np.float32)
+    by_chunks(lambda a, b: _read(items, cols, weights, of_queries, a, b), len(rows), cols.shape[1] * width // 2)
+    first_query = _scratch("first_query", rows.shape, np.bool_)
+    first_item = _scratch("first_item", cols.shape, np.bool_)
     if weight_decay:
-        keep, used = np.float32(1 - lr * weight_decay), weights != 0
-        for table, touched, where in ((users, rows, used.any(1)), (items, cols.reshape(-1), used.reshape(-1))):
-            _shrink(table, touched, keep, np.zeros(len(table), np.bool_), where, 0, table.shape[1])
-    by_columns(lambda a, b: _write(*read, rate, a, b), users.shape[1], len(rows) * cols.shape[1])
+        seen = _scratch("seen_queries", (len(users),), np.bool_), _scratch("seen_items", (len(items),), np.bool_)
+        _first_uses(rows, cols, weights, *seen, first_query, first_item)
+    else:
+        first_query[:], first_item[:] = False, False
+    numbers = np.float32(lr), np.float32(1 - lr * weight_decay)
+    whole = users, items, rows, cols, weights, of_queries, first_query, first_item, *numbers
+    by_columns(lambda a, b: _write(*whole, a, b), width, 2 * len(rows) * cols.shape[1])

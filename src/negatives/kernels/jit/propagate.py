@@ -12,7 +12,7 @@ from negatives.kernels.threads import by_weight
 
 
 @kernel
-def _add(y, w, x):
+def add(y, w, x):
     for c in range(y.size):
         y[c] += w * x[c]
 
@@ -40,7 +40,7 @@ def _product(starts, cols, weights, dense, out, start, stop):
                     p += 4
                     continue
             if weights[p] != zero:
-                _add(y, weights[p], dense[cols[p]])
+                add(y, weights[p], dense[cols[p]])
             p += 1
 
 
