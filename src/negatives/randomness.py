@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     DROPOUT = 8
     MIXTURE = 9
     NOISE = 10
+    WALKS = 11
 
 
 def mix(value: int) -> int:

@@ -27,6 +27,7 @@ from negatives.registry import suggest
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_graph import GRAPH
 from negatives.training.feeds import Feed, PairFeed
+from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
 POOLED = ("sampled_softmax", "info_nce", "nce", "bsl", "ccl")
@@ -191,6 +192,8 @@ def _model_name(config: RunConfig, has_features: bool) -> str:
 
 
 def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
+    if _model_name(config, edges.features is not None) in WALKED:
+        return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
     pairs = edges.both_ways()
     return PairFeed(pairs.queries, pairs.items)
 
