@@ -205,3 +205,38 @@ def test_every_order_is_equally_likely() -> None:
         counts[torch.arange(4), kernels.shuffled(stream(seed, Purpose.SHUFFLE), 4)] += 1
     statistic = float(((counts - 1000) ** 2 / 1000).sum())
     assert statistic < 32  # chi-square with 9 degrees of freedom, p < 0.0002
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("biased", ["no", "shared", "own"])
+@pytest.mark.parametrize("marked", [False, True])
+def test_exponentials_of_rows(path: str, biased: str, marked: bool) -> None:
+    random = generator(15)
+    scores = torch.randn(7, 37, generator=random) * 30
+    bias = {"no": None, "shared": torch.randn(37, generator=random), "own": torch.randn(7, 37, generator=random)}[
+        biased
+    ]
+    ok = torch.rand(7, 37, generator=random) < 0.5 if marked else None
+    if ok is not None:
+        ok[2] = False
+    with kernels.use("numpy"):
+        expected = kernels.exp_rows(scores, 1.7, bias, ok)
+    with kernels.use(path):
+        found = kernels.exp_rows(scores, 1.7, bias, ok)
+    for mine, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=2e-5, atol=1e-30)
+    if ok is not None:
+        assert not found[0][~ok].any()
+        assert (float(found[1][2]), float(found[2][2])) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_exponentials_reach_from_one_to_zero_and_let_nan_through(path: str) -> None:
+    x = torch.linspace(-100, 0, 4001)[None]
+    with kernels.use(path):
+        e, total, top = kernels.exp_rows(x, 1.0)
+        spoilt = kernels.exp_rows(torch.tensor([[0.0, torch.nan, 1.0]]), 1.0)[1]
+    assert float(top) == 0.0
+    torch.testing.assert_close(e.double(), x.double().exp(), rtol=3e-6, atol=1e-37)
+    torch.testing.assert_close(total[:, 0], e.sum(1))
+    assert bool(spoilt.isnan())

@@ -288,6 +288,29 @@ def adam_rows_(
     _for(rows).adam_rows_(table.detach(), moments, rows, grad, lr, step, weight_decay, betas)
 
 
+def exp_rows(
+    scores: Tensor, scale: float, bias: Tensor | None = None, ok: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``e_j = exp(scale x_j + b_j - t)`` per row, ``t`` the row's largest exponent, zero where not ok.
+
+    Args:
+        scores: ``(rows, k)`` float32.
+        scale: Factor on all scores.
+        bias: ``(rows, k)``, or ``(k,)`` for all rows alike.
+        ok: ``(rows, k)`` bool; None for all.
+
+    Returns:
+        ``e`` ``(rows, k)``, its sums ``(rows, 1)``, and ``t`` ``(rows, 1)``, which is 0 in rows without any ok slot.
+
+    >>> exp_rows(torch.tensor([[1.0, 3.0]]), 2.0)[2]
+    tensor([[6.]])
+    """
+    if bias is not None:
+        _same(bias.shape[-1], scores.shape[1], "bias and scores")
+    found: tuple[Tensor, Tensor, Tensor] = _for(scores).exp_rows(scores.detach(), scale, bias, ok)
+    return found
+
+
 def top_k(
     scores: Tensor, k: int, *, exclude: Csr | None = None, queries: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -323,6 +346,7 @@ __all__ = [
     "draw_alias",
     "draw_uniform",
     "excluded_mass",
+    "exp_rows",
     "gather_scores",
     "score_backward",
     "set_threads",

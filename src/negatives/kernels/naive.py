@@ -127,6 +127,15 @@ def shuffled(key: int, n: int) -> Tensor:
     return torch.tensor(order, dtype=torch.int64)
 
 
+def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    terms = scores * scale + (0.0 if bias is None else bias)
+    terms = terms if ok is None else torch.where(ok, terms, -torch.inf)
+    top = terms.max(1, keepdim=True).values
+    top = torch.where(top == -torch.inf, 0.0, top)
+    terms = torch.exp(terms - top)
+    return terms, terms.sum(1, keepdim=True), top
+
+
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     out = torch.zeros(indptr.numel() - 1, dense.shape[1])
     for r in range(len(out)):

@@ -5,6 +5,7 @@ Sums run over sorted segments, so that results do not change from run to run as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -206,6 +207,16 @@ def shuffled(key: int, n: int) -> Tensor:
     from negatives.kernels.jit.order import shuffled as shuffle
 
     return shuffle(key, n)
+
+
+def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    terms = scores * scale if bias is None else torch.add(bias, scores, alpha=scale)
+    if ok is not None:
+        terms.masked_fill_(~ok, -math.inf)
+    top = terms.amax(1, keepdim=True)
+    top.masked_fill_(top == -math.inf, 0.0)
+    terms.sub_(top).exp_()
+    return terms, terms.sum(1, keepdim=True), top
 
 
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:

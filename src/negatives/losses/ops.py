@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from negatives import kernels
 from negatives.errors import ConfigError, LogQUnknown
 from negatives.types import Negatives
 
@@ -71,18 +72,19 @@ def known_log_q(negatives: Negatives, loss: str, mend: str) -> Tensor:
     return log_q[0] if log_q.shape[0] > 1 and log_q.stride(0) == 0 else log_q
 
 
+def _exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    if scores.dtype == torch.float32 and (bias is None or bias.dtype == torch.float32):
+        return kernels.exp_rows(scores, scale, bias, ok)
+    with kernels.use("torch"):  # other number formats
+        return kernels.exp_rows(scores, scale, bias, ok)
+
+
 class _LogSumExp(torch.autograd.Function):
     """``log sum_j exp(a x_j + b_j)`` per row over allowed slots: the fewest passes over ``(rows, k)``."""
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor) -> Tensor:
-        terms = scores * scale if bias is None else torch.add(bias, scores, alpha=scale)
-        if not all_ok(ok):
-            terms.masked_fill_(~ok, -math.inf)
-        top = terms.amax(1, keepdim=True)
-        top.masked_fill_(top == -math.inf, 0.0)
-        terms.sub_(top).exp_()
-        total = terms.sum(1, keepdim=True)
+        terms, total, top = _exp_rows(scores, scale, bias, None if all_ok(ok) else ok)
         ctx.save_for_backward(terms, total)
         ctx.scale = scale
         return (total.log() + top).squeeze(1)

@@ -8,6 +8,7 @@ from negatives.kernels.jit.order import shuffled
 from negatives.kernels.jit.pairs import sgd_pairs_
 from negatives.kernels.jit.propagate import spmm
 from negatives.kernels.jit.scores import gather_scores, score_backward, sum_rows
+from negatives.kernels.jit.softmax import exp_rows
 from negatives.kernels.jit.topk import top_k
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "draw_alias",
     "draw_uniform",
     "excluded_mass",
+    "exp_rows",
     "fill_alias",
     "gather_scores",
     "score_backward",

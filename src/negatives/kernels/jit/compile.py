@@ -18,15 +18,15 @@ Array = np.ndarray[Any, Any]
 FAST = {"reassoc", "contract"}
 
 
-def kernel(function: Callable[..., Any], *, fast: bool = False) -> Any:
+def kernel(function: Callable[..., Any], *, fast: set[str] | None = None) -> Any:
     """Compile at the first call, without the interpreter lock, with a cache on disk where the disk allows it.
 
     Args:
         function: The loop: arrays and numbers in, arrays out.
-        fast: Allow sums to be reordered and contracted; for inner products only.
+        fast: Liberties that the compiler may take with floating-point numbers; none by default.
     """
     # A division by zero gives infinity, as in NumPy; Python's exception would keep loops from being vectorised.
-    flags = {"nogil": True, "fastmath": FAST if fast else False, "error_model": "numpy"}
+    flags = {"nogil": True, "fastmath": fast or False, "error_model": "numpy"}
     folder = cache.location()
     if folder is None:
         return compiler.njit(**flags)(function)
@@ -39,8 +39,13 @@ def kernel(function: Callable[..., Any], *, fast: bool = False) -> Any:
 
 
 def fast_kernel(function: Callable[..., Any]) -> Any:
-    """:func:`kernel` with reordered sums."""
-    return kernel(function, fast=True)
+    """:func:`kernel` with reordered sums; for inner products and sums only."""
+    return kernel(function, fast=FAST)
+
+
+def largest_kernel(function: Callable[..., Any]) -> Any:
+    """:func:`kernel` that may find a maximum in any order; NaN may be overlooked."""
+    return kernel(function, fast={"reassoc", "nnan", "nsz"})
 
 
 def array(tensor: Tensor, dtype: Any) -> Array:

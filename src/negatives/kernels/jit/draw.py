@@ -179,5 +179,7 @@ def draw_alias(
     rows, members, word = array(examples, np.int64), sets(known, queries), np.uint64(key & MASK64)
     buckets = array(table.threshold, np.int32).view(np.uint32), array(table.alias, np.int32)
     shares = array(table.probability, np.float32)
-    by_chunks(lambda a, b: _alias(*buckets, shares, rows, word, *members, tries, out, a, b), len(out), _ROW_COST + 8 * k)
+    by_chunks(
+        lambda a, b: _alias(*buckets, shares, rows, word, *members, tries, out, a, b), len(out), _ROW_COST + 8 * k
+    )
     return torch.from_numpy(out)
