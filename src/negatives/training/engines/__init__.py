@@ -13,6 +13,7 @@ registry: Registry[Engine] = Registry(
     (
         ("autograd", "negatives.training.engines.autograd:AutogradEngine"),
         ("rows", "negatives.training.engines.rows:RowEngine"),
+        ("composed", "negatives.training.engines.composed:ComposedEngine"),
     ),
 )
 

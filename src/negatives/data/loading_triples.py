@@ -1,0 +1,203 @@
+"""Load a knowledge graph from a file, a folder or the offline data, and divide it into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from negatives.data.encode import codes_of, names_of
+from negatives.data.readers.triples import ROLES, TripleTable, read_triples
+from negatives.data.triples import TripleData, Triples
+from negatives.errors import ConfigError, InputError
+from negatives.randomness import Purpose, permutation, stream
+
+SPLITS = ("auto", "given", "random")
+VALID_CAP = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TripleSplit:
+    """How triples are divided.
+
+    Args:
+        kind: ``given``, ``random``, or ``auto``: given where there is a test part.
+        test: Share held back for the test by ``random``.
+        valid: Share of the rest held back to stop by, where no validation part is given; at most 20,000 triples.
+        canaries: Share of the training triples that is hidden; with 0 the validation part serves as canaries.
+        seed: Seed of the split.
+        unseen: What becomes of validation and test triples with an entity or relation that training never shows:
+            ``keep`` ranks them like all others, ``drop`` leaves them out. Both are counted.
+
+    Raises:
+        ConfigError: A value is not known or out of range.
+    """
+
+    kind: str = "auto"
+    test: float = 0.1
+    valid: float = 0.05
+    canaries: float = 0.0
+    seed: int = 0
+    unseen: str = "keep"
+
+    def __post_init__(self) -> None:
+        if self.kind not in SPLITS:
+            raise ConfigError(f"split.kind is {self.kind!r}; triples know {', '.join(SPLITS)}")
+        if self.unseen not in ("keep", "drop"):
+            raise ConfigError(f"reading.unseen is {self.unseen!r}; choose keep or drop")
+        for name in ("test", "valid", "canaries"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"split.{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+
+
+def load_triples(
+    path: Path | str | None,
+    split: TripleSplit | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    cache: bool = True,
+) -> TripleData:
+    """Read a knowledge graph.
+
+    Args:
+        path: A file or a folder; None for the standard library's own sources.
+        split: How it is divided.
+        columns: Names of the columns ``head``, ``relation`` and ``tail``, where the order is not to be trusted.
+        cache: Keep what was mined from the standard library in the user's cache folder.
+
+    Raises:
+        InputError: The data cannot be used.
+    """
+    split = split or TripleSplit()
+    if path is None:
+        from negatives.data.stdlib_triples import stdlib_triples
+
+        tables, name = {"train": stdlib_triples(cache=cache)}, "stdlib"
+    else:
+        tables, name = read_triples(Path(path), columns), Path(path).name.split(".")[0]
+    notes = [note for table in tables.values() for note in table.notes]
+    entities, relations = _names(tables)
+    parts = {part: _numbered(part, table, entities, relations, notes) for part, table in tables.items()}
+    kind = _kind(split.kind, parts, path)
+    notes.append(f"split: {kind}" + (" (chosen automatically)" if split.kind == "auto" else ""))
+    parts = _divide(parts, kind, split, len(entities), notes)
+    _report_unseen(parts, split.unseen, path, notes)
+    sizes = ", ".join(f"{part} {len(triples):,}" for part, triples in parts.items())
+    notes.append(f"{len(entities):,} entities, {len(relations):,} relations; triples: {sizes}")
+    return TripleData(name, parts, entities, relations, tuple(notes))
+
+
+def _names(tables: Mapping[str, TripleTable]) -> tuple[pl.Series, pl.Series]:
+    """Names of all entities and relations of the true parts, sorted."""
+    true = [table.frame for part, table in tables.items() if not part.endswith("negatives")]
+    return names_of([frame[side] for frame in true for side in ("head", "tail")]), names_of(
+        [frame["relation"] for frame in true]
+    )
+
+
+def _numbered(part: str, table: TripleTable, entities: pl.Series, relations: pl.Series, notes: list[str]) -> Triples:
+    """Ids of one part, duplicates merged, sorted; what has no number is dropped and counted."""
+    names = {"head": entities, "relation": relations, "tail": entities}
+    codes = torch.stack([torch.from_numpy(codes_of(table.frame[role], names[role]).copy()) for role in ROLES], 1)
+    unknown = (codes < 0).any(1)
+    if bool(unknown.any()):
+        notes.append(f"{part}: {int(unknown.sum()):,} triples dropped, they name what no true triple names")
+        codes = codes[~unknown]
+    code = (codes[:, 0] * len(relations) + codes[:, 1]) * len(entities) + codes[:, 2]
+    distinct = torch.unique(code)
+    if distinct.numel() < code.numel():
+        notes.append(f"{part}: {code.numel() - distinct.numel():,} duplicate triples merged")
+    rest = distinct // len(entities)
+    return Triples(rest // len(relations), rest % len(relations), distinct % len(entities))
+
+
+def _kind(kind: str, parts: Mapping[str, Triples], path: Path | str | None) -> str:
+    if kind == "auto":
+        return "given" if "test" in parts else "random"
+    if kind == "given" and "test" not in parts:
+        raise InputError("there is no test part", path=path, mend="add a test file beside train, or split.kind=random")
+    return kind
+
+
+def _divide(
+    parts: dict[str, Triples], kind: str, split: TripleSplit, n_entities: int, notes: list[str]
+) -> dict[str, Triples]:
+    """Train, valid, test and canaries, and hard negatives if there are."""
+    rest = {part: triples for part, triples in parts.items() if part.endswith("negatives")}
+    train = parts["train"]
+    if kind == "given":
+        test = _outside(parts["test"], train, "test", n_entities, notes)
+        valid = parts.get("valid")
+        valid = None if valid is None else _outside(valid, train, "valid", n_entities, notes)
+    else:
+        true = [triples for part, triples in parts.items() if part not in rest]
+        if len(true) > 1:
+            notes.append("split: the parts of the folder are joined and divided anew")
+        train, test = hold_back(Triples.joined(true), split.test, stream(split.seed, Purpose.SPLIT))
+        valid = None
+    if valid is None:
+        share = min(split.valid, VALID_CAP / max(1, len(train)))
+        train, valid = hold_back(train, share, stream(split.seed, Purpose.SPLIT, 1))
+    train, canaries = hold_back(train, split.canaries, stream(split.seed, Purpose.CANARIES))
+    return {"train": train, "valid": valid, "test": test, "canaries": canaries} | rest
+
+
+def hold_back(triples: Triples, share: float, key: int) -> tuple[Triples, Triples]:
+    """Divide at random into what stays and what is held back; every entity and relation stays in some triple.
+
+    In a random order, the triples in which an entity or a relation comes up first stay, the others may go.
+    """
+    n = len(triples)
+    order = permutation(key, n)
+    stays = torch.zeros(n, dtype=torch.bool)
+    for ids in (torch.cat([triples.heads[order], triples.tails[order]]), triples.relations[order]):
+        first = torch.full((int(ids.max()) + 1 if ids.numel() else 0,), n, dtype=torch.int64)
+        place = torch.arange(ids.numel()) % max(n, 1)
+        first.scatter_reduce_(0, ids, place, "amin")
+        stays[order[first[first < n]]] = True
+    free = order[~stays[order]]
+    held = torch.zeros(n, dtype=torch.bool)
+    held[free[: round(share * n)]] = True
+    return triples.pick(~held), triples.pick(held)
+
+
+def _outside(part: Triples, train: Triples, name: str, n_entities: int, notes: list[str]) -> Triples:
+    """The triples of a part that do not stand in train too."""
+    width = 1 + max(int(one.relations.max()) if len(one) else 0 for one in (part, train))
+    mine, theirs = ((one.heads * width + one.relations) * n_entities + one.tails for one in (part, train))
+    seen: Tensor = torch.isin(mine, theirs)
+    if bool(seen.any()):
+        notes.append(f"{name}: {int(seen.sum()):,} triples dropped, they stand in train too")
+    return part.pick(~seen)
+
+
+def _report_unseen(parts: dict[str, Triples], unseen: str, path: Path | str | None, notes: list[str]) -> None:
+    """Count what training never shows, and drop it where that is wanted.
+
+    Raises:
+        InputError: No triple is left to train on or to test, or the test part speaks of nothing that training shows.
+    """
+    train = parts["train"]
+    if len(train) == 0:
+        raise InputError("no triple is left to train on", path=path, mend="give more data, or hold less back")
+    entities, relations = torch.cat([train.heads, train.tails]), train.relations
+    for part in ("valid", "test"):
+        triples = parts[part]
+        known = torch.isin(triples.heads, entities), torch.isin(triples.tails, entities)
+        fresh = ~(known[0] & known[1] & torch.isin(triples.relations, relations))
+        if len(triples) and not bool((known[0] | known[1]).any()):
+            mend = "check that all parts use the same names"
+            raise InputError(f"no entity of the {part} part stands in train", path=path, mend=mend)
+        if bool(fresh.any()):
+            done = "dropped" if unseen == "drop" else "ranked like all others, with untrained vectors"
+            notes.append(f"{part}: {int(fresh.sum()):,} triples hold an entity or relation unknown in train; {done}")
+            if unseen == "drop":
+                parts[part] = triples.pick(~fresh)
+    if len(parts["test"]) == 0:
+        raise InputError("no test triple is left", path=path, mend="give more data, or a larger split.test")
+
+
+__all__ = ["TripleSplit", "hold_back", "load_triples"]

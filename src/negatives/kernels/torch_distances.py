@@ -1,0 +1,85 @@
+"""The comparisons of :mod:`negatives.kernels.knowledge` in plain tensor operations, for tensors on any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.kernels.torch_path import BUDGET, sum_rows
+
+TINY = 1e-9
+
+
+def compare(left: Tensor, right: Tensor, kind: str) -> Tensor:
+    """Scores ``(...)`` of vectors ``(..., d)`` that broadcast; differentiable."""
+    if kind == "dot":
+        return (left * right).sum(-1)
+    gap = left - right
+    if kind == "l1":
+        return -gap.abs().sum(-1)
+    if kind == "l2":
+        return -gap.norm(dim=-1)
+    real, imaginary = gap.chunk(2, dim=-1)
+    return -torch.hypot(real, imaginary).sum(-1)
+
+
+def _slope(left: Tensor, right: Tensor, scores: Tensor, kind: str) -> Tensor:
+    """Gradient of the distance with respect to ``left``."""
+    gap = left - right
+    if kind == "l1":
+        return gap.sign()
+    if kind == "l2":
+        return gap / (-scores).clamp(min=TINY)[..., None]
+    real, imaginary = gap.chunk(2, dim=-1)
+    length = torch.hypot(real, imaginary) + TINY
+    return torch.cat([real / length, imaginary / length], -1)
+
+
+def _step(rows: int, width: int, d: int) -> int:
+    return max(1, min(rows, BUDGET // max(width * d, 1)))
+
+
+def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tensor:
+    out = torch.empty(ids.shape, dtype=vectors.dtype, device=ids.device)
+    step = _step(*ids.shape, vectors.shape[1])
+    for at in range(0, len(ids), step):
+        part = slice(at, at + step)
+        out[part] = compare(vectors[part, None], table[ids[part]], kind)
+    return out
+
+
+def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
+    if kind == "l2":
+        return -torch.cdist(vectors, pool)
+    if kind == "l1":
+        return -torch.cdist(vectors, pool, p=1)
+    step = _step(len(vectors), len(pool), vectors.shape[1])
+    return torch.cat([compare(part[:, None], pool[None], kind) for part in vectors.split(step)])
+
+
+def rows_backward(vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str) -> Tensor:
+    out = torch.empty_like(vectors)
+    step = _step(*ids.shape, vectors.shape[1])
+    for at in range(0, len(ids), step):
+        part = slice(at, at + step)
+        each = table[ids[part]]
+        slope = each if kind == "dot" else -_slope(vectors[part, None], each, scores[part], kind)
+        out[part] = torch.einsum("rk,rkd->rd", grad[part], slope)
+    return out
+
+
+def items_backward(
+    vectors: Tensor,
+    table: Tensor,
+    ids: Tensor,
+    scores: Tensor,
+    grad: Tensor,
+    kind: str,
+    extra_ids: Tensor,
+    extra: Tensor,
+) -> tuple[Tensor, Tensor]:
+    rows, cols = (grad != 0).nonzero(as_tuple=True)
+    items, weights = ids[rows, cols], grad[rows, cols, None]
+    left = vectors[rows]
+    slope = left if kind == "dot" else _slope(left, table[items], scores[rows, cols], kind)
+    return sum_rows(torch.cat([items, extra_ids]), torch.cat([weights * slope, extra]), len(table))

@@ -1,0 +1,5 @@
+"""Models of knowledge graphs; one file each."""
+
+from negatives.models.knowledge.base import ComposedModel
+
+__all__ = ["ComposedModel"]

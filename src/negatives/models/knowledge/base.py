@@ -1,0 +1,161 @@
+"""What the models of knowledge graphs share: a query vector is composed of an entity's row and a relation's row."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from negatives.errors import ConfigError
+from negatives.kernels import knowledge as kernels
+from negatives.kernels.torch_distances import compare
+from negatives.models.base import Model
+from negatives.randomness import Purpose, generator, stream
+from negatives.types import Context, shared_pool
+
+
+class ComposedModel(Model, ABC):
+    """``s((h, r), t) = compare(compose(e_h, w_r), e_t)``; reciprocal relations answer for heads.
+
+    Args:
+        query_heads: ``(n_queries,)`` int64 entity of each query.
+        query_relations: ``(n_queries,)`` int64 directed relation of each query.
+        n_items: Number of entities.
+        dim: Length of an embedding, counted in real or complex numbers as the model says.
+        n3: Factor of the cubed moduli of a triple's three vectors (Lacroix et al., 2018); 0 for none.
+        dropout: Share of a composed vector's numbers that is set to zero while training.
+        entity_dropout: Share of the head's numbers that is set to zero while training.
+        init: Scale of the initial values; None for the model's own.
+        seed: Seed of the initial values and of dropout.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    engine = "composed"
+    kind: str
+    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.knowledge`."""
+    parts: ClassVar[int] = 1
+    """Real numbers of one coordinate: 2 for complex vectors, whose imaginary parts stand in the second half."""
+    relation_parts: ClassVar[int] = 1
+    """Real numbers of one coordinate of a relation."""
+
+    query_heads: Tensor
+    query_relations: Tensor
+
+    def __init__(
+        self,
+        query_heads: Tensor,
+        query_relations: Tensor,
+        n_items: int,
+        dim: int,
+        *,
+        n3: float,
+        dropout: float,
+        entity_dropout: float,
+        init: float,
+        seed: int,
+    ) -> None:
+        super().__init__(query_heads.numel(), n_items, dim, "dot")
+        for name, value in (("dropout", dropout), ("entity_dropout", entity_dropout)):
+            if not 0 <= value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 0 and below 1")
+        if n3 < 0:
+            raise ConfigError(f"n3 is {n3}; it must be at least 0")
+        self.n3, self.dropout, self.entity_dropout = n3, dropout, entity_dropout
+        self.register_buffer("query_heads", query_heads, persistent=False)
+        self.register_buffer("query_relations", query_relations, persistent=False)
+        relations = int(query_relations.max()) + 1 if query_relations.numel() else 0
+        self._random = generator(stream(seed, Purpose.INIT))
+        self.entities = nn.Parameter(self.start((n_items, dim * self.parts), init))
+        self.relations = nn.Parameter(self.start_relations((relations + relations % 2, dim * self.relation_parts), init))
+
+    def start(self, shape: tuple[int, int], scale: float) -> Tensor:
+        """Initial rows of entities, normally distributed."""
+        return torch.empty(shape).normal_(0, scale, generator=self._random)
+
+    def start_relations(self, shape: tuple[int, int], scale: float) -> Tensor:
+        """Initial rows of relations."""
+        return self.start(shape, scale)
+
+    @abstractmethod
+    def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
+        """Query vectors ``(rows, w)`` from rows of entities ``(rows, w)`` and of relations ``(rows, v)``."""
+
+    def composed(self, heads: Tensor, relations: Tensor, context: Context | None = None) -> Tensor:
+        """:meth:`compose`, with dropout where a batch is trained on.
+
+        The masks depend on the seed and the step alone, so that a resumed run sees the same.
+        """
+        if context is None or not (self.dropout or self.entity_dropout):
+            return self.compose(heads, relations)
+        key = stream(context.seed, Purpose.DROPOUT, context.step)
+        random = generator(key, heads.device)
+        heads = _dropped(heads, self.entity_dropout, random)
+        return _dropped(self.compose(heads, relations), self.dropout, random)
+
+    def regulariser(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor | None:
+        """N3, summed over the rows ``n3 sum(|h|^3 + |r|^3 + |t|^3)`` of moduli; None where it is off.
+
+        Source: Lacroix et al., Canonical Tensor Decomposition for Knowledge Base Completion, ICML 2018.
+        """
+        if not self.n3:
+            return None
+        entity = _cubes(heads, self.parts) + _cubes(tails, self.parts)
+        return self.n3 * (entity + _cubes(relations, self.relation_parts))
+
+    def penalty(self, context: Context) -> Tensor | None:
+        heads, relations = self.gather(context.queries)
+        total = self.regulariser(heads, relations, self.entities[context.positives])
+        return None if total is None else total / context.rows
+
+    def gather(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the entities ``(rows, w)`` and of the relations ``(rows, v)`` that the queries are made of."""
+        return self.entities[self.query_heads[queries]], self.relations[self.query_relations[queries]]
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self.compose(*self.gather(queries))
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self.entities[items]
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """As :meth:`Model.score`; without gradient by kernels that gather nothing."""
+        vectors = self.encode_queries(queries)
+        return self.compare(vectors, items)
+
+    def compare(self, vectors: Tensor, items: Tensor) -> Tensor:
+        """Scores of composed ``vectors`` ``(rows, w)`` with ``items``: ``(rows,)``, ``(rows, k)`` or a shared pool."""
+        pool = shared_pool(items) if items.dim() == 2 else None
+        if pool is not None:
+            table = self.entities[pool]
+            if self.kind == "dot":
+                return vectors @ table.T
+            if torch.is_grad_enabled():
+                return compare(vectors[:, None], table[None], self.kind)
+            return kernels.pool_scores(vectors, table, self.kind)
+        if items.dim() == 1:
+            return compare(vectors, self.entities[items], self.kind)
+        if torch.is_grad_enabled():
+            return compare(vectors[:, None], self.entities[items], self.kind)
+        return kernels.pair_scores(vectors, self.entities, items, self.kind)
+
+
+def _dropped(values: Tensor, share: float, random: torch.Generator) -> Tensor:
+    if not share:
+        return values
+    keep = torch.empty_like(values).bernoulli_(1 - share, generator=random)
+    return values * keep / (1 - share)
+
+
+def _cubes(rows: Tensor, parts: int) -> Tensor:
+    """Sum of cubed moduli of ``rows``, whose coordinates have one or two parts."""
+    if parts == 1:
+        return rows.abs().pow(3).sum()
+    squares = rows[:, : rows.shape[1] // 2] ** 2 + rows[:, rows.shape[1] // 2 :] ** 2
+    return (squares + 1e-12).pow(1.5).sum()
+
+
+__all__ = ["ComposedModel"]

@@ -1,0 +1,63 @@
+"""ComplEx: ``s(h, r, t) = Re <h * r, conj(t)>``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.models.knowledge.base import ComposedModel
+
+
+class ComplEx(ComposedModel):
+    """A trilinear product of complex vectors; real parts stand in the first half of a row, imaginary in the second.
+
+    Args:
+        query_heads: ``(n_queries,)`` int64 entity of each query.
+        query_relations: ``(n_queries,)`` int64 directed relation of each query.
+        n_items: Number of entities.
+        dim: Length of a vector in complex numbers.
+        n3: Factor of the nuclear 3-norm's regulariser.
+        dropout: Share of a composed vector set to zero while training.
+        entity_dropout: Share of the head's vector set to zero while training.
+        init: Standard deviation of the initial values.
+        seed: Seed of the initial values.
+
+    Source: Trouillon et al., Complex Embeddings for Simple Link Prediction, ICML 2016; with reciprocal relations and
+    N3 after Lacroix et al., ICML 2018.
+    """
+
+    kind = "dot"
+    parts = 2
+    relation_parts = 2
+
+    def __init__(
+        self,
+        query_heads: Tensor,
+        query_relations: Tensor,
+        n_items: int,
+        dim: int = 128,
+        *,
+        n3: float = 0.0,
+        dropout: float = 0.0,
+        entity_dropout: float = 0.0,
+        init: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            query_heads,
+            query_relations,
+            n_items,
+            dim,
+            n3=n3,
+            dropout=dropout,
+            entity_dropout=entity_dropout,
+            init=init,
+            seed=seed,
+        )
+
+    def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
+        (a, b), (c, d) = heads.chunk(2, -1), relations.chunk(2, -1)
+        return torch.cat([a * c - b * d, a * d + b * c], -1)
+
+
+__all__ = ["ComplEx"]

@@ -1,0 +1,238 @@
+"""Knowledge graphs: the query is a head and a relation, or a tail and the relation's reciprocal; the item is an entity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import polars
+import torch
+from torch import Tensor
+
+from negatives.config import PartSpec, RunConfig, Section
+from negatives.data.loading_triples import TripleSplit, load_triples
+from negatives.data.triples import TripleData, Triples
+from negatives.errors import ConfigError
+from negatives.evaluation.filtered import filtered_ranks, rank_metrics
+from negatives.evaluation.triple_classification import Labelled, classify
+from negatives.kernels import knowledge as kernels
+from negatives.models import Model, registry
+from negatives.models.knowledge import ComposedModel
+from negatives.randomness import Purpose, permutation, stream
+from negatives.registry import suggest
+from negatives.sampler import preset, presets
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.recipes_knowledge import KNOWLEDGE
+from negatives.training.triple_feed import TripleFeed, head_chances
+from negatives.types import Csr
+
+METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
+DIRECTIONS = ("tail", "head")
+ASKED = (
+    ("decimal.Decimal.__new__", "raises"),
+    ("json.decoder.JSONDecoder.raw_decode", "raises"),
+    ("asyncio.locks", "imports"),
+    ("http.client.RemoteDisconnected", "inherits from"),
+    ("email.message", "imports"),
+)
+
+
+class TripleReading(Section):
+    """Options of the reader."""
+
+    sides: Literal["both", "bernoulli", "tail"] = "both"
+    """What each triple asks for: tail and head, one of them by Bernoulli's rule, or only the tail."""
+    unseen: Literal["keep", "drop"] = "keep"
+    """What becomes of test triples with an entity or relation that training never shows; both are counted."""
+    head: str | None = None
+    """Name of the column of heads."""
+    relation: str | None = None
+    """Name of the column of relations."""
+    tail: str | None = None
+    """Name of the column of tails."""
+
+
+class Knowledge(Task):
+    """Link prediction in knowledge graphs."""
+
+    name = "knowledge"
+    metric = "mrr"
+    models = ("complex", "distmult", "transe", "rotate")
+    reading = TripleReading
+    phrases = ("known", "also likely")
+
+    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
+        return KNOWLEDGE
+
+    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
+        """That of the model asked for; for ComplEx the default, but for samplers of each row's own negatives."""
+        if config.recipe:
+            if config.recipe not in KNOWLEDGE:
+                raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, KNOWLEDGE)}")
+            return config.recipe
+        model, sampler, loss = (_name(part) for part in (config.model, config.sampler, config.loss))
+        if model not in (None, "complex"):
+            return str(model)
+        shared = sampler is None or (sampler in presets and "pool" in preset(sampler).parts)
+        return "default" if shared and loss in (None, "sampled_softmax") else "pairwise"
+
+    def shared_recipe(self, examples: Examples) -> str:
+        return "pairwise"
+
+    def load(self, path: Path | None, config: RunConfig) -> Examples:
+        reading, split = self.options(config), config.split
+        shares = {name: value for name in ("test", "valid", "canaries") if (value := getattr(split, name)) is not None}
+        how = TripleSplit(kind=split.kind or "auto", seed=config.seed, unseen=reading.unseen, **shares)
+        columns = {"head": reading.head, "relation": reading.relation, "tail": reading.tail}
+        data = load_triples(path, how, columns)
+        hidden = "canaries" if len(data.part("canaries")) else "valid"
+        n_hidden, train = len(data.part(hidden)), data.part("train")
+        chance = head_chances(train.heads, train.relations, train.tails) if reading.sides == "bernoulli" else None
+        tail_queries, head_queries = data.queries(train)
+        return Examples(
+            name=data.name,
+            feed=TripleFeed(tail_queries, train.tails, head_queries, train.heads, reading.sides, chance),
+            catalogue=data.catalogue(),
+            canaries=data.known((hidden,)),
+            canary_share=n_hidden / max(1, n_hidden + len(train)),
+            query_names=data.query_names(),
+            item_names=data.entity_names,
+            notes=data.notes,
+            raw=data,
+        )
+
+    def model(self, config: RunConfig, examples: Examples) -> Model:
+        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        data: TripleData = examples.raw
+        spec |= {"query_heads": data.query_heads, "query_relations": data.query_relations, "n_items": data.n_entities}
+        return registry.build(spec | {"seed": config.seed})
+
+    def metric_names(self, config: RunConfig) -> list[str]:
+        return list(METRICS)
+
+    def can_validate(self, examples: Examples) -> bool:
+        return len(examples.raw.part("valid")) > 0
+
+    def complete(self, model: Model, examples: Examples) -> None:
+        """Free vectors cannot take in held-back triples without training, and do not."""
+
+    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+        data: TripleData = examples.raw
+        ranked, queries = ranks(model, data, part, *self._limit(config, part))
+        values = rank_metrics(ranked, METRICS)
+        mean = {name: float(value.mean()) for name, value in values.items()}
+        if part == "test":
+            for_head = data.query_relations[queries] >= data.n_relations
+            for direction, mine in zip(DIRECTIONS, (~for_head, for_head), strict=True):
+                mean[f"mrr:{direction}"] = float(values["mrr"][mine].mean())
+            if len(data.part("test_negatives")) and len(data.part("valid_negatives")):
+                mean["accuracy"] = float(accuracy(model, data).mean())
+        return Scores(mean, values)
+
+    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
+        """Rows of the entities and of the relations, reciprocal ones among them."""
+        assert isinstance(model, ComposedModel)
+        data: TripleData = examples.raw
+        labels = [data.relation_label(index) for index in range(2 * data.n_relations)]
+        relations = model.relations.detach().cpu()[: len(labels)]
+        return {
+            "entity": (data.entity_names, model.entities.detach().cpu()),
+            "relation": (polars.Series(labels, dtype=polars.String), relations),
+        }
+
+    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+        data: TripleData = examples.raw
+        known = data.known(("train", "valid", "canaries"))
+        asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None]
+        if not asked:
+            asked = torch.topk(known.lengths(), min(5, data.n_queries)).indices.tolist()
+        return [_sample(model, query, known, examples) for query in asked]
+
+    def _limit(self, config: RunConfig, part: str) -> tuple[int | None, int]:
+        return (config.evaluation.queries if part == "valid" else None), config.seed
+
+
+def scores_of(model: Model) -> Callable[[Tensor], Tensor]:
+    """Scores of queries with all entities, as :func:`filtered_ranks` wants them."""
+    assert isinstance(model, ComposedModel)
+    table = model.entities.detach()
+
+    @torch.no_grad()
+    def score_all(queries: Tensor) -> Tensor:
+        vectors = model.encode_queries(queries.to(table.device))
+        return kernels.pool_scores(vectors, table, model.kind).cpu()
+
+    return score_all
+
+
+def ranks(
+    model: Model, data: TripleData, part: str, most: int | None = None, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Filtered ranks ``(n,)`` of a part in both directions, and the queries ``(n,)`` that they answer.
+
+    Args:
+        model: The model.
+        data: The graph.
+        part: ``valid`` or ``test``.
+        most: Answers to rank at most, chosen at random; None for all.
+        seed: Seed of the choice.
+    """
+    queries, answers = data.pairs((part,))
+    if most is not None and queries.numel() > most:
+        chosen = permutation(stream(seed, Purpose.PROBES), queries.numel())[:most].sort().values
+        queries, answers = queries[chosen], answers[chosen]
+    known = data.known(("train", "valid", "canaries", "test"))
+    return filtered_ranks(scores_of(model), queries, answers, known), queries
+
+
+def accuracy(model: Model, data: TripleData) -> Tensor:
+    """``(n,)``, 1 where a test triple or a hard negative is told right; thresholds come from the validation part."""
+    valid, test = (
+        _labelled(model, data, data.part(part), data.part(f"{part}_negatives")) for part in ("valid", "test")
+    )
+    return classify(valid, test)
+
+
+@torch.no_grad()
+def _labelled(model: Model, data: TripleData, true: Triples, false: Triples) -> Labelled:
+    """Scores of a triple are the mean of both directions."""
+    triples = Triples.joined([true, false])
+    for_tail, for_head = data.queries(triples)
+    scores = (model.score(for_tail, triples.tails) + model.score(for_head, triples.heads)) / 2
+    labels = torch.arange(len(triples)) < len(true)
+    return Labelled(scores.cpu(), triples.relations, labels)
+
+
+def _name(part: PartSpec | None) -> str | None:
+    return part.get("name") if isinstance(part, dict) else part
+
+
+def _query(data: TripleData, entity: str, relation: str) -> int | None:
+    """The query of these names, if the data has it."""
+    found = data.entity_names.index_of(entity), data.relation_names.index_of(relation)
+    if found[0] is None or found[1] is None:
+        return None
+    code = torch.tensor(found[0] * 2 * data.n_relations + found[1])
+    at = int(torch.searchsorted(data.query_codes, code))
+    return at if at < data.n_queries and int(data.query_codes[at]) == int(code) else None
+
+
+def _sample(model: Model, query: int, known: Csr, examples: Examples) -> dict[str, Any]:
+    scores = scores_of(model)(torch.tensor([query]))[0]
+    mine = known.row(query).long()
+    scores[mine] = -torch.inf
+    best = torch.topk(scores, min(8, scores.numel()))
+    name = examples.item_names
+    return {
+        "query": examples.query_names[query],
+        "known": [name[item] for item in mine[:12].tolist()],
+        "recommended": [
+            {"item": name[item], "score": round(score, 4)}
+            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            if score > -torch.inf
+        ],
+    }
+
+
+__all__ = ["Knowledge", "TripleReading", "accuracy", "ranks", "scores_of"]

@@ -1,0 +1,41 @@
+"""Recipes of knowledge graphs, chosen on validation parts; see docs/decisions.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negatives.config import merge
+
+_EVALUATION = {"every": 2.0, "queries": 5_000, "metric": "mrr", "patience": 6}
+
+_DEFAULT: dict[str, Any] = {
+    "model": {"name": "complex", "dim": 128, "n3": 0.05},
+    "sampler": {"name": "softmax", "pool": 4096},
+    "loss": {"name": "sampled_softmax"},
+    "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
+    "batch_size": 1024,
+    "epochs": 12,
+    "precision": "bfloat16",
+    "evaluation": _EVALUATION,
+}
+
+_ADVERSARIAL: dict[str, Any] = {
+    "model": {"name": "rotate", "dim": 128},
+    "sampler": {"name": "self_adversarial", "candidates": 64},
+    "loss": {"name": "logistic", "margin": 9.0, "mean": True},
+    "optimiser": {"name": "adam", "lr": 0.001, "schedule": "linear"},
+    "batch_size": 1024,
+    "epochs": 30,
+    "precision": "float32",
+    "evaluation": _EVALUATION,
+}
+
+KNOWLEDGE: dict[str, dict[str, Any]] = {
+    # ComplEx with N3 and a softmax over a pool that the batch shares.
+    "default": _DEFAULT,
+    # Negatives of each row's own, weighted by the model's belief: for distances and for comparing samplers.
+    "rotate": _ADVERSARIAL,
+    "transe": merge(_ADVERSARIAL, {"model": {"name": "transe", "dim": 256, "norm": 1}}),
+    "distmult": merge(_ADVERSARIAL, {"model": {"name": "distmult", "dim": 256}}),
+    "pairwise": merge(_ADVERSARIAL, {"model": {"name": "complex", "dim": 128}}),
+}
