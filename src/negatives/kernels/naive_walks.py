@@ -44,14 +44,16 @@ def _of(nodes: list[int], h: int) -> int:
 def _biased(near: list[list[int]], came: int, node: int, draws: _Draws, back: float, away: float, tries: int) -> int:
     weights = [back if x == came else 1.0 if x in near[came] else away for x in near[node]]
     top = max(1.0, away)
-    extra = back - top if came in near[node] else 0.0
+    extra = max(0.0, back - top)
     for _ in range(tries):
-        if extra > 0 and (draws.next() >> 11) * 2.0**-53 * (len(weights) * top + extra) < extra:
-            return came
-        h = draws.next()
-        x = _of(near[node], h)
-        if (h & 0xFFFFFFFF) * 2.0**-32 * top < weights[near[node].index(x)]:
-            return x
+        spot = (draws.next() >> 11) * 2.0**-53 * (len(weights) * top + extra)
+        at = int(spot / top)
+        if at >= len(weights):
+            if extra > 0 and came in near[node]:
+                return came
+            continue
+        if spot - at * top < weights[at]:
+            return near[node][at]
     target, total = (draws.next() >> 11) * 2.0**-53 * sum(weights), 0.0
     for x, weight in zip(near[node], weights, strict=True):
         total += weight

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from negatives.kernels.jit.compile import array, index, kernel
 from negatives.kernels.jit.draw import _upper, mix
-from negatives.kernels.jit.members import is_known
 from negatives.kernels.threads import by_chunks
 from negatives.randomness import EXAMPLE_STEP, MASK64, SLOT_STEP
 from negatives.types import Csr
@@ -17,7 +16,7 @@ from negatives.types import Csr
 GROUP = 64
 """Walks that one thread takes step by step together."""
 _E, _S = np.uint64(EXAMPLE_STEP), np.uint64(SLOT_STEP)
-_11, _LOW = np.uint64(11), np.uint64(0xFFFFFFFF)
+_11 = np.uint64(11)
 
 
 @kernel
@@ -27,11 +26,24 @@ def _unit(h):
 
 
 @kernel
+def _member(indices, lo, hi, node):
+    """Binary search in the sorted ``indices[lo:hi]`` without a branch that could be guessed wrong."""
+    n = hi - lo
+    if n == 0:
+        return False
+    while n > 1:
+        half = n >> 1
+        lo += half if indices[lo + half] <= node else 0
+        n -= half
+    return indices[lo] == node
+
+
+@kernel
 def _weight(indices, lo, hi, came, x, back, away):
     """``1/p``, ``1`` or ``1/q``; ``indices[lo:hi]`` are the neighbours of ``came``."""
     if x == came:
         return back
-    return 1.0 if is_known(indices, lo, hi, x) else away
+    return 1.0 if _member(indices, lo, hi, x) else away
 
 
 @kernel
@@ -50,26 +62,28 @@ def _enumerated(indices, first, last, lo, hi, came, share, back, away):
 
 @kernel
 def _biased(indices, first, last, lo, hi, came, base, slot, back, away, tries):
-    """The next node after ``came`` and a node with the neighbours ``indices[first:last]``, and the next slot."""
+    """The next node after ``came`` and a node with the neighbours ``indices[first:last]``, and the next slot.
+
+    A dart falls on columns as wide as one and as high as the largest weight, one per neighbour, beside what the way
+    back stands out of them. It counts where it hits below the weight.
+    """
     top, low = max(1.0, away), min(1.0, away)
-    extra = back - top
-    if extra > 0 and not is_known(indices, first, last, came):
-        extra = 0.0
-    degree = np.uint64(last - first)
+    extra = max(0.0, back - top)
+    degree = last - first
+    area = np.float64(degree) * top + extra
     for _ in range(tries):
-        if extra > 0:
-            share = _unit(mix(base + slot * _S))
-            slot += np.uint64(1)
-            if share * (np.float64(last - first) * top + extra) < extra:
-                return came, slot
-        h = mix(base + slot * _S)
+        spot = _unit(mix(base + slot * _S)) * area
         slot += np.uint64(1)
-        x = indices[first + _upper(h, degree)]
-        bar = np.float64(h & _LOW) * 2.0**-32 * top
+        at = np.int64(spot / top)
+        if at >= degree:  # what stands out of the way back, if there is a way back
+            if extra > 0 and _member(indices, first, last, came):
+                return came, slot
+            continue
+        x, height = indices[first + at], spot - np.float64(at) * top
         if x == came:
-            if bar < back:
+            if height < back:
                 return x, slot
-        elif bar < low or bar < _weight(indices, lo, hi, came, x, back, away):
+        elif height < low or height < _weight(indices, lo, hi, came, x, back, away):
             return x, slot
     share = _unit(mix(base + slot * _S))
     return _enumerated(indices, first, last, lo, hi, came, share, back, away), slot + np.uint64(1)
