@@ -98,17 +98,16 @@ def test_damage_is_found(tmp_path: Path) -> None:
         load(tmp_path / "missing")
 
 
-def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
+def test_the_newest_two_stay(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path / "checkpoints")
     assert kept.latest() is None
     for step in (9, 10, 100, 1000):
-        kept.save(step, {"step": step}, best=step == 10)
+        kept.save(step, {"step": step})
     names = sorted(path.name for path in kept.folder.iterdir())
-    assert names == ["best.safetensors", "step-000000000100.safetensors", "step-000000001000.safetensors"]
+    assert names == ["step-000000000100.safetensors", "step-000000001000.safetensors"]
     newest = latest(kept.folder)
     assert newest is not None
     assert load(newest) == {"step": 1000}
-    assert load(kept.best) == {"step": 10}
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,19 +78,6 @@ def test_json_is_always_valid(tmp_path: Path) -> None:
     assert plain(value) == expected
 
 
-def test_a_history_can_be_cut_back(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path)
-    assert folder.size("history.jsonl") == 0
-    folder.append("history.jsonl", {"step": 1})
-    size = folder.size("history.jsonl")
-    folder.append("history.jsonl", {"step": 2, "loss": math.nan})
-    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert lines == [{"step": 1}, {"step": 2, "loss": None}]
-    folder.truncate("history.jsonl", size)
-    folder.truncate("history.jsonl", size + 100)
-    assert (tmp_path / "history.jsonl").read_text() == '{"step": 1}\n'
-
-
 def test_missing_and_broken_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"m\.json: No such file"):
         RunFolder(tmp_path).read_json("m.json")

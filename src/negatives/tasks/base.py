@@ -110,6 +110,10 @@ class Task(ABC):
     def metric_names(self, config: RunConfig) -> list[str]:
         """Metrics that :meth:`evaluate` gives, all of which may be watched."""
 
+    def watched(self, config: RunConfig) -> str:
+        """The metric that decides which state is the best."""
+        return config.evaluation.metric or self.metric
+
     @abstractmethod
     def can_validate(self, examples: Examples) -> bool:
         """Whether there is a validation part to stop by."""

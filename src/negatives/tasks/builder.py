@@ -145,7 +145,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         config.precision == "bfloat16",
     )
     watched = config.evaluation
-    metric, metrics = watched.metric or task.metric, task.metric_names(config)
+    metric, metrics = task.watched(config), task.metric_names(config)
     if metric not in metrics:
         raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
     plan = Plan(

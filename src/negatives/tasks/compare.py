@@ -107,7 +107,7 @@ def compare(
                 results.append(_run(one.model_copy(update={"seed": seed}), name, examples, task, place, caught))
                 bar.update(1)
         bar.close()
-    metric = filled[0].evaluation.metric or task.metric
+    metric = task.watched(filled[0])
     _write(folder, results, samplers, metric, chosen, command, config)
     return folder.path
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from negatives.config import merge
 
-_EVALUATION = {"every": 2.0, "queries": 10_000, "k": 20, "metric": "recall@20", "patience": 8}
+_EVALUATION = {"every": 2.0, "queries": 10_000, "k": 20, "patience": 8}
 
 _DEFAULT: dict[str, Any] = {
     "model": {

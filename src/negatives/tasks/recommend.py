@@ -118,6 +118,9 @@ class Recommend(Task):
     def metric_names(self, config: RunConfig) -> list[str]:
         return [f"{name}@{config.evaluation.k or 20}" for name in METRICS]
 
+    def watched(self, config: RunConfig) -> str:
+        return config.evaluation.metric or f"recall@{config.evaluation.k or 20}"
+
     def can_validate(self, examples: Examples) -> bool:
         return len(examples.raw.valid) > 0
 

@@ -124,32 +124,6 @@ class RunFolder:
         files.write_tensors(path, tensors, metadata)
         return path
 
-    def append(self, name: str, record: Mapping[str, Any]) -> None:
-        """Add one line of JSON to a file.
-
-        Raises:
-            OSError: The line could not be written; names the path.
-        """
-        path = self.path / name
-        line = json.dumps(plain(record), ensure_ascii=False, allow_nan=False) + "\n"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line)
-        except OSError as error:
-            error.filename = str(path)
-            raise
-
-    def size(self, name: str) -> int:
-        """Bytes of a file, 0 if there is none; kept in checkpoints so that a resume can cut off later lines."""
-        path = self.path / name
-        return path.stat().st_size if path.exists() else 0
-
-    def truncate(self, name: str, size: int) -> None:
-        """Cut a file back to ``size`` bytes; does nothing if it is not longer."""
-        if self.size(name) > size:
-            os.truncate(self.path / name, size)
-
     def read_json(self, name: str) -> Any:
         """Read a JSON file.
 

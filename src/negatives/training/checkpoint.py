@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import InputError
-from negatives.training.files import read_tensors, replacing, write_tensors
+from negatives.training.files import read_tensors, write_tensors
 from negatives.types import State
 
 FORMAT = "negatives-checkpoint-1"
@@ -59,7 +58,7 @@ def latest(folder: str | Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """The checkpoints of one run: the newest few, and the best.
+    """The newest checkpoints of one run.
 
     Args:
         folder: Where they lie; made on the first save.
@@ -69,32 +68,18 @@ class Checkpoints:
     folder: Path
     keep: int = 2
 
-    @property
-    def best(self) -> Path:
-        """Where the best one lies, if there is one."""
-        return self.folder / "best.safetensors"
-
-    def save(self, step: int, state: Mapping[str, Any], *, best: bool = False) -> Path:
+    def save(self, step: int, state: Mapping[str, Any]) -> Path:
         """Write the checkpoint of a step and drop those that are too old.
 
         Args:
             step: Steps done.
             state: See :func:`save`.
-            best: True when this is the best so far.
         """
         path = self.folder / f"step-{step:012d}.safetensors"
         save(path, state)
-        if best:
-            with replacing(self.best) as temporary:
-                temporary.unlink()
-                os.link(path, temporary)
         for old in sorted(_steps(self.folder))[: -self.keep]:
             old.unlink(missing_ok=True)
         return path
-
-    def save_best(self, state: Mapping[str, Any]) -> None:
-        """Write the best state only."""
-        save(self.best, state)
 
     def latest(self) -> Path | None:
         """The newest checkpoint, or None."""
