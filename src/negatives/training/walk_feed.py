@@ -65,7 +65,7 @@ class WalkFeed(Feed):
         return self._starts.numel() * self.walks * self._slots[0].numel()
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
-        per_block = max(1, BLOCK // batch_size)
+        per_block = self._per_block(batch_size)
         block, place = divmod(index, per_block)
         centres, contexts = self._pairs(seed, epoch, block, batch_size)
         batches = min(per_block, self.steps(batch_size) - block * per_block)
@@ -79,11 +79,15 @@ class WalkFeed(Feed):
         """The same feed, whose batches are moved to another device."""
         return WalkFeed(self.graph, self.length, self.walks, self.window, self.p, self.q, device)
 
+    def _per_block(self, batch_size: int) -> int:
+        """Batches of a block: as many as fit, but no fewer than one walk fills."""
+        return max(1, BLOCK // batch_size, -(-self._slots[0].numel() // batch_size))
+
     def _walks_of(self, block: int, batch_size: int) -> tuple[int, int]:
-        """Numbers of the first walk of a block and of the one after its last."""
-        blocks = -(-self.steps(batch_size) // max(1, BLOCK // batch_size))
+        """Numbers of the first walk of a block and of the one after its last, in proportion to its batches."""
+        per_block, steps = self._per_block(batch_size), self.steps(batch_size)
         total = self._starts.numel() * self.walks
-        return total * block // blocks, total * (block + 1) // blocks
+        return total * block * per_block // steps, total * min(steps, (block + 1) * per_block) // steps
 
     def _pairs(self, seed: int, epoch: int, block: int, batch_size: int) -> tuple[Tensor, Tensor]:
         """Shuffled centres and contexts of a block, each ``(n,)`` int64."""

@@ -108,7 +108,7 @@ def _layout(path: Path, rows: list[bytes], line: int, source: str | None, target
     if len(cells[0]) < 2:
         raise InputError("one column, where an edge needs two", path=path, line=line, mend=MEND)
     keys = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in cells[0]]
-    named = bool({source, target} & set(cells[0])) or (keys[0] in SOURCE and keys[1] in TARGET)
+    named = bool(source or target) or (keys[0] in SOURCE and keys[1] in TARGET)
     numbers = [all(re.fullmatch(r"-?\d+", row[place]) for row in cells[1:] if len(row) > place) for place in (0, 1)]
     words = [re.search(r"[A-Za-z]", cells[0][place]) is not None for place in (0, 1)]
     header = named or (len(cells) > 1 and all(numbers) and all(words)) or bool(set(keys) & set(TARGET) and all(words))

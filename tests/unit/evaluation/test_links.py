@@ -1,0 +1,183 @@
+"""Link metrics against trusted libraries, and the questions: no edge among the wrong ones, the same for every model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, label_ranking_average_precision_score, roc_auc_score
+from torch import Tensor
+
+from negatives import kernels
+from negatives.data.edges import symmetric
+from negatives.errors import InputError, NonFiniteScores
+from negatives.evaluation.links import (
+    LinkTest,
+    above,
+    evaluate_links,
+    link_scores,
+    link_test,
+    metric_names,
+    nearest,
+    non_edges,
+    precision_at_each,
+)
+from negatives.randomness import Purpose, generator, integers, stream
+from negatives.types import Csr
+
+N, DIM = 60, 5
+
+
+def graph(n: int = N, per_node: int = 3, seed: int = 1) -> Csr:
+    sources = torch.arange(n).repeat_interleave(per_node)
+    targets = integers(stream(seed, Purpose.SPLIT), sources, torch.arange(per_node).repeat(n), n)
+    apart = sources != targets
+    return symmetric(Csr.from_pairs(sources[apart], targets[apart], n, n))
+
+
+def with_self(near: Csr) -> Csr:
+    rows = torch.repeat_interleave(torch.arange(near.n_rows), near.lengths())
+    nodes = torch.arange(near.n_rows)
+    return Csr.from_pairs(torch.cat([rows, nodes]), torch.cat([near.indices.long(), nodes]), near.n_rows, near.n_cols)
+
+
+def questions(wrong: int = 20, seed: int = 0) -> LinkTest:
+    near = graph()
+    rows = torch.repeat_interleave(torch.arange(N), near.lengths())
+    some = torch.arange(0, near.nnz, 5)
+    known = with_self(near)
+    return link_test(rows[some], near.indices.long()[some], near, known, known, wrong=wrong, seed=seed)
+
+
+def vectors(seed: int) -> Tensor:
+    return torch.randn(N, DIM, generator=generator(seed))
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_area_and_precision_agree_with_sklearn(rounded: bool) -> None:
+    right, wrong = torch.randn(300, generator=generator(1)) + 0.7, torch.randn(211, generator=generator(2))
+    if rounded:
+        right, wrong = (right * 2).round(), (wrong * 2).round()  # many ties
+    labels = [1] * 300 + [0] * 211
+    scores = torch.cat([right, wrong]).numpy()
+    assert float(above(right, wrong).mean()) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert float(precision_at_each(right, wrong).mean()) == pytest.approx(
+        average_precision_score(labels, scores), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_metrics_are_those_of_plain_loops(directed: bool) -> None:
+    asked, sources, targets = questions(), vectors(1), vectors(2)
+    full = sources @ targets.T
+    full = full if directed else (full + full.T) / 2
+    found = evaluate_links(asked, sources, targets, directed=directed, k=5)
+    assert list(found.mean) == metric_names(5)
+    right = full[asked.sources, asked.targets]
+    wrong = full[asked.other_sources, asked.other_targets]
+    labels = [1] * len(right) + [0] * len(wrong)
+    assert found.mean["auc"] == pytest.approx(roc_auc_score(labels, torch.cat([right, wrong]).numpy()), abs=1e-6)
+    for name, candidates in (("", asked.random), (":hard", asked.hard)):
+        for row in range(len(right)):
+            others = candidates[row].long()
+            rivals = torch.cat([full[asked.sources[row], others[:10]], full[others[10:], asked.targets[row]]])
+            scores = torch.cat([right[row : row + 1], rivals])
+            truth = torch.arange(21) == 0
+            reciprocal = label_ranking_average_precision_score(truth[None].numpy(), scores[None].numpy())
+            assert found.per_query[f"mrr{name}"][row] == pytest.approx(reciprocal, abs=1e-6)
+            assert bool(found.per_query[f"hits@5{name}"][row]) == (reciprocal >= 1 / 5 - 1e-9)
+    for name, values in found.per_query.items():
+        assert values.shape == right.shape
+        assert float(values.mean()) == pytest.approx(found.mean[name])
+
+
+def test_ties_count_one_half() -> None:
+    asked, same = questions(), torch.ones(N, DIM)
+    found = evaluate_links(asked, same, same, directed=False)
+    assert found.mean["auc"] == found.mean["ap"] == 0.5
+    assert found.mean["mrr"] == found.mean["mrr:hard"] == pytest.approx(1 / 11)
+
+
+def test_both_ways_of_scoring_an_edge() -> None:
+    sources, targets = vectors(1), vectors(2)
+    nodes, others = torch.tensor([3, 7]), torch.tensor([[1, 2], [50, 7]])
+    full = sources @ targets.T
+    torch.testing.assert_close(
+        link_scores(sources, targets, nodes, others, directed=True), full[nodes[:, None], others]
+    )
+    backwards = link_scores(sources, targets, nodes, others, directed=True, reverse=True)
+    torch.testing.assert_close(backwards, full[others, nodes[:, None]])
+
+
+def test_no_wrong_node_is_right() -> None:
+    asked, known = questions(40), with_self(graph())
+    for candidates in (asked.random, asked.hard):
+        for ends, part in ((asked.sources, candidates[:, :20]), (asked.targets, candidates[:, 20:])):
+            assert not kernels.contains(known, ends, part.long()).any()
+            assert int(part.min()) >= 0
+    assert not kernels.contains(known, asked.other_sources, asked.other_targets[:, None]).any()
+    assert asked.other_sources.numel() == asked.sources.numel()
+
+
+def test_the_questions_follow_the_seed() -> None:
+    first, again, other = questions(), questions(), questions(seed=1)
+    for name in ("random", "hard", "other_sources"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
+    assert not torch.equal(first.random, other.random)
+    assert not torch.equal(first.other_sources, other.other_sources)
+
+
+def test_near_nodes_are_those_that_short_walks_reach() -> None:
+    near = graph()
+    table = torch.zeros(N, N, dtype=torch.float64)
+    for node in range(N):
+        table[node, near.row(node).long()] = 1 / near.lengths()[node].double()
+    mass = 0.85**2 * table @ table + 0.85**3 * table @ table @ table
+    known = with_self(near)
+    for node in range(N):
+        mass[node, known.row(node).long()] = 0
+    nodes = torch.tensor([5, 0, 5, 33])
+    found = nearest(near, nodes, 12, known)
+    for row, node in zip(found, nodes.tolist(), strict=True):
+        wanted = mass[node].topk(12).values
+        torch.testing.assert_close(mass[node, row.clamp(min=0)] * (row >= 0), wanted, atol=1e-7, rtol=1e-5)
+    assert torch.equal(found[0], found[2])
+
+
+def test_nodes_that_nobody_reaches_are_filled_with_random_ones() -> None:
+    path = symmetric(Csr.from_pairs(torch.tensor([0, 2]), torch.tensor([1, 3]), 8, 8))
+    known = with_self(path)
+    assert (nearest(path, torch.tensor([0, 7]), 3, known) < 0).all()
+    asked = link_test(torch.tensor([0]), torch.tensor([1]), path, known, known, wrong=8, seed=0)
+    assert (asked.hard >= 0).all()
+    assert not torch.isin(asked.hard, torch.tensor([0, 1])).all()
+
+
+def test_non_edges_are_distinct_and_as_many_as_there_are() -> None:
+    known = with_self(graph())
+    free = N * N - known.nnz
+    sources, targets = non_edges(known, 10**6, key=3)
+    assert sources.numel() == free == torch.unique(sources * N + targets).numel()
+    big = with_self(graph(3000, 2))
+    sources, targets = non_edges(big, 500, key=3)
+    assert torch.unique(sources * 3000 + targets).numel() == sources.numel() == 500
+    assert not kernels.contains(big, sources, targets[:, None]).any()
+    everything = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]), 2, 2)
+    with pytest.raises(InputError, match="every pair of nodes is an edge"):
+        non_edges(everything, 3, key=1)
+
+
+def test_a_node_that_knows_all_has_no_wrong_ones() -> None:
+    star = symmetric(Csr.from_pairs(torch.zeros(4, dtype=torch.int64), torch.arange(1, 5), 5, 5))
+    known = with_self(star)
+    asked = link_test(torch.tensor([0]), torch.tensor([1]), star, known, known, wrong=6, seed=0)
+    assert asked.hard[0, :3].tolist() == asked.random[0, :3].tolist() == [-1, -1, -1]
+    table = torch.eye(5)
+    table[0, 1] = 1.0
+    assert evaluate_links(asked, table, table, directed=False).mean["mrr:hard"] == 1.0
+
+
+def test_vectors_that_are_no_numbers_are_refused() -> None:
+    broken = vectors(1)
+    broken[3, 2] = torch.nan
+    with pytest.raises(NonFiniteScores, match="lower the learning rate"):
+        evaluate_links(questions(), broken, broken, directed=False)
