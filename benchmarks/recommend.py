@@ -38,6 +38,9 @@ from negatives.types import Context
 
 DIM = 64
 SGD = {"name": "sgd", "lr": 0.05, "weight_decay": 0.01}
+ASYNC = SGD | {"name": "async_sgd"}
+ASYNC_BATCH = 65_536
+"""Asynchronous steps do not wait for one another, so a batch may be large."""
 BATCH = 8192
 KEY = stream(0, Purpose.CANDIDATES)
 
@@ -171,7 +174,7 @@ def rates(examples: Examples, threads: int, repeats: int) -> list[Result]:
     ]
     found = []
     for name, sampler, theirs in asked:
-        trained = training(examples, "pairwise", sampler, threads, loss="bpr", optimiser=SGD)
+        trained = training(examples, "pairwise", sampler, threads, loss="bpr", optimiser=ASYNC, batch_size=ASYNC_BATCH)
         runs = {"ours": lambda trained=trained: epoch(trained)}
         if theirs is not None:
             runs["theirs"] = theirs

@@ -41,8 +41,8 @@ class Section(BaseModel):
 class OptimiserConfig(Section):
     """How gradients become updates."""
 
-    name: Literal["sgd", "adagrad", "adam"] | None = None
-    """Update rule."""
+    name: Literal["sgd", "adagrad", "adam", "async_sgd"] | None = None
+    """Update rule; ``async_sgd`` is the fastest for pairwise losses, and not the same bits with several threads."""
     lr: Annotated[float, Field(gt=0.0)] | None = None
     """Step size."""
     weight_decay: Annotated[float, Field(ge=0.0)] | None = None

@@ -240,3 +240,23 @@ def test_exponentials_reach_from_one_to_zero_and_let_nan_through(path: str) -> N
     torch.testing.assert_close(e.double(), x.double().exp(), rtol=3e-6, atol=1e-37)
     torch.testing.assert_close(total[:, 0], e.sum(1))
     assert bool(spoilt.isnan())
+
+
+@pytest.mark.parametrize("loss", [("bpr", 0.0, True), ("hinge", 0.7, True), ("logistic", 0.2, False)])
+@pytest.mark.parametrize("marked", [False, True])
+def test_asynchronous_pairs_on_one_thread_are_plain_sgd(loss: tuple[str, float, bool], marked: bool) -> None:
+    random = generator(16)
+    tables = torch.randn(20, 12, generator=random), torch.randn(30, 12, generator=random)
+    queries, positives = (torch.randint(0, 20, (40,), generator=random) for _ in range(2))
+    ids = torch.randint(0, 30, (40, 3), generator=random)
+    ok = torch.rand(40, 3, generator=random) < 0.6 if marked else None
+    weight = torch.rand(40, 3, generator=random) if marked else None
+    given = {"ok": ok, "weight": weight, "loss": loss, "lr": 0.1, "weight_decay": 0.3}
+    results = []
+    for path in ("numpy", "numba"):
+        mine = [table.clone() for table in tables]
+        with kernels.use(path):
+            results.append([kernels.async_pairs_(*mine, queries, positives, ids, **given), *mine])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert float((results[0][1] - tables[0]).abs().max()) > 0.05

@@ -245,6 +245,46 @@ def sgd_pairs_(
     _for(ids).sgd_pairs_(*tables, queries, ids, grad, lr, weight_decay)
 
 
+def async_pairs_(
+    query_table: Tensor,
+    item_table: Tensor,
+    queries: Tensor,
+    positives: Tensor,
+    ids: Tensor,
+    *,
+    ok: Tensor | None = None,
+    weight: Tensor | None = None,
+    loss: tuple[str, float, bool],
+    lr: float,
+    weight_decay: float = 0.0,
+) -> Tensor:
+    """Score, differentiate and update row by row, in place, each row on the tables as they are by then (CPU only).
+
+    With several threads rows are taken without locks, and the last digits differ from run to run.
+
+    Args:
+        query_table: ``(n_q, d)`` float32.
+        item_table: ``(n_i, d)`` float32.
+        queries: ``(rows,)`` int64.
+        positives: ``(rows,)`` int64.
+        ids: ``(rows, k)`` int64 negatives.
+        ok: ``(rows, k)`` bool; None for all.
+        weight: ``(rows, k)`` float32; None for ones.
+        loss: ``bpr``, ``hinge`` or ``logistic``, its margin, and whether the negatives are averaged.
+        lr: Step size.
+        weight_decay: L2 factor; a row decays once for every pair that moves it.
+
+    Returns:
+        Scores ``(rows, 1 + k)`` before each row's update, the positive's first.
+    """
+    _same(queries.numel(), ids.shape[0], "queries and rows of ids")
+    _same(queries.numel(), positives.numel(), "queries and positives")
+    tables = query_table.detach(), item_table.detach()
+    path = importlib.import_module(_MODULES["numpy" if _forced and _forced[-1] == "numpy" else "numba"])
+    found: Tensor = path.async_pairs_(*tables, queries, positives, ids, ok, weight, loss, lr, weight_decay)
+    return found
+
+
 def adagrad_rows_(
     table: Tensor,
     accumulator: Tensor,
@@ -340,6 +380,7 @@ __all__ = [
     "AliasTable",
     "adagrad_rows_",
     "adam_rows_",
+    "async_pairs_",
     "build_alias",
     "contains",
     "contains_pool",

@@ -159,6 +159,39 @@ def sgd_pairs_(
     sgd_rows_(item_table, items, summed, lr, weight_decay)
 
 
+def async_pairs_(
+    query_table: Tensor,
+    item_table: Tensor,
+    queries: Tensor,
+    positives: Tensor,
+    ids: Tensor,
+    ok: Tensor | None,
+    weight: Tensor | None,
+    loss: tuple[str, float, bool],
+    lr: float,
+    weight_decay: float,
+) -> Tensor:
+    kind, margin, mean = loss
+    scores = torch.empty(ids.shape[0], ids.shape[1] + 1)
+    for r in range(ids.shape[0]):
+        vector, slots = query_table[queries[r]].clone(), torch.cat([positives[r : r + 1], ids[r]])
+        scores[r] = item_table[slots] @ vector
+        allowed = torch.ones_like(ids[r], dtype=torch.bool) if ok is None else ok[r]
+        if not bool(allowed.any()):
+            continue
+        low = scores[r, 1:] - (0.0 if kind == "logistic" else scores[r, 0]) + margin
+        pushes = (low > 0).float() if kind == "hinge" else torch.sigmoid(low)
+        pushes = pushes * allowed * (1.0 if weight is None else weight[r]) / (allowed.sum() if mean else 1)
+        pull = torch.sigmoid(-scores[r, 0] - margin) if kind == "logistic" else pushes.sum()
+        total = torch.zeros_like(vector)
+        for slot, grad in zip(slots.tolist(), [-pull, *pushes], strict=True):
+            if grad != 0:
+                total += grad * item_table[slot]
+                item_table[slot] = (1 - lr * weight_decay) * item_table[slot] - lr * grad * vector
+        query_table[queries[r]] = (1 - lr * weight_decay) * vector - lr * total
+    return scores
+
+
 def adagrad_rows_(
     table: Tensor, accumulator: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float, eps: float
 ) -> None:

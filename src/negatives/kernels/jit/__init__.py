@@ -2,6 +2,7 @@
 
 from negatives.kernels.jit.alias import fill_alias
 from negatives.kernels.jit.draw import draw_alias, draw_uniform
+from negatives.kernels.jit.hogwild import async_pairs_
 from negatives.kernels.jit.members import contains, contains_pool, excluded_mass
 from negatives.kernels.jit.optimisers import adagrad_rows_, adam_rows_, sgd_rows_
 from negatives.kernels.jit.order import shuffled
@@ -14,6 +15,7 @@ from negatives.kernels.jit.topk import top_k
 __all__ = [
     "adagrad_rows_",
     "adam_rows_",
+    "async_pairs_",
     "contains",
     "contains_pool",
     "draw_alias",

@@ -18,7 +18,7 @@ from negatives.kernels.threads import by_chunks
 
 
 @fast_kernel
-def _dot(a, b):
+def dot(a, b):
     total = np.float32(0)
     for c in range(a.size):
         total += a[c] * b[c]
@@ -30,7 +30,7 @@ def _gather_scores(users, items, queries, ids, out, start, stop):
     for r in range(start, stop):
         vector = users[queries[r]]
         for j in range(ids.shape[1]):
-            out[r, j] = _dot(vector, items[ids[r, j]])
+            out[r, j] = dot(vector, items[ids[r, j]])
 
 
 @kernel

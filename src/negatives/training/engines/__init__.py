@@ -12,6 +12,7 @@ registry: Registry[Engine] = Registry(
     "engines",
     (
         ("autograd", "negatives.training.engines.autograd:AutogradEngine"),
+        ("asynchronous", "negatives.training.engines.asynchronous:AsynchronousEngine"),
         ("rows", "negatives.training.engines.rows:RowEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
     ),
@@ -19,17 +20,17 @@ registry: Registry[Engine] = Registry(
 
 
 def engine_for(model: Model, sampler: Sampler, loss: Loss, optimiser: str, weight_decay: float, half: bool) -> Engine:
-    """The engine that the model asks for.
+    """The engine that the model, or the optimiser, asks for.
 
     Args:
         model: What is trained.
         sampler: Where negatives come from.
         loss: What is minimised.
-        optimiser: ``sgd``, ``adagrad`` or ``adam``.
+        optimiser: ``sgd``, ``adagrad`` or ``adam``; ``async_sgd`` has an engine of its own.
         weight_decay: L2 factor.
         half: Multiply by a shared pool in bfloat16.
     """
-    kind = registry.get(model.engine)
+    kind = registry.get("asynchronous" if optimiser == "async_sgd" else model.engine)
     return kind(model, sampler, loss, optimiser=optimiser, weight_decay=weight_decay, half=half)  # type: ignore[call-arg]
 
 

@@ -1,0 +1,108 @@
+"""Asynchronous updates of pairs: each row's scores, gradient and update at once, on the tables as they are now.
+
+Threads share the tables without locks (Hogwild; Niu et al., 2011), so with more than one of them the last digits
+differ from run to run.
+"""
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, kernel
+from negatives.kernels.jit.scores import dot
+from negatives.kernels.threads import by_chunks
+
+BPR, HINGE, LOGISTIC = 0, 1, 2
+CODES = {"bpr": BPR, "hinge": HINGE, "logistic": LOGISTIC}
+
+
+@kernel
+def _sigmoid(x):
+    return np.float32(1) / (np.float32(1) + np.float32(math.exp(-x)))
+
+
+@kernel
+def _push(kind, gap, margin):
+    """How strongly one negative is pushed away; ``gap`` is its score, less the positive's but for logistic."""
+    if kind == HINGE:
+        return np.float32(1) if gap + margin > np.float32(0) else np.float32(0)
+    return _sigmoid(gap + margin)
+
+
+@fast_kernel
+def _move(vector, x, total, grad, lr, keep):
+    """``total += grad x`` and ``x = keep x - lr grad vector``."""
+    for c in range(x.size):
+        old = x[c]
+        total[c] += grad * old
+        x[c] = keep * old - lr * grad * vector[c]
+
+
+@kernel
+def _train(users, items, queries, positives, ids, ok, weight, kind, margin, mean, lr, keep, out, start, stop):
+    k = ids.shape[1]
+    total = np.empty(users.shape[1], np.float32)
+    pushes = np.empty(k, np.float32)
+    zero = np.float32(0)
+    for r in range(start, stop):
+        vector, good = users[queries[r]], items[positives[r]]
+        high = dot(vector, good)
+        out[r, 0] = high
+        n = 0
+        for j in range(k):
+            out[r, j + 1] = dot(vector, items[ids[r, j]])
+            if ok.size == 0 or ok[r, j]:
+                n += 1
+        if n == 0:
+            continue
+        pull = zero
+        for j in range(k):
+            pushes[j] = zero
+            if ok.size == 0 or ok[r, j]:
+                low = out[r, j + 1] if kind == LOGISTIC else out[r, j + 1] - high
+                pushes[j] = _push(kind, low, margin)
+                if weight.size:
+                    pushes[j] *= weight[r, j]
+                if mean:
+                    pushes[j] /= np.float32(n)
+                pull += pushes[j]
+        if kind == LOGISTIC:
+            pull = _sigmoid(-high - margin)
+        total[:] = zero
+        if pull != zero:
+            _move(vector, good, total, -pull, lr, keep)
+        for j in range(k):
+            if pushes[j] != zero:
+                _move(vector, items[ids[r, j]], total, pushes[j], lr, keep)
+        for c in range(total.size):
+            vector[c] = keep * vector[c] - lr * total[c]
+
+
+def async_pairs_(
+    query_table: Tensor,
+    item_table: Tensor,
+    queries: Tensor,
+    positives: Tensor,
+    ids: Tensor,
+    ok: Tensor | None,
+    weight: Tensor | None,
+    loss: tuple[str, float, bool],
+    lr: float,
+    weight_decay: float,
+) -> Tensor:
+    users, items = in_place(query_table), in_place(item_table)
+    rows = index(queries, len(users), "queries")
+    good, bad = index(positives, len(items), "positives"), index(ids, len(items), "item ids")
+    allowed = np.empty((0, 0), np.bool_) if ok is None else array(ok, np.bool_)
+    factors = np.empty((0, 0), np.float32) if weight is None else array(weight, np.float32)
+    out = np.empty((len(rows), bad.shape[1] + 1), np.float32)
+    kind, margin, mean = loss
+    numbers = np.float32(margin), mean, np.float32(lr), np.float32(1 - lr * weight_decay)
+    whole = users, items, rows, good, bad, allowed, factors, CODES[kind], *numbers, out
+    by_chunks(lambda a, b: _train(*whole, a, b), len(rows), out.shape[1] * users.shape[1])
+    return torch.from_numpy(out)
