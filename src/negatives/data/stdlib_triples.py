@@ -53,12 +53,12 @@ def _full_name() -> pl.Expr:
 
 
 def _defined(records: pl.DataFrame, relation: str) -> pl.DataFrame:
-    return records.select(pl.col("module").alias("head"), pl.lit(relation).alias("relation"), pl.col("full").alias("tail"))
+    return records.select(
+        pl.col("module").alias("head"), pl.lit(relation).alias("relation"), pl.col("full").alias("tail")
+    )
 
 
-def _resolved(
-    records: pl.DataFrame, column: str, relation: str, classes: pl.DataFrame
-) -> tuple[pl.DataFrame, int]:
+def _resolved(records: pl.DataFrame, column: str, relation: str, classes: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Triples of ``records`` with the classes that ``column`` names by their last part, and how many are none."""
     last = pl.col("name").str.split(".").list.last()
     named = classes.select("module", last.alias("short"), "full")

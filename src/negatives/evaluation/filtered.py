@@ -23,9 +23,7 @@ ScoreAll = Callable[[Tensor], Tensor]
 
 
 @torch.no_grad()
-def filtered_ranks(
-    score_all: ScoreAll, queries: Tensor, answers: Tensor, known: Csr, *, cells: int = CELLS
-) -> Tensor:
+def filtered_ranks(score_all: ScoreAll, queries: Tensor, answers: Tensor, known: Csr, *, cells: int = CELLS) -> Tensor:
     """Realistic rank of each answer among the items that are no other known answer of its query, ``(n,)`` float64.
 
     Every distinct query is scored once.

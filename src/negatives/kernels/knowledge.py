@@ -8,6 +8,7 @@ parts in the second.
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from types import ModuleType
 
 from torch import Tensor
@@ -56,52 +57,58 @@ def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
     return found
 
 
-def rows_backward(vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str) -> Tensor:
-    """Gradient ``(rows, d)`` of ``vectors`` from that of the scores, ``grad`` ``(rows, k)``.
+def pair_backward(
+    vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str, spare: int = 0
+) -> tuple[Tensor, Sums]:
+    """Gradients of :func:`pair_scores` from that of the scores.
 
     Args:
         vectors: ``(rows, d)``.
         table: ``(n, d)``.
         ids: ``(rows, k)`` int64.
         scores: ``(rows, k)``, what :func:`pair_scores` gave.
-        grad: ``(rows, k)``; slots with gradient zero are skipped.
+        grad: ``(rows, k)``; slots with gradient zero add nothing.
         kind: How vectors are compared.
-    """
-    _check(kind, vectors, table)
-    found: Tensor = _for(ids).rows_backward(vectors.detach(), table.detach(), ids, scores, grad, kind)
-    return found
-
-
-def items_backward(
-    vectors: Tensor,
-    table: Tensor,
-    ids: Tensor,
-    scores: Tensor,
-    grad: Tensor,
-    kind: str,
-    extra_ids: Tensor,
-    extra: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """Summed gradients of the touched rows of ``table``, with further gradients added to them.
-
-    Args:
-        vectors: As in :func:`rows_backward`, and so are the next five.
-        table: ``(n, d)``.
-        ids: ``(rows, k)`` int64.
-        scores: ``(rows, k)``.
-        grad: ``(rows, k)``.
-        kind: How vectors are compared.
-        extra_ids: ``(m,)`` int64 rows of ``table`` that have a gradient from elsewhere.
-        extra: ``(m, d)``, that gradient.
+        spare: Further rows of ``table`` for which :meth:`Sums.with_rows` is to find room.
 
     Returns:
-        The touched rows ``(u,)`` int64 in order of first use and their summed gradients ``(u, d)``.
+        The gradient of ``vectors`` ``(rows, d)``, and the sums for all rows of ``table`` that ``ids`` names.
     """
     _check(kind, vectors, table)
     tables = vectors.detach(), table.detach()
-    module = _for(ids)
-    found: tuple[Tensor, Tensor] = module.items_backward(*tables, ids, scores, grad, kind, extra_ids, extra)
-    return found
+    per_row, items, sums, n = _for(ids).pair_backward(*tables, ids, scores, grad, kind, spare)
+    return per_row, Sums(items, sums, n, len(table))
 
 
-__all__ = ["KINDS", "items_backward", "pair_scores", "pool_scores", "rows_backward"]
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Summed gradients of some rows of a table.
+
+    Args:
+        items: ``(n + spare,)`` int64 distinct rows, in order of first use; what follows the first ``n`` is unset.
+        sums: ``(n + spare, d)`` their sums.
+        n: How many.
+        size: Rows of the table.
+    """
+
+    items: Tensor
+    sums: Tensor
+    n: int
+    size: int
+
+    def with_rows(self, ids: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums with ``rows`` ``(m, d)`` added to the rows ``ids`` ``(m,)``; uses up this object.
+
+        Returns:
+            Distinct rows of the table ``(u,)`` int64 and their sums ``(u, d)``.
+
+        Raises:
+            ValueError: There is no room for so many.
+        """
+        if self.n + ids.numel() > len(self.sums):
+            raise ValueError(f"room for {len(self.sums) - self.n} more rows, not for {ids.numel()}; raise spare")
+        found: tuple[Tensor, Tensor] = _for(ids).add_rows(self.items, self.sums, self.n, ids, rows.detach(), self.size)
+        return found
+
+
+__all__ = ["KINDS", "Sums", "pair_backward", "pair_scores", "pool_scores"]

@@ -27,36 +27,30 @@ def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
     return pair_scores(vectors, pool, torch.arange(len(pool)).expand(len(vectors), -1), kind)
 
 
-def _leaves(vectors: Tensor, table: Tensor, ids: Tensor, grad: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """Gradients of both, by PyTorch, one pair at a time."""
+def pair_backward(
+    vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str, spare: int
+) -> tuple[Tensor, Tensor, Tensor, int]:
     left, right = vectors.clone().requires_grad_(), table.clone().requires_grad_()
     with torch.enable_grad():
         for r, row in enumerate(ids.tolist()):
             for j, item in enumerate(row):
-                if grad[r, j] != 0:
-                    (_one(left[r], right[item], kind) * grad[r, j]).backward()  # type: ignore[no-untyped-call]
-    zero = torch.zeros(())
+                (_one(left[r], right[item], kind) * grad[r, j]).backward()  # type: ignore[no-untyped-call]
+    assert left.grad is not None
+    assert right.grad is not None
+    items = torch.tensor(list(dict.fromkeys(ids.flatten().tolist())), dtype=torch.int64)
+    room = torch.zeros(spare, table.shape[1])
     return (
-        left.grad if left.grad is not None else zero * vectors,
-        right.grad if right.grad is not None else zero * table,
+        left.grad,
+        torch.cat([items, torch.zeros(spare, dtype=torch.int64)]),
+        torch.cat([right.grad[items], room]),
+        len(items),
     )
 
 
-def rows_backward(vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str) -> Tensor:
-    return _leaves(vectors, table, ids, grad, kind)[0]
-
-
-def items_backward(
-    vectors: Tensor,
-    table: Tensor,
-    ids: Tensor,
-    scores: Tensor,
-    grad: Tensor,
-    kind: str,
-    extra_ids: Tensor,
-    extra: Tensor,
-) -> tuple[Tensor, Tensor]:
-    whole = _leaves(vectors, table, ids, grad, kind)[1].index_add(0, extra_ids, extra)
-    used = [item for item, g in zip(ids.flatten().tolist(), grad.flatten().tolist(), strict=True) if g != 0]
-    touched = torch.tensor(list(dict.fromkeys(used + extra_ids.tolist())), dtype=torch.int64)
-    return touched, whole[touched]
+def add_rows(items: Tensor, sums: Tensor, n: int, ids: Tensor, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    whole = torch.zeros(size, sums.shape[1])
+    whole[items[:n]] = sums[:n]
+    for item, row in zip(ids.tolist(), rows, strict=True):
+        whole[item] += row
+    distinct = torch.tensor(list(dict.fromkeys(items[:n].tolist() + ids.tolist())), dtype=torch.int64)
+    return distinct, whole[distinct]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from negatives.kernels.torch_path import BUDGET, sum_rows
 
@@ -57,29 +58,23 @@ def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
     return torch.cat([compare(part[:, None], pool[None], kind) for part in vectors.split(step)])
 
 
-def rows_backward(vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str) -> Tensor:
-    out = torch.empty_like(vectors)
+def pair_backward(
+    vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str, spare: int
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    per_row = torch.empty_like(vectors)
     step = _step(*ids.shape, vectors.shape[1])
+    parts = []
     for at in range(0, len(ids), step):
         part = slice(at, at + step)
-        each = table[ids[part]]
-        slope = each if kind == "dot" else -_slope(vectors[part, None], each, scores[part], kind)
-        out[part] = torch.einsum("rk,rkd->rd", grad[part], slope)
-    return out
+        left, right, weights = vectors[part, None], table[ids[part]], grad[part, :, None]
+        slope = right if kind == "dot" else -_slope(left, right, scores[part], kind)
+        per_row[part] = (weights * slope).sum(1)
+        each = weights * (left if kind == "dot" else -slope)
+        parts.append(sum_rows(ids[part].reshape(-1), each.reshape(-1, each.shape[2]), len(table)))
+    items, sums = sum_rows(torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts]), len(table))
+    n = items.numel()
+    return per_row, functional.pad(items, (0, spare)), functional.pad(sums, (0, 0, 0, spare)), n
 
 
-def items_backward(
-    vectors: Tensor,
-    table: Tensor,
-    ids: Tensor,
-    scores: Tensor,
-    grad: Tensor,
-    kind: str,
-    extra_ids: Tensor,
-    extra: Tensor,
-) -> tuple[Tensor, Tensor]:
-    rows, cols = (grad != 0).nonzero(as_tuple=True)
-    items, weights = ids[rows, cols], grad[rows, cols, None]
-    left = vectors[rows]
-    slope = left if kind == "dot" else _slope(left, table[items], scores[rows, cols], kind)
-    return sum_rows(torch.cat([items, extra_ids]), torch.cat([weights * slope, extra]), len(table))
+def add_rows(items: Tensor, sums: Tensor, n: int, ids: Tensor, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    return sum_rows(torch.cat([items[:n], ids]), torch.cat([sums[:n], rows]), size)

@@ -1,4 +1,4 @@
-"""Knowledge graphs: the query is a head and a relation, or a tail and the relation's reciprocal; the item is an entity."""
+"""Knowledge graphs: the item is an entity, the query a head and a relation, or a tail and the relation's reciprocal."""
 
 from __future__ import annotations
 
@@ -166,9 +166,7 @@ def scores_of(model: Model) -> Callable[[Tensor], Tensor]:
     return score_all
 
 
-def ranks(
-    model: Model, data: TripleData, part: str, most: int | None = None, seed: int = 0
-) -> tuple[Tensor, Tensor]:
+def ranks(model: Model, data: TripleData, part: str, most: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Filtered ranks ``(n,)`` of a part in both directions, and the queries ``(n,)`` that they answer.
 
     Args:

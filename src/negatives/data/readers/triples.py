@@ -153,7 +153,7 @@ def _ragged(path: Path, block: bytes, separator: str, width: int, line: int) -> 
 
 
 def _is_header(first: list[str], wanted: Mapping[str, str]) -> bool:
-    """Whether the first line names the columns: two of its first three are known names of roles, or one is asked for."""
+    """Whether the first line names columns: two of them are known names of roles, or one is asked for."""
     names = [name.strip().strip('"') for name in first]
     if set(wanted.values()) & set(names):
         return True

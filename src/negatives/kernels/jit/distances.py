@@ -1,7 +1,14 @@
-"""Scores of gathered rows by distance, and their gradients; four comparisons, one loop each."""
+"""Scores of gathered rows by inner product or distance, and their gradients.
+
+Pairs are taken in the order of their items, sorted by counting: an item's row is read once for all the queries that it
+is compared with, while their vectors stay in the cache. Threads share the backward pass by columns, so that each sum
+is made in one order whatever their number.
+"""
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,14 +16,20 @@ from torch import Tensor
 
 from negatives.kernels.jit.compile import Array, array, fast_kernel, index, kernel
 from negatives.kernels.jit.members import scratch, spoil
-from negatives.kernels.jit.propagate import product
-from negatives.kernels.jit.scores import _dot, _group, _sort
-from negatives.kernels.threads import by_chunks, by_weight
+from negatives.kernels.threads import by_chunks, by_columns, by_weight
 
 CODES = {"dot": 0, "l1": 1, "l2": 2, "modulus": 3}
 TILE = 32
 """Items whose vectors are compared with many queries while they lie in the cache."""
 _TINY = np.float32(1e-9)
+
+
+@fast_kernel
+def _dot(a, b):
+    total = np.float32(0)
+    for c in range(a.size):
+        total += a[c] * b[c]
+    return total
 
 
 @fast_kernel
@@ -37,7 +50,6 @@ def _l2(a, b):
 
 @fast_kernel
 def _modulus(a, b):
-    """Sum of the moduli of complex differences; the imaginary parts stand in the second half."""
     half = a.size // 2
     total = np.float32(0)
     for c in range(half):
@@ -58,11 +70,69 @@ def _score(code, a, b):
 
 
 @kernel
-def _pairs(code, vectors, table, ids, out, start, stop):
-    for r in range(start, stop):
-        vector = vectors[r]
-        for j in range(ids.shape[1]):
-            out[r, j] = _score(code, vector, table[ids[r, j]])
+def _number(targets, slot, distinct, starts, place):
+    """Number the items in order of first use; ``starts`` ends each one's entries. ``slot`` is all -1 again after."""
+    n = 0
+    for p in range(targets.size):
+        at = slot[targets[p]]
+        if at < 0:
+            at = n
+            slot[targets[p]] = n
+            distinct[n] = targets[p]
+            starts[n + 1] = 0
+            n += 1
+        starts[at + 1] += 1
+        place[p] = at
+    for u in range(n):
+        slot[distinct[u]] = -1
+        starts[u + 1] += starts[u]
+    return n
+
+
+@kernel
+def _arrange(place, starts, entries):
+    at = starts.copy()
+    for p in range(place.size):
+        entries[at[place[p]]] = p
+        at[place[p]] += 1
+
+
+@dataclass(slots=True)
+class Order:
+    """Pairs in the order of their items.
+
+    Args:
+        items: ``(u,)`` int64 distinct items in order of first use.
+        starts: ``(u + 1,)`` int64, where the pairs of each begin in ``entries``.
+        entries: ``(pairs,)`` int32 places of the pairs in ``ids``, flattened.
+    """
+
+    items: Array
+    starts: Array
+    entries: Array
+
+
+def arranged(ids: Array, size: int) -> Order:
+    """Sort pairs by item; ``ids`` ``(rows, k)`` lie below ``size``."""
+    targets = ids.reshape(-1)
+    most = min(size, targets.size)
+    distinct, starts = np.empty(most, np.int64), np.zeros(most + 1, np.int64)
+    place, entries = np.empty(targets.size, np.int32), np.empty(targets.size, np.int32)
+    try:
+        n = _number(targets, scratch(size), distinct, starts, place)
+    except BaseException:
+        spoil()
+        raise
+    _arrange(place, starts[: n + 1], entries)
+    return Order(distinct[:n], starts[: n + 1], entries)
+
+
+@kernel
+def _pairs(code, vectors, table, items, starts, entries, k, out, start, stop):
+    for u in range(start, stop):
+        row = table[items[u]]
+        for p in range(starts[u], starts[u + 1]):
+            out[entries[p]] = _score(code, vectors[entries[p] // k], row)
 
 
 @kernel
@@ -75,78 +145,108 @@ def _pool(code, vectors, pool, out, start, stop):
 
 
 @kernel
-def _add_l1(y, w, a, b):
-    for c in range(y.size):
+def _both_dot(w, a, b, y, z):
+    for c in range(a.size):
+        y[c] += w * b[c]
+        z[c] += w * a[c]
+
+
+@kernel
+def _both_l1(w, a, b, y, z):
+    for c in range(a.size):
         x = a[c] - b[c]
-        y[c] += w if x > np.float32(0) else (-w if x < np.float32(0) else np.float32(0))
+        s = w if x > np.float32(0) else (-w if x < np.float32(0) else np.float32(0))
+        y[c] -= s
+        z[c] += s
 
 
 @kernel
-def _add_l2(y, w, a, b):
-    for c in range(y.size):
-        y[c] += w * (a[c] - b[c])
+def _both_l2(w, a, b, y, z):
+    for c in range(a.size):
+        s = w * (a[c] - b[c])
+        y[c] -= s
+        z[c] += s
 
 
 @kernel
-def _add_modulus(y, w, a, b):
-    half = y.size // 2
-    for c in range(half):
-        p, q = a[c] - b[c], a[half + c] - b[half + c]
-        share = w / (np.sqrt(p * p + q * q) + _TINY)
-        y[c] += share * p
-        y[half + c] += share * q
+def _share(w, a, b, a2, b2, share):
+    """``w`` over the moduli. The loops are apart because a compiler does not vectorise one over so many arrays."""
+    for c in range(a.size):
+        p, q = a[c] - b[c], a2[c] - b2[c]
+        share[c] = w / (np.sqrt(p * p + q * q) + _TINY)
 
 
 @kernel
-def _add(code, y, w, a, b):
-    """``y += w`` times the gradient of the distance with respect to ``a``."""
-    if code == 1:
-        _add_l1(y, w, a, b)
-    elif code == 2:
-        _add_l2(y, w, a, b)
-    else:
-        _add_modulus(y, w, a, b)
+def _both_shared(share, a, b, y, z):
+    for c in range(a.size):
+        s = share[c] * (a[c] - b[c])
+        y[c] -= s
+        z[c] += s
 
 
 @kernel
-def _rows_backward(code, vectors, table, ids, grad, out, start, stop):
-    for r in range(start, stop):
-        y = out[r]
-        y[:] = np.float32(0)
-        for j in range(ids.shape[1]):
-            if grad[r, j] != np.float32(0):
-                _add(code, y, -grad[r, j], vectors[r], table[ids[r, j]])
-
-
-@kernel
-def _items_backward(code, vectors, table, extra, items, starts, cols, weights, out, start, stop):
-    n = len(vectors)
-    for u in range(start, stop):
-        y, own = out[u], table[items[u]]
-        y[:] = np.float32(0)
+def _backward(code, vectors, table, items, starts, entries, k, weights, rows, sums, start, stop):
+    """Columns ``start`` to ``stop`` of both gradients; for complex vectors of both halves."""
+    half = vectors.shape[1] // 2
+    share = np.empty(stop - start, np.float32)
+    rows[:, start:stop] = np.float32(0)
+    if code == 3:
+        rows[:, half + start : half + stop] = np.float32(0)
+    for u in range(items.size):
+        b, z = table[items[u], start:stop], sums[u, start:stop]
+        z[:] = np.float32(0)
+        if code == 3:
+            b2, z2 = table[items[u], half + start : half + stop], sums[u, half + start : half + stop]
+            z2[:] = np.float32(0)
+            for p in range(starts[u], starts[u + 1]):
+                w, r = weights[entries[p]], entries[p] // k
+                if w != np.float32(0):
+                    a, y = vectors[r, start:stop], rows[r, start:stop]
+                    a2, y2 = vectors[r, half + start : half + stop], rows[r, half + start : half + stop]
+                    _share(w, a, b, a2, b2, share)
+                    _both_shared(share, a, b, y, z)
+                    _both_shared(share, a2, b2, y2, z2)
+            continue
         for p in range(starts[u], starts[u + 1]):
-            if cols[p] < n:
-                _add(code, y, weights[p], vectors[cols[p]], own)
-            else:
-                more = extra[cols[p] - n]
-                for c in range(y.size):
-                    y[c] += more[c]
+            w, r = weights[entries[p]], entries[p] // k
+            if w != np.float32(0):
+                a, y = vectors[r, start:stop], rows[r, start:stop]
+                if code == 0:
+                    _both_dot(w, a, b, y, z)
+                elif code == 1:
+                    _both_l1(w, a, b, y, z)
+                else:
+                    _both_l2(w, a, b, y, z)
 
 
-def _weights(scores: Tensor, grad: Tensor, kind: str) -> Array:
-    """Gradient of the scores; for the Euclidean distance divided by it already."""
-    if kind == "l2":
-        grad = grad / (-scores).clamp(min=float(_TINY))
-    return array(grad, np.float32)
+@kernel
+def _add_rows(items, sums, n, ids, rows, slot):
+    """Add ``rows`` to the sums of their items; new items follow the others. Gives how many there are then."""
+    for u in range(n):
+        slot[items[u]] = u
+    for p in range(ids.size):
+        at = slot[ids[p]]
+        if at < 0:
+            at = n
+            slot[ids[p]] = n
+            items[n] = ids[p]
+            sums[n, :] = np.float32(0)
+            n += 1
+        for c in range(sums.shape[1]):
+            sums[at, c] += rows[p, c]
+    for u in range(n):
+        slot[items[u]] = -1
+    return n
 
 
 def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tensor:
     a, b = array(vectors, np.float32), array(table, np.float32)
     cols, code = index(ids, len(b), "item ids"), CODES[kind]
-    out = np.empty(cols.shape, np.float32)
-    cost = cols.shape[1] * a.shape[1] // 4
-    by_chunks(lambda start, stop: _pairs(code, a, b, cols, out, start, stop), len(out), cost)
-    return torch.from_numpy(out)
+    order, k = arranged(cols, len(b)), np.int32(cols.shape[1])
+    out = np.empty(cols.size, np.float32)
+    parts = order.items, order.starts, order.entries
+    by_weight(lambda i, j: _pairs(code, a, b, *parts, k, out, i, j), order.starts, a.shape[1] // 4)
+    return torch.from_numpy(out).view(ids.shape)
 
 
 def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
@@ -156,56 +256,31 @@ def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
     return torch.from_numpy(out)
 
 
-def rows_backward(vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str) -> Tensor:
+def pair_backward(
+    vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str, spare: int
+) -> tuple[Tensor, Tensor, Tensor, int]:
     a, b = array(vectors, np.float32), array(table, np.float32)
-    cols, weights, code = index(ids, len(b), "item ids"), _weights(scores, grad, kind), CODES[kind]
-    n, k = cols.shape
-    if kind == "dot":
-        starts = np.arange(n + 1, dtype=np.int64) * k
-        return torch.from_numpy(product(starts, cols.reshape(-1), weights.reshape(-1), b))
-    out = np.empty((n, a.shape[1]), np.float32)
-    cost = k * a.shape[1] // 4
-    by_chunks(lambda start, stop: _rows_backward(code, a, b, cols, weights, out, start, stop), n, cost)
-    return torch.from_numpy(out)
+    cols, code = index(ids, len(b), "item ids"), CODES[kind]
+    order, k = arranged(cols, len(b)), np.int32(cols.shape[1])
+    if kind == "l2":
+        grad = grad / (-scores).clamp(min=float(_TINY))
+    weights = array(grad, np.float32).reshape(-1)
+    n, d = len(order.items), a.shape[1]
+    rows, sums = np.empty(a.shape, np.float32), np.empty((n + spare, d), np.float32)
+    parts = order.items, order.starts, order.entries
+    columns = d // 2 if kind == "modulus" else d
+    cost = weights.size * (4 if kind == "modulus" else 1) // 2
+    by_columns(lambda i, j: _backward(code, a, b, *parts, k, weights, rows, sums, i, j), columns, cost)
+    items = np.empty(n + spare, np.int64)
+    items[:n] = order.items
+    return torch.from_numpy(rows), torch.from_numpy(items), torch.from_numpy(sums), n
 
 
-def items_backward(
-    vectors: Tensor,
-    table: Tensor,
-    ids: Tensor,
-    scores: Tensor,
-    grad: Tensor,
-    kind: str,
-    extra_ids: Tensor,
-    extra: Tensor,
-) -> tuple[Tensor, Tensor]:
-    a, b, more = array(vectors, np.float32), array(table, np.float32), array(extra, np.float32)
-    width, size, code = max(ids.shape[1], 1), len(b), CODES[kind]
-    targets = np.concatenate(
-        [index(ids, size, "item ids").reshape(-1), np.repeat(index(extra_ids, size, "ids"), width)]
-    )
-    weights = np.zeros(targets.size, np.float32)
-    weights[: ids.numel()] = _weights(scores, grad, kind).reshape(-1)
-    weights[ids.numel() :: width] = 1  # one entry per extra row; the others are skipped
-    most = min(size, targets.size)
-    distinct, starts = np.empty(most, np.int64), np.zeros(most + 1, np.int64)
-    place = np.empty(targets.size, np.int32)
+def add_rows(items: Tensor, sums: Tensor, n: int, ids: Tensor, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    more, values = index(ids, size, "ids"), array(rows, np.float32)
     try:
-        n = _group(targets, weights, scratch(size), distinct, starts, place)
+        n = int(_add_rows(items.numpy(), sums.numpy(), n, more, values, scratch(size)))
     except BaseException:
         spoil()
         raise
-    starts = starts[: n + 1]
-    cols, sorted_weights = np.empty(int(starts[n]), np.int64), np.empty(int(starts[n]), np.float32)
-    _sort(place, weights, width, starts, cols, sorted_weights)
-    items = distinct[:n].copy()
-    if kind == "dot":
-        summed = product(starts, cols, sorted_weights, np.concatenate([a, more]))
-        return torch.from_numpy(items), torch.from_numpy(summed)
-    out = np.empty((n, a.shape[1]), np.float32)
-    by_weight(
-        lambda start, stop: _items_backward(code, a, b, more, items, starts, cols, sorted_weights, out, start, stop),
-        starts,
-        a.shape[1] // 4,
-    )
-    return torch.from_numpy(items), torch.from_numpy(out)
+    return items[:n], sums[:n]

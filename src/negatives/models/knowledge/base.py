@@ -70,7 +70,9 @@ class ComposedModel(Model, ABC):
         relations = int(query_relations.max()) + 1 if query_relations.numel() else 0
         self._random = generator(stream(seed, Purpose.INIT))
         self.entities = nn.Parameter(self.start((n_items, dim * self.parts), init))
-        self.relations = nn.Parameter(self.start_relations((relations + relations % 2, dim * self.relation_parts), init))
+        self.relations = nn.Parameter(
+            self.start_relations((relations + relations % 2, dim * self.relation_parts), init)
+        )
 
     def start(self, shape: tuple[int, int], scale: float) -> Tensor:
         """Initial rows of entities, normally distributed."""
@@ -89,12 +91,17 @@ class ComposedModel(Model, ABC):
 
         The masks depend on the seed and the step alone, so that a resumed run sees the same.
         """
-        if context is None or not (self.dropout or self.entity_dropout):
+        if context is None or not self.drops:
             return self.compose(heads, relations)
         key = stream(context.seed, Purpose.DROPOUT, context.step)
         random = generator(key, heads.device)
         heads = _dropped(heads, self.entity_dropout, random)
         return _dropped(self.compose(heads, relations), self.dropout, random)
+
+    @property
+    def drops(self) -> bool:
+        """Whether composed vectors differ while training."""
+        return bool(self.dropout or self.entity_dropout)
 
     def regulariser(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor | None:
         """N3, summed over the rows ``n3 sum(|h|^3 + |r|^3 + |t|^3)`` of moduli; None where it is off.

@@ -20,7 +20,9 @@ from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
 CELLS = 1 << 19
-"""Scores with a shared pool that are computed and differentiated at a time: they stay in the cache."""
+"""Scores with a shared pool that are differentiated at a time: they stay in the cache."""
+BLOCK = 1 << 22
+"""Scores with a shared pool that are held at a time."""
 
 
 @dataclass(slots=True)
@@ -101,39 +103,47 @@ class ComposedEngine(Engine):
         ids = torch.cat([context.positives[:, None], negatives.ids], 1)
         table, kind = self._entities.table, self._model.kind
         vectors = leaves.vectors.detach()
-        scores = kernels.pair_scores(vectors, table, ids, kind)
+        if negatives.scores is None or negatives.positive_scores is None or self._model.drops:
+            scores = kernels.pair_scores(vectors, table, ids, kind)
+        else:
+            scores = torch.cat([negatives.positive_scores[:, None], negatives.scores], 1)
         start = self._spend("forward", start)
         total, positive, negative = self._differentiate(scores[:, 0], scores[:, 1:], negatives)
         loss = finite(total / context.rows, context)
         grad = torch.cat([positive[:, None], negative], 1)
         start = self._spend("loss", start)
-        per_row = kernels.rows_backward(vectors, table, ids, scores, grad, kind)
-        extra_ids, extra = self._through(context, leaves, per_row)
-        items, summed = kernels.items_backward(vectors, table, ids, scores, grad, kind, extra_ids, extra)
+        per_row, sums = kernels.pair_backward(vectors, table, ids, scores, grad, kind, spare=2 * context.rows)
+        items, summed = sums.with_rows(*self._through(context, leaves, per_row))
         start = self._spend("backward", start)
         self._update(context, leaves, items, summed, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, scores[:, 0], scores[:, 1:])
 
     def _step_pool(self, context: Context, negatives: Negatives, leaves: Leaves, lr: float, start: float) -> Outcome:
-        """As :meth:`RowEngine._step_pool`: matrix products over chunks of rows, ``(rows, k)`` is never whole."""
+        """As :meth:`RowEngine._step_pool`: matrix products over blocks of rows, the loss over chunks of those."""
         vectors, pool = leaves.vectors.detach(), negatives.ids[0]
         good, bad = leaves.tails.detach(), self._entities.table[pool]
         positive = (vectors * good).sum(1)
         low, low_bad = (vectors.bfloat16(), bad.bfloat16()) if self.half else (vectors, bad)
         per_row, grad_bad, grad_pos = torch.empty_like(vectors), torch.zeros_like(bad), torch.empty_like(positive)
         total, seen = torch.zeros((), device=vectors.device), []
-        step = max(1, CELLS // pool.numel())
-        for at in range(0, context.rows, step):
-            rows = slice(at, at + step)
-            negative = (low[rows] @ low_bad.T).float()
-            if at < OBSERVED_ROWS:
-                seen.append(negative)
+        block = max(1, BLOCK // pool.numel())
+        for at in range(0, context.rows, block):
+            rows = slice(at, at + block)
+            scores = low[rows] @ low_bad.T
             start = self._spend("forward", start)
-            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, rows_of(negatives, rows))
-            total += losses
+            grad = torch.empty_like(scores)
+            step = max(1, CELLS // pool.numel())
+            for first in range(0, len(scores), step):
+                some, chunk = slice(at + first, min(at + first + step, at + len(scores))), slice(first, first + step)
+                negative = scores[chunk].float()
+                if some.start < OBSERVED_ROWS:
+                    seen.append(negative)
+                losses, grad_pos[some], grad[chunk] = self._differentiate(
+                    positive[some], negative, rows_of(negatives, some)
+                )
+                total += losses
             start = self._spend("loss", start)
-            grad = grad.bfloat16() if self.half else grad
             per_row[rows] = grad @ low_bad
             grad_bad += grad.T @ low[rows]
             start = self._spend("backward", start)
@@ -148,11 +158,13 @@ class ComposedEngine(Engine):
         return Outcome(loss, negatives, positive, torch.cat(seen))
 
     def _through(self, context: Context, leaves: Leaves, per_row: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the gradient of the vectors to the rows they are made of; gives entities ``(m,)`` and theirs ``(m, w)``."""
+        """From the gradient of the vectors to that of entities: their ids ``(m,)`` and gradients ``(m, w)``."""
         if leaves.regulariser is None:
             torch.autograd.backward([leaves.vectors], [per_row])
         else:
-            torch.autograd.backward([leaves.vectors, leaves.regulariser], [per_row, torch.ones_like(leaves.regulariser)])
+            torch.autograd.backward(
+                [leaves.vectors, leaves.regulariser], [per_row, torch.ones_like(leaves.regulariser)]
+            )
         assert leaves.heads.grad is not None
         heads = self._model.query_heads[context.queries]
         if leaves.tails.grad is None:
