@@ -4,23 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-_EVALUATION = {"every": 5.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
+_EVALUATION = {"every": 2.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
 
 _NETWORK: dict[str, Any] = {
-    "model": {"name": "gcn", "dim": 128},
-    "sampler": "uniform",
-    "loss": "logistic",
+    "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "layers": 1, "dropout": 0.5},
+    "sampler": {"name": "softmax", "pool": 1024},
+    "loss": {"name": "sampled_softmax", "temperature": 0.1},
     "optimiser": {"name": "adam", "lr": 0.005, "schedule": "cosine"},
     "batch_size": 1024,
-    "epochs": 50,
+    "epochs": 30,
     "precision": "float32",
     "evaluation": _EVALUATION,
 }
 
+_PROPAGATION: dict[str, Any] = {
+    "model": {"name": "propagation", "dim": 64, "similarity": "cosine", "layers": 2},
+    "sampler": {"name": "softmax", "pool": 2048},
+    "loss": {"name": "sampled_softmax", "temperature": 0.1},
+    "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine"},
+    "batch_size": 8192,
+    "epochs": 10,
+    "precision": "float32",
+    "evaluation": _EVALUATION,
+}
+
+_VECTORS: dict[str, Any] = {
+    "model": {"name": "node2vec", "dim": 128},
+    "sampler": {"name": "popularity", "candidates": 5},
+    "loss": "logistic",
+    "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
+    "batch_size": 8192,
+    "epochs": 5,
+    "precision": "float32",
+    "evaluation": _EVALUATION | {"every": 1.0},
+}
+
 GRAPH: dict[str, dict[str, Any]] = {
-    "default": _NETWORK | {"model": {"name": "propagation", "dim": 64}, "batch_size": 8192},
+    # Free vectors smoothed over the graph, for nodes without features.
+    "default": _PROPAGATION,
+    # Graph convolutions over the nodes' features.
     "features": _NETWORK,
     "gcn": _NETWORK,
-    "sage": _NETWORK | {"model": {"name": "sage", "dim": 128}},
-    "propagation": _NETWORK | {"model": {"name": "propagation", "dim": 64}, "batch_size": 8192},
+    "sage": _NETWORK | {"model": _NETWORK["model"] | {"name": "sage"}},
+    "propagation": _PROPAGATION,
+    # Free vectors from walks, with negatives by degree to the power 0.75, as published.
+    "node2vec": _VECTORS,
+    # Free vectors from edges.
+    "line": _VECTORS | {"model": {"name": "line", "dim": 128}, "epochs": 50},
 }

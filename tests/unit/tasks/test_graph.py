@@ -1,0 +1,210 @@
+"""``graph`` from a file to a run folder: models, walks, resuming, comparing, and wrong input."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from negatives.cli import main
+from negatives.randomness import Purpose, integers, stream, uniforms
+from negatives.tasks import runner, terminal
+from negatives.tasks.graph import Graph
+from negatives.tasks.recipes_graph import GRAPH
+from negatives.training.callbacks import Step
+from negatives.training.files import read_tensors
+
+NODES, GROUPS = 160, 8
+SHORT = ["--threads", "1", "--set", "reading.wrong=40", "--set", "evaluation.every=1.0"]
+QUICK = [*SHORT, "--epochs", "3"]
+WALKS = ["--set", "reading.walk_length=6", "--set", "reading.walks=2", "--set", "reading.window=2"]
+METRICS = ["auc", "ap", "mrr", "hits@10", "mrr:hard", "hits@10:hard"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nodes in groups: nine of ten edges stay within one, and words tell the group."""
+    made = tmp_path_factory.mktemp("data") / "planted"
+    made.mkdir()
+    nodes, key = torch.arange(NODES).repeat_interleave(7), stream(1, Purpose.SPLIT)
+    draws = torch.arange(7).repeat(NODES)
+    own = integers(key, nodes, draws, NODES // GROUPS) * GROUPS + nodes % GROUPS
+    other = integers(key, nodes, draws + 7, NODES)
+    ends = torch.where(uniforms(key, nodes, draws + 14) < 0.9, own, other)
+    lines = [f"{u} {v}\n" for u, v in zip(nodes.tolist(), ends.tolist(), strict=True)]
+    (made / "edges.txt").write_text("".join(lines))
+    words = (
+        integers(key, torch.arange(NODES)[:, None], torch.arange(20, 24), 10)
+        + 10 * (torch.arange(NODES) % GROUPS)[:, None]
+    )
+    words[:, 0] = integers(key, torch.arange(NODES), 30, 80)
+    (made / "features.txt").write_text(
+        f"{NODES} 80\n" + "".join(" ".join(map(str, sorted(set(row)))) + "\n" for row in words.tolist())
+    )
+    return made
+
+
+def train(data: Path | None, out: Path, *options: str) -> int:
+    return main(["train", *(["graph", str(data)] if data else []), "--out", str(out), *options])
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the default recipe for data with features."""
+    out = tmp_path_factory.mktemp("runs") / "default"
+    assert train(folder, out, *SHORT, "--epochs", "12") == 0
+    return out
+
+
+def test_a_run_with_features(run: Path) -> None:
+    found = metrics(run)
+    assert (found["task"], found["data"], found["model"]) == ("graph", "planted", "gcn")
+    assert list(found["test"]) == list(found["valid"]) == METRICS
+    assert found["test"]["auc"] > 0.8
+    assert found["test"]["mrr"] > found["test"]["mrr:hard"] > 2 / 41
+    assert any("self-loops dropped" in note for note in found["notes"])
+    assert any("duplicate edges dropped" in note for note in found["notes"])
+    names = pl.read_parquet(run / "ids.parquet")
+    assert names["kind"].unique().to_list() == ["node"]
+    assert read_tensors(run / "model.safetensors")[0]["nodes"].shape[0] == len(names) == NODES
+    for sample in found["samples"]:
+        assert not {one["item"] for one in sample["recommended"]} & {*sample["known"], sample["query"]}
+    assert "mrr:hard" in (run / "report.html").read_text()
+
+
+def test_evaluate_and_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.evaluate(run) == metrics(run)["test"]
+    assert main(["export", str(run), "--format", "word2vec", "--out", str(tmp_path / "x")]) == 0
+    assert (tmp_path / "x" / "nodes.vec").read_text().startswith(f"{NODES} ")
+
+
+@pytest.mark.parametrize("model", Graph.models)
+@pytest.mark.parametrize("sampler", ["dns", "softmax"])
+def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path, tmp_path: Path) -> None:
+    options = [*SHORT, *WALKS, "--epochs", "1", "--model", model, "--sampler", sampler, "--set", "model.dim=16"]
+    options += ["--set", "sampler.pool=64"] if sampler == "softmax" else []
+    assert train(folder, tmp_path / "r", *options) == 0
+    found = metrics(tmp_path / "r")
+    assert (found["model"], found["sampler"]) == (model, sampler)
+    kinds = pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"].unique(maintain_order=True).to_list()
+    assert kinds == (["node", "context"] if model in ("node2vec", "line") else ["node"])
+
+
+@pytest.mark.parametrize("recipe", sorted(GRAPH))
+def test_recipes_are_whole(recipe: str) -> None:
+    from negatives.config import RunConfig
+
+    filled = RunConfig(task="graph", recipe=recipe).filled(GRAPH[recipe], recipe)
+    assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
+    assert filled.evaluation.metric in METRICS
+
+
+@pytest.mark.parametrize("model", ["node2vec", "gcn"])
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(model: str, folder: Path, tmp_path: Path) -> None:
+    options = [*QUICK, *WALKS, "--model", model, "--set", "batch_size=256", "--set", "model.dim=16"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(folder, whole, *options) == 0
+    usual = terminal.Bar.on_step
+
+    def on_step(self: terminal.Bar, step: Step) -> None:
+        usual(self, step)
+        if step.context.step == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal.Bar, "on_step", on_step)
+        assert train(folder, broken, *options) == 130
+    assert train(None, broken, "--resume") == 0
+    assert metrics(broken)["test"] == metrics(whole)["test"]
+    mine, theirs = (read_tensors(one / "model.safetensors")[0] for one in (broken, whole))
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_directions(folder: Path, tmp_path: Path) -> None:
+    assert train(folder, tmp_path / "r", *QUICK, "--set", "reading.directed=true", "--set", "model.dim=16") == 0
+    assert any("directed edges" in note for note in metrics(tmp_path / "r")["notes"])
+    assert set(pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"]) == {"node", "context"}
+
+
+def test_validation_edges_may_carry_messages_at_the_test(folder: Path, tmp_path: Path) -> None:
+    trained = {}
+    for known in ("false", "true"):
+        assert train(folder, tmp_path / known, *QUICK, "--set", f"reading.valid_at_test={known}") == 0
+        trained[known] = metrics(tmp_path / known)
+    assert trained["true"]["valid"] == trained["false"]["valid"]
+    assert trained["true"]["test"] != trained["false"]["test"]
+
+
+def test_compare_asks_every_sampler_the_same(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--samplers", "uniform,dns", "--seeds", "2", *QUICK, "--set", "model.dim=16"]
+    assert main(["compare", "graph", str(folder), *options, "--tune", "0", "--out", str(tmp_path / "c")]) == 0
+    found = json.loads((tmp_path / "c" / "compare.json").read_text())
+    assert found["metric"] == "mrr:hard"
+    rows = {(row["sampler"], row["metric"]) for row in found["summary"]}
+    assert rows == {(sampler, metric) for sampler in ("uniform", "dns") for metric in METRICS}
+    assert "did best" in capsys.readouterr().out
+
+
+def test_the_demo_predicts_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from negatives.config import RunConfig
+    from negatives.tasks.builder import task_of
+
+    sets = [*SHORT, *WALKS, "--epochs", "1", "--set", "model.dim=16"]
+    assert main(["train", "graph", "--out", str(tmp_path / "r"), *sets]) == 0
+    asked = [sample["query"] for sample in metrics(tmp_path / "r")["samples"]]
+    assert "json" in asked
+    assert task_of(RunConfig(task="graph")).phrases[0] == "is linked to"
+
+
+BAD = {
+    "negative.txt": ("0 1\n1 -2\n", "line 2: the node id -2 is negative"),
+    "one.txt": ("0\n1\n", "line 1: one column"),
+    "binary.txt": ("\x00\x01\n", "line 1: binary content"),
+    "empty.txt": ("", "the file is empty"),
+    "loop.txt": ("3 3\n", "every edge is a self-loop"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_wrong_data_is_one_line_and_leaves_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(BAD[name][0])
+    assert train(tmp_path / name, tmp_path / "r", *QUICK) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert f"{name}" in err
+    assert BAD[name][1] in err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--model mf", "the task graph has no model 'mf'"),
+        ("--set reading.windows=3", "did you mean window?"),
+        ("--set reading.p=0", "reading: p = 0"),
+        ("--set split.kind=temporal", "a graph has no split 'temporal'"),
+        ("--recipe besst", "no recipe is called 'besst'"),
+        ("--set evaluation.metric=recall@20", "no metric is called 'recall@20'"),
+        ("--set reading.source=frm", "no column is called 'frm'"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    options: str, message: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder, tmp_path / "r", *QUICK, *options.split()) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
