@@ -7,9 +7,9 @@ from typing import Any
 _EVALUATION = {"every": 2.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
 
 _NETWORK: dict[str, Any] = {
-    "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "layers": 1, "dropout": 0.5},
+    "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "scale": 10.0, "layers": 1, "dropout": 0.5},
     "sampler": {"name": "softmax", "pool": 1024},
-    "loss": {"name": "sampled_softmax", "temperature": 0.1},
+    "loss": "sampled_softmax",
     "optimiser": {"name": "adam", "lr": 0.005, "schedule": "cosine"},
     "batch_size": 1024,
     "epochs": 30,
@@ -18,9 +18,9 @@ _NETWORK: dict[str, Any] = {
 }
 
 _PROPAGATION: dict[str, Any] = {
-    "model": {"name": "propagation", "dim": 64, "similarity": "cosine", "layers": 2},
+    "model": {"name": "propagation", "dim": 64, "similarity": "cosine", "scale": 10.0, "layers": 2},
     "sampler": {"name": "softmax", "pool": 2048},
-    "loss": {"name": "sampled_softmax", "temperature": 0.1},
+    "loss": "sampled_softmax",
     "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine"},
     "batch_size": 8192,
     "epochs": 10,

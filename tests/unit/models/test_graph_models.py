@@ -37,9 +37,9 @@ def features() -> SparseFeatures:
 
 
 MAKE: dict[str, Callable[[str, int], Model]] = {
-    "gcn": lambda similarity, seed: Gcn(ring(), features(), DIM, similarity, seed=seed),
+    "gcn": lambda similarity, seed: Gcn(ring(), features(), DIM, similarity, scale=7.0, seed=seed),
     "sage": lambda similarity, seed: GraphSage(ring(), None, DIM, similarity, directed=True, seed=seed),
-    "propagation": lambda similarity, seed: NodePropagation(ring(), DIM, similarity, seed=seed),
+    "propagation": lambda similarity, seed: NodePropagation(ring(), DIM, similarity, scale=7.0, seed=seed),
     "node2vec": lambda similarity, seed: NodeVectors(NODES, DIM, similarity, seed=seed),
     "line": lambda similarity, seed: Line(NODES, DIM, similarity, order=1, seed=seed),
 }
@@ -69,6 +69,18 @@ def test_scores_agree_with_the_tables(name: str, similarity: str, learning: bool
     torch.testing.assert_close(each.detach(), full[queries[:, None], ids])
     torch.testing.assert_close(shared.detach(), full[queries][:, pool])
     assert pairs.requires_grad == each.requires_grad == shared.requires_grad == learning
+
+
+@pytest.mark.parametrize("kind", [Gcn, NodePropagation])
+def test_the_cosine_may_be_scaled(kind: type[Model]) -> None:
+    given = (ring(), features(), DIM) if kind is Gcn else (ring(), DIM)
+    plain, scaled = (kind(*given, "cosine", scale=scale) for scale in (1.0, 7.0))  # type: ignore[arg-type]
+    torch.testing.assert_close(plain.tables()[0].norm(dim=1), torch.ones(NODES))
+    pairs = torch.arange(NODES), torch.arange(NODES) * 3 % NODES
+    scaled.refresh()
+    torch.testing.assert_close(scaled.score(*pairs), 7 * plain.score(*pairs))
+    with pytest.raises(ConfigError, match="above 0"):
+        kind(*given, "cosine", scale=0.0)  # type: ignore[arg-type]
 
 
 @every_model

@@ -21,14 +21,16 @@ class GraphNetwork(Model, ABC):
     """Node embeddings by message passing: ``h^(l+1) = relu(layer(h^(l), A))``, without relu at the end.
 
     ``h^(0) = X W`` from the features, a free vector per node where there are none. An edge is scored by
-    ``<h_u, h_v>``; if edges have directions by ``<h_u S, h_v T>``. While training, the batch's own edges are left
-    out of the messages, so that a node cannot tell a neighbour by having heard it.
+    ``<h_u, h_v>``, with cosine by ``scale cos(h_u, h_v)``; if edges have directions by ``<h_u S, h_v T>``. While
+    training, the batch's own edges are left out of the messages, so that a node cannot tell a neighbour by having
+    heard it.
 
     Args:
         known: Neighbours of each node in the training part, in both directions.
         features: Content of the nodes, or None.
         dim: Length of an embedding, and of every layer.
         similarity: ``"dot"`` or ``"cosine"``.
+        scale: Factor of the cosine, so that losses without a temperature have one.
         layers: Number of layers.
         dropout: Share of the numbers dropped before each layer.
         feature_dropout: Share of the features dropped.
@@ -44,18 +46,19 @@ class GraphNetwork(Model, ABC):
         features: SparseFeatures | None = None,
         dim: int = 128,
         similarity: str = "dot",
+        scale: float = 1.0,
         layers: int = 2,
         dropout: float = 0.2,
         feature_dropout: float = 0.0,
         free: bool = False,
         masked: bool = True,
         directed: bool = False,
-        item_length: float = 0.0,
         seed: int = 0,
     ) -> None:
-        super().__init__(known.n_rows, known.n_rows, dim, similarity, item_length)
-        if layers < 1:
-            raise ConfigError(f"layers is {layers}; it must be at least 1")
+        super().__init__(known.n_rows, known.n_rows, dim, similarity)
+        if layers < 1 or scale <= 0:
+            raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 1 and above 0")
+        self.scale = scale
         self.dropout, self.feature_dropout, self.masked, self.seed = dropout, feature_dropout, masked, seed
         key = stream(seed, Purpose.INIT)
         self.features = None if features is None else content_operator(features)
@@ -118,17 +121,21 @@ class GraphNetwork(Model, ABC):
         return hidden
 
     def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self._queries[queries])
+        return self._scaled(self._queries[queries])
 
     def encode_items(self, items: Tensor) -> Tensor:
-        return self.scaled_items(self._items[items])
+        return self._scaled(self._items[items])
+
+    def _scaled(self, vectors: Tensor) -> Tensor:
+        """With cosine, of length ``sqrt(scale)`` at both ends of an edge."""
+        return self.normalise(vectors) * self.scale**0.5 if self.similarity == "cosine" else vectors
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
         if items.dim() == 1 or shared_pool(items) is not None:
             return Model.score(self, queries, items)
         rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(self.encode_queries(queries), self.scaled_items(self._items), rows, items)
+        return table_scores(self.encode_queries(queries), self._scaled(self._items), rows, items)
 
 
 __all__ = ["GraphNetwork"]

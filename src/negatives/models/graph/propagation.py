@@ -25,6 +25,7 @@ class NodePropagation(Model):
         known: Neighbours of each node in the training part, in both directions.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
+        scale: Factor of the cosine, so that losses without a temperature have one.
         layers: Number of propagation steps.
         own_share: Weight of layer 0; the other layers share the rest equally. None for equal weights.
         init: Standard deviation of the initial values.
@@ -39,6 +40,7 @@ class NodePropagation(Model):
         known: Csr,
         dim: int = 64,
         similarity: str = "dot",
+        scale: float = 1.0,
         layers: int = 2,
         own_share: float | None = None,
         init: float = 0.1,
@@ -48,8 +50,9 @@ class NodePropagation(Model):
         seed: int = 0,
     ) -> None:
         super().__init__(known.n_rows, known.n_rows, dim, similarity, item_length, ranking_length)
-        if layers < 0:
-            raise ConfigError(f"propagation: layers is {layers}; it must be at least 0")
+        if layers < 0 or scale <= 0:
+            raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 0 and above 0")
+        self._end = scale**0.5 if similarity == "cosine" else 1.0
         key = stream(seed, Purpose.INIT)
         if spectral:
             start = spectral_vectors(bipartite(known), dim, init, key)[0]
@@ -76,17 +79,18 @@ class NodePropagation(Model):
         self._nodes = total
 
     def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self._nodes[queries])
+        return self.normalise(self._nodes[queries]) * self._end
 
     def encode_items(self, items: Tensor) -> Tensor:
-        return self.scaled_items(self._nodes[items], self._power)
+        return self.scaled_items(self._nodes[items], self._power) * self._end
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
         if items.dim() == 1 or shared_pool(items) is not None:
             return Model.score(self, queries, items)
         rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(self.encode_queries(queries), self.scaled_items(self._nodes, self._power), rows, items)
+        targets = self.scaled_items(self._nodes, self._power) * self._end
+        return table_scores(self.encode_queries(queries), targets, rows, items)
 
 
 __all__ = ["NodePropagation"]
