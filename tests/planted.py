@@ -49,10 +49,13 @@ class Planted:
         return Csr.from_pairs(self.users[n:], self.items[n:], self.n_users, self.n_items)
 
     def catalogue(self, share: float = 1.0) -> Catalogue:
-        """The known pairs as samplers see them."""
+        """The known pairs as samplers see them; a user's group is the cluster, items of one cluster are neighbours."""
         known = self.known(share)
         counts = torch.bincount(known.indices.long(), minlength=self.n_items)
-        return Catalogue(self.n_users, self.n_items, counts, known)
+        near = (self.item_cluster[:, None] == self.item_cluster).nonzero()
+        graph = Csr.from_pairs(near[:, 0], near[:, 1], self.n_items, self.n_items)
+        anchors = torch.arange(self.n_users) % self.n_items
+        return Catalogue(self.n_users, self.n_items, counts, known, self.user_cluster, anchors, graph)
 
     def write(self, path: Path) -> Path:
         """A CSV file with names instead of numbers."""

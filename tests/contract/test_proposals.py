@@ -8,6 +8,7 @@ import torch
 from negatives.errors import ConfigError
 from negatives.proposals import Mixed, registry, rejection
 from negatives.proposals.base import Proposal
+from negatives.sampler import Sampler
 from negatives.types import Catalogue, Context, Csr
 
 N_ITEMS, N_QUERIES, ROWS, K, KEY = 23, 6, 40, 7, 0xC0FFEE
@@ -21,7 +22,11 @@ CASES = {
     "mixed": [
         {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "weights": [1, 3]},
         {"parts": ["in_batch", "uniform"]},
+        {"parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
     ],
+    "typed": [{}],
+    "neighbourhood": [{}, {"hops": 3, "most": 15}, {"hops": 1, "around": "positive"}],
+    "cached": [{"size": 30}, {"size": 9, "fresh": 4}],
 }
 FLAT = [pytest.param(name, values, id=f"{name}{i}") for name, cases in CASES.items() for i, values in enumerate(cases)]
 every_proposal = pytest.mark.parametrize(("name", "values"), FLAT)
@@ -33,7 +38,11 @@ def catalogue() -> Catalogue:
     known = Csr.from_pairs(
         rows, (rows * 5 + torch.tensor([0, 3, 4, 9]).repeat(N_QUERIES)) % N_ITEMS, N_QUERIES, N_ITEMS
     )
-    return Catalogue(N_QUERIES, N_ITEMS, counts, known)
+    groups, anchors = torch.arange(N_QUERIES) // 3, torch.arange(N_QUERIES) * 2
+    items = torch.arange(N_ITEMS).repeat_interleave(6)
+    near = (items * 3 + torch.arange(6).repeat(N_ITEMS)) % N_ITEMS
+    graph = Csr.from_pairs(items, near, N_ITEMS, N_ITEMS)
+    return Catalogue(N_QUERIES, N_ITEMS, counts, known, groups, anchors, graph)
 
 
 def batch(step: int = 3) -> Context:
@@ -159,17 +168,23 @@ def test_a_query_with_one_item_left_draws_it(name: str, values: dict) -> None:
     left = 5  # has a positive count, and is a positive of the batch
     items = torch.tensor([item for item in range(N_ITEMS) if item != left])
     known = Csr.from_pairs(torch.ones_like(items), items, N_QUERIES, N_ITEMS)
-    ids, log_q = make(name, values).draw(batch(), K, KEY, known)
+    proposal = make(name, values)
+    ids, log_q = proposal.draw(batch(), K, KEY, known)
     alone = batch().queries == 1
+    reached = proposal.log_prob(torch.full((ROWS, 1), left), batch())[alone] > -torch.inf
     assert set(ids[alone].flatten().tolist()) <= {left, -1}
-    assert bool((ids[alone] == left).any())
+    assert not bool((ids[alone] == left)[~reached[:, 0]].any())
+    assert bool((ids[alone] == left).any()) == bool(reached.any())
     torch.testing.assert_close(log_q[alone], torch.zeros_like(log_q[alone]), atol=1e-5, rtol=0)
 
 
 @every_proposal
 def test_one_pool_for_the_batch(name: str, values: dict) -> None:
     proposal, pooled = make(name, values), batch().pooled()
-    assert not proposal.conditional
+    if proposal.conditional:
+        with pytest.raises(ConfigError, match="cannot share"):
+            Sampler(proposal, pool=30)
+        return
     ids, log_q = proposal.draw(pooled, 30, KEY)
     assert ids.shape == log_q.shape == (1, 30)
     assert int(ids.min()) >= 0
@@ -178,7 +193,10 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
     assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
 
 
-@pytest.mark.parametrize("name", ["uniform", "popularity", "log_uniform", "learned_unigram", "in_batch"])
+NEED_DATA = ["uniform", "popularity", "log_uniform", "learned_unigram", "in_batch", "typed", "neighbourhood", "cached"]
+
+
+@pytest.mark.parametrize("name", NEED_DATA)
 def test_drawing_before_the_data_is_known_says_what_to_do(name: str) -> None:
     with pytest.raises(ConfigError, match="bind the sampler"):
         registry.build(name).draw(batch(), K, KEY)

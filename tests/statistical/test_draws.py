@@ -21,7 +21,9 @@ COUNTS = (1 + torch.arange(N_ITEMS)) ** 2 % 641 * torch.arange(N_ITEMS).ne(7)
 ROWS = int(COUNTS.sum())
 LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
-N_TESTS = 100
+N_TESTS = 160
+PER_ROW = ("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets")
+"""Proposals whose pools are tested apart, or that have none."""
 
 SPECS = {
     "uniform": "uniform",
@@ -31,6 +33,11 @@ SPECS = {
     "learned_unigram": {"name": "learned_unigram", "every": 1, "decay": 0.9},
     "in_batch": "in_batch",
     "mixed": {"name": "mixed", "parts": ["in_batch", "uniform", "popularity"], "weights": [2, 1, 1]},
+    "typed": "typed",
+    "neighbourhood": {"name": "neighbourhood", "hops": 1},
+    "some neighbours": {"name": "neighbourhood", "hops": 1, "most": 9},
+    "cached": {"name": "cached", "size": 60},
+    "mixed sets": {"name": "mixed", "parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
     "tilted": None,
 }
 
@@ -68,10 +75,26 @@ def batch() -> Context:
     return Context(rows % N_QUERIES, positives, rows, seed=11)
 
 
+def catalogue() -> Catalogue:
+    """Two groups of queries, about items that neighbour all items of the same parity; nothing known to start with.
+
+    Each group has a query whose known positives are the items of the group.
+    """
+    owners = torch.tensor([1, 2]).repeat_interleave(torch.tensor([15, 31]))
+    items = torch.cat([torch.arange(15) * 2, torch.arange(9, N_ITEMS)])
+    places = torch.arange(N_ITEMS)
+    pairs = (places[:, None] % 2 == places % 2).nonzero()
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    graph = Csr.from_pairs(pairs[:, 0], pairs[:, 1], N_ITEMS, N_ITEMS)
+    table = Csr.from_pairs(owners, items, N_QUERIES, N_ITEMS)
+    groups, anchors = torch.tensor([0, 0, 1, 1]), torch.tensor([5, 8, 11, 14])
+    return Catalogue(N_QUERIES, N_ITEMS, COUNTS, table, groups, anchors, graph)
+
+
 def make(name: str) -> Proposal:
     spec = SPECS[name]
     proposal = Tilted() if spec is None else registry.build(spec)
-    proposal.bind(Catalogue(N_QUERIES, N_ITEMS, COUNTS))
+    proposal.bind(catalogue())
     proposal.observe(batch())
     return proposal
 
@@ -116,7 +139,7 @@ def test_frequencies_are_those_of_log_q(name: str, excluding: bool) -> None:
         torch.testing.assert_close(log_q[rows].double(), probability.log()[ids[rows]], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in SPECS if name not in ("in_batch", "mixed", "tilted")])
+@pytest.mark.parametrize("name", [name for name in SPECS if name not in PER_ROW])
 def test_frequencies_of_a_pool(name: str) -> None:
     context, proposal = batch(), make(name)
     ids, _ = proposal.draw(context.pooled(), 1_000_000, context.key(Purpose.CANDIDATES))

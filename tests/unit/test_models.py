@@ -65,6 +65,7 @@ both = pytest.mark.parametrize("similarity", ["dot", "cosine"])
 
 ELSEWHERE = {
     "unit/models/test_graph_models.py": {"gcn", "sage", "propagation", "node2vec", "line"},
+    "unit/models/test_knowledge_models.py": {"transe", "distmult", "complex", "rotate"},
 }
 """Models whose queries are no users: the file with their cases, and their names."""
 

@@ -14,14 +14,14 @@ TINY = 1e-9
 def compare(left: Tensor, right: Tensor, kind: str) -> Tensor:
     """Scores ``(...)`` of vectors ``(..., d)`` that broadcast; differentiable."""
     if kind == "dot":
-        return (left * right).sum(-1)
+        product: Tensor = (left * right).sum(-1)
+        return product
     gap = left - right
-    if kind == "l1":
-        return -gap.abs().sum(-1)
-    if kind == "l2":
-        return -gap.norm(dim=-1)
-    real, imaginary = gap.chunk(2, dim=-1)
-    return -torch.hypot(real, imaginary).sum(-1)
+    if kind == "modulus":
+        real, imaginary = gap.chunk(2, dim=-1)
+        return -torch.hypot(real, imaginary).sum(-1)
+    distance: Tensor = gap.abs().sum(-1) if kind == "l1" else gap.norm(dim=-1)
+    return -distance
 
 
 def _slope(left: Tensor, right: Tensor, scores: Tensor, kind: str) -> Tensor:
@@ -42,7 +42,7 @@ def _step(rows: int, width: int, d: int) -> int:
 
 def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tensor:
     out = torch.empty(ids.shape, dtype=vectors.dtype, device=ids.device)
-    step = _step(*ids.shape, vectors.shape[1])
+    step = _step(ids.shape[0], ids.shape[1], vectors.shape[1])
     for at in range(0, len(ids), step):
         part = slice(at, at + step)
         out[part] = compare(vectors[part, None], table[ids[part]], kind)
@@ -62,7 +62,7 @@ def pair_backward(
     vectors: Tensor, table: Tensor, ids: Tensor, scores: Tensor, grad: Tensor, kind: str, spare: int
 ) -> tuple[Tensor, Tensor, Tensor, int]:
     per_row = torch.empty_like(vectors)
-    step = _step(*ids.shape, vectors.shape[1])
+    step = _step(ids.shape[0], ids.shape[1], vectors.shape[1])
     parts = []
     for at in range(0, len(ids), step):
         part = slice(at, at + step)

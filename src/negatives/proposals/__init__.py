@@ -14,11 +14,14 @@ from negatives.registry import Registry
 
 if TYPE_CHECKING:
     from negatives.proposals.base import Proposal as Proposal
+    from negatives.proposals.cached import Cached as Cached
     from negatives.proposals.in_batch import InBatch as InBatch
     from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
     from negatives.proposals.log_uniform import LogUniform as LogUniform
     from negatives.proposals.mixed import Mixed as Mixed
+    from negatives.proposals.neighbourhood import Neighbourhood as Neighbourhood
     from negatives.proposals.popularity import Popularity as Popularity
+    from negatives.proposals.typed import Typed as Typed
     from negatives.proposals.uniform import Uniform as Uniform
 
 ROWS = [
@@ -28,6 +31,9 @@ ROWS = [
     ("learned_unigram", "negatives.proposals.learned_unigram:LearnedUnigram"),
     ("in_batch", "negatives.proposals.in_batch:InBatch"),
     ("mixed", "negatives.proposals.mixed:Mixed"),
+    ("typed", "negatives.proposals.typed:Typed"),
+    ("neighbourhood", "negatives.proposals.neighbourhood:Neighbourhood"),
+    ("cached", "negatives.proposals.cached:Cached"),
 ]
 
 registry: Registry[Proposal] = Registry("proposals", ROWS)
@@ -45,12 +51,15 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Cached",
     "InBatch",
     "LearnedUnigram",
     "LogUniform",
     "Mixed",
+    "Neighbourhood",
     "Popularity",
     "Proposal",
+    "Typed",
     "Uniform",
     "registry",
 ]

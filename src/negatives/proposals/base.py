@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from negatives.proposals import rejection
-from negatives.types import Context, Csr, Part
+from negatives.types import Context, Csr, Part, Scorer
 
 
 @dataclass(slots=True)
@@ -22,6 +22,14 @@ class Proposal(Part, ABC):
 
     def observe(self, context: Context) -> None:
         """Take in one training batch after its negatives were drawn; learned proposals override it."""
+
+    @property
+    def needs_scorer(self) -> bool:
+        """True when :meth:`refresh` uses the model."""
+        return False
+
+    def refresh(self, context: Context, scorer: Scorer) -> None:
+        """Look at the model before a batch's negatives are drawn; proposals that follow its scores override it."""
 
     @abstractmethod
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
-from negatives.types import Catalogue, Context, Csr, State
+from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 
 @dataclass(slots=True)
@@ -67,6 +67,16 @@ class Mixed(Proposal):
     def conditional(self) -> bool:
         """True when any part depends on the query."""
         return any(part.conditional for part in self.proposals)
+
+    @property
+    def needs_scorer(self) -> bool:
+        """True when any part uses the model."""
+        return any(part.needs_scorer for part in self.proposals)
+
+    def refresh(self, context: Context, scorer: Scorer) -> None:
+        """Let every part look at the model."""
+        for part in self.proposals:
+            part.refresh(context, scorer)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Bind every part."""

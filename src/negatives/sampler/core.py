@@ -125,6 +125,10 @@ class Sampler(Part):
             NonFiniteScores: The model's scores hold NaN or infinity.
             ConfigError: A part needs scores and no scorer was given.
         """
+        if self.proposal.needs_scorer:
+            start = perf_counter()
+            self.proposal.refresh(context, _given(scorer))
+            self._spend("score", start)
         candidates = self._propose(context)
         candidates = self._guard(context, candidates, after=False)
         difficulty = None

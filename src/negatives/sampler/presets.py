@@ -36,6 +36,12 @@ _KNOWN = ["known_positives"]
 _PER_ROW = {"proposal": "uniform", "guards": _KNOWN}
 _POOL = {"proposal": "uniform", "guards": _KNOWN, "pool": 2048, "select": "all"}
 
+
+def _with_uniform(name: str) -> dict[str, Any]:
+    """Nine draws in ten from a proposal that does not reach every item, the tenth from all."""
+    return {"name": "mixed", "parts": [name, "uniform"], "weights": [9.0, 1.0]}
+
+
 presets: dict[str, Preset] = {
     "uniform": Preset(
         "baseline",
@@ -126,6 +132,32 @@ presets: dict[str, Preset] = {
         "16 candidates weighted by the model's own belief.",
         "RotatE, Sun et al., ICLR 2019",
         _PER_ROW | {"candidates": 16, "select": {"name": "self_adversarial", "alpha": 1.0}},
+        "logistic",
+    ),
+    "typed": Preset(
+        "hard",
+        "Items seen with the query's relation or group, and a tenth of any.",
+        "Socher et al., NeurIPS 2013; Krompass et al., ISWC 2015",
+        _PER_ROW | {"proposal": _with_uniform("typed"), "candidates": 16, "select": "all"},
+        "logistic",
+    ),
+    "neighbourhood": Preset(
+        "hard",
+        "Items within two steps of the query in the graph of the items, and a tenth of any, weighted by belief.",
+        "SANS, Ahrabian et al., EMNLP 2020",
+        _PER_ROW
+        | {
+            "proposal": _with_uniform("neighbourhood"),
+            "candidates": 16,
+            "select": {"name": "self_adversarial", "alpha": 1.0},
+        },
+        "logistic",
+    ),
+    "nscaching": Preset(
+        "self-adaptive",
+        "Draws from a cache of hard items for each query, refreshed by the model's scores.",
+        "NSCaching, Zhang et al., ICDE 2019",
+        _PER_ROW | {"proposal": {"name": "cached", "size": 50, "fresh": 50}, "candidates": 16, "select": "all"},
         "logistic",
     ),
     "curriculum": Preset(

@@ -72,8 +72,10 @@ class TripleFeed(Feed):
 
     def to(self, device: torch.device) -> Feed:
         chance = None if self.head_chance is None else self.head_chance.to(device)
-        parts = (part.to(device) for part in (self.tail_queries, self.tails, self.head_queries, self.heads))
-        return TripleFeed(*parts, sides=self.sides, head_chance=chance)
+        tails, heads = (self.tail_queries, self.tails), (self.head_queries, self.heads)
+        tail_queries, tail_items = (part.to(device) for part in tails)
+        head_queries, head_items = (part.to(device) for part in heads)
+        return TripleFeed(tail_queries, tail_items, head_queries, head_items, self.sides, chance)
 
 
 def head_chances(heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
