@@ -15,7 +15,7 @@ from pathlib import Path
 MINIMUM_PYTHON = (3, 11)
 MINIMUM_TORCH = (2, 10)
 LITTLE_SPACE = 2 * 2**30
-EXTRAS = {"scipy": "stats", "faiss": "ann"}
+EXTRAS = {"scipy": "stats", "faiss": "ann", "torch_geometric": "graph"}
 
 
 class Status(IntEnum):
