@@ -20,6 +20,8 @@ from negatives.types import Csr
 
 CELLS = 1 << 25
 """Numbers of the walk distribution that are held at a time."""
+ROWS = 4096
+"""Edges that are ranked at a time."""
 RESTART = 0.15
 """Chance that PageRank's walk goes back to where it began."""
 HOPS = (2, 3)
@@ -208,14 +210,17 @@ def metric_names(k: int) -> list[str]:
 
 def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, queries: Tensor, items: Tensor, directed: bool) -> Tensor:
     """``(n,)`` float64 rank of each edge among its wrong ones, counted from one."""
-    half, ids = candidates.shape[1] // 2, candidates.long().clamp(min=0)
-    scores = torch.cat([
-        link_scores(queries, items, test.sources, ids[:, :half], directed=directed),
-        link_scores(queries, items, test.targets, ids[:, half:], directed=directed, reverse=True),
-    ], 1)  # fmt: skip
-    real = candidates >= 0
-    above_it, same = (scores > right[:, None]) & real, (scores == right[:, None]) & real
-    return 1.0 + above_it.sum(1).double() + 0.5 * same.sum(1).double()
+    half, ranks = candidates.shape[1] // 2, torch.empty(right.numel(), dtype=torch.float64)
+    for start in range(0, right.numel(), ROWS):
+        rows = slice(start, start + ROWS)
+        ids, real, own = candidates[rows].long().clamp(min=0), candidates[rows] >= 0, right[rows, None]
+        scores = torch.cat([
+            link_scores(queries, items, test.sources[rows], ids[:, :half], directed=directed),
+            link_scores(queries, items, test.targets[rows], ids[:, half:], directed=directed, reverse=True),
+        ], 1)  # fmt: skip
+        over, same = ((scores > own) & real).sum(1), ((scores == own) & real).sum(1)
+        ranks[rows] = 1.0 + over.double() + 0.5 * same.double()
+    return ranks
 
 
 def above(right: Tensor, wrong: Tensor) -> Tensor:

@@ -30,9 +30,10 @@ from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
-POOLED = ("sampled_softmax", "info_nce", "nce", "bsl", "ccl")
 NETWORKS = ("gcn", "sage")
 WALKED = ("node2vec",)
+MOST = 20_000
+"""Held-back edges of a part that are evaluated; more are sampled down."""
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
 
 
@@ -126,7 +127,7 @@ class Graph(Task):
             canary_share=len(held) / max(1, len(held) + len(edges.train)),
             query_names=names,
             item_names=names,
-            notes=edges.notes,
+            notes=edges.notes + _sampled(edges),
             raw=GraphExamples(
                 edges,
                 _questions(edges, "valid", config, options) if len(edges.valid) else None,
@@ -201,8 +202,8 @@ def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
 def _questions(edges: EdgeData, part: str, config: RunConfig, options: GraphOptions) -> LinkTest:
     """The questions about a part; the same for every seed, model and sampler of a comparison."""
     held = edges.part(part)
-    most = config.evaluation.queries
-    if part == "valid" and most is not None and len(held) > most:
+    most = min(config.evaluation.queries or MOST, MOST) if part == "valid" else MOST
+    if len(held) > most:
         order = permutation(stream(config.seed, Purpose.PROBES), len(held))
         held = held.pick(order[:most].sort().values)
     known = edges.known(("train", "valid", "test", "canaries"))
@@ -215,6 +216,12 @@ def _questions(edges: EdgeData, part: str, config: RunConfig, options: GraphOpti
         wrong=options.wrong,
         seed=config.seed,
     )
+
+
+def _sampled(edges: EdgeData) -> tuple[str, ...]:
+    """One line for the test part if it is evaluated on a sample."""
+    n = len(edges.test)
+    return (f"test: {MOST:,} of {n:,} edges are evaluated, chosen by the seed",) if n > MOST else ()
 
 
 def _transposed(sets: Csr) -> Csr:
