@@ -118,6 +118,6 @@ def test_what_does_not_fit_is_refused() -> None:
         words.train_windows_(*tables(), around, negatives(3), 0.1)
     with pytest.raises(ValueError, match="at least one word"):
         words.train_windows_(*tables(), windows(width=0), negatives(around.words.numel()), 0.1)
+    far = negatives(around.words.numel(), marked=False)
     with pytest.raises(IndexError, match="negatives"):
-        far = negatives(around.words.numel(), marked=False)
         words.train_windows_(*tables(), around, Negatives(far.ids + V, None, far.ok), 0.1)

@@ -84,7 +84,7 @@ def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives:
 
 
 def window_starts(windows: Windows) -> Tensor:
-    """``(rows + 1,)`` int64, where the inputs of each window begin: one for each word of it, one in all with ``mean``."""
+    """``(rows + 1,)`` int64, where the inputs of each window begin: one for each word, one in all with ``mean``."""
     found: Tensor = _path().window_starts(windows)
     return found
 

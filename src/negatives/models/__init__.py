@@ -21,6 +21,9 @@ registry: Registry[Model] = Registry(
         ("propagation", "negatives.models.graph.propagation:NodePropagation"),
         ("node2vec", "negatives.models.graph.vectors:NodeVectors"),
         ("line", "negatives.models.graph.line:Line"),
+        ("skip_gram", "negatives.models.words.skip_gram:SkipGram"),
+        ("cbow", "negatives.models.words.cbow:Cbow"),
+        ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
     ),
 )
 

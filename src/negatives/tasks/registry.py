@@ -8,6 +8,8 @@ registry: Registry[object] = Registry(
         ("recommend", "negatives.tasks.recommend:Recommend"),
         ("knowledge", "negatives.tasks.knowledge:Knowledge"),
         ("graph", "negatives.tasks.graph:Graph"),
+        ("words", "negatives.tasks.words:Words"),
+        ("classify", "negatives.tasks.classify:Classify"),
     ),
 )
 

@@ -93,7 +93,8 @@ def _alternate(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Of each run of hits the first, third, fifth, ...: no word belongs to two phrases."""
     place = np.arange(len(hit))
     begin = np.maximum.accumulate(np.where(~hit, place, -1))
-    return hit & ((place - begin) % 2 == 1)
+    odd: npt.NDArray[np.bool_] = (place - begin) % 2 == 1
+    return hit & odd
 
 
 __all__ = ["join_phrases"]

@@ -14,7 +14,9 @@ registry: Registry[Engine] = Registry(
         ("autograd", "negatives.training.engines.autograd:AutogradEngine"),
         ("asynchronous", "negatives.training.engines.asynchronous:AsynchronousEngine"),
         ("rows", "negatives.training.engines.rows:RowEngine"),
+        ("windows", "negatives.training.engines.windows:WindowEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
+        ("tower", "negatives.training.engines.tower:TowerEngine"),
     ),
 )
 

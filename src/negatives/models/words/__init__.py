@@ -1,0 +1,1 @@
+"""Word vectors: two tables, words as inputs and words as outputs."""
