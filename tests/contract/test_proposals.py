@@ -18,6 +18,7 @@ CASES = {
     "popularity": [{}, {"alpha": 1.0}, {"alpha": -0.5, "smoothing": 1.0}],
     "log_uniform": [{}],
     "learned_unigram": [{"every": 2, "decay": 0.9}],
+    "every": [{}],
     "in_batch": [{}],
     "mixed": [
         {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "weights": [1, 3]},
@@ -186,6 +187,10 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
             Sampler(proposal, pool=30)
         return
     ids, log_q = proposal.draw(pooled, 30, KEY)
+    if name == "every":
+        assert ids.tolist() == [list(range(N_ITEMS))]
+        torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
+        return
     assert ids.shape == log_q.shape == (1, 30)
     assert int(ids.min()) >= 0
     torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
@@ -193,7 +198,17 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
     assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
 
 
-NEED_DATA = ["uniform", "popularity", "log_uniform", "learned_unigram", "in_batch", "typed", "neighbourhood", "cached"]
+NEED_DATA = [
+    "uniform",
+    "every",
+    "popularity",
+    "log_uniform",
+    "learned_unigram",
+    "in_batch",
+    "typed",
+    "neighbourhood",
+    "cached",
+]
 
 
 @pytest.mark.parametrize("name", NEED_DATA)

@@ -27,6 +27,7 @@ PER_ROW = ("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighb
 
 SPECS = {
     "uniform": "uniform",
+    "every": "every",
     "popularity": {"name": "popularity"},
     "rare": {"name": "popularity", "alpha": -0.5, "smoothing": 1.0},
     "log_uniform": "log_uniform",

@@ -15,6 +15,7 @@ from negatives.registry import Registry
 if TYPE_CHECKING:
     from negatives.proposals.base import Proposal as Proposal
     from negatives.proposals.cached import Cached as Cached
+    from negatives.proposals.every import Every as Every
     from negatives.proposals.in_batch import InBatch as InBatch
     from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
     from negatives.proposals.log_uniform import LogUniform as LogUniform
@@ -34,6 +35,7 @@ ROWS = [
     ("typed", "negatives.proposals.typed:Typed"),
     ("neighbourhood", "negatives.proposals.neighbourhood:Neighbourhood"),
     ("cached", "negatives.proposals.cached:Cached"),
+    ("every", "negatives.proposals.every:Every"),
 ]
 
 registry: Registry[Proposal] = Registry("proposals", ROWS)
@@ -52,6 +54,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Cached",
+    "Every",
     "InBatch",
     "LearnedUnigram",
     "LogUniform",

@@ -78,6 +78,13 @@ presets: dict[str, Preset] = {
         _POOL,
         "sampled_softmax",
     ),
+    "full": Preset(
+        "baseline",
+        "All items, each once: the exact softmax or one-vs-all, where items are few.",
+        "no sampling",
+        _POOL | {"proposal": "every", "pool": 1},
+        "sampled_softmax",
+    ),
     "in_batch": Preset(
         "baseline",
         "The other rows' positives, corrected for their popularity.",

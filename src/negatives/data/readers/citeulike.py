@@ -25,7 +25,7 @@ def read_citeulike(folder: Path) -> Table:
         InputError: A count does not match its line, an item has no line in ``mult.dat``, or nothing is there.
     """
     path = folder / "users.dat"
-    sizes, items = _counted(path, 1)
+    sizes, items = counted(path, 1)
     if items.size == 0:
         raise InputError("no user has an item", path=path, line=1, mend="each line must be 'count item item ...'")
     users = np.repeat(np.arange(sizes.size), sizes)
@@ -47,7 +47,7 @@ def read_citeulike(folder: Path) -> Table:
 
 def read_words(path: Path) -> SparseFeatures:
     """Bags of words: lines ``count word:frequency word:frequency ...``, one per item."""
-    sizes, numbers = _counted(path, 2)
+    sizes, numbers = counted(path, 2)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
     words, values = numbers[::2], numbers[1::2]
     return SparseFeatures(
@@ -58,7 +58,7 @@ def read_words(path: Path) -> SparseFeatures:
     )
 
 
-def _counted(path: Path, width: int) -> tuple[Ints, Ints]:
+def counted(path: Path, width: int) -> tuple[Ints, Ints]:
     """Counts of the lines and all numbers after them, ``width`` per counted thing."""
     sizes: list[Ints] = []
     rest: list[Ints] = []

@@ -1,0 +1,262 @@
+"""Load rows with labels from a file, a folder or the offline data, and divide them into parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from negatives.data import splits
+from negatives.data.bags import bags, vocabulary
+from negatives.data.encode import codes_of, names_of
+from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
+from negatives.data.pairs import Pairs, SparseFeatures
+from negatives.data.readers.blocks import inner_suffix
+from negatives.data.readers.folder import part_of
+from negatives.data.readers.labelled_text import JSONL, Fields, read_labelled_text
+from negatives.data.readers.tags import TAGS, WORDS, read_tags
+from negatives.data.readers.xmc import is_xmc, read_xmc
+from negatives.errors import ConfigError, InputError
+from negatives.randomness import Purpose, permutation, stream, uniforms
+
+VALID_CAP = 2_000
+KINDS = ("auto", "given", "random")
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSplit:
+    """How the rows are divided.
+
+    Args:
+        kind: ``given``, ``random``, or ``auto``: given where there is a test file.
+        test: Share of the rows of one file that becomes the test part.
+        valid: Share of the training rows that becomes the validation part, at most 2,000 rows.
+        canaries: Share of the training pairs that is hidden, where the row has another label.
+        seed: Seed of the choice.
+    """
+
+    kind: str = "auto"
+    test: float = 0.2
+    valid: float = 0.05
+    canaries: float = 0.005
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"classify has no split {self.kind!r}; choose one of: {', '.join(KINDS)}")
+        splits.check_shares("auto", test=self.test, valid=self.valid, canaries=self.canaries)
+
+
+@dataclass(frozen=True, slots=True)
+class TextReading:
+    """How rows become features.
+
+    Args:
+        fields: Columns of texts and labels.
+        min_rows: Words of fewer training rows are left out.
+        most_words: Only so many of the most frequent words stay.
+        weights: ``tf_idf``, ``length``, ``none``, or ``auto``: tf_idf where all values are whole numbers.
+    """
+
+    fields: Fields = field(default_factory=Fields)
+    min_rows: int = 2
+    most_words: int | None = None
+    weights: str = "auto"
+
+
+def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, cache: bool = True) -> LabelledData:
+    """Read rows with labels and divide them.
+
+    Args:
+        path: A file or a folder; None for docstrings of the standard library.
+        how: How the rows are divided.
+        reading: How they become features.
+        cache: Keep what was mined from the standard library in the user's cache folder.
+
+    Raises:
+        InputError: The data cannot be used.
+    """
+    if path is None:
+        from negatives.data.stdlib_labels import docstring_modules
+
+        tables, name = {"train": docstring_modules(cache=cache)}, "stdlib"
+    else:
+        tables, name = read_parts(path, reading.fields), path.name.split(".")[0]
+    notes = [note for table in tables.values() for note in table.notes]
+    if how.kind == "given" and "test" not in tables:
+        raise InputError("there is no test part", path=path, mend="add a test file, or use --set split.kind=random")
+    rows = _divide_rows(tables, how, notes)
+    features, feature_names = _features(tables, rows["train"], reading, path, notes)
+    owners, labels, label_names = _labels(tables, path)
+    parts = _parts(owners, labels, rows, features.n_rows, how)
+    n_train = torch.unique(parts["train"].queries).numel()
+    if n_train == 0:
+        raise InputError("no training row has a label", path=path, mend="give rows with labels")
+    notes += _summary(parts, rows, n_train, len(label_names))
+    names = _row_names(tables)
+    return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
+
+
+def read_parts(path: Path, fields: Fields) -> dict[str, LabelledTable]:
+    """The tables of a file or a folder by part; ``train`` is always among them.
+
+    Raises:
+        InputError: There is no usable file, or two claim the same part.
+    """
+    if not path.is_dir():
+        return {"train": read_labelled(path, fields)}
+    if (path / TAGS).is_file() and (path / WORDS).is_file():
+        return {"train": read_tags(path)}
+    files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
+    parts: dict[str, Path] = {}
+    for file in files:
+        part = part_of(file)
+        if part is not None and part in parts:
+            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
+        if part is not None:
+            parts[part] = file
+    if "train" not in parts and len(files) == 1:
+        parts = {"train": files[0]}
+    if "train" not in parts:
+        mend = "name a file, or call the files train.* and test.*"
+        raise InputError("the folder has no train file", path=path, mend=mend)
+    return {part: read_labelled(parts[part], fields) for part in ("train", "valid", "test") if part in parts}
+
+
+def read_labelled(path: Path, fields: Fields) -> LabelledTable:
+    """Read one file in whichever format it has.
+
+    Raises:
+        InputError: The file cannot be used.
+    """
+    named = fields.text is not None or fields.labels is not None
+    if inner_suffix(path) in (*JSONL, ".csv", ".tsv") and (named or not is_xmc(path)):
+        return read_labelled_text(path, fields)
+    return read_xmc(path)
+
+
+def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str]) -> dict[str, Tensor]:
+    """Rows of each part, numbered over all tables in their order."""
+    first, rows = 0, {}
+    for part, table in tables.items():
+        rows[part] = torch.arange(first, first + table.n_rows)
+        first += table.n_rows
+    if how.kind == "random" or "test" not in rows:
+        if len(tables) > 1:
+            notes.append(f"split: the files {', '.join(tables)} are joined and divided anew")
+        order = permutation(stream(how.seed, Purpose.SPLIT), first)
+        n_test = round(first * how.test)
+        rows = {"test": order[:n_test].sort().values, "train": order[n_test:].sort().values}
+        notes.append(f"split: random, {n_test:,} rows for the test")
+    if "valid" not in rows:
+        train = rows["train"]
+        held = min(VALID_CAP, round(train.numel() * how.valid))
+        order = permutation(stream(how.seed, Purpose.SPLIT, 1), train.numel())
+        rows |= {"valid": train[order[:held]].sort().values, "train": train[order[held:]].sort().values}
+    return rows
+
+
+def _features(
+    tables: Mapping[str, LabelledTable], train: Tensor, reading: TextReading, path: Path | None, notes: list[str]
+) -> tuple[SparseFeatures, pl.Series | None]:
+    contents = [table.content for table in tables.values()]
+    sparse = [one for one in contents if isinstance(one, SparseFeatures)]
+    names = next(iter(tables.values())).feature_names
+    if sparse and len(sparse) < len(contents):
+        raise InputError("one file has texts, another features", path=path, mend="give all files in one format")
+    if sparse:
+        if len({one.n_cols for one in sparse}) > 1:
+            sizes = ", ".join(f"{part} {one.n_cols:,}" for part, one in zip(tables, sparse, strict=True))
+            mend = "take all files from the same data set"
+            raise InputError(f"the headers state different numbers of features: {sizes}", path=path, line=1, mend=mend)
+        found = joined(sparse)
+    else:
+        texts = pl.concat([one for one in contents if isinstance(one, pl.Series)])
+        words = vocabulary(texts[train.numpy()], reading.min_rows, reading.most_words)
+        if not words:
+            mend = "give more text, or lower reading.min_rows"
+            raise InputError(f"no word stands in {reading.min_rows} rows", path=path, mend=mend)
+        found, names = bags(texts, words), pl.Series("word", words)
+        notes.append(f"text: {len(words):,} words that stand in at least {reading.min_rows} training rows")
+    kind = reading.weights
+    if kind == "auto":
+        kind = "tf_idf" if bool((found.values == found.values.round()).all()) else "length"
+    notes.append(f"features: weights {kind}" + (" (chosen automatically)" if reading.weights == "auto" else ""))
+    empty = int((found.indptr.diff() == 0).sum())
+    if empty:
+        notes.append(f"features: {empty:,} rows have none; they are kept and get the most frequent labels")
+    return weighted(found, train, kind), names
+
+
+def _labels(tables: Mapping[str, LabelledTable], path: Path | None) -> tuple[Longs, Longs, pl.Series]:
+    """Row and label of every pair, and the names of the labels."""
+    stated = {table.n_labels for table in tables.values()}
+    if len(stated) > 1:
+        mend = "take all files from the same data set"
+        raise InputError("the files state different numbers of labels", path=path, line=1, mend=mend)
+    first, owners = 0, []
+    for table in tables.values():
+        owners.append(table.owners + first)
+        first += table.n_rows
+    columns = [table.labels for table in tables.values()]
+    n_labels = stated.pop()
+    if n_labels is None:
+        names = names_of(columns)
+        return np.concatenate(owners), codes_of(pl.concat(columns), names), names.cast(pl.String)
+    given = next(iter(tables.values())).label_names
+    names = given if given is not None else pl.Series("label", np.arange(n_labels)).cast(pl.String)
+    return np.concatenate(owners), np.concatenate([column.to_numpy() for column in columns]), names
+
+
+def _parts(owners: Longs, labels: Longs, rows: Mapping[str, Tensor], n: int, how: LabelledSplit) -> dict[str, Pairs]:
+    """Pairs of each part, sorted by row and label, each once."""
+    part_of_row = torch.full((n,), -1)
+    names = ("train", "valid", "test")
+    for index, name in enumerate(names):
+        part_of_row[rows[name]] = index
+    width = int(labels.max(initial=0)) + 1
+    codes = torch.from_numpy(np.unique(owners * width + labels))
+    pairs = Pairs(codes // width, codes % width)
+    parts = {name: pairs.pick(part_of_row[pairs.queries] == index) for index, name in enumerate(names)}
+    train = parts["train"]
+    key = stream(how.seed, Purpose.CANARIES)
+    chosen = uniforms(key, torch.arange(len(train)), 0) < how.canaries
+    again = torch.zeros(len(train), dtype=torch.bool)
+    again[1:] = train.queries[1:] == train.queries[:-1]  # a row's first pair stays, so that no row is left without
+    chosen &= again
+    return parts | {"train": train.pick(~chosen), "canaries": train.pick(chosen)}
+
+
+def _row_names(tables: Mapping[str, LabelledTable]) -> pl.Series:
+    found = []
+    for part, table in tables.items():
+        if table.names is not None:
+            found.append(table.names.cast(pl.String))
+        else:
+            prefix = f"{part} " if len(tables) > 1 else ""
+            found.append(pl.Series([f"{prefix}row {row + 1}" for row in range(table.n_rows)], dtype=pl.String))
+    return pl.concat(found)
+
+
+def _summary(parts: Mapping[str, Pairs], rows: Mapping[str, Tensor], n_train: int, n_labels: int) -> list[str]:
+    notes = []
+    for part in ("train", "valid", "test"):
+        empty = rows[part].numel() - torch.unique(parts[part].queries).numel()
+        left = "" if not empty else f"; {empty:,} rows without labels are left out"
+        notes.append(f"{part}: {rows[part].numel():,} rows, {len(parts[part]):,} pairs{left}")
+    trained = torch.unique(parts["train"].items).numel()
+    if trained < n_labels:
+        notes.append(f"labels: {n_labels - trained:,} of {n_labels:,} have no training row")
+    if len(parts["canaries"]):
+        notes.append(f"canaries: {len(parts['canaries']):,} training pairs hidden to estimate false negatives")
+    return notes
+
+
+__all__ = ["LabelledSplit", "TextReading", "load_labelled", "read_labelled", "read_parts"]

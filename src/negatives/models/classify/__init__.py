@@ -1,0 +1,1 @@
+"""Classifiers over sparse features: a tower of the row's features, and a table of labels."""

@@ -1,0 +1,37 @@
+"""Recipes of classification, chosen on validation parts; see docs/decisions.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from negatives.config import merge
+
+FEW = 2_000
+"""Up to so many labels the exact softmax over all of them is the default."""
+
+_FULL: dict[str, Any] = {
+    "model": {"name": "sparse", "dim": 256, "drop_features": 0.5, "drop": 0.5},
+    "sampler": {"name": "full"},
+    "loss": {"name": "sampled_softmax"},
+    "optimiser": {"name": "adam", "lr": 0.01, "schedule": "linear"},
+    "batch_size": 256,
+    "epochs": 25,
+    "precision": "float32",
+    "evaluation": {"every": 5.0, "metric": "precision@1"},
+}
+
+CLASSIFY: dict[str, dict[str, Any]] = {
+    # All labels in every step: exact, for few labels.
+    "full": _FULL,
+    # A corrected softmax over a pool of labels that the batch shares, for many labels.
+    "sampled": merge(
+        _FULL,
+        {
+            "sampler": {"name": "softmax", "pool": 1024},
+            "batch_size": 4096,
+            "epochs": 15,
+        },
+    ),
+    # Negatives of each row's own, for pairwise losses and for comparing samplers.
+    "pairwise": merge(_FULL, {"sampler": "dns", "loss": "bpr", "batch_size": 1024, "epochs": 20}),
+}
