@@ -28,6 +28,7 @@ CASES = {
     "typed": [{}],
     "neighbourhood": [{}, {"hops": 3, "most": 15}, {"hops": 1, "around": "positive"}],
     "cached": [{"size": 30}, {"size": 9, "fresh": 4}],
+    "nearest_items": [{}, {"around": "anchor", "n": 21}],
 }
 FLAT = [pytest.param(name, values, id=f"{name}{i}") for name, cases in CASES.items() for i, values in enumerate(cases)]
 every_proposal = pytest.mark.parametrize(("name", "values"), FLAT)

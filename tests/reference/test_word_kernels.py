@@ -53,7 +53,7 @@ def test_the_same_words_stay_on_both_paths() -> None:
 def test_words_stay_as_often_as_word2vec_says() -> None:
     counts = torch.tensor([900_000, 90_000, 10_000])
     keep = words.chances(counts, 1e-3)
-    share = counts / counts.sum() / 1e-3
+    share = counts.double() / counts.sum() / 1e-3
     torch.testing.assert_close(
         keep / 2.0**32, torch.clamp((share.sqrt() + 1) / share, max=1).double(), rtol=1e-5, atol=0
     )

@@ -22,7 +22,10 @@ ROWS = int(COUNTS.sum())
 LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
 N_TESTS = 160
-PER_ROW = ("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets")
+PER_ROW = (
+    *("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets"),
+    "nearest_items",
+)
 """Proposals whose pools are tested apart, or that have none."""
 
 SPECS = {
@@ -38,6 +41,7 @@ SPECS = {
     "neighbourhood": {"name": "neighbourhood", "hops": 1},
     "some neighbours": {"name": "neighbourhood", "hops": 1, "most": 9},
     "cached": {"name": "cached", "size": 60},
+    "nearest_items": {"name": "nearest_items", "n": 30, "around": "anchor"},
     "mixed sets": {"name": "mixed", "parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
     "tilted": None,
 }

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
     from negatives.proposals.log_uniform import LogUniform as LogUniform
     from negatives.proposals.mixed import Mixed as Mixed
+    from negatives.proposals.nearest_items import NearestItems as NearestItems
     from negatives.proposals.neighbourhood import Neighbourhood as Neighbourhood
     from negatives.proposals.popularity import Popularity as Popularity
+    from negatives.proposals.queue import Queue as Queue
+    from negatives.proposals.retrieved import Retrieved as Retrieved
     from negatives.proposals.typed import Typed as Typed
     from negatives.proposals.uniform import Uniform as Uniform
 
@@ -32,9 +35,12 @@ ROWS = [
     ("learned_unigram", "negatives.proposals.learned_unigram:LearnedUnigram"),
     ("in_batch", "negatives.proposals.in_batch:InBatch"),
     ("mixed", "negatives.proposals.mixed:Mixed"),
+    ("retrieved", "negatives.proposals.retrieved:Retrieved"),
+    ("queue", "negatives.proposals.queue:Queue"),
     ("typed", "negatives.proposals.typed:Typed"),
     ("neighbourhood", "negatives.proposals.neighbourhood:Neighbourhood"),
     ("cached", "negatives.proposals.cached:Cached"),
+    ("nearest_items", "negatives.proposals.nearest_items:NearestItems"),
     ("every", "negatives.proposals.every:Every"),
 ]
 
@@ -59,9 +65,12 @@ __all__ = [
     "LearnedUnigram",
     "LogUniform",
     "Mixed",
+    "NearestItems",
     "Neighbourhood",
     "Popularity",
     "Proposal",
+    "Queue",
+    "Retrieved",
     "Typed",
     "Uniform",
     "registry",
