@@ -27,6 +27,20 @@ class Loss(ABC):
             LogQUnknown: The loss needs ``log_q`` and the sampler could not know it.
         """
 
+    def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
+        """Losses and gradients of a shared pool's scores in one pass, for losses that have a kernel for it.
+
+        Args:
+            positive: ``(rows,)`` scores of the positives.
+            scores: ``(rows, m)`` scores of the pool, float32 or bfloat16; their gradient takes their place.
+            negatives: What the sampler returned, for these rows.
+
+        Returns:
+            Losses ``(rows,)`` and the gradient of the positives ``(rows,)``; None where there is no such kernel, and
+            nothing has changed then.
+        """
+        return None
+
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         """Mean over the rows."""
         return self.rows(positive, negative, negatives).mean()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, known_log_q, log_sum_exp
+from negatives.losses.ops import all_ok, check_above, known_log_q, log_sum_exp
 from negatives.types import Negatives
 
 
@@ -39,6 +41,17 @@ class SampledSoftmax(Loss):
         log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
         rest = log_sum_exp(negative, self.temperature, negatives, log_q)
         return softplus(rest - positive / self.temperature)
+
+    def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
+        """See :meth:`Loss.fused_`; None where negatives have weights."""
+        if negatives.weight is not None:
+            return None
+        bias = None
+        if self.correction:
+            log_q = known_log_q(negatives, "sampled_softmax", "set correction=False")
+            bias = -(log_q.float() + math.log(max(negatives.k, 1)))
+        ok = None if all_ok(negatives.ok) else negatives.ok
+        return pool_softmax_(scores, positive, 1.0 / self.temperature, bias, ok)
 
 
 def sampled_softmax(

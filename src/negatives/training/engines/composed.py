@@ -132,20 +132,13 @@ class ComposedEngine(Engine):
             rows = slice(at, at + block)
             scores = low[rows] @ low_bad.T
             start = self._spend("forward", start)
-            grad = torch.empty_like(scores)
-            step = max(1, CELLS // pool.numel())
-            for first in range(0, len(scores), step):
-                some, chunk = slice(at + first, min(at + first + step, at + len(scores))), slice(first, first + step)
-                negative = scores[chunk].float()
-                if some.start < OBSERVED_ROWS:
-                    seen.append(negative)
-                losses, grad_pos[some], grad[chunk] = self._differentiate(
-                    positive[some], negative, rows_of(negatives, some)
-                )
-                total += losses
+            if at < OBSERVED_ROWS:
+                seen.append(scores[: OBSERVED_ROWS - at].to(torch.float32, copy=True))
+            losses, grad_pos[rows] = self._pool_gradient(positive[rows], scores, rows_of(negatives, rows))
+            total += losses
             start = self._spend("loss", start)
-            per_row[rows] = grad @ low_bad
-            grad_bad += grad.T @ low[rows]
+            per_row[rows] = scores @ low_bad
+            grad_bad += scores.T @ low[rows]
             start = self._spend("backward", start)
         loss = finite(total / context.rows, context)
         per_row.addcmul_(grad_pos[:, None], good)
@@ -156,6 +149,22 @@ class ComposedEngine(Engine):
         self._update(context, leaves, items, summed, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, positive, torch.cat(seen))
+
+    def _pool_gradient(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor]:
+        """The summed loss and the gradient of the positives; that of the scores takes their place."""
+        fused = self.loss.fused_(positive, scores, negatives)
+        if fused is not None:
+            return fused[0].sum(), fused[1]
+        total, grads = torch.zeros((), device=scores.device), []
+        step = max(1, CELLS // scores.shape[1])
+        for at in range(0, len(scores), step):
+            rows = slice(at, at + step)
+            losses, grad, scores[rows] = self._differentiate(
+                positive[rows], scores[rows].float(), rows_of(negatives, rows)
+            )
+            total += losses
+            grads.append(grad)
+        return total, torch.cat(grads)
 
     def _through(self, context: Context, leaves: Leaves, per_row: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient of the vectors to that of entities: their ids ``(m,)`` and gradients ``(m, w)``."""
