@@ -5,7 +5,7 @@
     python benchmarks/knowledge.py                                   # a synthetic graph of that size
     python benchmarks/knowledge.py --quick                           # small, to see that everything runs
 
-Both train on the same triples with the same model, dimension, loss, optimiser, batch and number of uniform negatives per
+Both train on the same triples with the same model, dimension, loss, optimiser, batch and number of uniform negatives a
 triple: PyKEEN by its stochastic local closed world loop, which corrupts heads or tails; this package by one query per
 triple (``reading.sides=bernoulli``), whose negatives besides are never known positives. They run in turn, A B A B, and
 each figure is the median of its runs.

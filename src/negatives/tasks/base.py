@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,10 +51,12 @@ class Scores:
     Args:
         mean: Metric name to mean.
         per_query: Metric name to one value per evaluated query, for paired tests.
+        details: Figures of parts of the test, written to metrics.json as they are.
     """
 
     mean: Mapping[str, float]
     per_query: Mapping[str, Tensor]
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Task(ABC):

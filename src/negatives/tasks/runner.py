@@ -86,6 +86,8 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
     whole = trained.summary() | {"test": dict(test.mean), "valid": valid, "samples": samples, "command": command}
+    if test.details:
+        whole["details"] = dict(test.details)
     folder.write_json(METRICS, whole)
     write_report([folder.path], folder.path / REPORT)
 

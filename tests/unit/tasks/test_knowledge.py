@@ -83,6 +83,20 @@ def test_the_ring_is_learnt(run: Path) -> None:
     assert (run / "report.html").exists()
 
 
+def test_every_relation_and_direction_has_a_row(run: Path) -> None:
+    found = metrics(run)
+    rows = found["details"]["relations"]
+    assert {(row["relation"], row["direction"]) for row in rows} <= {
+        (f"r{r}", side) for r in range(RELATIONS) for side in ("tail", "head")
+    }
+    assert sum(row["answers"] for row in rows) == 2 * 40
+    for metric in ("mrr", "hits@10"):
+        total = sum(row["answers"] * row[metric] for row in rows)
+        assert total / 80 == pytest.approx(found["test"][metric])
+    tails = [row for row in rows if row["direction"] == "tail"]
+    assert sum(row["answers"] * row["mrr"] for row in tails) / 40 == pytest.approx(found["test"]["mrr:tail"])
+
+
 def test_vectors_are_of_entities_and_relations(run: Path) -> None:
     names = pl.read_parquet(run / "ids.parquet")
     tensors = read_tensors(run / "model.safetensors")[0]
