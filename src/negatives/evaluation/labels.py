@@ -32,7 +32,7 @@ def propensities(counts: Tensor, rows: int, a: float = 0.55, b: float = 1.5) -> 
     [0.0884, 0.2275, 0.7751]
     """
     c = (math.log(max(rows, 3)) - 1) * (b + 1) ** a
-    return 1 / (1 + c * (counts.double() + b) ** -a)
+    return torch.reciprocal(1 + c * (counts.double() + b).pow(-a))
 
 
 def best_labels(
@@ -94,7 +94,7 @@ def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str]
             ideal = discounts[:k].cumsum(0)[number.clamp(max=k) - 1]
             values = (hits[:, :k] * discounts[:k]).sum(1) / ideal
         else:
-            values = hits[:, :k].sum(1) / (number.double() if kind == "recall" else float(k))
+            values = hits[:, :k].double().sum(1) / (number if kind == "recall" else k)
         found.per_query[name] = values
         found.mean[name] = float(values.mean()) if values.numel() else 0.0
     return found

@@ -9,6 +9,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -126,14 +127,14 @@ def _parse(
     return many, labels, sizes, features, pairs[1::2].astype(np.float32)
 
 
-def _numbers(text: npt.NDArray[np.uint8], kind: type[np.generic]) -> npt.NDArray[np.generic] | None:
+def _numbers(text: npt.NDArray[np.uint8], kind: type[Any]) -> npt.NDArray[Any] | None:
     """All numbers of a text, None where it holds something else."""
     if not ((text >= 48) & (text <= 57)).any():
         return np.empty(0, kind) if not ((text > 32) & (text < 127)).any() else None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            found: npt.NDArray[np.generic] = np.fromstring(text.tobytes(), kind, sep=" ")
+            found: npt.NDArray[Any] = np.fromstring(text.tobytes(), kind, sep=" ")
         except (DeprecationWarning, ValueError):
             return None
     return found

@@ -55,7 +55,7 @@ class SparseClassifier(TowerModel):
         table_rate: float = 1.0,
         seed: int = 0,
     ) -> None:
-        item_init = dim**-0.5 if item_init is None else item_init
+        item_init = max(dim, 1) ** -0.5 if item_init is None else item_init
         super().__init__(features.n_rows, n_items, dim, bias, item_init, table_rate, seed=seed)
         for name, share in (("drop_features", drop_features), ("drop", drop)):
             if not 0.0 <= share < 1.0:
