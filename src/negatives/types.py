@@ -82,6 +82,8 @@ class Catalogue:
         query_anchors: ``(n_queries,)`` int64 item that each query is about (the head entity, the word or node
             itself), -1 for none; or None.
         item_graph: Neighbours of each item in the training part, or None.
+        item_groups: ``(n_items,)`` int64, items of one group are equally right (copies of a document), -1 for no
+            group; or None.
     """
 
     n_queries: int
@@ -91,6 +93,7 @@ class Catalogue:
     query_groups: Tensor | None = None
     query_anchors: Tensor | None = None
     item_graph: Csr | None = None
+    item_groups: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

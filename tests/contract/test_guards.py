@@ -21,7 +21,9 @@ Row = tuple[Context, Candidates, int]
 def catalogue() -> Catalogue:
     rows = torch.arange(N_QUERIES).repeat_interleave(3)
     known = Csr.from_pairs(rows, (rows * 4 + torch.tensor([0, 2, 5]).repeat(N_QUERIES)) % N_ITEMS, N_QUERIES, N_ITEMS)
-    return Catalogue(N_QUERIES, N_ITEMS, torch.ones(N_ITEMS, dtype=torch.int64), known)
+    return Catalogue(
+        N_QUERIES, N_ITEMS, torch.ones(N_ITEMS, dtype=torch.int64), known, item_groups=torch.tensor(GROUPS)
+    )
 
 
 def context() -> Context:
@@ -82,12 +84,31 @@ def not_two_best(context: Context, drawn: Candidates, row: int) -> list[bool]:
     return [slot not in best for slot in range(M)]
 
 
+def taught(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    """A teacher whose scores are hashed from query and item."""
+    return (queries[:, None] * 7 + items * 5) % 11 / 11
+
+
+def below_teacher(context: Context, drawn: Candidates, row: int) -> list[bool]:
+    query, own = int(context.queries[row]), int(context.positives[row])
+    limit = (query * 7 + own * 5) % 11 / 11 - 0.2
+    return [(query * 7 + item * 5) % 11 / 11 < limit for item in drawn.ids[row].tolist()]
+
+
+def other_group(context: Context, drawn: Candidates, row: int) -> list[bool]:
+    own = GROUPS[int(context.positives[row])]
+    return [GROUPS[item] != own or own < 0 for item in drawn.ids[row].tolist()]
+
+
+GROUPS = [-1 if item % 4 == 3 else item % 5 for item in range(N_ITEMS)]
 CASES: dict[str, list[tuple[dict, Callable[[Context, Candidates, int], list[bool]]]]] = {
     "known_positives": [({}, not_known)],
     "own_positive": [({}, not_own)],
     "duplicates": [({}, first_copies)],
     "absolute_margin": [({"margin": 0.5}, below(lambda s: s - 0.5)), ({"margin": -1}, below(lambda s: s + 1))],
     "relative_margin": [({"share": 0.5}, below(lambda s: 0.5 * s if s > 0 else 1.5 * s))],
+    "teacher": [({"score": taught, "margin": 0.2}, below_teacher)],
+    "same_answer": [({}, other_group)],
     "score_bounds": [({"low": -1.0, "high": 0.5}, within)],
     "rank_skip": [({"n": 2}, not_two_best), ({"n": 0}, lambda *_: [True] * M), ({"n": 99}, lambda *_: [False] * M)],
 }

@@ -28,6 +28,8 @@ CASES = {
     "typed": [{}],
     "neighbourhood": [{}, {"hops": 3, "most": 15}, {"hops": 1, "around": "positive"}],
     "cached": [{"size": 30}, {"size": 9, "fresh": 4}],
+    "retrieved": [{"stop": 23}, {"start": 2, "stop": 15}, {"stop": 23, "shared": True}],
+    "queue": [{"size": 300}, {"size": 50}],
     "nearest_items": [{}, {"around": "anchor", "n": 21}],
 }
 FLAT = [pytest.param(name, values, id=f"{name}{i}") for name, cases in CASES.items() for i, values in enumerate(cases)]
@@ -209,6 +211,8 @@ NEED_DATA = [
     "typed",
     "neighbourhood",
     "cached",
+    "retrieved",
+    "queue",
 ]
 
 

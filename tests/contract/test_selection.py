@@ -23,10 +23,11 @@ ROWS: dict[str, dict[str, object]] = {
     "rank_window": {"start": 1, "stop": 3, "k": 2},
     "semi_hard": {"k": 2},
     "softmax": {"k": 5, "temperature": 0.7},
+    "simans": {"k": 4, "a": 0.5, "b": 0.1},
     "self_adversarial": {"alpha": 2.0},
     "hard_contrastive": {"beta": 0.5},
 }
-KEEPS_LOG_Q = {"all", "random", "softmax", "self_adversarial", "hard_contrastive"}
+KEEPS_LOG_Q = {"all", "random", "softmax", "simans", "self_adversarial", "hard_contrastive"}
 DIFFICULTIES = {"score", "margin", "positive_similarity"}
 N, M = 12, 7
 

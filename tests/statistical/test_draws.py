@@ -23,7 +23,7 @@ LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
 N_TESTS = 160
 PER_ROW = (
-    *("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets"),
+    *("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets", "retrieved"),
     "nearest_items",
 )
 """Proposals whose pools are tested apart, or that have none."""
@@ -43,6 +43,9 @@ SPECS = {
     "cached": {"name": "cached", "size": 60},
     "nearest_items": {"name": "nearest_items", "n": 30, "around": "anchor"},
     "mixed sets": {"name": "mixed", "parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
+    "retrieved": {"name": "retrieved", "start": 1, "stop": 30},
+    "retrieved pool": {"name": "retrieved", "stop": 4, "shared": True},
+    "queue": {"name": "queue", "size": 100_000},
     "tilted": None,
 }
 

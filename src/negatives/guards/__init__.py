@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from negatives.guards.own_positive import OwnPositive as OwnPositive
     from negatives.guards.rank_skip import RankSkip as RankSkip
     from negatives.guards.relative_margin import RelativeMargin as RelativeMargin
+    from negatives.guards.same_answer import SameAnswer as SameAnswer
     from negatives.guards.score_bounds import ScoreBounds as ScoreBounds
+    from negatives.guards.teacher import Teacher as Teacher
 
 ROWS = [
     ("known_positives", "negatives.guards.known_positives:KnownPositives"),
@@ -25,6 +27,8 @@ ROWS = [
     ("relative_margin", "negatives.guards.relative_margin:RelativeMargin"),
     ("score_bounds", "negatives.guards.score_bounds:ScoreBounds"),
     ("rank_skip", "negatives.guards.rank_skip:RankSkip"),
+    ("teacher", "negatives.guards.teacher:Teacher"),
+    ("same_answer", "negatives.guards.same_answer:SameAnswer"),
 ]
 
 registry: Registry[Guard] = Registry("guards", ROWS)
@@ -49,6 +53,8 @@ __all__ = [
     "OwnPositive",
     "RankSkip",
     "RelativeMargin",
+    "SameAnswer",
     "ScoreBounds",
+    "Teacher",
     "registry",
 ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from negatives.selection.hardest import Hardest as Hardest
     from negatives.selection.random import Random as Random
     from negatives.selection.semi_hard import SemiHard as SemiHard
+    from negatives.selection.simans import SimANS as SimANS
     from negatives.selection.softmax import Softmax as Softmax
     from negatives.selection.weights import HardContrastive as HardContrastive
     from negatives.selection.weights import SelfAdversarial as SelfAdversarial
@@ -34,6 +35,7 @@ _ROWS = (
     ("rank_window", "negatives.selection.window:RankWindow"),
     ("semi_hard", "negatives.selection.semi_hard:SemiHard"),
     ("softmax", "negatives.selection.softmax:Softmax"),
+    ("simans", "negatives.selection.simans:SimANS"),
     ("self_adversarial", "negatives.selection.weights:SelfAdversarial"),
     ("hard_contrastive", "negatives.selection.weights:HardContrastive"),
 )
@@ -61,6 +63,7 @@ __all__ = [
     "Selection",
     "SelfAdversarial",
     "SemiHard",
+    "SimANS",
     "Softmax",
     "TopM",
     "difficulties",

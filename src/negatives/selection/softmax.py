@@ -56,7 +56,7 @@ class Softmax(Selection):
                 )
             logits = logits - candidates.log_q
         chances = softmax_allowed(logits, candidates.ok)
-        slots = _draw(context, chances, self.k, key)
+        slots = draw_slots(context, chances, self.k, key)
         ok = candidates.ok.gather(1, slots)
         log_q = None
         if candidates.log_q is not None:
@@ -66,7 +66,7 @@ class Softmax(Selection):
         return chosen(candidates, slots, ok, log_q)
 
 
-def _draw(context: Context, chances: Tensor, k: int, key: int) -> Tensor:
+def draw_slots(context: Context, chances: Tensor, k: int, key: int) -> Tensor:
     """``(rows, k)`` slots drawn with replacement from ``(rows, m)`` chances, by inverting their running sum."""
     totals = chances.cumsum(1, dtype=torch.float64)
     end = totals[:, -1:]

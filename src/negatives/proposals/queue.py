@@ -1,0 +1,90 @@
+"""A memory of the positives of past batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.kernels import draw_uniform
+from negatives.proposals.base import Proposal
+from negatives.proposals.rejection import draw_allowed
+from negatives.types import Catalogue, Context, Csr, State
+
+
+@dataclass(slots=True)
+class Queue(Proposal):
+    """Draw uniformly from the last ``size`` positives that passed by, each as often as it stands there.
+
+    ``q(i) = n_i / n`` with ``n_i`` the places that item ``i`` holds in the queue: known exactly, because it is the
+    queue that is drawn from. While the queue is empty, draws are uniform over all items. The queue holds ids, and the
+    model of the step scores them: no vector in it is stale.
+
+    Differs from the papers, which keep stale vectors, with a momentum encoder (MoCo) or without (XBM).
+
+    Source: He et al., 2020, "Momentum contrast for unsupervised visual representation learning"; Wang et al., 2020,
+    "Cross-batch memory for embedding learning".
+
+    Args:
+        size: Places of the queue.
+        n_items: Number of items; taken from the data when left out.
+
+    Raises:
+        ConfigError: ``size`` is below 1, or the number of items is not known at the first draw.
+    """
+
+    size: int = 4096
+    n_items: int | None = None
+    _held: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
+    _probability: Tensor | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"queue: size is {self.size}; it must be at least 1")
+
+    def bind(self, catalogue: Catalogue) -> None:
+        """Take the number of items from the data, unless it was given."""
+        self.n_items = self.n_items or catalogue.n_items
+
+    def observe(self, context: Context) -> None:
+        """Let the batch's positives in, and the oldest out."""
+        self._held = torch.cat([self._held.to(context.device), context.positives])[-self.size :]
+        self._probability = None
+
+    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.draw`."""
+        if exclude is not None:
+            return draw_allowed(self, context, k, key, exclude)
+        if self._held.numel() == 0:
+            ids = draw_uniform(context.examples, k, self._items(), key)
+        else:
+            ids = self._held[draw_uniform(context.examples, k, self._held.numel(), key)]
+        return ids, self.log_prob(ids, context)
+
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
+        """See :meth:`Proposal.log_prob`; of the queue as it stands."""
+        if self._probability is None or self._probability.device != ids.device:
+            counts = torch.bincount(self._held.to(ids.device), minlength=self._items()).double()
+            counts = counts if self._held.numel() else torch.ones_like(counts)
+            self._probability = counts / counts.sum()
+        return self._probability[ids].log().float()
+
+    def state(self) -> State:
+        """What the queue holds, oldest first."""
+        return {"held": self._held.clone()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+        self._held, self._probability = state["held"].clone(), None
+
+    def _items(self) -> int:
+        if not self.n_items:
+            raise ConfigError("queue does not know the number of items; give n_items or bind the sampler to the data")
+        return self.n_items
+
+
+__all__ = ["Queue"]
