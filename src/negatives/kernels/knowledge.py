@@ -11,6 +11,7 @@ import importlib
 from dataclasses import dataclass
 from types import ModuleType
 
+import torch
 from torch import Tensor
 
 from negatives import kernels
@@ -49,10 +50,15 @@ def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tenso
 
 
 def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
-    """Scores ``(rows, m)`` of ``vectors`` ``(rows, d)`` with all of ``pool`` ``(m, d)``; one product for ``dot``."""
+    """Scores ``(rows, m)`` of ``vectors`` ``(rows, d)`` with all of ``pool`` ``(m, d)``.
+
+    One matrix product for ``dot``, and for ``l2`` where there are many.
+    """
     _check(kind, vectors, pool)
     if kind == "dot":
         return vectors.detach() @ pool.detach().T
+    if kind == "l2":
+        return -torch.cdist(vectors.detach(), pool.detach())
     found: Tensor = _for(vectors).pool_scores(vectors.detach(), pool.detach(), kind)
     return found
 

@@ -50,8 +50,6 @@ def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tenso
 
 
 def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
-    if kind == "l2":
-        return -torch.cdist(vectors, pool)
     if kind == "l1":
         return -torch.cdist(vectors, pool, p=1)
     step = _step(len(vectors), len(pool), vectors.shape[1])

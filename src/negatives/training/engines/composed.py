@@ -16,11 +16,14 @@ from negatives.kernels import sum_rows
 from negatives.models.knowledge import ComposedModel
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.pool_products import PoolProducts
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
 CELLS = 1 << 19
 """Scores with a shared pool that are differentiated at a time: they stay in the cache."""
+PRODUCTS = ("dot", "l2")
+"""Comparisons that are one matrix product over a shared pool."""
 BLOCK = 1 << 22
 """Scores with a shared pool that are held at a time."""
 
@@ -75,7 +78,7 @@ class ComposedEngine(Engine):
         start = perf_counter()
         leaves = self._compose(context)
         pool = negatives.pool
-        if pool is not None and self._model.kind == "dot":
+        if pool is not None and self._model.kind in PRODUCTS:
             return self._step_pool(context, negatives, leaves, lr, start)
         return self._step_rows(context, negatives, leaves, lr, start)
 
@@ -123,27 +126,26 @@ class ComposedEngine(Engine):
         """As :meth:`RowEngine._step_pool`: matrix products over blocks of rows, the loss over chunks of those."""
         vectors, pool = leaves.vectors.detach(), negatives.ids[0]
         good, bad = leaves.tails.detach(), self._entities.table[pool]
-        positive = (vectors * good).sum(1)
-        low, low_bad = (vectors.bfloat16(), bad.bfloat16()) if self.half else (vectors, bad)
-        per_row, grad_bad, grad_pos = torch.empty_like(vectors), torch.zeros_like(bad), torch.empty_like(positive)
+        products = PoolProducts(vectors, bad, self.half, self._model.kind == "l2")
+        positive = products.pairs(good)
+        grad_pos = torch.empty_like(positive)
         total, seen = torch.zeros((), device=vectors.device), []
         block = max(1, BLOCK // pool.numel())
         for at in range(0, context.rows, block):
             rows = slice(at, at + block)
-            scores = low[rows] @ low_bad.T
+            scores = products.scores(rows)
             start = self._spend("forward", start)
             if at < OBSERVED_ROWS:
                 seen.append(scores[: OBSERVED_ROWS - at].to(torch.float32, copy=True))
             losses, grad_pos[rows] = self._pool_gradient(positive[rows], scores, rows_of(negatives, rows))
             total += losses
             start = self._spend("loss", start)
-            per_row[rows] = scores @ low_bad
-            grad_bad += scores.T @ low[rows]
+            products.backward(rows, scores)
             start = self._spend("backward", start)
         loss = finite(total / context.rows, context)
-        per_row.addcmul_(grad_pos[:, None], good)
-        extra_ids, extra = self._through(context, leaves, per_row)
-        each = torch.cat([grad_bad, grad_pos[:, None] * vectors, extra])
+        grad_good = products.pairs_backward(good, positive, grad_pos)
+        extra_ids, extra = self._through(context, leaves, products.per_row)
+        each = torch.cat([products.grad_pool, grad_good, extra])
         items, summed = sum_rows(torch.cat([pool, context.positives, extra_ids]), each, len(self._entities.table))
         start = self._spend("backward", start)
         self._update(context, leaves, items, summed, lr)
