@@ -163,6 +163,29 @@ def test_dtypes_extremes_and_determinism(name: str, parameters: dict[str, object
     assert torch.allclose(rough.double(), exact, atol=0.2, rtol=0.05)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "parameters", "_oracle"), CASES)
+def test_groups_that_share_their_negatives(
+    name: str, parameters: dict[str, object], _oracle: object, weighted: bool
+) -> None:
+    loss, (_, negative, neg) = _loss(name, parameters), _batch()
+    owner = torch.tensor([0, 0, 1, 1, 1, 2, 4, 5, 5])
+    made = torch.Generator().manual_seed(8)
+    positive = torch.randn(9, generator=made, dtype=torch.float64).requires_grad_()
+    noise = torch.log(torch.rand(9, generator=made) + 0.05)
+    neg = replace(neg, weight=neg.weight if weighted else None)
+    assert neg.log_q is not None
+    assert neg.weight is not None or not weighted
+    whole = Negatives(
+        neg.ids[owner], neg.log_q[owner], neg.ok[owner], None if neg.weight is None else neg.weight[owner]
+    )
+    expected = loss.rows(positive, negative[owner], replace(whole, positive_log_q=noise))
+    found = loss.grouped(positive, negative, replace(neg, positive_log_q=noise), owner)
+    assert torch.allclose(found, expected)
+    for one, two in zip(*(torch.autograd.grad(x.sum(), (positive, negative)) for x in (found, expected)), strict=True):
+        assert torch.allclose(one, two)
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_weight_passes_no_gradient_and_the_function_is_the_mean(name: str) -> None:
     positive, negative, neg = _batch()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from negatives.types import Negatives
+
+GROUPED = ("ids", "log_q", "ok", "weight")
+"""What rows of one group share."""
 
 
 @dataclass(slots=True)
@@ -40,6 +43,21 @@ class Loss(ABC):
             nothing has changed then.
         """
         return None
+
+    def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
+        """Loss ``(rows,)`` of rows that share their negatives in groups: positives of one query side by side.
+
+        The same as :meth:`rows` on ``negative[owner]``; losses whose negatives meet in one number per row override
+        it, so that the number is computed once for a group.
+
+        Args:
+            positive: ``(rows,)`` scores of the positives.
+            negative: ``(groups, k)`` scores.
+            negatives: The sampler's answer for the groups, but ``positive_log_q`` ``(rows,)`` for the rows.
+            owner: ``(rows,)`` int64 group of each row.
+        """
+        each = {name: None if (part := getattr(negatives, name)) is None else part[owner] for name in GROUPED}
+        return self.rows(positive, negative[owner], replace(negatives, **each))
 
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         """Mean over the rows."""

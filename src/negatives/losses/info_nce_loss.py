@@ -33,6 +33,10 @@ class InfoNCE(Loss):
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         return softplus(log_sum_exp(negative, self.temperature, negatives) - positive / self.temperature)
 
+    def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
+        """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
+        return softplus(log_sum_exp(negative, self.temperature, negatives)[owner] - positive / self.temperature)
+
 
 def info_nce(positive: Tensor, negative: Tensor, negatives: Negatives, temperature: float = 0.1) -> Tensor:
     """Mean of :class:`InfoNCE` over the rows."""

@@ -36,6 +36,13 @@ class Logistic(Loss):
         reduce = weighted_mean if self.mean else weighted_sum
         return pulled + reduce(softplus(masked(shifted, negatives.ok)), negatives)
 
+    def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
+        """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
+        pulled = softplus(-positive - self.margin) * negatives.ok.any(1)[owner]
+        shifted = negative if self.margin == 0.0 else negative + self.margin
+        reduce = weighted_mean if self.mean else weighted_sum
+        return pulled + reduce(softplus(masked(shifted, negatives.ok)), negatives)[owner]
+
 
 def logistic(
     positive: Tensor, negative: Tensor, negatives: Negatives, margin: float = 0.0, mean: bool = False

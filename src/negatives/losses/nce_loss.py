@@ -28,6 +28,16 @@ class NCE(Loss):
     """
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
+        pulled, pushed = self._halves(positive, negative, negatives)
+        return pulled * negatives.ok.any(1) + pushed
+
+    def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
+        """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
+        pulled, pushed = self._halves(positive, negative, negatives)
+        return pulled * negatives.ok.any(1)[owner] + pushed[owner]
+
+    def _halves(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor]:
+        """What pulls the positives, and what pushes the negatives."""
         log_q = known_log_q(negatives, "nce", "use the loss logistic")
         if negatives.positive_log_q is None:
             raise LogQUnknown(
@@ -35,9 +45,9 @@ class NCE(Loss):
                 "sampler does not give; choose the selection all or random, or use the loss logistic"
             )
         log_k = math.log(max(negatives.k, 1))
-        pulled = softplus(negatives.positive_log_q.to(positive.dtype) + log_k - positive) * negatives.ok.any(1)
+        pulled = softplus(negatives.positive_log_q.to(positive.dtype) + log_k - positive)
         pushed = softplus(masked(negative - (log_q.to(negative.dtype) + log_k), negatives.ok))
-        return pulled + weighted_sum(pushed, negatives)
+        return pulled, weighted_sum(pushed, negatives)
 
 
 def nce(positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

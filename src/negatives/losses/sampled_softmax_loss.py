@@ -42,6 +42,12 @@ class SampledSoftmax(Loss):
         rest = log_sum_exp(negative, self.temperature, negatives, log_q)
         return softplus(rest - positive / self.temperature)
 
+    def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
+        """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
+        log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
+        rest = log_sum_exp(negative, self.temperature, negatives, log_q)
+        return softplus(rest[owner] - positive / self.temperature)
+
     def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
         """See :meth:`Loss.fused_`; None where negatives have weights."""
         if negatives.weight is not None:

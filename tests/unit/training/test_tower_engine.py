@@ -73,8 +73,13 @@ HARD = {"name": "dns", "candidates": 5}
 @pytest.mark.parametrize("kind", [Dense, Penalised])
 @pytest.mark.parametrize(
     ("sampler", "loss"),
-    [(POOL, "sampled_softmax"), (POOL, "nce"), ({"name": "full"}, "logistic"), (ROWS, "logistic"), (HARD, "bpr")],
-)
+    [
+        (POOL, "sampled_softmax"), (POOL | {"guards": ["own_positive"]}, "sampled_softmax"),
+        (POOL, "bsl"),
+        (POOL | {"guards": []}, "nce"), (POOL | {"select": "self_adversarial"}, "logistic"),
+        ({"name": "full"}, "logistic"), (ROWS, "logistic"), (HARD, "bpr"),
+    ],
+)  # fmt: skip
 def test_steps_are_those_of_automatic_differentiation(
     sampler: dict, loss: str, kind: type[Dense], cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -168,19 +168,20 @@ class TowerEngine(Engine):
         low, low_bad = (vectors.bfloat16(), bad.bfloat16()) if self.half else (vectors, bad)
         per_query, grad_bad, grad_pos = torch.empty_like(vectors), torch.zeros_like(bad), torch.empty_like(positive)
         total, seen = torch.zeros((), device=vectors.device), []
-        for some, rows in blocks(owner, len(vectors), max(1, CELLS // pool.numel())):
+        shared = in_groups(negatives, owner, len(vectors))
+        for some, rows in blocks(owner, len(vectors), max(1, CELLS // pool.numel()), shared is not None):
+            scores = low[some] @ low_bad.T
             mine = owner[rows] - some.start
-            whole = mine.numel() == some.stop - some.start
-            scores = (low[some] @ low_bad.T).float()
-            negative = scores if whole else scores[mine]
             if rows.start < OBSERVED_ROWS:
-                seen.append(negative)
+                seen.append(scores[mine[: OBSERVED_ROWS - rows.start]].float())
             start = self._spend("forward", start)
-            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, rows_of(negatives, rows))
+            if shared is None:
+                losses, grad_pos[rows], grad = self._each(positive[rows], scores, mine, rows_of(negatives, rows))
+            else:
+                part = replace(rows_of(shared, some), positive_log_q=sliced(negatives.positive_log_q, rows))
+                losses, grad_pos[rows], grad = self._grouped(positive[rows], scores, mine, part)
             total += losses
             start = self._spend("loss", start)
-            grad = grad if whole else summed_by(grad, mine, some.stop - some.start)
-            grad = grad.bfloat16() if self.half else grad
             per_query[some] = grad @ low_bad
             grad_bad += grad.T @ low[some]
             start = self._spend("backward", start)
@@ -192,6 +193,28 @@ class TowerEngine(Engine):
         outcome = Outcome(loss, negatives, positive, torch.cat(seen))
         self._spend("backward", start)
         return outcome, per_query.div_(context.rows), items, summed.div_(context.rows)
+
+    def _each(
+        self, positive: Tensor, scores: Tensor, owner: Tensor, negatives: Negatives
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The summed loss, and gradients of the positives and of the scores, which each row reads for itself."""
+        if owner.numel() == len(scores):
+            fused = self.loss.fused_(positive, scores, negatives)
+            if fused is not None:
+                return fused[0].sum(), fused[1], scores
+        negative = scores.float() if owner.numel() == len(scores) else scores[owner].float()
+        losses, grad_positive, grad = self._differentiate(positive, negative, negatives)
+        return losses, grad_positive, summed_by(grad, owner, len(scores)).to(scores.dtype)
+
+    def _grouped(
+        self, positive: Tensor, scores: Tensor, owner: Tensor, negatives: Negatives
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`_each` for rows that share their negatives in groups."""
+        leaves = positive.detach().requires_grad_(), scores.float().detach().requires_grad_()
+        with torch.enable_grad():
+            loss = self.loss.grouped(*leaves, negatives, owner).sum()
+        grad_positive, grad = torch.autograd.grad(loss, leaves)
+        return loss.detach(), grad_positive, grad.to(scores.dtype)
 
     def _through(self, context: Context, vectors: Tensor, per_query: Tensor) -> None:
         """Take the gradient of the vectors, and that of the penalty, to the tower's parameters."""
@@ -230,21 +253,47 @@ def grouped(queries: Tensor) -> tuple[Tensor, Tensor]:
     return (queries, owner) if distinct.numel() == queries.numel() else (distinct, owner)
 
 
-def blocks(owner: Tensor, distinct: int, rows: int) -> list[tuple[slice, slice]]:
-    """Ranges of distinct queries and of their rows, of about so many rows each, or of one query.
+def blocks(owner: Tensor, distinct: int, size: int, by_query: bool = False) -> list[tuple[slice, slice]]:
+    """Ranges of distinct queries and of their rows.
 
     Args:
         owner: ``(n,)`` int64, ascending.
         distinct: Number of distinct queries.
-        rows: Rows of one block.
+        size: Rows of one block, or its queries with ``by_query``; one query may have more rows.
+        by_query: What ``size`` counts.
     """
     starts = torch.searchsorted(owner, torch.arange(distinct + 1, device=owner.device)).tolist()
     found, first = [], 0
     for query in range(1, distinct + 1):
-        if query == distinct or starts[query + 1] - starts[first] > rows:
+        last = query == distinct
+        if last or (query - first >= size if by_query else starts[query + 1] - starts[first] > size):
             found.append((slice(first, query), slice(starts[first], starts[query])))
             first = query
     return found
+
+
+def in_groups(negatives: Negatives, owner: Tensor, groups: int) -> Negatives | None:
+    """The negatives of each group, if all rows of a group have the same and there are fewer groups than rows."""
+    if groups == owner.numel() or negatives.weight is not None:
+        return None
+    first = torch.searchsorted(owner, torch.arange(groups, device=owner.device))
+
+    def of_groups(part: Tensor | None) -> Tensor | None:
+        if part is None:
+            return None
+        return part[:groups] if part.stride(0) == 0 else part[first]
+
+    ok = of_groups(negatives.ok)
+    assert ok is not None
+    if negatives.ok.stride(0) != 0 and not torch.equal(ok[owner], negatives.ok):
+        return None
+    ids = negatives.ids[:groups]
+    return Negatives(ids, of_groups(negatives.log_q), ok, positive_log_q=negatives.positive_log_q)
+
+
+def sliced(part: Tensor | None, rows: slice) -> Tensor | None:
+    """Some rows of a part that may be missing."""
+    return None if part is None else part[rows]
 
 
 def summed_by(values: Tensor, owner: Tensor, n: int) -> Tensor:
