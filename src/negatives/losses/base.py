@@ -9,9 +9,6 @@ from torch import Tensor
 
 from negatives.types import Negatives
 
-GROUPED = ("ids", "log_q", "ok", "weight")
-"""What rows of one group share."""
-
 
 @dataclass(slots=True)
 class Loss(ABC):
@@ -56,8 +53,12 @@ class Loss(ABC):
             negatives: The sampler's answer for the groups, but ``positive_log_q`` ``(rows,)`` for the rows.
             owner: ``(rows,)`` int64 group of each row.
         """
-        each = {name: None if (part := getattr(negatives, name)) is None else part[owner] for name in GROUPED}
-        return self.rows(positive, negative[owner], replace(negatives, **each))
+        parts = (negatives.ids, negatives.log_q, negatives.ok, negatives.weight)
+        ids, log_q, ok, weight = (None if part is None else part[owner] for part in parts)
+        assert ids is not None
+        assert ok is not None
+        each = replace(negatives, ids=ids, log_q=log_q, ok=ok, weight=weight)
+        return self.rows(positive, negative[owner], each)
 
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         """Mean over the rows."""
