@@ -160,6 +160,18 @@ def test_the_engine_does_what_autograd_does(name: str, pool: bool, optimiser: st
         torch.testing.assert_close(left, right, atol=2e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize("norm", [1, 2])
+def test_a_pool_scored_by_the_sampler_is_not_scored_again(norm: int) -> None:
+    """The weights come from scores that the engine takes over; the step is that of autograd."""
+    ours, theirs = make("transe", norm=norm), make("transe", norm=norm)
+    theirs.engine = "autograd"  # type: ignore[misc]
+    context = batch()
+    for model, scale in ((ours, context.rows), (theirs, 1)):
+        chosen = Sampler(Uniform(ENTITIES), SelfAdversarial(), pool=7)
+        engine_for(model, chosen, Logistic(1.0, mean=True), "sgd", 0.0, False).step(context, 0.3 / scale)
+    torch.testing.assert_close(ours.entities, theirs.entities, atol=1e-5, rtol=1e-4)
+
+
 @every_model
 def test_scores_of_the_sampler_are_not_used_where_dropout_changes_them(name: str) -> None:
     model = make(name, dropout=0.5)

@@ -130,10 +130,11 @@ class ComposedEngine(Engine):
         positive = products.pairs(good)
         grad_pos = torch.empty_like(positive)
         total, seen = torch.zeros((), device=vectors.device), []
+        known = None if self._model.drops else negatives.scores
         block = max(1, BLOCK // pool.numel())
         for at in range(0, context.rows, block):
             rows = slice(at, at + block)
-            scores = products.scores(rows)
+            scores = products.scores(rows) if known is None else products.taken(known[rows])
             start = self._spend("forward", start)
             if at < OBSERVED_ROWS:
                 seen.append(scores[: OBSERVED_ROWS - at].to(torch.float32, copy=True))

@@ -51,6 +51,12 @@ class PoolProducts:
         self._distances = squares.add_(product, alpha=-2).clamp_(min=TINY).sqrt_()
         return -self._distances
 
+    def taken(self, scores: Tensor) -> Tensor:
+        """As :meth:`scores`, for rows whose scores ``(n, m)`` are known already; a copy of them."""
+        if self._squares is not None:
+            self._distances = (-scores).clamp_(min=TINY)
+        return scores.clone()
+
     def backward(self, rows: slice, grad: Tensor) -> None:
         """Take in the gradient ``(n, m)`` of what :meth:`scores` gave last for these rows."""
         if self._squares is not None:
