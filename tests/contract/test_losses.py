@@ -55,6 +55,7 @@ ROWS: dict[str, tuple[dict[str, object], Callable[[float, Pairs, int, float], fl
         lambda s, p, k, q: -s / 0.9 + math.log(_mean(p, lambda x: math.exp(x / 0.4))),
     ),
     "nce": ({}, lambda s, p, k, q: _nce(s, p, k, q)),
+    "squared": ({"zeros": 0.5}, lambda s, p, k, q: s * s / 2 + 0.5 * sum(w * max(0.0, x) ** 2 for x, _, w in p) / 2),
 }
 SECOND_FORMS = [
     ("sampled_softmax", {"correction": False}, lambda s, p, k, q: _softmax(s, p, k, 1.0, False)),

@@ -55,7 +55,7 @@ def test_words_stay_as_often_as_word2vec_says() -> None:
     keep = words.chances(counts, 1e-3)
     share = counts.double() / counts.sum() / 1e-3
     torch.testing.assert_close(
-        keep / 2.0**32, torch.clamp((share.sqrt() + 1) / share, max=1).double(), rtol=1e-5, atol=0
+        keep.double() / 2.0**32, torch.clamp((share.sqrt() + 1) / share, max=1).double(), rtol=1e-5, atol=0
     )
     tokens = torch.zeros(200_000, dtype=torch.int32)
     stayed = words.keep_words(tokens[:60_000], torch.tensor([0, 60_000]), 0, keep, key=9)[0].numel()

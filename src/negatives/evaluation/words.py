@@ -143,7 +143,8 @@ def ranks(values: Tensor) -> Tensor:
     """
     _, inverse, counts = torch.unique(values, return_inverse=True, return_counts=True)
     ends = counts.cumsum(0).double()
-    return (ends - (counts.double() - 1) / 2)[inverse]
+    found: Tensor = (ends - (counts.double() - 1) / 2)[inverse]
+    return found
 
 
 def spearman_terms(pairs: Tensor) -> Tensor:
@@ -156,7 +157,8 @@ def spearman_terms(pairs: Tensor) -> Tensor:
         return torch.zeros(pairs.shape[0], dtype=torch.float64)
     columns = torch.stack([ranks(pairs[:, 0]), ranks(pairs[:, 1])], 1)
     centred = columns - columns.mean(0)
-    return (centred / centred.square().mean(0).sqrt().clamp(min=1e-12)).prod(1)
+    terms: Tensor = (centred / centred.square().mean(0).sqrt().clamp(min=1e-12)).prod(1)
+    return terms
 
 
 def analogies(
@@ -188,7 +190,9 @@ def analogies(
         return torch.empty(0, dtype=torch.float64)
     unit = torch.nn.functional.normalize(vectors[:restrict].float(), dim=1)
     found = []
-    for a, b, c, right in (part.T for part in torch.tensor(rows).split(QUESTIONS)):
+    asked_rows = torch.tensor(rows)
+    for at in range(0, len(rows), QUESTIONS):
+        a, b, c, right = asked_rows[at : at + QUESTIONS].T
         scores = (unit[b] - unit[a] + unit[c]) @ unit.T
         scores.scatter_(1, torch.stack([a, b, c], 1), -torch.inf)
         found.append((scores.argmax(1) == right).double())

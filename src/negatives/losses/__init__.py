@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from negatives.losses.nce_loss import nce as nce
     from negatives.losses.sampled_softmax_loss import SampledSoftmax as SampledSoftmax
     from negatives.losses.sampled_softmax_loss import sampled_softmax as sampled_softmax
+    from negatives.losses.squared_loss import Squared as Squared
+    from negatives.losses.squared_loss import squared as squared
 
 _ROWS = (
     ("bpr", "negatives.losses.bpr_loss:BPR"),
@@ -39,6 +41,7 @@ _ROWS = (
     ("info_nce", "negatives.losses.info_nce_loss:InfoNCE"),
     ("bsl", "negatives.losses.bsl_loss:BSL"),
     ("nce", "negatives.losses.nce_loss:NCE"),
+    ("squared", "negatives.losses.squared_loss:Squared"),
 )
 registry: Registry[Loss] = Registry("losses", _ROWS)
 
@@ -57,6 +60,7 @@ __all__ = [
     "Logistic",
     "Loss",
     "SampledSoftmax",
+    "Squared",
     "bpr",
     "bsl",
     "ccl",
@@ -66,6 +70,7 @@ __all__ = [
     "nce",
     "registry",
     "sampled_softmax",
+    "squared",
 ]
 
 

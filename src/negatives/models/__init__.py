@@ -23,6 +23,9 @@ registry: Registry[Model] = Registry(
         ("line", "negatives.models.graph.line:Line"),
         ("skip_gram", "negatives.models.words.skip_gram:SkipGram"),
         ("cbow", "negatives.models.words.cbow:Cbow"),
+        ("glove", "negatives.models.words.glove:Glove"),
+        ("static", "negatives.models.encoders.static:StaticEncoder"),
+        ("sentence_transformers", "negatives.models.encoders.sentence_transformers:SentenceEncoder"),
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
     ),
 )

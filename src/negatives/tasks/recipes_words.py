@@ -21,5 +21,16 @@ WORDS: dict[str, dict[str, Any]] = {
     "default": _WORD2VEC,
     # The settings of gensim and word2vec: five negatives by count^0.75.
     "word2vec": _WORD2VEC,
+    # Co-occurrence with three sampled zero cells for each cell.
+    "glove": {
+        "model": {"name": "glove", "dim": 100},
+        "sampler": {"name": "popularity", "candidates": 3},
+        "loss": {"name": "squared", "zeros": 0.1},
+        "optimiser": {"name": "adagrad", "lr": 0.05},
+        "batch_size": 65_536,
+        "epochs": 10,
+        "precision": "float32",
+        "evaluation": {"every": 2.0, "queries": 2_000, "k": 20, "metric": "mean"},
+    },
     "cbow": merge(_WORD2VEC, {"model": "cbow", "optimiser": {"lr": 0.075}}),
 }

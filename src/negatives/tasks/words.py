@@ -14,15 +14,19 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
+from negatives.data.cooccurrence import count_cooccurrence
 from negatives.data.corpus import Corpus, Text, encode, join_phrases, sentences
 from negatives.errors import ConfigError
 from negatives.evaluation import evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model, registry
+from negatives.models.words.glove import Glove
 from negatives.registry import suggest
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_words import WORDS
+from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
+from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
 HOLD_OUT = 25
@@ -52,6 +56,8 @@ class WordReading(Section):
     """How often neighbours that belong together are joined to one word."""
     phrase_threshold: Annotated[float, Field(gt=0.0)] = 100.0
     """The larger, the fewer phrases."""
+    cooccurrence: Annotated[int, Field(ge=1)] = 10
+    """Largest distance at which GloVe counts two words."""
     evaluation: str | None = None
     """Folder of similarity sets and analogies; the folder eval beside the data by default."""
 
@@ -80,7 +86,7 @@ class Words(Task):
 
     name = "words"
     metric = "mean"
-    models = ("skip_gram", "cbow")
+    models = ("skip_gram", "cbow", "glove")
     reading = WordReading
     phrases = ("stands near", "is like")
 
@@ -93,7 +99,7 @@ class Words(Task):
             if config.recipe not in WORDS:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, WORDS)}")
             return config.recipe
-        name = config.model.get("name") if isinstance(config.model, dict) else config.model
+        name = _model_name(config)
         return name if name in WORDS else "default"
 
     def shared_recipe(self, examples: Examples) -> str:
@@ -112,11 +118,17 @@ class Words(Task):
             notes.append("evaluation: no sets found; contexts in held-out sentences are ranked instead")
         n = len(corpus.words)
         each = torch.arange(n)
+        feed: Feed = CorpusFeed(corpus, reading.sample)
+        known = Csr.from_pairs(each, each, n, n)
+        if "glove" in (_model_name(config), config.recipe):
+            cells = count_cooccurrence(corpus, reading.cooccurrence)
+            notes += cells.notes
+            feed, known = CellFeed(cells), cells.known(n)
         names = polars.Series("word", corpus.words, dtype=polars.String)
         return Examples(
             name="stdlib" if path is None else path.name.split(".")[0] or path.name,
-            feed=CorpusFeed(corpus, reading.sample),
-            catalogue=Catalogue(n, n, corpus.counts, Csr.from_pairs(each, each, n, n), query_anchors=each),
+            feed=feed,
+            catalogue=Catalogue(n, n, corpus.counts, known, query_anchors=each),
             canaries=Csr(torch.zeros(n + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32), n),
             canary_share=0.0,
             query_names=names,
@@ -127,6 +139,10 @@ class Words(Task):
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
         spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        if spec["name"] == "glove":
+            if not isinstance(examples.feed, CellFeed):
+                raise ConfigError("glove needs co-occurrence; name it with --model glove")
+            spec["counts"] = examples.feed.cells.counts
         return registry.build(spec | {"n_words": examples.catalogue.n_items, "seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
@@ -157,7 +173,7 @@ class Words(Task):
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
         """``word``: the input vectors, which are used; ``context``: the output vectors."""
-        words, contexts = model.tables()
+        words, contexts = model.words() if isinstance(model, Glove) else model.tables()
         return {"word": (examples.query_names, words), "context": (examples.item_names, contexts)}
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
@@ -181,6 +197,10 @@ class Words(Task):
             }
             for at, row in enumerate(asked)
         ]
+
+
+def _model_name(config: RunConfig) -> str | None:
+    return config.model.get("name") if isinstance(config.model, dict) else config.model
 
 
 def _corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:

@@ -15,6 +15,7 @@ registry: Registry[Engine] = Registry(
         ("asynchronous", "negatives.training.engines.asynchronous:AsynchronousEngine"),
         ("rows", "negatives.training.engines.rows:RowEngine"),
         ("windows", "negatives.training.engines.windows:WindowEngine"),
+        ("cells", "negatives.training.engines.cells:CellEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
         ("tower", "negatives.training.engines.tower:TowerEngine"),
     ),

@@ -1,0 +1,60 @@
+"""Naive twins of the kernels of co-occurrence cells: slow and obvious."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives.kernels.cells import Cells, Zeros
+from negatives.types import Negatives
+
+
+def count_cells_(tokens: Tensor, bounds: Tensor, window: int, n_words: int, keys: Tensor, values: Tensor) -> int:
+    held = {int(key): slot for slot, key in enumerate(keys.tolist()) if key >= 0}
+    before = len(held)
+    for start, stop in zip(bounds.tolist(), bounds[1:].tolist(), strict=False):
+        words = tokens[start:stop].tolist()
+        for p, a in enumerate(words):
+            for distance, b in enumerate(words[p + 1 : p + 1 + window], 1):
+                code = min(a, b) * n_words + max(a, b)
+                if code not in held:
+                    held[code] = int((keys < 0).nonzero()[0])
+                    keys[held[code]] = code
+                values[held[code]] += 1 / distance
+    return len(held) - before
+
+
+def insert_cells_(codes: Tensor, counts: Tensor, keys: Tensor, values: Tensor) -> None:
+    free = (keys < 0).nonzero()[: codes.numel(), 0]
+    keys[free], values[free] = codes, counts
+
+
+def fit_cells_(
+    tables: tuple[Tensor, Tensor],
+    squares: tuple[Tensor, Tensor],
+    cells: Cells,
+    negatives: Negatives | None,
+    zeros: Zeros,
+    lr: float,
+) -> None:
+    for r, (i, j) in enumerate(zip(cells.rows.tolist(), cells.cols.tolist(), strict=True)):
+        score = tables[0][i] @ tables[1][j]
+        _move(tables, squares, i, j, cells.weight[r] * (score - cells.target[r]), lr)
+        if negatives is None or not zeros.weight:
+            continue
+        for slot, n in enumerate(negatives.ids[r].tolist()):
+            over = tables[0][i] @ tables[1][n] - zeros.target
+            if negatives.ok[r, slot] and over > 0:
+                share = 1.0 if negatives.weight is None else negatives.weight[r, slot]
+                _move(tables, squares, i, n, zeros.weight * share * over, lr)
+
+
+def _move(
+    tables: tuple[Tensor, Tensor], squares: tuple[Tensor, Tensor], i: int, j: int, grad: Tensor, lr: float
+) -> None:
+    grads = [grad * tables[1][j], grad * tables[0][i]]
+    grads[0][-1] = 0
+    grads[1][-2] = 0
+    for table, square, row, one in zip(tables, squares, (i, j), grads, strict=True):
+        square[row] += one**2
+        table[row] -= lr * one / torch.sqrt(square[row])

@@ -1,0 +1,76 @@
+"""The engine for GloVe: Adagrad over co-occurrence cells and sampled zero cells, by one kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.kernels.cells import Cells, Zeros, fit_cells_
+from negatives.losses.squared_loss import Squared
+from negatives.models.words.glove import Glove
+from negatives.sampler.core import OBSERVED_ROWS
+from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.types import Context, State
+
+
+@dataclass(slots=True)
+class CellEngine(Engine):
+    """Each cell moves its row, its column and their biases towards ``log x``; zero cells above their target go down.
+
+    The loss told and the scores are those of the first 512 rows before the step.
+
+    Args:
+        optimiser: ``adagrad``.
+        weight_decay: Must be 0.
+        half: Makes no difference.
+    """
+
+    optimiser: str = "adagrad"
+    weight_decay: float = 0.0
+    half: bool = False
+    _squares: tuple[Tensor, Tensor] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, Glove) or not isinstance(self.loss, Squared):
+            raise ConfigError("the engine of GloVe trains the model glove with the loss squared")
+        if self.optimiser != "adagrad" or self.weight_decay:
+            raise ConfigError("glove trains with optimiser.name=adagrad and without weight_decay")
+        if self.model.query_table.device.type != "cpu":
+            raise ConfigError("glove trains on the CPU; leave device out")
+        self._squares = torch.ones_like(self.model.query_table.data), torch.ones_like(self.model.item_table.data)
+
+    def step(self, context: Context, lr: float) -> Outcome:
+        assert isinstance(self.model, Glove)
+        assert isinstance(self.loss, Squared)
+        negatives = self.sampler.sample(context, self.model)
+        start = perf_counter()
+        rows = slice(0, OBSERVED_ROWS)
+        seen = rows_of(negatives, rows)
+        target, weight = self.model.targets(context.examples)
+        with torch.no_grad():
+            positive = self.model.score(context.queries[rows], context.positives[rows])
+            negative = self.model.score(context.queries[rows], seen.ids)
+            rest = (positive - target[rows]) * weight[rows].sqrt()
+            loss = finite(self.loss(rest, negative - self.model.zero_target, seen), context)
+        start = self._spend("loss", start)
+        cells = Cells(context.queries, context.positives, target, weight)
+        tables = self.model.query_table.data, self.model.item_table.data
+        fit_cells_(tables, self._squares, cells, negatives, Zeros(self.model.zero_target, self.loss.zeros), lr)
+        self._spend("update", start)
+        return Outcome(loss, negatives, positive, negative)
+
+    def state(self) -> State:
+        return {"queries": self._squares[0].clone(), "items": self._squares[1].clone()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        for table, name in zip(self._squares, ("queries", "items"), strict=True):
+            table.copy_(state[name])
+
+
+__all__ = ["CellEngine"]
