@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-_EVALUATION = {"every": 2.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
+_EVALUATION = {"every": 1.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
 
 _NETWORK: dict[str, Any] = {
     "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "scale": 10.0, "layers": 1, "dropout": 0.5},
     "sampler": {"name": "softmax", "pool": 1024},
     "loss": "sampled_softmax",
-    "optimiser": {"name": "adam", "lr": 0.005, "schedule": "cosine"},
+    "optimiser": {"name": "adam", "lr": 0.002, "schedule": "cosine"},
     "batch_size": 1024,
-    "epochs": 30,
+    "epochs": 10,
     "precision": "float32",
     "evaluation": _EVALUATION,
 }
 
 _PROPAGATION: dict[str, Any] = {
-    "model": {"name": "propagation", "dim": 64, "similarity": "cosine", "scale": 10.0, "layers": 2},
-    "sampler": {"name": "softmax", "pool": 2048},
-    "loss": "sampled_softmax",
-    "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine"},
-    "batch_size": 8192,
-    "epochs": 10,
+    "model": {"name": "propagation", "dim": 64, "similarity": "dot", "layers": 2},
+    "sampler": "dns",
+    "loss": "bpr",
+    "optimiser": {"name": "adam", "lr": 0.01, "schedule": "cosine"},
+    "batch_size": 4096,
+    "epochs": 8,
     "precision": "float32",
     "evaluation": _EVALUATION,
 }
@@ -36,7 +36,7 @@ _VECTORS: dict[str, Any] = {
     "batch_size": 8192,
     "epochs": 5,
     "precision": "float32",
-    "evaluation": _EVALUATION | {"every": 1.0},
+    "evaluation": _EVALUATION,
 }
 
 GRAPH: dict[str, dict[str, Any]] = {
