@@ -121,6 +121,10 @@ def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
     asked = part_name(config.sampler)
     if config.loss is None and asked in presets and preset(asked).loss != part_name(recipe["loss"]):
         recipe["loss"] = preset(asked).loss
+    given, drawn = config.sampler, recipe.get("sampler")
+    if isinstance(given, dict) and isinstance(drawn, dict):  # draws per row and a shared pool exclude each other
+        over = {"pool"} if "candidates" in given else {"candidates"} if "pool" in given else set()
+        recipe["sampler"] = {key: value for key, value in drawn.items() if key not in over}
     return config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
 
 

@@ -117,7 +117,9 @@ def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> Run
     base = (
         config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
     )
-    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": name})
+    shared = base.sampler if isinstance(base.sampler, dict) else {}  # for instance candidates, the same for all
+    spec = {**shared, "name": name} if shared else name
+    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": spec})
     filled = fill(asked, task, examples)
     every = (filled.epochs or 20) / EVALUATIONS
     seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None

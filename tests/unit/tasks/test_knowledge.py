@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,24 @@ def test_recipes_follow_what_was_asked_for(graph: Path) -> None:
     assert recipe(sampler="self_adversarial").recipe == "pairwise"
     assert recipe(sampler="nce").recipe == "default"
     assert recipe(model="transe").loss["margin"] > 0  # type: ignore[index]
+
+
+def test_candidates_of_ones_own_replace_the_pool_of_the_recipe(graph: Path) -> None:
+    config = RunConfig(task="knowledge", data=str(graph), model="transe", sampler={"candidates": 8})
+    task = task_of(config)
+    filled = fill(config, task, task.load(graph, config))
+    assert filled.sampler == {"name": "self_adversarial", "candidates": 8}
+
+
+def test_compared_samplers_share_what_is_set(graph: Path, tmp_path: Path) -> None:
+    options = ["--samplers", "uniform,nscaching", "--seeds", "1", "--epochs", "1", "--loss", "logistic", *SHORT]
+    command = ["compare", "knowledge", str(graph), "--out", str(tmp_path / "c"), *options]
+    assert main([*command, "--set", "sampler.candidates=3"]) == 0
+    for name in ("uniform", "nscaching"):
+        config = tomllib.loads((tmp_path / "c" / f"{name}-0" / "config.toml").read_text())
+        assert config["sampler"] == {"name": name, "candidates": 3}
+    rows = json.loads((tmp_path / "c" / "compare.json").read_text())["summary"]
+    assert {row["metric"] for row in rows} == {"mrr", "hits@1", "hits@3", "hits@10"}
 
 
 def test_without_hidden_triples_the_validation_part_serves_as_canaries(graph: Path) -> None:
