@@ -7,7 +7,7 @@ import torch
 
 from negatives import kernels
 from negatives.kernels.pool_softmax import pool_softmax_
-from negatives.losses import SampledSoftmax
+from negatives.losses import BSL, SampledSoftmax
 from negatives.randomness import generator
 from negatives.types import Negatives
 
@@ -48,6 +48,22 @@ def test_loss_and_gradients_are_those_of_the_loss(
     if masked:
         assert float(found[0][5]) == float(found[1][5]) == 0.0
         assert not bool(scores[5].any())
+
+
+@pytest.mark.parametrize("path", ["numba", "torch"])
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_bilateral_loss_has_the_same_pass(path: str, masked: bool) -> None:
+    random, loss, given = generator(11), BSL(0.7, 0.5), negatives(masked)
+    scores, positive = 3 * torch.randn(ROWS, POOL, generator=random), torch.randn(ROWS, generator=random)
+    leaves = positive.clone().requires_grad_(), scores.clone().requires_grad_()
+    rows = loss.rows(*leaves, given)
+    expected = torch.autograd.grad(rows.sum(), leaves)
+    with kernels.use(path):
+        found = loss.fused_(positive, scores, given)
+    assert found is not None
+    torch.testing.assert_close(found[0], rows.detach(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found[1], expected[0])
+    torch.testing.assert_close(scores, expected[1], atol=1e-6, rtol=1e-4)
 
 
 def test_threads_do_not_change_a_bit() -> None:

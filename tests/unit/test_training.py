@@ -87,6 +87,25 @@ class Reference:
         self.optimiser.step()
 
 
+@pytest.mark.parametrize("loss", ["sampled_softmax", "bsl", "info_nce", "logistic"])
+@pytest.mark.parametrize("kind", [LightGCN, HistoryTower])
+def test_multiplying_encodings_gives_the_same_as_scoring(
+    loss: str, kind: type[LightGCN | HistoryTower], planted: Planted
+) -> None:
+    catalogue = small_catalogue(planted)
+    assert catalogue.known is not None
+    tables, losses_seen = [], []
+    for multiplied in (True, False):
+        model = kind(catalogue.known, 6, similarity="cosine", seed=1)
+        model.inner_product = multiplied  # type: ignore[misc]
+        sampler = bound({"name": "softmax", "pool": 24}, catalogue)
+        engine = AutogradEngine(model, sampler, losses.build(loss), optimiser="sgd")
+        losses_seen.append([engine.step(batch(planted, step), 5.0).loss for step in range(3)])
+        tables.append(model.item_table.detach())
+    assert losses_seen[0] == pytest.approx(losses_seen[1], rel=1e-4)
+    torch.testing.assert_close(tables[0], tables[1], atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("optimiser", ["sgd", "adagrad", "adam"])
 @pytest.mark.parametrize("similarity", ["dot", "cosine"])
 @pytest.mark.parametrize(("spec", "loss"), [

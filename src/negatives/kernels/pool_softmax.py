@@ -9,7 +9,7 @@ from negatives import kernels
 
 
 def pool_softmax_(
-    scores: Tensor, positive: Tensor, scale: float, bias: Tensor | None = None, ok: Tensor | None = None
+    scores: Tensor, positive: Tensor | None, scale: float, bias: Tensor | None = None, ok: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Loss of each row and all gradients; the gradient of ``scores`` takes their place.
 
@@ -17,7 +17,7 @@ def pool_softmax_(
 
     Args:
         scores: ``(rows, m)`` contiguous float32 or bfloat16; changed in place.
-        positive: ``(rows,)`` scores of the positives.
+        positive: ``(rows,)`` scores of the positives; None leaves them out, and the loss is the log of the sum.
         scale: ``a``.
         bias: ``b``, ``(rows, m)`` or ``(m,)``.
         ok: ``(rows, m)`` bool.
@@ -43,7 +43,7 @@ def pool_softmax_(
 
 
 def _plain(
-    scores: Tensor, positive: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None
+    scores: Tensor, positive: Tensor | None, scale: float, bias: Tensor | None, ok: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """The same in tensor operations."""
     terms = scores.float() * scale
@@ -52,6 +52,9 @@ def _plain(
     if ok is not None:
         terms = terms.masked_fill(~ok, -torch.inf)
     rest = torch.logsumexp(terms, 1)
+    if positive is None:
+        scores.copy_((terms - rest[:, None]).exp().nan_to_num_(0.0) * scale)
+        return rest.masked_fill(rest == -torch.inf, 0.0), torch.zeros_like(rest)
     gap = rest - positive.float() * scale
     share = torch.sigmoid(gap)
     scores.copy_((terms - rest[:, None]).exp().nan_to_num_(0.0) * (share * scale)[:, None])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, log_sum_exp
+from negatives.losses.ops import all_ok, check_above, log_sum_exp
 from negatives.types import Negatives
 
 
@@ -43,6 +44,16 @@ class BSL(Loss):
         spread = log_sum_exp(negative, self.temperature, negatives) - count.clamp(min=1).log()
         loss = spread - positive / self.positive_temperature
         return torch.where(spread > -torch.inf, loss, torch.zeros_like(loss))
+
+    def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
+        """See :meth:`Loss.fused_`; None where negatives have weights."""
+        if negatives.weight is not None:
+            return None
+        ok = None if all_ok(negatives.ok) else negatives.ok
+        spread, _ = pool_softmax_(scores, None, 1.0 / self.temperature, None, ok)
+        count = torch.full_like(spread, negatives.k) if ok is None else ok.sum(1)
+        losses = spread - count.clamp(min=1).log() - positive / self.positive_temperature
+        return torch.where(count > 0, losses, 0.0), (count > 0) * (-1.0 / self.positive_temperature)
 
 
 def bsl(

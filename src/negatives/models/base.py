@@ -34,6 +34,9 @@ class Model(nn.Module, ABC):
 
     engine: ClassVar[str] = "autograd"
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
+    inner_product: ClassVar[bool] = False
+    """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
+    so that an engine may multiply the encodings itself."""
 
     def __init__(
         self,

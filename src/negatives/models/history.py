@@ -30,6 +30,8 @@ class HistoryTower(Model):
         seed: Seed of the initial values.
     """
 
+    inner_product = True
+
     def __init__(
         self,
         known: Csr,

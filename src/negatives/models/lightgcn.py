@@ -36,6 +36,8 @@ class LightGCN(Model):
         seed: Seed of the initial values.
     """
 
+    inner_product = True
+
     def __init__(
         self,
         known: Csr,

@@ -33,6 +33,8 @@ class TwoTower(Model):
         seed: Seed of the initial values.
     """
 
+    inner_product = True
+
     def __init__(
         self,
         known: Csr,

@@ -40,6 +40,8 @@ class GraphNetwork(Model, ABC):
         seed: Seed of initial values and dropout.
     """
 
+    inner_product = True
+
     def __init__(
         self,
         known: Csr,

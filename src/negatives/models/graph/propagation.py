@@ -35,6 +35,8 @@ class NodePropagation(Model):
         seed: Seed of the initial values.
     """
 
+    inner_product = True
+
     def __init__(
         self,
         known: Csr,

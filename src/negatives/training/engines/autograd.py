@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.training.engines.base import Engine, Outcome, finite
-from negatives.types import Context, State
+from negatives.types import Context, Negatives, State
 
 
 @dataclass(slots=True)
@@ -49,6 +50,36 @@ class AutogradEngine(Engine):
         start = self._spend("forward", start)
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
+        self._optimiser.zero_grad(set_to_none=True)
+        pool = negatives.pool if self.model.inner_product else None
+        told = (
+            self._step_scores(context, negatives, start) if pool is None else self._step_pool(context, negatives, pool)
+        )
+        start = perf_counter()
+        self._optimiser.step()
+        self._spend("update", start)
+        return told
+
+    def _step_pool(self, context: Context, negatives: Negatives, pool: Tensor) -> Outcome:
+        """Encodings by autograd, everything between encodings and loss by matrix products in blocks."""
+        start = perf_counter()
+        model = self.model
+        vectors = model.encode_queries(context.queries)
+        good, bad = model.encode_items(context.positives), model.encode_items(pool)
+        self._spend("forward", start)
+        done = self._through_pool(vectors.detach(), good.detach(), bad.detach(), self.half, negatives)
+        value = finite(done.total / context.rows, context)
+        start = perf_counter()
+        ends, grads = [vectors, good, bad], [grad / context.rows for grad in (done.queries, done.good, done.bad)]
+        penalty = model.penalty(context)
+        if penalty is not None:
+            ends, grads = [*ends, penalty], [*grads, torch.ones_like(penalty)]
+        torch.autograd.backward(ends, grads)
+        self._spend("backward", start)
+        return Outcome(value, negatives, done.positive, done.seen)
+
+    def _step_scores(self, context: Context, negatives: Negatives, start: float) -> Outcome:
+        """Autograd from the scores on."""
         device = context.device.type
         with torch.autocast(device, torch.bfloat16, enabled=self.half and negatives.pool is not None):
             positive = self.model.score(context.queries, context.positives).float()
@@ -59,11 +90,8 @@ class AutogradEngine(Engine):
         penalty = self.model.penalty(context)
         loss = loss if penalty is None else loss + penalty
         start = self._spend("loss", start)
-        self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        start = self._spend("backward", start)
-        self._optimiser.step()
-        self._spend("update", start)
+        self._spend("backward", start)
         return Outcome(value, negatives, positive.detach(), negative.detach())
 
     def state(self) -> State:

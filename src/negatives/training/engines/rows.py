@@ -13,13 +13,9 @@ from torch import Tensor
 from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.models import TableModel
-from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
-
-CELLS = 1 << 19
-"""Scores of rows with a shared pool that are computed and differentiated at a time: they stay in the cache."""
 
 
 @dataclass(slots=True)
@@ -92,34 +88,18 @@ class RowEngine(Engine):
         users, norm_u = _unit(self._queries.table[context.queries], cosine)
         good, norm_g = _unit(self._items.table[context.positives], cosine)
         bad, norm_b = _unit(self._items.table[pool], cosine)
-        positive = (users * good).sum(1)
-        low_users, low_bad = (users.bfloat16(), bad.bfloat16()) if self.half else (users, bad)
-        grad_users, grad_bad, grad_pos = torch.empty_like(users), torch.zeros_like(bad), torch.empty_like(positive)
-        total, seen = torch.zeros((), device=users.device), []
-        step = max(1, CELLS // pool.numel())
-        for at in range(0, context.rows, step):  # (rows, k) is never whole
-            rows = slice(at, at + step)
-            negative = (low_users[rows] @ low_bad.T).float()
-            if at < OBSERVED_ROWS:
-                seen.append(negative)
-            start = self._spend("forward", start)
-            losses, grad_pos[rows], grad = self._differentiate(positive[rows], negative, rows_of(negatives, rows))
-            total += losses
-            start = self._spend("loss", start)
-            grad = grad.bfloat16() if self.half else grad
-            grad_users[rows] = grad @ low_bad
-            grad_bad += grad.T @ low_users[rows]
-            start = self._spend("backward", start)
-        loss = finite(total / context.rows, context)
-        grad_good = _tangent(grad_pos[:, None] * users, good, norm_g)
-        grad_users = _tangent(grad_users.addcmul_(grad_pos[:, None], good), users, norm_u)
+        self._spend("forward", start)
+        done = self._through_pool(users, good, bad, self.half, negatives)
+        loss = finite(done.total / context.rows, context)
+        start = perf_counter()
+        grad_users = _tangent(done.queries, users, norm_u)
         items = torch.cat([pool, context.positives])
-        each = torch.cat([_tangent(grad_bad, bad, norm_b), grad_good])
+        each = torch.cat([_tangent(done.bad, bad, norm_b), _tangent(done.good, good, norm_g)])
         index, summed = kernels.sum_rows(items, each, len(self._items.table))
         start = self._spend("backward", start)
-        self._update(context.queries, grad_users, grad_pos != 0, index, summed, lr)
+        self._update(context.queries, grad_users, done.of_positive != 0, index, summed, lr)
         self._spend("update", start)
-        return Outcome(loss, negatives, positive, torch.cat(seen))
+        return Outcome(loss, negatives, done.positive, done.seen)
 
     def _update(self, queries: Tensor, rows: Tensor, used: Tensor, items: Tensor, summed: Tensor, lr: float) -> None:
         """Move what the batch has touched; rows without a gradient, which are not ``used``, touch nothing."""
