@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from negatives.data.word_vectors import read_word_vectors
 from negatives.errors import ConfigError, InputError
 from negatives.tasks.export import FORMATS, export
 from negatives.tasks.run_folder import RunFolder
@@ -56,6 +57,12 @@ def test_word2vec(run: Path, tmp_path: Path) -> None:
     assert torch.equal(torch.tensor([[float(x) for x in line.split(" ")[1:]] for line in lines[1:]]), ITEMS)
 
 
+def test_word2vec_binary(run: Path, tmp_path: Path) -> None:
+    words, vectors = read_word_vectors(export(run, "word2vec-binary", tmp_path / "out") / "items.bin")
+    assert words == ["b", "a_b", "a_b#2"]
+    assert torch.equal(vectors, ITEMS)
+
+
 def test_faiss(run: Path, tmp_path: Path) -> None:
     out = export(run, "faiss", tmp_path / "out")
     index = faiss.read_index(str(out / "items.faiss"))
@@ -89,4 +96,4 @@ def test_faults_are_named_and_leave_nothing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a table of names"):
         export(run, "parquet", None)
     assert not (run / "export").exists()
-    assert set(FORMATS) == {"safetensors", "parquet", "word2vec", "faiss"}
+    assert set(FORMATS) == {"safetensors", "parquet", "word2vec", "word2vec-binary", "faiss"}

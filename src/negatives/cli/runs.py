@@ -68,7 +68,7 @@ def export(
     run
         A run folder.
     format
-        One of safetensors, parquet, word2vec, faiss.
+        One of safetensors, parquet, word2vec, word2vec-binary, faiss; trec for the ranking of a search run.
     out
         Folder to write to; export/ in the run folder by default.
     """

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars
 from torch import Tensor
 
+from negatives.data.word_vectors import write_binary, write_text
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
 from negatives.tasks.run_folder import IDS, MODEL, RunFolder, plural
@@ -38,7 +39,7 @@ def export(run: Path, format: str, out: Path | None) -> Path:
 
     Args:
         run: A finished run's folder.
-        format: A name in :data:`FORMATS`.
+        format: A name in :data:`FORMATS` or :data:`RANKINGS`.
         out: Folder to write to; None for ``export`` in the run's folder.
 
     Returns:
@@ -48,16 +49,18 @@ def export(run: Path, format: str, out: Path | None) -> Path:
         ConfigError: The format is not known, or its package is not installed.
         InputError: The folder holds no finished run, or its files do not fit together.
     """
-    if format not in FORMATS:
-        raise ConfigError(f"no format is called {format!r}; {suggest(format, FORMATS)}")
+    if format not in (*FORMATS, *RANKINGS):
+        raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *RANKINGS))}")
     folder = RunFolder(run)
     folder.check_run()
-    kinds = _names(folder)["kind"].unique(maintain_order=True)
-    found = [read_vectors(folder, kind) for kind in kinds]
     target = out if out is not None else folder.path / "export"
     if target.exists() and not target.is_dir():
         raise InputError("is a file, not a folder", path=target, mend="choose another folder with --out")
-    FORMATS[format](found, target)
+    if format in RANKINGS:
+        RANKINGS[format](run, target)
+        return target
+    kinds = _names(folder)["kind"].unique(maintain_order=True)
+    FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
     return target
 
 
@@ -122,14 +125,18 @@ def _word2vec(found: list[Vectors], target: Path) -> None:
     empty ones, get ``#`` and their index.
     """
     for one in found:
-        names = list(_words(one.names))
         with (
             files.replacing(target / f"{plural(one.kind)}.vec") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
-            file.write(f"{one.table.shape[0]} {one.table.shape[1]}\n")
-            for name, row in zip(names, one.table.numpy(), strict=True):
-                file.write(f"{name} {' '.join(map(str, row))}\n")
+            write_text(file, _words(one.names), one.table)
+
+
+def _word2vec_binary(found: list[Vectors], target: Path) -> None:
+    """``queries.bin`` and ``items.bin``: the binary format of word2vec; names as in :func:`_word2vec`."""
+    for one in found:
+        with files.replacing(target / f"{plural(one.kind)}.bin") as temporary, temporary.open("wb") as file:
+            write_binary(file, _words(one.names), one.table)
 
 
 def _words(names: polars.Series) -> Iterator[str]:
@@ -154,11 +161,23 @@ def _faiss(found: list[Vectors], target: Path) -> None:
     _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
 
 
+def _trec(run: Path, target: Path) -> None:
+    """``test.run`` and ``test.qrels`` of a search run."""
+    from negatives.tasks.trec import write_trec
+
+    write_trec(run, target)
+
+
 FORMATS: dict[str, Callable[[list[Vectors], Path], None]] = {
     "safetensors": _safetensors,
     "parquet": _parquet,
     "word2vec": _word2vec,
+    "word2vec-binary": _word2vec_binary,
     "faiss": _faiss,
 }
+"""Formats of a run's vectors."""
 
-__all__ = ["FORMATS", "Vectors", "export", "read_vectors"]
+RANKINGS: dict[str, Callable[[Path, Path], None]] = {"trec": _trec}
+"""Formats of a run's ranking of its test part."""
+
+__all__ = ["FORMATS", "RANKINGS", "Vectors", "export", "read_vectors"]
