@@ -7,7 +7,7 @@ from typing import Any
 _EVALUATION = {"every": 1.0, "queries": 5_000, "k": 10, "metric": "mrr:hard", "patience": 10}
 
 _NETWORK: dict[str, Any] = {
-    "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "scale": 10.0, "layers": 1, "dropout": 0.5},
+    "model": {"name": "gcn", "dim": 128, "similarity": "cosine", "scale": 14.0, "layers": 1, "dropout": 0.5},
     "sampler": {"name": "softmax", "pool": 1024},
     "loss": "sampled_softmax",
     "optimiser": {"name": "adam", "lr": 0.002, "schedule": "cosine"},

@@ -88,7 +88,7 @@ def read_edges(path: Path, source: str | None = None, target: str | None = None)
     notes += [f"{path.name}: {comments:,} comment lines skipped"] if comments else []
     notes += [f"{path.name}: {blank:,} blank lines skipped"] if blank else []
     lines = np.concatenate(where)
-    sources, targets = _typed(path, *(pl.concat(parts) for parts in columns), lines)
+    sources, targets = _typed(path, pl.concat(columns[0]), pl.concat(columns[1]), lines)
     return EdgeTable(path, sources, targets, lines, tuple(notes))
 
 
