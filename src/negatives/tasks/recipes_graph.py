@@ -21,7 +21,7 @@ _PROPAGATION: dict[str, Any] = {
     "model": {"name": "propagation", "dim": 64, "similarity": "dot", "layers": 2},
     "sampler": "dns",
     "loss": "bpr",
-    "optimiser": {"name": "adam", "lr": 0.01, "schedule": "cosine"},
+    "optimiser": {"name": "adam", "lr": 0.03, "schedule": "cosine"},
     "batch_size": 4096,
     "epochs": 8,
     "precision": "float32",
