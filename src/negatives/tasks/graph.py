@@ -26,6 +26,7 @@ from negatives.randomness import Purpose, permutation, stream
 from negatives.registry import suggest
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_graph import GRAPH
+from negatives.tasks.samples import answers
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
@@ -181,7 +182,7 @@ class Graph(Task):
         queries, items = (table.cpu() for table in model.tables())
         if not edges.directed:
             queries, items = torch.cat([queries, items], 1), torch.cat([items, queries], 1) / 2
-        return [_sample(node, queries, items, known, examples) for node in asked]
+        return [_sample(node, items @ queries[node], known.row(node), edges.node_names) for node in asked]
 
 
 def _model_name(config: RunConfig, has_features: bool) -> str:
@@ -229,17 +230,7 @@ def _transposed(sets: Csr) -> Csr:
     return Csr.from_pairs(sets.indices.long(), rows, sets.n_cols, sets.n_rows)
 
 
-def _sample(node: int, queries: Tensor, items: Tensor, known: Csr, examples: Examples) -> dict[str, Any]:
-    scores = items @ queries[node]
-    mine = known.row(node).long()
-    scores[mine] = -torch.inf
-    best = torch.topk(scores, min(8, scores.numel()))
-    names = examples.item_names
-    return {
-        "query": names[node],
-        "known": [names[item] for item in mine[mine != node][:12].tolist()],
-        "recommended": [
-            {"item": names[item], "score": round(score, 4)}
-            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ],
-    }
+def _sample(node: int, scores: Tensor, known: Tensor, names: polars.Series) -> dict[str, Any]:
+    """A node is among its own known nodes, but neither asked for nor answered."""
+    scores[node] = -torch.inf
+    return answers(names[node], scores, known[known != node], names)

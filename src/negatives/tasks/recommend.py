@@ -24,6 +24,7 @@ from negatives.randomness import Purpose, permutation, stream
 from negatives.sampler import preset, presets
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes import RECOMMEND
+from negatives.tasks.samples import answers
 from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 
@@ -157,7 +158,7 @@ class Recommend(Task):
             asked = torch.topk(examples.catalogue.known.lengths(), min(5, len(names))).indices.tolist()  # type: ignore[union-attr]
         users, items = (table.cpu() for table in model.tables())
         known = examples.raw.known(("train", "valid", "canaries"))
-        return [_sample(index, users, items, known, examples) for index in asked]
+        return [answers(names[index], items @ users[index], known.row(index), examples.item_names) for index in asked]
 
 
 def _name(part: PartSpec | None) -> str | None:
@@ -175,19 +176,3 @@ def _cold(data: PairData, part: str) -> Tensor | None:
 
 def _find(names: list[str], name: str) -> list[int]:
     return [index for index, one in enumerate(names) if one == name][:1]
-
-
-def _sample(index: int, users: Tensor, items: Tensor, known: Csr, examples: Examples) -> dict[str, Any]:
-    scores = items @ users[index]
-    mine = known.row(index).long()
-    scores[mine] = -torch.inf
-    best = torch.topk(scores, min(8, scores.numel()))
-    name = examples.item_names
-    return {
-        "query": examples.query_names[index],
-        "known": [name[item] for item in mine[:12].tolist()],
-        "recommended": [
-            {"item": name[item], "score": round(score, 4)}
-            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ],
-    }
