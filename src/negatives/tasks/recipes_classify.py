@@ -10,10 +10,10 @@ FEW = 2_000
 """Up to so many labels the exact softmax over all of them is the default."""
 
 _FULL: dict[str, Any] = {
-    "model": {"name": "sparse", "dim": 256, "drop_features": 0.5, "drop": 0.5},
+    "model": {"name": "sparse", "dim": 1024, "drop_features": 0.5, "drop": 0.7, "item_init": 0.01},
     "sampler": {"name": "full"},
     "loss": {"name": "sampled_softmax"},
-    "optimiser": {"name": "adam", "lr": 0.01, "schedule": "linear"},
+    "optimiser": {"name": "adam", "lr": 0.004, "schedule": "linear"},
     "batch_size": 256,
     "epochs": 25,
     "precision": "float32",
@@ -27,9 +27,11 @@ CLASSIFY: dict[str, dict[str, Any]] = {
     "sampled": merge(
         _FULL,
         {
+            "model": {"name": "sparse", "dim": 256, "drop_features": 0.0, "drop": 0.0},
             "sampler": {"name": "softmax", "pool": 1024},
-            "batch_size": 4096,
-            "epochs": 15,
+            "optimiser": {"name": "adagrad", "lr": 0.05},
+            "batch_size": 1024,
+            "epochs": 10,
         },
     ),
     # Negatives of each row's own, for pairwise losses and for comparing samplers.
