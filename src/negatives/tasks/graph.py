@@ -94,11 +94,7 @@ class Graph(Task):
 
     def recipe_name(self, config: RunConfig, examples: Examples) -> str:
         """The recipe that fits the model that was asked for, or else the data."""
-        if config.recipe:
-            if config.recipe not in GRAPH:
-                raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
-            return config.recipe
-        return _model_name(config, examples.raw.edges.features is not None)
+        return _recipe_name(config, examples.raw.edges.features is not None)
 
     def shared_recipe(self, examples: Examples) -> str:
         return "features" if examples.raw.edges.features is not None else "default"
@@ -185,16 +181,25 @@ class Graph(Task):
         return [_sample(node, items @ queries[node], known.row(node), edges.node_names) for node in asked]
 
 
-def _model_name(config: RunConfig, has_features: bool) -> str:
+def _recipe_name(config: RunConfig, has_features: bool) -> str:
     """The recipe of the model that the user asked for; ``features`` or ``default`` where none was."""
-    model = config.model.get("name") if isinstance(config.model, dict) else config.model
-    if model is not None:
-        return str(model)
-    return "features" if has_features else "default"
+    if config.recipe:
+        if config.recipe not in GRAPH:
+            raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
+        return config.recipe
+    return _asked(config) or ("features" if has_features else "default")
+
+
+def _asked(config: RunConfig) -> str | None:
+    """The name of the model that the user asked for, if any."""
+    return config.model.get("name") if isinstance(config.model, dict) else config.model
 
 
 def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
-    if _model_name(config, edges.features is not None) in WALKED:
+    """Pairs from walks for models that learn from walks, else the edges in both directions."""
+    recipe = GRAPH[_recipe_name(config, edges.features is not None)]
+    model = _asked(config) or recipe["model"]["name"]
+    if model in WALKED:
         return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
     pairs = edges.both_ways()
     return PairFeed(pairs.queries, pairs.items)

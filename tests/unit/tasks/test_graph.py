@@ -12,12 +12,16 @@ import pytest
 import torch
 
 from negatives.cli import main
+from negatives.config import RunConfig
 from negatives.randomness import Purpose, integers, stream, uniforms
 from negatives.tasks import runner, terminal
+from negatives.tasks.builder import task_of
 from negatives.tasks.graph import Graph
 from negatives.tasks.recipes_graph import GRAPH
 from negatives.training.callbacks import Step
+from negatives.training.feeds import PairFeed
 from negatives.training.files import read_tensors
+from negatives.training.walk_feed import WalkFeed
 
 NODES, GROUPS = 160, 8
 SHORT = ["--threads", "1", "--set", "reading.wrong=40", "--set", "evaluation.every=1.0"]
@@ -100,10 +104,19 @@ def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path,
     assert kinds == (["node", "context"] if model in ("node2vec", "line") else ["node"])
 
 
+@pytest.mark.parametrize("options", [{"recipe": "node2vec"}, {"model": "node2vec"}, {"model": {"name": "node2vec"}}])
+def test_node2vec_walks_however_it_is_asked_for(options: dict[str, Any], folder: Path) -> None:
+    task = Graph()
+    walked = task.load(folder, RunConfig(task="graph", **options, reading={"wrong": 10, "window": 2}))
+    assert isinstance(walked.feed, WalkFeed)
+    assert walked.feed.window == 2
+    assert task.recipe_name(RunConfig(task="graph", **options), walked) == "node2vec"
+    for other in ({}, {"recipe": "node2vec", "model": "line"}, {"model": {"dim": 8}}):
+        assert isinstance(task.load(folder, RunConfig(task="graph", **other, reading={"wrong": 10})).feed, PairFeed)
+
+
 @pytest.mark.parametrize("recipe", sorted(GRAPH))
 def test_recipes_are_whole(recipe: str) -> None:
-    from negatives.config import RunConfig
-
     filled = RunConfig(task="graph", recipe=recipe).filled(GRAPH[recipe], recipe)
     assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
     assert filled.evaluation.metric in METRICS
@@ -157,7 +170,6 @@ def test_compare_asks_every_sampler_the_same(folder: Path, tmp_path: Path, capsy
 
 def test_the_demo_predicts_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from negatives.config import RunConfig
-    from negatives.tasks.builder import task_of
 
     sets = [*SHORT, *WALKS, "--epochs", "1", "--set", "model.dim=16"]
     assert main(["train", "graph", "--out", str(tmp_path / "r"), *sets]) == 0
