@@ -167,6 +167,53 @@ presets: dict[str, Preset] = {
         _PER_ROW | {"proposal": {"name": "cached", "size": 50, "fresh": 50}, "candidates": 16, "select": "all"},
         "logistic",
     ),
+    "queue": Preset(
+        "baseline",
+        "The positives of the last batches, a quarter of the pool drawn uniformly.",
+        "MoCo, He et al., CVPR 2020; XBM, Wang et al., CVPR 2020",
+        _POOL | {"proposal": {"name": "mixed", "parts": ["queue", "uniform"], "weights": [3.0, 1.0]}, "pool": 512},
+        "sampled_softmax",
+    ),
+    "ance": Preset(
+        "hard",
+        "A pool of documents that the model ranks high for the batch's queries, and of other rows' positives.",
+        "ANCE, Xiong et al., ICLR 2021",
+        _POOL
+        | {
+            "proposal": {
+                "name": "mixed",
+                "parts": [{"name": "retrieved", "stop": 40, "shared": True}, "in_batch"],
+                "weights": [3.0, 1.0],
+            },
+            "pool": 512,
+        },
+        "info_nce",
+    ),
+    "simans": Preset(
+        "hard",
+        "8 of 50 highly ranked items, those that score about as the positive does.",
+        "SimANS, Zhou et al., EMNLP 2022",
+        _PER_ROW
+        | {
+            "proposal": {"name": "retrieved", "stop": 100},
+            "candidates": 50,
+            "select": {"name": "simans", "k": 8, "a": 0.5, "b": 0.0},
+        },
+        "info_nce",
+    ),
+    "nv_retriever": Preset(
+        "hard",
+        "8 of 50 highly ranked items that score below 95 % of the positive.",
+        "NV-Retriever, Moreira et al., 2024",
+        _PER_ROW
+        | {
+            "proposal": {"name": "retrieved", "stop": 100},
+            "candidates": 50,
+            "guards": [*_KNOWN, {"name": "relative_margin", "share": 0.95}],
+            "select": {"name": "hardest", "k": 8},
+        },
+        "info_nce",
+    ),
     "curriculum": Preset(
         "curriculum",
         "The hardest of M candidates, M growing from 2 to 64 as training goes.",

@@ -9,6 +9,7 @@ registry: Registry[object] = Registry(
         ("knowledge", "negatives.tasks.knowledge:Knowledge"),
         ("graph", "negatives.tasks.graph:Graph"),
         ("words", "negatives.tasks.words:Words"),
+        ("search", "negatives.tasks.search:Search"),
         ("classify", "negatives.tasks.classify:Classify"),
     ),
 )

@@ -142,7 +142,7 @@ def demo(task: str, out: Path | None = None) -> Path:
     metrics = RunFolder(path).read_json(METRICS)
     for sample in metrics["samples"]:
         known = ", ".join(sample["known"][:8])
-        print(f"\n{sample['query']}  ({knows} {known})")
+        print(f"\n{sample['query']}" + (f"  ({knows} {known})" if known else ""))
         print(f"    {answers}: " + ", ".join(one["item"] for one in sample["recommended"]))
     return path
 

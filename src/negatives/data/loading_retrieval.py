@@ -1,0 +1,141 @@
+"""Load a retrieval collection and hold back what validates, by whole queries as the test does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from negatives.data.readers.beir import Collection, Judged, read_beir
+from negatives.data.retrieval import Judgements, RetrievalData
+from negatives.errors import ConfigError, InputError
+from negatives.randomness import Purpose, permutation, stream
+
+MEND = "give qrels/train.tsv and qrels/test.tsv"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How much is held back.
+
+    Args:
+        test: Share of the judged queries, where the data has no test part.
+        valid: Share of the training queries, where the data has no validation part.
+        canaries: Share of the training judgements that is hidden to estimate false negatives.
+        seed: Seed of the choice.
+
+    Raises:
+        ConfigError: A share is not below 1.
+    """
+
+    test: float = 0.2
+    valid: float = 0.1
+    canaries: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("test", "valid", "canaries"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ConfigError(f"split.{name} is {getattr(self, name)}; give a share from 0 to below 1")
+
+
+def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:
+    """Read a folder in the BEIR layout, or the offline collection, and divide it.
+
+    Args:
+        path: The folder; None for the standard library's own documentation.
+        holding: What is held back.
+        titles: Take each document's title as one more training query.
+        cache: Keep what was mined from the standard library in the user's cache folder.
+
+    Raises:
+        InputError: The data cannot be used.
+    """
+    if path is None:
+        from negatives.data.stdlib_docs import documented_functions
+
+        collection, name = documented_functions(cache=cache), "stdlib"
+    else:
+        if not path.is_dir():
+            raise InputError("no such folder", path=path, mend="give a folder with corpus.jsonl and queries.jsonl")
+        collection, name = read_beir(path), path.name
+    return divided(collection, name, holding, titles)
+
+
+def divided(collection: Collection, name: str, holding: Holding, titles: bool) -> RetrievalData:
+    """Number queries and documents, and divide the judgements.
+
+    Raises:
+        InputError: No relevant pair is left to train or to test on.
+    """
+    judged = {part for rows in collection.judged.values() for row in rows for part in row[:1]}
+    names = [query for query in collection.queries if query in judged]
+    notes = [*collection.notes]
+    if len(names) < len(collection.queries):
+        notes.append(f"queries: {len(collection.queries) - len(names):,} without any judgement left out")
+    query_ids = {query: index for index, query in enumerate(names)}
+    item_ids = {item: index for index, item in enumerate(collection.documents)}
+    numbered = {part: _numbered(rows, query_ids, item_ids) for part, rows in collection.judged.items()}
+    parts = _parts(numbered, holding, notes)
+    texts = [collection.queries[query] for query in names]
+    if titles and collection.titles:
+        parts["titles"] = _titles(collection, item_ids, len(names))
+        names = [*names, *(f"title:{item}" for item in collection.titles)]
+        texts = [*texts, *collection.titles.values()]
+        notes.append(f"titles: {len(parts['titles']):,} serve as training queries for their documents")
+    for part, what in (("train", "training"), ("test", "test")):
+        if not bool((parts[part].grades > 0).any()):
+            raise InputError(f"{name}: no relevant judgement is left for the {what} part", mend=MEND)
+    return RetrievalData(
+        name,
+        pl.Series("query", names, dtype=pl.String),
+        texts,
+        pl.Series("item", list(collection.documents), dtype=pl.String),
+        list(collection.documents.values()),
+        parts,
+        tuple(notes),
+    )
+
+
+def _numbered(rows: list[Judged], queries: Mapping[str, int], items: Mapping[str, int]) -> Judgements:
+    table = torch.tensor([(queries[q], items[d], grade) for q, d, grade in rows], dtype=torch.int64).reshape(-1, 3)
+    return Judgements(table[:, 0].contiguous(), table[:, 1].contiguous(), table[:, 2].contiguous())
+
+
+def _titles(collection: Collection, items: Mapping[str, int], first: int) -> Judgements:
+    ids = torch.tensor([items[item] for item in collection.titles], dtype=torch.int64)
+    return Judgements(first + torch.arange(len(ids)), ids, torch.ones_like(ids))
+
+
+def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> dict[str, Judgements]:
+    """The parts of the data, with what is missing held out of the training part."""
+    parts = dict(given)
+    if "train" not in parts:
+        joined = list(parts.values())
+        rows = [torch.cat([getattr(one, name) for one in joined]) for name in ("queries", "items", "grades")]
+        parts = {"train": Judgements(*rows)}
+        notes.append("split: no training part; the given judgements are divided anew")
+    for part, share in (("test", holding.test), ("valid", holding.valid)):
+        if part not in parts:
+            parts["train"], parts[part] = _by_query(parts["train"], share, stream(holding.seed, Purpose.SPLIT))
+            held = torch.unique(parts[part].queries).numel()
+            notes.append(f"split: {held:,} training queries held out as {part} part")
+    train = parts["train"]
+    order = permutation(stream(holding.seed, Purpose.CANARIES), len(train))
+    hidden = torch.zeros(len(train), dtype=torch.bool)
+    hidden[order[: int(holding.canaries * len(train))]] = True
+    return parts | {"train": train.pick(~hidden), "canaries": train.pick(hidden)}
+
+
+def _by_query(judged: Judgements, share: float, key: int) -> tuple[Judgements, Judgements]:
+    """What stays, and the judgements of a random share of the queries."""
+    queries = torch.unique(judged.queries)
+    held = queries[permutation(key, queries.numel())[: round(share * queries.numel())]]
+    where = torch.isin(judged.queries, held)
+    return judged.pick(~where), judged.pick(where)
+
+
+__all__ = ["Holding", "divided", "load_retrieval"]

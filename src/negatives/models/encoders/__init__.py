@@ -1,0 +1,1 @@
+"""Encoders of texts: a query and a document share one tower."""

@@ -1,0 +1,64 @@
+"""What encoders of texts share: cosine scores with a scale, and encoding in blocks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.models.base import Model
+
+
+class TextEncoder(Model, ABC):
+    """``s(q, d) = scale cos(f(q), f(d))`` with one tower ``f`` for both sides.
+
+    Args:
+        n_queries: Number of queries.
+        n_items: Number of documents.
+        dim: Length of an embedding.
+        scale: Factor of the cosine, so that losses without a temperature have one.
+
+    Raises:
+        ConfigError: ``scale`` is not above zero.
+    """
+
+    block: ClassVar[int] = 4096
+    """Texts that are encoded at once where all are."""
+
+    def __init__(self, n_queries: int, n_items: int, dim: int, scale: float) -> None:
+        super().__init__(n_queries, n_items, dim, "cosine")
+        if not scale > 0:
+            raise ConfigError(f"scale is {scale}; it must be above 0")
+        self.scale = scale
+
+    @abstractmethod
+    def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """Embeddings ``(n, dim)`` of new texts, of length ``sqrt(scale)``.
+
+        Args:
+            texts: The texts.
+            kind: ``query`` or ``item``.
+        """
+
+    def scaled(self, vectors: Tensor) -> Tensor:
+        """Vectors of length ``sqrt(scale)``; zero stays zero."""
+        found: Tensor = self.normalise(vectors) * self.scale**0.5
+        return found
+
+    @torch.no_grad()
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """All queries ``(n_queries, dim)`` and all documents ``(n_items, dim)``, encoded block by block."""
+        self.refresh()
+        device = next(self.parameters()).device
+        found = []
+        for count, encode in ((self.n_queries, self.encode_queries), (self.n_items, self.encode_items)):
+            blocks = torch.split(torch.arange(count, device=device), self.block)
+            found.append(torch.cat([encode(rows) for rows in blocks]) if count else torch.empty(0, self.dim))
+        return found[0], found[1]
+
+
+__all__ = ["TextEncoder"]

@@ -1,0 +1,151 @@
+"""Any Sentence Transformers model as the one tower of queries and documents (Reimers and Gurevych, 2019).
+
+``f(x)`` is the model's sentence embedding at unit length. The model stays in evaluation mode, so that no dropout draws
+from a global generator and a step depends on its keys alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import ConfigError
+from negatives.models.encoders.base import TextEncoder
+
+MISSING = "sentence_transformers needs its package; run: pip install 'negatives[sentence-transformers]'"
+MARK = "modules.json"
+"""The file by which a folder is known to hold a model."""
+
+
+class SentenceEncoder(TextEncoder):
+    """A pretrained tower that is trained further.
+
+    Args:
+        queries: Texts of the queries.
+        documents: Texts of the documents.
+        path: A folder, an installed package that carries a model, or the name of a model in the local cache.
+        length: Tokens after which a text is cut off; the model's own limit where that is smaller.
+        query_prompt: What is put in front of each query.
+        item_prompt: What is put in front of each document.
+        scale: Factor of the cosine.
+        seed: Not used: the model is given.
+
+    Raises:
+        ConfigError: The package is missing, or no model is found under ``path``.
+    """
+
+    block = 64
+
+    def __init__(
+        self,
+        queries: Sequence[str],
+        documents: Sequence[str],
+        path: str = "",
+        length: int = 256,
+        query_prompt: str = "",
+        item_prompt: str = "",
+        scale: float = 20.0,
+        seed: int = 0,
+    ) -> None:
+        encoder = load_encoder(path)
+        dim = int(encoder.get_embedding_dimension())
+        super().__init__(len(queries), len(documents), dim, scale)
+        self.encoder = encoder.eval()
+        own = encoder.max_seq_length
+        encoder.max_seq_length = length if own is None else min(length, own)
+        self._prompts = {"query": query_prompt, "item": item_prompt}
+        self._queries = [query_prompt + text for text in queries]
+        self._documents = [item_prompt + text for text in documents]
+        self._tables: tuple[list[int], tuple[Tensor, Tensor]] | None = None
+
+    def train(self, mode: bool = True) -> SentenceEncoder:
+        """Stays in evaluation mode; gradients flow all the same."""
+        return super().train(False)
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self._distinct(self._queries, queries)
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self._distinct(self._documents, items)
+
+    def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """See :meth:`TextEncoder.encode_texts`."""
+        return self._encode([self._prompts[kind] + text for text in texts])
+
+    @torch.no_grad()
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.tables`; computed anew only where a parameter has changed."""
+        versions = [parameter._version for parameter in self.parameters()]
+        if self._tables is None or self._tables[0] != versions:
+            self._tables = versions, (self._sorted(self._queries), self._sorted(self._documents))
+        return self._tables[1]
+
+    def _sorted(self, texts: list[str]) -> Tensor:
+        """All texts, those of like length together, so that little is padded."""
+        if not texts:
+            return torch.empty(0, self.dim)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        parts = [order[start : start + self.block] for start in range(0, len(order), self.block)]
+        vectors = torch.cat([self._encode([texts[index] for index in part]) for part in parts])
+        return torch.empty_like(vectors).index_copy_(0, torch.tensor(order, device=vectors.device), vectors)
+
+    def _distinct(self, texts: list[str], rows: Tensor) -> Tensor:
+        """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""
+        unique, inverse = torch.unique(rows, return_inverse=True)
+        chosen = [texts[index] for index in unique.tolist()]
+        if torch.is_grad_enabled() or len(chosen) <= self.block:
+            return self._encode(chosen)[inverse]
+        return self._sorted(chosen)[inverse]
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        features = self.encoder.preprocess(texts)
+        device = next(self.parameters()).device
+        moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}
+        return self.scaled(self.encoder(moved)["sentence_embedding"].float())
+
+
+def load_encoder(path: str) -> Any:
+    """A Sentence Transformers model from a folder, a package or the local cache; nothing is downloaded.
+
+    Raises:
+        ConfigError: The package is missing, or there is no such model.
+    """
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise ConfigError(MISSING)
+    if not path:
+        raise ConfigError("sentence_transformers needs a model; give its folder or package with --set model.path=...")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from sentence_transformers import SentenceTransformer
+
+    folder = _folder(path)
+    try:
+        return SentenceTransformer(str(folder) if folder else path, device="cpu", local_files_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ConfigError(
+            f"no Sentence Transformers model is found under {path!r} ({type(error).__name__}: {reason}); give a folder "
+            "that holds one, an installed package, or a name that is in the local cache"
+        ) from error
+
+
+def _folder(path: str) -> Path | None:
+    """The folder of a model: the path itself, or one inside an installed package of that name."""
+    if (Path(path) / MARK).exists():
+        return Path(path)
+    name = path.replace("-", "_")
+    if not name.isidentifier():
+        return None
+    found = importlib.util.find_spec(name)
+    for place in (found.submodule_search_locations or []) if found else []:
+        for mark in sorted(Path(place).rglob(MARK)):
+            return mark.parent
+    return None
+
+
+__all__ = ["SentenceEncoder", "load_encoder"]

@@ -1,0 +1,135 @@
+"""Static token embeddings: a text is the weighted sum of its tokens' vectors.
+
+``f(x) = sum_t n_t(x) w_t e_t`` at unit length, where ``n_t`` is the saturated count of BM25, ``w_t`` a learnt weight
+that starts at ``sqrt(idf_t)``, and ``e_t`` a learnt vector that starts from latent semantic analysis of the documents.
+No layer, no context: fast on a CPU. After Joulin et al., 2017, "Bag of tricks for efficient text classification", and
+for the weights Arora et al., 2017, "A simple but tough-to-beat baseline for sentence embeddings".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from negatives.data.tokens import Bags, bags_of
+from negatives.errors import ConfigError
+from negatives.models.encoders.base import TextEncoder
+from negatives.models.encoders.latent import latent_vectors
+from negatives.randomness import Purpose, generator, stream
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+class StaticEncoder(TextEncoder):
+    """Weighted sums of token vectors.
+
+    Args:
+        queries: Bags of the queries, with counts.
+        documents: Bags of the documents, with counts.
+        tokenizer: What made the bags; its JSON is kept among the model's tensors.
+        vectors: ``(n_tokens, dim)`` start of the token vectors; None to make them as ``start`` says.
+        dim: Length of an embedding, where no vectors are given.
+        start: ``latent`` for latent semantic analysis of the documents, or ``random``.
+        weights: Start of the token weights: ``idf`` for its square root, or ``ones``.
+        speed: Steps of the weights' logarithms are this many times those of the vectors; 0 leaves them as they start.
+        scale: Factor of the cosine.
+        seed: Seed of the initial values.
+
+    Raises:
+        ConfigError: ``start`` or ``weights`` is not known, or the vectors do not fit the vocabulary.
+    """
+
+    def __init__(
+        self,
+        queries: Bags,
+        documents: Bags,
+        tokenizer: Tokenizer,
+        vectors: Tensor | None = None,
+        dim: int = 512,
+        start: str = "latent",
+        weights: str = "idf",
+        speed: float = 30.0,
+        scale: float = 20.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(queries.n_rows, documents.n_rows, dim if vectors is None else vectors.shape[1], scale)
+        if start not in ("latent", "random") or weights not in ("idf", "ones"):
+            raise ConfigError(f"start is {start!r} and weights {weights!r}; choose latent or random, and idf or ones")
+        self.tokenizer, self.speed = tokenizer, speed
+        lengths = torch.zeros(documents.n_rows).index_add_(0, _owners(documents), documents.values)
+        self._mean = float(lengths.mean())
+        self._queries, self._documents = queries, documents.saturated(mean=self._mean)
+        first = _idf(documents).sqrt() if weights == "idf" else torch.ones(documents.n_tokens)
+        key = stream(seed, Purpose.INIT)
+        if vectors is None and start == "latent":
+            vectors = latent_vectors(self._documents, first, self.dim, key)
+        elif vectors is None:
+            vectors = torch.empty(documents.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
+        if vectors.shape[0] != documents.n_tokens:
+            raise ConfigError(f"{vectors.shape[0]} vectors were given for {documents.n_tokens} tokens")
+        self.token_table = nn.Parameter(vectors.clone())
+        self.token_weight = nn.Parameter(torch.zeros(documents.n_tokens), requires_grad=speed > 0)
+        self.register_buffer("first_weight", first)
+        text = bytearray(tokenizer.to_str().encode())
+        self.register_buffer("tokenizer_json", torch.frombuffer(text, dtype=torch.uint8).clone())
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in PyTorch.
+
+        Raises:
+            RuntimeError: The state is of another tokenizer.
+        """
+        other = state_dict.get("tokenizer_json")
+        own: Tensor = self.tokenizer_json  # type: ignore[assignment]
+        if other is not None and not torch.equal(other.cpu(), own.cpu()):
+            raise RuntimeError("the tokenizer of the saved model is another one")
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def weights(self) -> Tensor:
+        """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
+        first: Tensor = self.first_weight  # type: ignore[assignment]
+        return first * torch.exp(self.speed * self.token_weight)
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        if self._queries.indptr.device != queries.device:
+            self._queries = self._queries.to(queries.device)
+        return self._distinct(self._queries, queries)
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        if self._documents.indptr.device != items.device:
+            self._documents = self._documents.to(items.device)
+        return self._distinct(self._documents, items)
+
+    def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """See :meth:`TextEncoder.encode_texts`."""
+        bags = bags_of(texts, self.tokenizer)
+        bags = bags if kind == "query" else bags.saturated(mean=self._mean)
+        device = self.token_table.device
+        return self._distinct(bags.to(device), torch.arange(len(texts), device=device))
+
+    def _distinct(self, bags: Bags, rows: Tensor) -> Tensor:
+        """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""
+        unique, inverse = torch.unique(rows, return_inverse=True)
+        ids, values, offsets = bags.take(unique)
+        sums = functional.embedding_bag(
+            ids, self.token_table, offsets, mode="sum", per_sample_weights=values * self.weights()[ids]
+        )
+        return self.scaled(sums)[inverse]
+
+
+def _owners(bags: Bags) -> Tensor:
+    return torch.repeat_interleave(torch.arange(bags.n_rows), bags.indptr.diff())
+
+
+def _idf(bags: Bags) -> Tensor:
+    """``log(1 + (N - n + 1/2) / (n + 1/2))`` of each token, as BM25 has it."""
+    found = bags.frequencies().float()
+    return torch.log1p((bags.n_rows - found + 0.5) / (found + 0.5))
+
+
+__all__ = ["StaticEncoder"]

@@ -1,0 +1,223 @@
+"""``search`` from a folder to a run: reading, encoders, samplers, resuming, exporting, and wrong input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from negatives.cli import main
+from negatives.randomness import Purpose, integers, stream
+from negatives.tasks import runner, terminal
+from negatives.tasks.recipes_search import SEARCH
+from negatives.training.callbacks import Step
+from negatives.training.files import read_tensors
+
+pytest.importorskip("tokenizers")
+DOCUMENTS, TOPICS = 120, 12
+QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=300"]
+QUICK += ["--set", "batch_size=32", "--set", "sampler.pool=64"]
+METRICS = ["ndcg@10", "recall@100", "mrr@10"]
+
+
+def word(topic: int, index: int) -> str:
+    """A made-up word of a topic."""
+    return "".join("bdfgklmnprst"[topic] + "aeiou"[(index // 5**place) % 5] for place in range(3))
+
+
+def write(folder: Path) -> Path:
+    """Documents in topics; a query takes other words of its document's topic, and one of the document's own."""
+    (folder / "qrels").mkdir(parents=True)
+    key = stream(3, Purpose.SPLIT)
+    draws = integers(key, torch.arange(DOCUMENTS)[:, None], torch.arange(24), 60).tolist()
+    corpus = [
+        {"_id": f"d{d}", "title": f"{word(d % TOPICS, draws[d][0])} {word(d % TOPICS, 100 + d // TOPICS)}",
+         "text": " ".join(word(d % TOPICS, index) for index in draws[d][1:])}
+        for d in range(DOCUMENTS)
+    ]  # fmt: skip
+    queries = [
+        {"_id": f"q{q}", "text": " ".join([word(q % TOPICS, draws[q][1]), word(q % TOPICS, draws[(q * 7) % 120][3])])}
+        for q in range(DOCUMENTS)
+    ]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    head = "query-id\tcorpus-id\tscore\n"
+    lines = [f"q{q}\td{q}\t2\nq{q}\td{(q + TOPICS) % DOCUMENTS}\t1\n" for q in range(DOCUMENTS)]
+    (folder / "qrels" / "train.tsv").write_text(head + "".join(lines[:90]))
+    (folder / "qrels" / "test.tsv").write_text(head + "".join(lines[90:]) + "q5\td1000\t1\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("data") / "planted")
+
+
+def train(data: Path | None, out: Path, *options: str) -> int:
+    return main(["train", "search", *([str(data)] if data else []), "--out", str(out), *options])
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "default"
+    assert train(folder, out, *QUICK, "--set", "epochs=8") == 0
+    return out
+
+
+def test_a_run(run: Path) -> None:
+    found = metrics(run)
+    assert (found["task"], found["data"], found["model"], found["sampler"]) == ("search", "planted", "static", "ance")
+    assert list(found["valid"]) == METRICS
+    assert list(found["test"]) == [*METRICS, "ndcg@10:new"]
+    assert found["test"]["ndcg@10"] > 0.5
+    assert any("1 judgements of missing or empty documents skipped" in note for note in found["notes"])
+    assert any("120 serve as training queries" in note for note in found["notes"])
+    names = pl.read_parquet(run / "ids.parquet")
+    tables, _ = read_tensors(run / "model.safetensors")
+    assert tables["items"].shape[0] == (names["kind"] == "item").sum() == DOCUMENTS
+    assert len(found["samples"]) == 5
+    assert "ndcg@10" in (run / "report.html").read_text()
+
+
+def test_training_helps(folder: Path, tmp_path: Path) -> None:
+    """From random vectors, training finds what next to no training does not."""
+    found = []
+    for name, lr in (("trained", "0.01"), ("fresh", "1e-9")):
+        options = ["--set", "epochs=8", "--set", "model.start=random", "--set", f"optimiser.lr={lr}"]
+        assert train(folder, tmp_path / name, *QUICK, *options) == 0
+        found.append(metrics(tmp_path / name)["test"]["ndcg@10"])
+    assert found[0] > found[1] + 0.05
+
+
+def test_evaluate_export_and_trec(run: Path, tmp_path: Path) -> None:
+    assert runner.evaluate(run) == metrics(run)["test"]
+    assert main(["export", str(run), "--format", "word2vec", "--out", str(tmp_path / "x")]) == 0
+    assert (tmp_path / "x" / "items.vec").read_text().startswith(f"{DOCUMENTS} ")
+    assert main(["export", str(run), "--format", "trec", "--out", str(tmp_path / "t")]) == 0
+    lines = [line.split() for line in (tmp_path / "t" / "test.run").read_text().splitlines()]
+    assert {line[0] for line in lines} == {f"q{q}" for q in range(90, DOCUMENTS)}
+    assert [int(line[3]) for line in lines[:3]] == [1, 2, 3]
+    assert float(lines[0][4]) >= float(lines[1][4])
+    judged = (tmp_path / "t" / "test.qrels").read_text().splitlines()
+    assert judged[0].split() == ["q90", "0", "d90", "2"]
+    assert len(judged) == 60
+
+
+@pytest.mark.parametrize("sampler", ["uniform", "in_batch", "queue", "softmax", "dns", "simans", "nv_retriever"])
+def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
+    options = [one for one in QUICK if not one.startswith("sampler.pool")]
+    options = [one for at, one in enumerate(options) if one != "--set" or at + 1 < len(options)]
+    assert train(folder, tmp_path / "r", *options[:2], "--epochs", "1", *options[4:], "--sampler", sampler) == 0
+    assert metrics(tmp_path / "r")["sampler"] == sampler
+
+
+@pytest.mark.parametrize("recipe", sorted(SEARCH))
+def test_recipes_are_whole(recipe: str) -> None:
+    from negatives.config import RunConfig
+
+    filled = RunConfig(task="search", recipe=recipe).filled(SEARCH[recipe], recipe)
+    assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
+    assert filled.evaluation.metric in METRICS
+
+
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert train(folder, whole, *QUICK) == 0
+    usual = terminal.Bar.on_step
+
+    def on_step(self: terminal.Bar, step: Step) -> None:
+        usual(self, step)
+        if step.context.step == 15:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal.Bar, "on_step", on_step)
+        assert train(folder, broken, *QUICK) == 143
+    assert main(["train", "--resume", "--out", str(broken)]) == 0
+    assert metrics(broken)["test"] == metrics(whole)["test"]
+    one, two = (read_tensors(out / "model.safetensors")[0] for out in (whole, broken))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_the_offline_collection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from negatives.data.stdlib_docs import documented_functions
+
+    root = tmp_path / "lib"
+    root.mkdir()
+    (root / "m.py").write_text('def f():\n    """Read all the rows.\n\n    Then stop.\n    """\n    open()\n')
+    found = documented_functions(root, cache=False)
+    assert list(found.queries.values()) == ["read all the rows."]
+    assert list(found.documents) == ["m.f"]
+    assert "Read all" not in found.documents["m.f"]
+    assert found.judged == {"all": [("q0", "m.f", 1)]}
+
+
+def fault(folder: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    out = folder.parent / "never"
+    assert train(folder, out, *QUICK, *options) == 2
+    assert not out.exists()
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_wrong_input_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = write(tmp_path / "good")
+    corpus = good / "corpus.jsonl"
+    text = corpus.read_text()
+    corpus.write_bytes(text.replace('"d3"', '"d\xe9"', 1).encode("latin-1"))
+    assert "corpus.jsonl, line 4: not UTF-8 text" in fault(good, capsys)
+    corpus.write_text(text.replace('"_id": "d2"', '"_id": "d1"', 1))
+    assert "corpus.jsonl, line 3: the _id 'd1' stands twice" in fault(good, capsys)
+    corpus.write_text(text + "{broken\n")
+    assert f"corpus.jsonl, line {DOCUMENTS + 1}: not JSON" in fault(good, capsys)
+    corpus.write_text(text)
+    qrels = good / "qrels" / "train.tsv"
+    whole = qrels.read_text()
+    qrels.write_text(whole.replace("q0\td0\t2", "q0\td0\tmuch", 1))
+    assert "train.tsv, line 2: the grade 'much' is no whole number" in fault(good, capsys)
+    qrels.write_text(whole.replace("q0\td0\t2", "q0\td0", 1))
+    assert "train.tsv, line 2: 2 columns where 3 are expected" in fault(good, capsys)
+    assert "has no corpus.jsonl" in fault(tmp_path, capsys)
+    assert "no such folder" in fault(tmp_path / "none", capsys)
+
+
+def test_empty_documents_are_counted(tmp_path: Path) -> None:
+    from negatives.data.readers.beir import read_beir
+
+    good = write(tmp_path / "good")
+    with (good / "corpus.jsonl").open("a") as file:
+        file.write('{"_id": "empty", "title": " ", "text": ""}\n')
+    found = read_beir(good)
+    assert "corpus.jsonl: 1 empty texts skipped" in found.notes
+    assert "empty" not in found.documents
+
+
+def test_the_missing_package_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    assert train(folder, tmp_path / "r", *QUICK) == 2
+    assert "pip install 'negatives[text]'" in capsys.readouterr().err
+
+
+def test_starting_from_word_vectors(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = tmp_path / "words.vec"
+    words.write_text("2 3\nba 1 0 0\nda 0 1 0\n")
+    options = [*QUICK[:4], *QUICK[6:], "--set", f"reading.vectors={words}"]
+    assert train(folder, tmp_path / "r", *options) == 0
+    assert read_tensors(tmp_path / "r" / "model.safetensors")[0]["items"].shape[1] == 3
+    words.write_text("2 3\nba 1 0 0\nda 0 1\n")
+    assert train(folder, tmp_path / "s", *options) == 2
+    assert "line 3: 2 numbers where 3 are expected" in capsys.readouterr().err
