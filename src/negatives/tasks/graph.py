@@ -53,7 +53,7 @@ class GraphOptions(Section):
     """Whether messages may pass along validation edges at the test."""
     walk_length: Annotated[int, Field(ge=1)] = 20
     """Steps of a walk."""
-    walks: Annotated[int, Field(ge=1)] = 10
+    walks: Annotated[int, Field(ge=1)] = 4
     """Walks from each node in an epoch."""
     window: Annotated[int, Field(ge=1)] = 5
     """Largest distance in a walk between a centre and a context."""
