@@ -65,7 +65,7 @@ def test_a_pass_over_cells_is_that_of_the_twin(marked: bool | None) -> None:
     start[0][:, -1] = start[1][:, -2] = 1.0
     results = []
     for path in ("numba", "numpy"):
-        tables, squares = (start[0].clone(), start[1].clone()), (torch.ones(V, D + 2), torch.ones(V, D + 2))
+        tables, squares = (start[0].clone(), start[1].clone()), (torch.ones(V, 2), torch.ones(V, 2))
         with kernels.use(path):
             cells.fit_cells_(tables, squares, some, given, cells.Zeros(-0.2, 0.3), 0.1)
         results.append([*tables, *squares])

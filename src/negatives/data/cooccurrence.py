@@ -58,19 +58,21 @@ def count_cooccurrence(corpus: Corpus, window: int = 10, most: int = 1 << 26) ->
             bound are forgotten, and the bound doubles; cells that come back later then start from zero.
 
     Raises:
-        ConfigError: The window is below 1.
+        ConfigError: The window is below 1, or the table is too small for one sentence.
     """
     if window < 1:
         raise ConfigError(f"the window of co-occurrence is {window}; it must be at least 1")
     n = len(corpus.words)
     keys, values = empty_table(min(FIRST, most))
     used, bound, forgotten = 0, 0.0, 0
-    for first, stop in pieces(corpus.bounds, PIECE):
+    for first, stop in pieces(corpus.bounds, max(1, min(PIECE, int(most * FILLED / 4 / window)))):
         tokens, bounds = corpus.tokens(first, stop)
         while used + window * tokens.numel() > FILLED * keys.numel():
             if keys.numel() < most:
                 keys, values = _moved(keys, values, 2 * keys.numel(), 0.0)
                 continue
+            if not used:
+                raise ConfigError(f"a table of {most} cells is too small for sentences of {tokens.numel()} words")
             bound = 2 * bound or 0.3
             keys, values = _moved(keys, values, keys.numel(), bound)
             left = int((keys >= 0).sum())

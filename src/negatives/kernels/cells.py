@@ -77,7 +77,7 @@ def fit_cells_(
     zeros: Zeros,
     lr: float,
 ) -> None:
-    """One pass of Adagrad over cells and their sampled zero cells, in place and without locks.
+    """One pass of row-wise Adagrad over cells and their sampled zero cells, in place and without locks.
 
     ``f (s - log x)^2 / 2 + zeros.weight sum_j weight_j max(0, s_j - zeros.target)^2 / 2`` with ``s = <w, c>``. The last
     two columns are the biases: those of rows stand in the last but one, those of columns in the last, each beside a
@@ -85,7 +85,7 @@ def fit_cells_(
 
     Args:
         tables: ``(n, d + 2)`` of rows and of columns.
-        squares: Sums of squared gradients, likewise.
+        squares: ``(n, 2)`` for each table: sums of the mean squared gradient of a vector, and of its bias.
         cells: The cells.
         negatives: ``(n, k)`` columns that are zero in the same rows; None for none.
         zeros: How zero cells are fitted.

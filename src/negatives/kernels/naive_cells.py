@@ -52,9 +52,10 @@ def fit_cells_(
 def _move(
     tables: tuple[Tensor, Tensor], squares: tuple[Tensor, Tensor], i: int, j: int, grad: Tensor, lr: float
 ) -> None:
-    grads = [grad * tables[1][j], grad * tables[0][i]]
-    grads[0][-1] = 0
-    grads[1][-2] = 0
-    for table, square, row, one in zip(tables, squares, (i, j), grads, strict=True):
-        square[row] += one**2
-        table[row] -= lr * one / torch.sqrt(square[row])
+    x, y = tables[0][i], tables[1][j]
+    steps = [(x, y.clone(), squares[0][i], -2), (y, x.clone(), squares[1][j], -1)]
+    for row, other, square, bias in steps:
+        square[0] += grad**2 * other[:-2].square().mean()
+        square[1] += grad**2
+        row[:-2] -= lr * grad * other[:-2] / square[0].sqrt()
+        row[bias] -= lr * grad / square[1].sqrt()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from negatives.data.corpus.encoded import LONGEST, TOKENS, Bounds, Corpus, Ids
+from negatives.data.corpus.encoded import LONGEST, TOKENS, Bounds, Corpus, Folder, Ids
 from negatives.errors import InputError
 
 PIECE = 1 << 20
@@ -74,7 +73,7 @@ def encode(
     Raises:
         InputError: No word occurs often enough, or no sentence has two words that do.
     """
-    folder = tempfile.TemporaryDirectory(prefix="negatives-corpus-")
+    folder = Folder()
     first = Path(folder.name) / FIRST
     numbers = _Numbers()
     with first.open("wb") as file:
@@ -122,7 +121,7 @@ def _number(sentences: Iterable[list[str]], numbers: _Numbers, writer: _Writer) 
 
 
 def renumber(
-    folder: tempfile.TemporaryDirectory[str],
+    folder: Folder,
     source: Path,
     bounds: Bounds,
     table: Ids,
@@ -162,9 +161,9 @@ def renumber(
     return Corpus(folder, words, counts, writer.bounds(), notes, (held[0], held[1].astype(np.int64)))
 
 
-def pieces(bounds: Bounds, size: int = PIECE) -> list[tuple[int, int]]:
-    """Ranges of sentences of about ``size`` tokens."""
-    starts = np.unique(np.searchsorted(bounds, np.arange(0, int(bounds[-1]), size), side="right") - 1)
+def pieces(bounds: Bounds, size: int | None = None) -> list[tuple[int, int]]:
+    """Ranges of sentences of about ``size`` tokens, a million when None."""
+    starts = np.unique(np.searchsorted(bounds, np.arange(0, int(bounds[-1]), size or PIECE), side="right") - 1)
     ends = np.append(starts, len(bounds) - 1)
     return list(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +21,17 @@ Ids = npt.NDArray[np.int32]
 Bounds = npt.NDArray[np.int64]
 
 
+class Folder:
+    """A folder of its own below the system's temporary folder, removed with the object or at the end of the program.
+
+    ``TMPDIR`` in the environment chooses another place.
+    """
+
+    def __init__(self) -> None:
+        self.name = tempfile.mkdtemp(prefix="negatives-corpus-")
+        weakref.finalize(self, shutil.rmtree, self.name, True)
+
+
 @dataclass(slots=True)
 class Corpus:
     """Sentences of word ids; ids count down the words by frequency.
@@ -32,7 +45,7 @@ class Corpus:
         held: Sentences that are held out of the corpus: ids and bounds; both empty where nothing is held out.
     """
 
-    folder: tempfile.TemporaryDirectory[str]
+    folder: Folder
     words: list[str]
     counts: Tensor
     bounds: Bounds
@@ -65,4 +78,4 @@ class Corpus:
         return np.append(np.unique(starts), self.n_sentences)
 
 
-__all__ = ["LONGEST", "Corpus"]
+__all__ = ["LONGEST", "Corpus", "Folder"]

@@ -1,4 +1,4 @@
-"""Count co-occurrence in a hash table, and fit vectors to its cells by Adagrad without locks."""
+"""Count co-occurrence in a hash table, and fit vectors to its cells by row-wise Adagrad without locks."""
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
@@ -44,26 +44,34 @@ def _insert(codes, counts, keys, values):
 
 
 @fast_kernel
-def _product(x, i, y, j, n):
-    total = _ZERO
-    for c in range(n):
+def _products(x, i, y, j, n):
+    """``<x, y>`` over all columns, and ``|x|^2`` and ``|y|^2`` over all but the last two."""
+    total = of_x = of_y = _ZERO
+    for c in range(n - 2):
         total += x[i, c] * y[j, c]
-    return total
+        of_x += x[i, c] * x[i, c]
+        of_y += y[j, c] * y[j, c]
+    return total + x[i, n - 2] * y[j, n - 2] + x[i, n - 1] * y[j, n - 1], of_x, of_y
 
 
 @fast_kernel
-def _move(x, i, y, j, sx, sy, g, lr, d):
-    """One step of Adagrad on row ``i`` and column ``j`` for the gradient ``g`` of their score."""
+def _shift(x, i, y, j, of_x, of_y, d):
     for c in range(d):
-        of_x, of_y = g * y[j, c], g * x[i, c]
-        sx[i, c] += of_x * of_x
-        sy[j, c] += of_y * of_y
-        x[i, c] -= lr * of_x / np.sqrt(sx[i, c])
-        y[j, c] -= lr * of_y / np.sqrt(sy[j, c])
-    sx[i, d] += g * g
-    x[i, d] -= lr * g / np.sqrt(sx[i, d])
-    sy[j, d + 1] += g * g
-    y[j, d + 1] -= lr * g / np.sqrt(sy[j, d + 1])
+        before = x[i, c]
+        x[i, c] -= of_x * y[j, c]
+        y[j, c] -= of_y * before
+
+
+@kernel
+def _move(x, i, y, j, sx, sy, g, squares_x, squares_y, lr, d):
+    """One step of row-wise Adagrad on row ``i`` and column ``j`` for the gradient ``g`` of their score."""
+    sx[i, 0] += g * g * squares_y / np.float32(d)
+    sy[j, 0] += g * g * squares_x / np.float32(d)
+    _shift(x, i, y, j, lr * g / np.sqrt(sx[i, 0]), lr * g / np.sqrt(sy[j, 0]), d)
+    sx[i, 1] += g * g
+    sy[j, 1] += g * g
+    x[i, d] -= lr * g / np.sqrt(sx[i, 1])
+    y[j, d + 1] -= lr * g / np.sqrt(sy[j, 1])
 
 
 @kernel
@@ -71,17 +79,17 @@ def _fit(x, y, sx, sy, rows, cols, target, weight, ids, ok, share, floor, zero, 
     n = x.shape[1]
     for r in range(start, stop):
         i = rows[r]
-        g = weight[r] * (_product(x, i, y, cols[r], n) - target[r])
-        _move(x, i, y, cols[r], sx, sy, g, lr, n - 2)
+        score, of_x, of_y = _products(x, i, y, cols[r], n)
+        _move(x, i, y, cols[r], sx, sy, weight[r] * (score - target[r]), of_x, of_y, lr, n - 2)
         for j in range(ids.shape[1]):
             if ok.size and not ok[r, j]:
                 continue
-            over = _product(x, i, y, ids[r, j], n) - floor
-            if over > _ZERO:
-                g = zero * over
+            score, of_x, of_y = _products(x, i, y, ids[r, j], n)
+            if score > floor:
+                g = zero * (score - floor)
                 if share.size:
                     g *= share[r, j]
-                _move(x, i, y, ids[r, j], sx, sy, g, lr, n - 2)
+                _move(x, i, y, ids[r, j], sx, sy, g, of_x, of_y, lr, n - 2)
 
 
 def count_cells_(tokens: Tensor, bounds: Tensor, window: int, n_words: int, keys: Tensor, values: Tensor) -> int:

@@ -1,4 +1,4 @@
-"""The engine for GloVe: Adagrad over co-occurrence cells and sampled zero cells, by one kernel."""
+"""The engine for GloVe: row-wise Adagrad over co-occurrence cells and sampled zero cells, by one kernel."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from negatives.types import Context, State
 class CellEngine(Engine):
     """Each cell moves its row, its column and their biases towards ``log x``; zero cells above their target go down.
 
+    Adagrad keeps one sum for each vector and one for each bias; the original keeps one for each number.
+
     The loss told and the scores are those of the first 512 rows before the step.
 
     Args:
@@ -43,7 +45,7 @@ class CellEngine(Engine):
             raise ConfigError("glove trains with optimiser.name=adagrad and without weight_decay")
         if self.model.query_table.device.type != "cpu":
             raise ConfigError("glove trains on the CPU; leave device out")
-        self._squares = torch.ones_like(self.model.query_table.data), torch.ones_like(self.model.item_table.data)
+        self._squares = torch.ones(self.model.n_queries, 2), torch.ones(self.model.n_items, 2)
 
     def step(self, context: Context, lr: float) -> Outcome:
         assert isinstance(self.model, Glove)
