@@ -66,6 +66,7 @@ both = pytest.mark.parametrize("similarity", ["dot", "cosine"])
 ELSEWHERE = {
     "unit/models/test_graph_models.py": {"gcn", "sage", "propagation", "node2vec", "line"},
     "unit/models/test_knowledge_models.py": {"transe", "distmult", "complex", "rotate"},
+    "unit/models/test_encoders.py": {"static", "sentence_transformers"},
 }
 """Models whose queries are no users: the file with their cases, and their names."""
 

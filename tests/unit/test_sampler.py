@@ -104,7 +104,7 @@ def test_no_known_positive_is_allowed_and_everything_else_is(name: str, planted:
         neg = made.sample(context, model())
         known = is_known(catalogue.known, context.queries, neg.ids)
         assert not bool((known & neg.ok).any())
-        if name != "semi_hard":  # may find no candidate below the positive
+        if name not in ("semi_hard", "nv_retriever"):  # may find no candidate below the positive
             assert torch.equal(neg.ok, ~known)
     assert made.unfilled == 0
 

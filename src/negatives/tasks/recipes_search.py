@@ -20,8 +20,8 @@ SEARCH: dict[str, dict[str, Any]] = {
     },
     # Any Sentence Transformers model, fine-tuned on the judged queries alone.
     "transformer": {
-        "model": {"name": "sentence_transformers", "scale": 20.0},
-        "sampler": "ance",
+        "model": {"name": "sentence_transformers", "scale": 20.0, "length": 128, "half": True},
+        "sampler": {"name": "ance", "pool": 48},
         "loss": {"name": "info_nce", "temperature": 1.0},
         "optimiser": {"name": "adam", "lr": 0.00002, "schedule": "linear", "warm_up": 0.1},
         "batch_size": 16,

@@ -31,9 +31,9 @@ class SentenceEncoder(TextEncoder):
         documents: Texts of the documents.
         path: A folder, an installed package that carries a model, or the name of a model in the local cache.
         length: Tokens after which a text is cut off; the model's own limit where that is smaller.
-        query_prompt: What is put in front of each query.
-        item_prompt: What is put in front of each document.
+        prompts: What is put in front of each query and of each document.
         scale: Factor of the cosine.
+        half: Multiply in bfloat16; parameters and embeddings stay float32.
         seed: Not used: the model is given.
 
     Raises:
@@ -48,20 +48,21 @@ class SentenceEncoder(TextEncoder):
         documents: Sequence[str],
         path: str = "",
         length: int = 256,
-        query_prompt: str = "",
-        item_prompt: str = "",
+        prompts: tuple[str, str] = ("", ""),
         scale: float = 20.0,
+        half: bool = False,
         seed: int = 0,
     ) -> None:
         encoder = load_encoder(path)
         dim = int(encoder.get_embedding_dimension())
         super().__init__(len(queries), len(documents), dim, scale)
-        self.encoder = encoder.eval()
+        self.encoder, self.half_precision = encoder.eval(), half
         own = encoder.max_seq_length
-        encoder.max_seq_length = length if own is None else min(length, own)
-        self._prompts = {"query": query_prompt, "item": item_prompt}
-        self._queries = [query_prompt + text for text in queries]
-        self._documents = [item_prompt + text for text in documents]
+        if own is not None and length < own:
+            encoder.max_seq_length = length
+        self._prompts = {"query": prompts[0], "item": prompts[1]}
+        self._queries = [prompts[0] + text for text in queries]
+        self._documents = [prompts[1] + text for text in documents]
         self._tables: tuple[list[int], tuple[Tensor, Tensor]] | None = None
 
     def train(self, mode: bool = True) -> SentenceEncoder:
@@ -107,7 +108,9 @@ class SentenceEncoder(TextEncoder):
         features = self.encoder.preprocess(texts)
         device = next(self.parameters()).device
         moved = {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}
-        return self.scaled(self.encoder(moved)["sentence_embedding"].float())
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.half_precision):
+            vectors = self.encoder(moved)["sentence_embedding"]
+        return self.scaled(vectors.float())
 
 
 def load_encoder(path: str) -> Any:
