@@ -50,8 +50,11 @@ def test_saturation_is_that_of_bm25() -> None:
 
 
 def test_latent_vectors_are_singular_vectors() -> None:
-    bags = bags_of(DOCUMENTS, learn_tokenizer(DOCUMENTS, 60)).saturated()
-    weights = torch.linspace(0.5, 2.0, bags.n_tokens)
+    random = torch.Generator().manual_seed(2)
+    table = torch.rand(12, 20, generator=random) * (torch.rand(12, 20, generator=random) < 0.4)
+    rows, cols = table.nonzero(as_tuple=True)
+    indptr = torch.nn.functional.pad(torch.bincount(rows, minlength=12).cumsum(0), (1, 0))
+    bags, weights = Bags(indptr, cols, table[rows, cols], 20), torch.linspace(0.5, 2.0, 20)
     found = latent_vectors(bags, weights, 2, 1)
     matrix = torch.nn.functional.normalize(dense(bags) * weights, dim=1)
     expected = torch.linalg.svd(matrix, full_matrices=False).Vh[:2]
@@ -121,14 +124,8 @@ def test_a_model_from_a_folder(tmp_path: Path) -> None:
 
     inner = StaticEmbedding(learn_tokenizer(DOCUMENTS, 60), embedding_dim=8)
     package.SentenceTransformer(modules=[inner], device="cpu").save(str(tmp_path / "model"))
-    model = registry.build(
-        {
-            "name": "sentence_transformers",
-            "queries": QUERIES,
-            "documents": DOCUMENTS[:4],
-            "path": str(tmp_path / "model"),
-        }
-    )
+    texts = {"name": "sentence_transformers", "queries": QUERIES, "documents": DOCUMENTS[:4]}
+    model = registry.build(texts | {"path": str(tmp_path / "model")})
     scores = model.score(torch.arange(3), torch.arange(4).expand(3, 4))
     scores.sum().backward()
     assert any(parameter.grad is not None for parameter in model.parameters())

@@ -7,6 +7,7 @@ from a global generator and a step depends on its keys alone.
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,7 +59,7 @@ class SentenceEncoder(TextEncoder):
         super().__init__(len(queries), len(documents), dim, scale)
         self.encoder, self.half_precision = encoder.eval(), half
         own = encoder.max_seq_length
-        if own is not None and length < own:
+        if own is not None and length < own < math.inf:  # infinite where the model has no such limit
             encoder.max_seq_length = length
         self._prompts = {"query": prompts[0], "item": prompts[1]}
         self._queries = [prompts[0] + text for text in queries]
