@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -87,9 +89,12 @@ def test_a_pass_over_windows_is_that_of_the_twin(mean: bool, marked: bool) -> No
 
 
 @pytest.mark.parametrize("mean", [False, True])
-def test_scores_and_updates_are_those_of_the_twin(mean: bool) -> None:
+@pytest.mark.parametrize("some", [False, True])
+def test_scores_and_updates_are_those_of_the_twin(mean: bool, some: bool) -> None:
     around = windows(mean)
-    ids = negatives(around.words.numel()).ids
+    if some:
+        around = replace(around, first=9, stop=30)
+    ids = negatives(len(around.centres)).ids
     scores = words.window_scores(*tables(), around, ids)
     grad = torch.randn(scores.shape, generator=generator(4))
     found, expected = tables(), tables()
@@ -99,6 +104,11 @@ def test_scores_and_updates_are_those_of_the_twin(mean: bool) -> None:
         words.window_update_(*expected, around, ids, grad, 0.05)
     for mine, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_windows_of_a_part_reach_into_the_rest() -> None:
+    whole, part = windows(), replace(windows(), first=9, stop=30)
+    assert torch.equal(words.window_starts(part).diff(), words.window_starts(whole).diff()[9:30])
 
 
 def test_one_thread_gives_the_same_bits_twice() -> None:

@@ -29,16 +29,22 @@ def _first_mix(key: int, example: int) -> int:
     return mix((key ^ example * EXAMPLE_STEP) & MASK64)
 
 
-def _contexts(windows: Windows) -> Iterator[tuple[int, list[int]]]:
+def _contexts(windows: Windows) -> Iterator[tuple[int, int, list[int]]]:
+    """Row, centre and context of each window."""
     words, examples = windows.words.tolist(), windows.examples.tolist()
-    for r, example in enumerate(examples):
+    for r in windows.centres:
+        example = examples[r]
         reach = 1 + ((_first_mix(windows.key, example) >> 32) * windows.width >> 32)
         near = range(max(0, r - reach), min(len(words), r + reach + 1))
-        yield r, [words[p] for p in near if p != r and examples[p] // PLACES == example // PLACES]
+        yield (
+            r - windows.first,
+            words[r],
+            [words[p] for p in near if p != r and examples[p] // PLACES == example // PLACES],
+        )
 
 
 def window_starts(windows: Windows) -> Tensor:
-    sizes = [min(len(near), 1) if windows.mean else len(near) for _, near in _contexts(windows)]
+    sizes = [min(len(near), 1) if windows.mean else len(near) for _, _, near in _contexts(windows)]
     return torch.tensor([0, *sizes], dtype=torch.int64).cumsum(0)
 
 
@@ -49,11 +55,11 @@ def _inputs(table: Tensor, near: list[int], mean: bool) -> Tensor:
 
 def window_scores(inputs: Tensor, outputs: Tensor, windows: Windows, ids: Tensor) -> Tensor:
     found = [torch.zeros(0, 1 + ids.shape[1])]
-    for r, near in _contexts(windows):
+    for r, centre, near in _contexts(windows):
         if near:
-            outs = torch.cat([windows.words[r : r + 1], ids[r]])
+            outs = torch.cat([torch.tensor([centre]), ids[r]])
             scores = _inputs(inputs, near, windows.mean) @ outputs[outs].T
-            scores[:, 1:][:, ids[r] == windows.words[r]] = 0
+            scores[:, 1:][:, ids[r] == centre] = 0
             found.append(scores)
     return torch.cat(found)
 
@@ -70,19 +76,19 @@ def _step_(inputs: Tensor, outputs: Tensor, windows: Windows, outs: Tensor, near
 
 def window_update_(inputs: Tensor, outputs: Tensor, windows: Windows, ids: Tensor, grad: Tensor, lr: float) -> None:
     starts = window_starts(windows).tolist()
-    for r, near in _contexts(windows):
+    for r, centre, near in _contexts(windows):
         if near:
-            kept = torch.cat([torch.tensor([True]), ids[r] != windows.words[r]])
-            outs = torch.cat([windows.words[r : r + 1], ids[r]])[kept]
+            kept = torch.cat([torch.tensor([True]), ids[r] != centre])
+            outs = torch.cat([torch.tensor([centre]), ids[r]])[kept]
             _step_(inputs, outputs, windows, outs, near, lr * grad[starts[r] : starts[r + 1]][:, kept])
 
 
 def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives: Negatives, lr: float) -> None:
-    for r, near in _contexts(windows):
+    for r, centre, near in _contexts(windows):
         if near:
-            keep = negatives.ok[r] & (negatives.ids[r] != windows.words[r])
+            keep = negatives.ok[r] & (negatives.ids[r] != centre)
             weight = torch.ones(int(keep.sum())) if negatives.weight is None else negatives.weight[r][keep]
-            outs = torch.cat([windows.words[r : r + 1], negatives.ids[r][keep]])
+            outs = torch.cat([torch.tensor([centre]), negatives.ids[r][keep]])
             grad = torch.sigmoid(_inputs(inputs, near, windows.mean) @ outputs[outs].T)
             grad[:, 0] -= 1
             grad[:, 1:] *= weight

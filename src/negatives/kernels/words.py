@@ -30,6 +30,8 @@ class Windows:
         width: Largest number of words on each side.
         key: Random stream of the widths.
         mean: Average the words of a window into one input (CBOW) instead of taking each by itself (skip-gram).
+        first: First word that is a centre; the others are only seen from there.
+        stop: Word after the last centre; None for the end.
     """
 
     words: Tensor
@@ -37,6 +39,13 @@ class Windows:
     width: int
     key: int
     mean: bool = False
+    first: int = 0
+    stop: int | None = None
+
+    @property
+    def centres(self) -> range:
+        """Places of the centres; negatives have one row for each."""
+        return range(self.first, self.words.numel() if self.stop is None else min(self.stop, self.words.numel()))
 
 
 def _path() -> ModuleType:
@@ -84,7 +93,7 @@ def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives:
 
 
 def window_starts(windows: Windows) -> Tensor:
-    """``(rows + 1,)`` int64, where the inputs of each window begin: one for each word, one in all with ``mean``."""
+    """``(centres + 1,)`` int64, where the inputs of each window begin: one for each word, one in all with ``mean``."""
     found: Tensor = _path().window_starts(windows)
     return found
 
@@ -101,8 +110,7 @@ def window_update_(inputs: Tensor, outputs: Tensor, windows: Windows, ids: Tenso
 
 
 def _check(windows: Windows, negatives: Negatives) -> None:
-    rows = windows.words.numel()
-    if windows.examples.numel() != rows or negatives.ids.shape[0] != rows:
+    if windows.examples.numel() != windows.words.numel() or negatives.ids.shape[0] != len(windows.centres):
         raise ValueError("words, examples and negatives must have the same number of rows")
     if windows.width < 1:
         raise ValueError(f"a window must reach at least one word to each side, not {windows.width}")

@@ -168,8 +168,8 @@ class Words(Task):
         most = config.evaluation.queries if part == "valid" else None
         per_query["analogies"] = evaluation.analogies(vectors, data.index, data.analogies, part, most)
         per_query = {name: values for name, values in per_query.items() if values.numel()}
-        mean = {name: float(values.mean()) for name, values in per_query.items()}
-        return Scores({"mean": sum(mean.values()) / max(1, len(mean))} | mean, per_query)
+        per_query = {"mean": _together(list(per_query.values()))} | per_query
+        return Scores({name: float(values.mean()) for name, values in per_query.items()}, per_query)
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
         """``word``: the input vectors, which are used; ``context``: the output vectors."""
@@ -205,7 +205,7 @@ def _model_name(config: RunConfig) -> str | None:
 
 def _corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:
     if path is None:
-        from negatives.data.stdlib_text import paragraphs
+        from negatives.data.stdlib_prose import paragraphs
 
         source, text_notes = paragraphs(), ["text: docstrings and comments of the standard library"]
     else:
@@ -257,5 +257,12 @@ def _recall(model: Model, truth: Csr) -> Scores:
     users, items = (table.cpu() for table in model.tables())
     nothing = Csr(torch.zeros(truth.n_rows + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32), truth.n_cols)
     ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols))
-    found = evaluate(ranking, [f"recall@{min(20, truth.n_cols)}"])
-    return Scores({"mean": next(iter(found.mean.values()))} | found.mean, found.per_query)
+    name = f"recall@{min(20, truth.n_cols)}"
+    found = evaluate(ranking, [name])
+    return Scores({"mean": found.mean[name]} | found.mean, {"mean": found.per_query[name]} | found.per_query)
+
+
+def _together(sets: list[Tensor]) -> Tensor:
+    """All terms of several sets, weighted so that their mean is the mean of the sets' means."""
+    whole = sum(one.numel() for one in sets)
+    return torch.cat([one * (whole / (len(sets) * one.numel())) for one in sets] or [torch.zeros(1)])

@@ -59,10 +59,10 @@ def _context(words, examples, r, width, key, context):
 
 
 @kernel
-def _count(words, examples, width, key, mean, starts):
+def _count(words, examples, width, key, mean, first, starts):
     context = np.empty(2 * width, np.int64)
-    for r in range(words.size):
-        n = _context(words, examples, r, width, key, context)
+    for r in range(starts.size - 1):
+        n = _context(words, examples, first + r, width, key, context)
         starts[r + 1] = starts[r] + (min(n, 1) if mean else n)
 
 
@@ -176,12 +176,12 @@ def _logistic(scores, rows, m, slot, weight, r, logistic, lr):
 
 
 @kernel
-def _outputs(words, ids, ok, r, outs, slot):
+def _outputs(centre, ids, ok, r, outs, slot):
     """The centre and the negatives that count; their number."""
-    outs[0] = words[r]
+    outs[0] = centre
     m = 1
     for j in range(ids.shape[1]):
-        if ids[r, j] != words[r] and (ok.size == 0 or ok[r, j]):
+        if ids[r, j] != centre and (ok.size == 0 or ok[r, j]):
             outs[m], slot[m] = ids[r, j], j
             m += 1
     return m
@@ -214,7 +214,24 @@ def _spread(inputs, context, n, d, steps, m, outs_now, whole):
 
 @kernel
 def _windows(
-    stage, inputs, outputs, words, examples, width, key, mean, ids, ok, weight, starts, given, logistic, lr, start, stop
+    stage,
+    inputs,
+    outputs,
+    words,
+    examples,
+    width,
+    key,
+    mean,
+    ids,
+    ok,
+    weight,
+    starts,
+    given,
+    logistic,
+    lr,
+    first,
+    start,
+    stop,
 ):
     d, k = inputs.shape[1], ids.shape[1]
     padded = (d + _WIDE - 1) // _WIDE * _WIDE
@@ -223,10 +240,10 @@ def _windows(
     steps, turned = np.zeros((2 * width, k + 1), np.float32), np.zeros((k + 1, 2 * width), np.float32)
     context, outs, slot = np.empty(2 * width, np.int64), np.empty(k + 1, np.int64), np.zeros(k + 1, np.int64)
     for r in range(start, stop):
-        n = _context(words, examples, r, width, key, context)
+        n = _context(words, examples, first + r, width, key, context)
         if n == 0:
             continue
-        m = _outputs(words, ids, ok, r, outs, slot)
+        m = _outputs(words[first + r], ids, ok, r, outs, slot)
         rows = 1 if mean else n
         if mean:
             _average(inputs, context, n, d, x)
@@ -271,8 +288,8 @@ def _text(windows: Windows) -> tuple[Array, Array, int, np.uint64]:
 
 
 def window_starts(windows: Windows) -> Tensor:
-    starts = np.zeros(windows.words.numel() + 1, np.int64)
-    _count(*_text(windows), windows.mean, starts)
+    starts = np.zeros(len(windows.centres) + 1, np.int64)
+    _count(*_text(windows), windows.mean, windows.first, starts)
     return torch.from_numpy(starts)
 
 
@@ -281,14 +298,14 @@ def _run(
 ) -> None:
     inputs, outputs = (in_place(table) for table in tables)
     index(windows.words, min(len(inputs), len(outputs)), "words")
-    ids, rows = index(negatives.ids, len(outputs), "negatives"), windows.words.numel()
+    ids, rows = index(negatives.ids, len(outputs), "negatives"), len(windows.centres)
     everything = negatives.ok.stride() == (0, 0) and bool(negatives.ok.all())
     ok = np.empty((0, 0), np.bool_) if everything else array(negatives.ok, np.bool_)
     weight = np.empty((0, 0), np.float32) if negatives.weight is None else array(negatives.weight, np.float32)
     starts = np.zeros(1, np.int64) if stage == TRAIN else window_starts(windows).numpy()
     fixed = (stage, inputs, outputs, *_text(windows), windows.mean, ids, ok, weight, starts, given, _LOGISTIC)
     cost = windows.width * ids.shape[1] * inputs.shape[1] // 4
-    by_chunks(lambda a, b: _windows(*fixed, np.float32(lr), a, b), rows, cost)
+    by_chunks(lambda a, b: _windows(*fixed, np.float32(lr), windows.first, a, b), rows, cost)
 
 
 def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives: Negatives, lr: float) -> None:

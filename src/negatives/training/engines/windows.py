@@ -21,7 +21,7 @@ from negatives.types import Context, Negatives, State
 
 MOST = 64
 """Negatives per word up to which everything is one kernel."""
-SLICE = 512
+SLICE = 64
 """Words whose gradients are added up before the tables move, under any loss but the logistic one."""
 CELLS = 1 << 22
 
@@ -31,7 +31,7 @@ class WindowEngine(Engine):
     """Plain gradient descent over windows: all words around a centre share the centre's negatives.
 
     With the logistic loss the tables move window by window. Any other loss is differentiated by PyTorch for slices
-    of 512 windows, whose gradients are summed; windows do not reach across slices then.
+    of 64 windows, whose gradients are summed.
 
     The loss told and the scores are those of the first 512 rows before the step, each with its query alone.
 
@@ -85,12 +85,13 @@ class WindowEngine(Engine):
     def _slice(
         self, tables: tuple[Tensor, Tensor], windows: Windows, negatives: Negatives, rows: slice, lr: float
     ) -> None:
-        part = replace(windows, words=windows.words[rows], examples=windows.examples[rows])
+        part = replace(windows, first=rows.start, stop=rows.stop)
+        centres = windows.words[rows]
         ids = negatives.ids[rows]
         scores = window_scores(*tables, part, ids)
-        owner = torch.repeat_interleave(torch.arange(part.words.numel()), window_starts(part).diff())
+        owner = torch.repeat_interleave(torch.arange(centres.numel()), window_starts(part).diff())
         some = _repeated(rows_of(negatives, rows), owner)
-        some = replace(some, ok=some.ok & (some.ids != part.words[owner, None]))
+        some = replace(some, ok=some.ok & (some.ids != centres[owner, None]))
         _, grad_positive, grad_negative = self._differentiate(scores[:, 0], scores[:, 1:], some)
         window_update_(*tables, part, ids, torch.cat([grad_positive[:, None], grad_negative], 1), lr)
 
