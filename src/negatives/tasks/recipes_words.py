@@ -8,7 +8,7 @@ from negatives.config import merge
 
 _WORD2VEC: dict[str, Any] = {
     "model": {"name": "skip_gram", "dim": 100, "window": 5},
-    "sampler": {"name": "popularity", "candidates": 5},
+    "sampler": {"name": "popularity", "candidates": 5, "guards": []},  # the centre itself is skipped by the kernel
     "loss": "logistic",
     "optimiser": {"name": "sgd", "lr": 0.025, "schedule": "linear"},
     "batch_size": 20_000,

@@ -41,9 +41,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sentences of words of one group each, and a similarity set and analogies beside them."""
     folder = tmp_path_factory.mktemp("text")
     random = np.random.default_rng(0)
-    lines = []
-    for group in random.integers(0, GROUPS, 1500):
-        lines.append(" ".join(words_of(int(group))[i] for i in random.integers(0, EACH, 10)))
+    groups = random.integers(0, GROUPS, 1500)
+    lines = [" ".join(words_of(int(group))[i] for i in random.integers(0, EACH, 10)) for group in groups]
     (folder / "text.txt").write_text("\n".join(lines) + "\n")
     (folder / "eval").mkdir()
     pairs = []
@@ -110,7 +109,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(
         nearest = '{name = "nearest_items", n = 5, every = 4}'
         options += [
             "--set",
-            f'sampler={{proposal = {{name = "mixed", parts = ["popularity", {nearest}]}}, candidates = 3, guards = []}}',
+            f'sampler={{proposal={{name = "mixed", parts = ["popularity", {nearest}]}}, candidates = 3, guards = []}}',
         ]
     assert train(text, tmp_path / "whole", *options) == 0
     stopped = tmp_path / "stopped"
