@@ -20,15 +20,13 @@ _DEFAULT: dict[str, Any] = {
 }
 
 _ADVERSARIAL: dict[str, Any] = {
-    "model": {"name": "rotate", "dim": 128},
     "loss": {"name": "logistic", "margin": 9.0, "mean": True},
-    "optimiser": {"name": "adam", "lr": 0.002, "schedule": "linear"},
+    "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
     "batch_size": 1024,
     "epochs": 25,
     "precision": "float32",
     "evaluation": _EVALUATION,
 }
-
 _OWN = {"sampler": {"name": "self_adversarial", "candidates": 64}}
 _SHARED = {"sampler": {"name": "self_adversarial", "pool": 1024}}
 
@@ -36,29 +34,29 @@ KNOWLEDGE: dict[str, dict[str, Any]] = {
     # ComplEx with N3 and a softmax over a pool that the batch shares.
     "default": _DEFAULT,
     # Negatives of each row's own, weighted by the model's belief.
-    "rotate": merge(_ADVERSARIAL, _OWN),
+    "rotate": merge(_ADVERSARIAL, _OWN | {"model": {"name": "rotate", "dim": 128, "init": 0.06, "turn": 5.0}}),
     # Euclidean distances to a shared pool are one matrix product, so many negatives cost little.
     "transe": merge(
         _ADVERSARIAL,
-        _SHARED | {"model": {"name": "transe", "dim": 256, "norm": 2}},
+        _SHARED
+        | {
+            "model": {"name": "transe", "dim": 256, "norm": 2, "init": 0.15},
+            "loss": {"margin": 5.0},
+            "optimiser": {"lr": 0.5},
+        },
     ),
+    # Inner products have no upper bound: a margin below zero makes all triples start as unlikely.
     "distmult": merge(
         _ADVERSARIAL,
         _SHARED
         | {
-            "model": {"name": "distmult", "dim": 256, "n3": 0.02},
-            "loss": {"name": "logistic", "margin": 0.0, "mean": True},
-            "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
+            "model": {"name": "distmult", "dim": 256, "n3": 0.01},
+            "loss": {"margin": -3.0},
+            "optimiser": {"lr": 0.2},
         },
     ),
     # ComplEx with negatives of each row's own: samplers are compared under it.
     "pairwise": merge(
-        _ADVERSARIAL,
-        _OWN
-        | {
-            "model": {"name": "complex", "dim": 128, "n3": 0.01},
-            "loss": {"name": "logistic", "margin": 0.0, "mean": True},
-            "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
-        },
+        _ADVERSARIAL, _OWN | {"model": {"name": "complex", "dim": 128, "n3": 0.01}, "loss": {"margin": -3.0}}
     ),
 }
