@@ -19,13 +19,14 @@ from cyclopts.exceptions import UnknownCommandError
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
+from negatives.cli.mine import mine
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
 from negatives.errors import Interrupted, NegativesError
 from negatives.registry import suggest
 
-COMMANDS = (demo, train, compare, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, train, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
 
 MENDS = {

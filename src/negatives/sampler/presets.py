@@ -182,7 +182,7 @@ presets: dict[str, Preset] = {
         | {
             "proposal": {
                 "name": "mixed",
-                "parts": [{"name": "retrieved", "stop": 40, "shared": True}, "in_batch"],
+                "parts": [{"name": "retrieved", "stop": 15, "shared": True}, "in_batch"],
                 "weights": [3.0, 1.0],
             },
             "pool": 512,
