@@ -21,6 +21,8 @@ WORDS: dict[str, dict[str, Any]] = {
     "default": _WORD2VEC,
     # The settings of gensim and word2vec: five negatives by count^0.75.
     "word2vec": _WORD2VEC,
+    # A text of less than two million words: more passes, smaller steps of the loop.
+    "small": merge(_WORD2VEC, {"optimiser": {"lr": 0.05}, "batch_size": 10_000, "epochs": 15}),
     # Co-occurrence with three sampled zero cells for each cell.
     "glove": {
         "model": {"name": "glove", "dim": 100},

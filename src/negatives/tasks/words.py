@@ -31,6 +31,8 @@ from negatives.types import Catalogue, Csr
 
 HOLD_OUT = 25
 """Every so many-th sentence is held out where there is no evaluation set; half of them are the test part."""
+LITTLE = 2_000_000
+"""Words of a text below which it is passed over more often."""
 NEAR = 5
 """Words on each side that count as contexts of a word in held-out text."""
 ASKED = (
@@ -94,13 +96,15 @@ class Words(Task):
         return WORDS
 
     def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """That of the model asked for."""
+        """That of the model asked for; for skip-gram the one that fits the length of the text."""
         if config.recipe:
             if config.recipe not in WORDS:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, WORDS)}")
             return config.recipe
         name = _model_name(config)
-        return name if name in WORDS else "default"
+        if name in WORDS:
+            return str(name)
+        return "small" if examples.raw.corpus.n_tokens < LITTLE else "default"
 
     def shared_recipe(self, examples: Examples) -> str:
         return "word2vec"
