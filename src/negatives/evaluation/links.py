@@ -15,17 +15,12 @@ from torch import Tensor
 from negatives import kernels
 from negatives.errors import InputError, NonFiniteScores
 from negatives.evaluation.metrics import Metrics
+from negatives.evaluation.nearness import nearest
 from negatives.randomness import Purpose, integers, permutation, stream
 from negatives.types import Csr
 
-CELLS = 1 << 25
-"""Numbers of the walk distribution that are held at a time."""
 ROWS = 4096
 """Edges that are ranked at a time."""
-RESTART = 0.15
-"""Chance that PageRank's walk goes back to where it began."""
-HOPS = (2, 3)
-"""Steps that count; one step leads to known neighbours only."""
 ENUMERATED = 1 << 22
 """Node pairs up to which all non-edges are listed, instead of drawn."""
 
@@ -80,40 +75,12 @@ def link_test(
         kernels.draw_uniform(rows + 2 * n, half, successors.n_cols, key, queries=sources, known=successors),
         kernels.draw_uniform(rows + 3 * n, half, predecessors.n_cols, key, queries=targets, known=predecessors),
     ], 1)  # fmt: skip
-    near = torch.cat([nearest(graph, sources, half, successors), nearest(graph, targets, half, predecessors)], 1)
+    walk = stream(seed, Purpose.WALKS)
+    near = torch.cat([
+        nearest(graph, sources, half, successors, walk), nearest(graph, targets, half, predecessors, walk),
+    ], 1)  # fmt: skip
     others = non_edges(successors, n, stream(seed, Purpose.PROBES, 1))
     return LinkTest(sources, targets, *others, random.int(), torch.where(near >= 0, near, spare).int())
-
-
-def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr) -> Tensor:
-    """The ``k`` nodes ``(n, k)`` that walks of :data:`HOPS` steps reach most, best first; -1 where fewer are reached.
-
-    ``s = sum_l (1 - a)^l (P^l)[node]`` with ``P = D^-1 A`` and restart chance ``a``.
-
-    Args:
-        graph: Neighbours in both directions.
-        nodes: ``(n,)`` int64 where the walks begin.
-        k: How many.
-        exclude: Nodes that do not count, per starting node.
-    """
-    degrees = graph.lengths()
-    values = (1.0 / degrees.double()).float()[graph.indices.long()]
-    distinct, place = torch.unique(nodes, return_inverse=True)
-    found = torch.full((distinct.numel(), k), -1, dtype=torch.int64)
-    step = max(1, CELLS // graph.n_rows)
-    for start in range(0, distinct.numel(), step):
-        some = distinct[start : start + step]
-        mass = torch.zeros(graph.n_rows, some.numel())
-        mass[some, torch.arange(some.numel())] = 1.0
-        total = torch.zeros_like(mass)
-        for hop in range(1, max(HOPS) + 1):
-            mass = kernels.spmm(graph.indptr, graph.indices, values, mass)
-            if hop in HOPS:
-                total += (1 - RESTART) ** hop * mass
-        total = total.T.contiguous()
-        total[total <= 0] = -torch.inf
-        found[start : start + step] = kernels.top_k(total, min(k, graph.n_rows), exclude=exclude, queries=some)[0]
-    return found[place]
 
 
 def non_edges(known: Csr, count: int, key: int) -> tuple[Tensor, Tensor]:
@@ -245,4 +212,4 @@ def precision_at_each(right: Tensor, wrong: Tensor) -> Tensor:
     return good.double() / (good + bad).double()
 
 
-__all__ = ["LinkTest", "evaluate_links", "link_scores", "link_test", "metric_names", "nearest", "non_edges"]
+__all__ = ["LinkTest", "evaluate_links", "link_scores", "link_test", "metric_names", "non_edges"]

@@ -10,6 +10,7 @@ from torch import Tensor
 from negatives import kernels
 from negatives.data.edges import symmetric
 from negatives.errors import InputError, NonFiniteScores
+from negatives.evaluation import nearness
 from negatives.evaluation.links import (
     LinkTest,
     above,
@@ -17,10 +18,10 @@ from negatives.evaluation.links import (
     link_scores,
     link_test,
     metric_names,
-    nearest,
     non_edges,
     precision_at_each,
 )
+from negatives.evaluation.nearness import nearest
 from negatives.randomness import Purpose, generator, integers, stream
 from negatives.types import Csr
 
@@ -136,17 +137,32 @@ def test_near_nodes_are_those_that_short_walks_reach() -> None:
     for node in range(N):
         mass[node, known.row(node).long()] = 0
     nodes = torch.tensor([5, 0, 5, 33])
-    found = nearest(near, nodes, 12, known)
+    found = nearest(near, nodes, 12, known, key=1)
     for row, node in zip(found, nodes.tolist(), strict=True):
         wanted = mass[node].topk(12).values
         torch.testing.assert_close(mass[node, row.clamp(min=0)] * (row >= 0), wanted, atol=1e-7, rtol=1e-5)
     assert torch.equal(found[0], found[2])
 
 
+def test_counted_walks_find_nearly_the_same_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    near, nodes = graph(), torch.tensor([5, 0, 5, 33, 12])
+    known = with_self(near)
+    exact = nearest(near, nodes, 8, known, key=1)
+    monkeypatch.setattr(nearness, "EXACT", 0)
+    monkeypatch.setattr(nearness, "WALKS", 100_000)
+    counted = nearest(near, nodes, 8, known, key=1)
+    for row in range(len(nodes)):
+        assert len(set(exact[row].tolist()) & set(counted[row].tolist())) >= 7
+        assert not set(counted[row].tolist()) & set(known.row(int(nodes[row])).tolist())
+    assert torch.equal(exact[:, 0], counted[:, 0])
+    monkeypatch.setattr(nearness, "CELLS", 1)  # one node at a time
+    assert torch.equal(nearest(near, nodes, 8, known, key=1), counted)
+
+
 def test_nodes_that_nobody_reaches_are_filled_with_random_ones() -> None:
     path = symmetric(Csr.from_pairs(torch.tensor([0, 2]), torch.tensor([1, 3]), 8, 8))
     known = with_self(path)
-    assert (nearest(path, torch.tensor([0, 7]), 3, known) < 0).all()
+    assert (nearest(path, torch.tensor([0, 7]), 3, known, key=1) < 0).all()
     asked = link_test(torch.tensor([0]), torch.tensor([1]), path, known, known, wrong=8, seed=0)
     assert (asked.hard >= 0).all()
     assert not torch.isin(asked.hard, torch.tensor([0, 1])).all()
