@@ -28,14 +28,14 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from negatives import kernels
-from negatives.config import RunConfig, apply_sets, build
+from negatives.config import apply_sets, build
 from negatives.data.labelled import LabelledData
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.models.classify.sparse import SparseClassifier
 from negatives.randomness import Purpose, integers, permutation, stream
 from negatives.tasks.base import Examples
 from negatives.tasks.builder import Trained, fill, prepare, task_of
-from negatives.tasks.classify import Classify, tower
+from negatives.tasks.classify import Classify
 from negatives.training.grouped_feed import GroupedFeed
 from negatives.training.optimisers import RowOptimiser, StepSize
 from negatives.types import Csr

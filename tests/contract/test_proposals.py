@@ -19,6 +19,7 @@ CASES = {
     "log_uniform": [{}],
     "learned_unigram": [{"every": 2, "decay": 0.9}],
     "every": [{}],
+    "bigram": [{}, {"weight": 0.9, "adapt": 0.3, "alpha": 0.5}],
     "in_batch": [{}],
     "mixed": [
         {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "weights": [1, 3]},
@@ -204,6 +205,7 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
 NEED_DATA = [
     "uniform",
     "every",
+    "bigram",
     "popularity",
     "log_uniform",
     "learned_unigram",
@@ -270,6 +272,39 @@ class TestLearnedUnigram:
     def test_values_out_of_range(self, values: dict) -> None:
         with pytest.raises(ConfigError, match=next(iter(values))):
             registry.build({"name": "learned_unigram", **values})
+
+
+class TestBigram:
+    def test_what_followed_the_word_before(self) -> None:
+        text = torch.tensor([0, 1, 0, 1, 0, 2, 2, 0])
+        known = Csr(torch.arange(9).clamp(max=7), text[1:].int(), 3)
+        data = Catalogue(8, 3, torch.bincount(text), known, query_anchors=text)
+        proposal = registry.build({"name": "bigram", "weight": 0.8})
+        proposal.bind(data)
+        after_zero = Context(torch.tensor([0]), torch.tensor([1]), torch.tensor([0]))
+        found = proposal.log_prob(torch.tensor([[0, 1, 2]]), after_zero).exp()
+        unigram = torch.tensor([4, 2, 2]) / 8
+        torch.testing.assert_close(found[0], 0.8 * torch.tensor([0, 2 / 3, 1 / 3]) + 0.2 * unigram)
+
+    def test_the_weight_grows_where_bigrams_help_and_falls_where_they_do_not(self) -> None:
+        words = torch.arange(400)
+        for text, rises in ((words % 20, True), ((words * words * 7 + words // 3) * 31 % 397 % 20, False)):
+            known = Csr(torch.arange(401).clamp(max=399), text[1:].int(), 20)
+            data = Catalogue(400, 20, torch.bincount(text, minlength=20), known, query_anchors=text)
+            proposal = registry.build({"name": "bigram", "adapt": 0.2, "weight": 0.5})
+            proposal.bind(data)
+            rows = torch.arange(399)
+            for step in range(30):
+                proposal.observe(Context(rows, text[rows + 1], rows, step=step))
+            weight = proposal.state()["weight"]
+            assert (weight > 0.9) if rises else (weight < 0.4)
+
+    def test_data_without_anchors_is_refused(self) -> None:
+        data = Catalogue(2, 3, torch.ones(3).long(), Csr.from_pairs(torch.tensor([0]), torch.tensor([1]), 2, 3))
+        with pytest.raises(ConfigError, match="word before"):
+            registry.build("bigram").bind(data)
+        with pytest.raises(ConfigError, match="between 0 and 1"):
+            registry.build({"name": "bigram", "weight": 1.5})
 
 
 class TestInBatch:

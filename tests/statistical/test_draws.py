@@ -23,7 +23,18 @@ LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
 N_TESTS = 160
 PER_ROW = (
-    *("in_batch", "mixed", "tilted", "typed", "neighbourhood", "some neighbours", "cached", "mixed sets", "retrieved"),
+    *(
+        "in_batch",
+        "bigram",
+        "mixed",
+        "tilted",
+        "typed",
+        "neighbourhood",
+        "some neighbours",
+        "cached",
+        "mixed sets",
+        "retrieved",
+    ),
     "nearest_items",
 )
 """Proposals whose pools are tested apart, or that have none."""
@@ -31,6 +42,7 @@ PER_ROW = (
 SPECS = {
     "uniform": "uniform",
     "every": "every",
+    "bigram": {"name": "bigram", "weight": 0.7},
     "popularity": {"name": "popularity"},
     "rare": {"name": "popularity", "alpha": -0.5, "smoothing": 1.0},
     "log_uniform": "log_uniform",

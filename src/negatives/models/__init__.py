@@ -27,6 +27,8 @@ registry: Registry[Model] = Registry(
         ("static", "negatives.models.encoders.static:StaticEncoder"),
         ("sentence_transformers", "negatives.models.encoders.sentence_transformers:SentenceEncoder"),
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
+        ("lstm", "negatives.models.language.lstm:LstmModel"),
+        ("transformer", "negatives.models.language.transformer:TransformerModel"),
     ),
 )
 

@@ -25,7 +25,8 @@ class TowerModel(Model, ABC):
         dim: Length of the tower's vectors.
         bias: Add ``b_i``.
         item_init: Standard deviation of the initial ``w_i``; biases begin at zero.
-        table_rate: Factor on the step size of the item table.
+        table_rate: Factor on the step size of the item table and of tables with sparse gradients.
+        table_optimiser: Update rule of these tables, ``sgd``, ``adagrad`` or ``adam``; that of the run when None.
         max_norm: Length to which the tower's gradient is clipped; None for none.
         seed: Seed of the initial values and of dropout.
     """
@@ -40,11 +41,13 @@ class TowerModel(Model, ABC):
         bias: bool = True,
         item_init: float = 0.0,
         table_rate: float = 1.0,
+        table_optimiser: str | None = None,
         max_norm: float | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(n_queries, n_items, dim)
-        self.bias, self.table_rate, self.max_norm, self.seed = bias, table_rate, max_norm, seed
+        self.bias, self.table_rate, self.table_optimiser = bias, table_rate, table_optimiser
+        self.max_norm, self.seed = max_norm, seed
         self.item_table = nn.Parameter(torch.zeros(n_items, dim + bias))
         if item_init:
             random = generator(stream(seed, Purpose.INIT, 1))

@@ -14,6 +14,7 @@ from negatives.registry import Registry
 
 if TYPE_CHECKING:
     from negatives.proposals.base import Proposal as Proposal
+    from negatives.proposals.bigram import Bigram as Bigram
     from negatives.proposals.cached import Cached as Cached
     from negatives.proposals.every import Every as Every
     from negatives.proposals.in_batch import InBatch as InBatch
@@ -42,6 +43,7 @@ ROWS = [
     ("cached", "negatives.proposals.cached:Cached"),
     ("nearest_items", "negatives.proposals.nearest_items:NearestItems"),
     ("every", "negatives.proposals.every:Every"),
+    ("bigram", "negatives.proposals.bigram:Bigram"),
 ]
 
 registry: Registry[Proposal] = Registry("proposals", ROWS)
@@ -59,6 +61,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Bigram",
     "Cached",
     "Every",
     "InBatch",

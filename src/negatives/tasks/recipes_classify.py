@@ -28,8 +28,8 @@ CLASSIFY: dict[str, dict[str, Any]] = {
         _FULL,
         {
             "model": {"name": "sparse", "dim": 256, "drop_features": 0.0, "drop": 0.0},
-            "sampler": {"name": "softmax", "pool": 1024},
-            "optimiser": {"name": "adagrad", "lr": 0.05},
+            "sampler": {"name": "mixed", "pool": 2048},
+            "optimiser": {"name": "adagrad", "lr": 0.1},
             "batch_size": 1024,
             "epochs": 10,
         },

@@ -11,6 +11,7 @@ registry: Registry[object] = Registry(
         ("words", "negatives.tasks.words:Words"),
         ("search", "negatives.tasks.search:Search"),
         ("classify", "negatives.tasks.classify:Classify"),
+        ("language", "negatives.tasks.language:Language"),
     ),
 )
 

@@ -34,7 +34,8 @@ class SparseClassifier(TowerModel):
         drop: Share of the elements of a vector that is left out in training.
         bias: A bias per label.
         item_init: Standard deviation of the initial label vectors; ``dim ** -0.5`` when None.
-        table_rate: Factor on the step size of the labels.
+        table_rate: Factor on the step size of labels and features.
+        table_optimiser: Update rule of labels and features; that of the run when None.
         seed: Seed of the initial values and of dropout.
 
     Raises:
@@ -53,10 +54,11 @@ class SparseClassifier(TowerModel):
         bias: bool = True,
         item_init: float | None = None,
         table_rate: float = 1.0,
+        table_optimiser: str | None = None,
         seed: int = 0,
     ) -> None:
         item_init = max(dim, 1) ** -0.5 if item_init is None else item_init
-        super().__init__(features.n_rows, n_items, dim, bias, item_init, table_rate, seed=seed)
+        super().__init__(features.n_rows, n_items, dim, bias, item_init, table_rate, table_optimiser, seed=seed)
         for name, share in (("drop_features", drop_features), ("drop", drop)):
             if not 0.0 <= share < 1.0:
                 raise ConfigError(f"{name} is {share}; a share lies between 0 and 1")

@@ -20,6 +20,8 @@ from negatives.types import Context, Negatives, State, shared_pool
 
 CELLS = 1 << 19
 """Scores of rows with a shared pool that are computed and differentiated at a time: they stay in the cache."""
+LEAST = 64
+"""Rows that one matrix product has at least, however large the pool."""
 
 
 @dataclass(slots=True)
@@ -84,11 +86,12 @@ class TowerEngine(Engine):
     def __post_init__(self) -> None:
         if not isinstance(self.model, TowerModel):
             raise ConfigError(f"{type(self.model).__name__} is not a tower beside a table of items")
-        self._items = RowOptimiser(self.model.item_table.data, self.optimiser, self.weight_decay)
+        rule = self.model.table_optimiser or self.optimiser
+        self._items = RowOptimiser(self.model.item_table.data, rule, self.weight_decay)
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         sparse = {id(parameter) for parameter in self._tower.sparse_parameters()}
         self._rows = {
-            names[id(parameter)]: RowOptimiser(parameter.data, self.optimiser, self.weight_decay)
+            names[id(parameter)]: RowOptimiser(parameter.data, rule, self.weight_decay)
             for parameter in self._tower.sparse_parameters()
         }
         rest = [p for p in self._parameters() if id(p) not in sparse]
@@ -169,7 +172,7 @@ class TowerEngine(Engine):
         per_query, grad_bad, grad_pos = torch.empty_like(vectors), torch.zeros_like(bad), torch.empty_like(positive)
         total, seen = torch.zeros((), device=vectors.device), []
         shared = in_groups(negatives, owner, len(vectors))
-        for some, rows in blocks(owner, len(vectors), max(1, CELLS // pool.numel()), shared is not None):
+        for some, rows in blocks(owner, len(vectors), max(LEAST, CELLS // pool.numel()), shared is not None):
             scores = low[some] @ low_bad.T
             mine = owner[rows] - some.start
             if rows.start < OBSERVED_ROWS:
@@ -230,13 +233,14 @@ class TowerEngine(Engine):
             nn.utils.clip_grad_norm_(dense, self._tower.max_norm)
 
     def _update(self, items: Tensor, summed: Tensor, lr: float) -> None:
-        self._items.step(items, summed, lr * self._tower.table_rate)
+        table_lr = lr * self._tower.table_rate
+        self._items.step(items, summed, table_lr)
         named = dict(self.model.named_parameters())
         for name, rows in self._rows.items():
             grad = named[name].grad
             if grad is not None:
                 index, values = grad._indices()[0], grad._values()
-                rows.step(*kernels.sum_rows(index, values, len(rows.table)), lr)
+                rows.step(*kernels.sum_rows(index, values, len(rows.table)), table_lr)
         if self._dense is not None:
             for group in self._dense.param_groups:
                 group["lr"] = lr

@@ -1,0 +1,1 @@
+"""Language models: a tower that reads the prefix, and a table of next words."""
