@@ -17,7 +17,7 @@ CELLS = 1 << 25
 """Numbers of the walk distribution that are held at a time."""
 EXACT = 1 << 31
 """Work, edges times starting nodes, up to which the distribution is computed; above it walks are counted."""
-WALKS = 4096
+WALKS = 1024
 """Walks from each node where they are counted."""
 
 

@@ -33,7 +33,7 @@ from negatives.types import Csr
 
 NETWORKS = ("gcn", "sage")
 WALKED = ("node2vec",)
-MOST = 20_000
+MOST = 10_000
 """Held-back edges of a part that are evaluated; more are sampled down."""
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
 
