@@ -11,8 +11,8 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
-from negatives.proposals.sets import allowed_share, draw_members, members_log_prob, with_log_q
-from negatives.randomness import Purpose, bits, stream
+from negatives.proposals.sets import AllowedShares, allowed_share, draw_members, members_log_prob, with_log_q
+from negatives.randomness import Purpose, stream, uniforms
 from negatives.types import Catalogue, Context, Csr
 
 BLOCK = 256
@@ -24,8 +24,9 @@ class Neighbourhood(Proposal):
     """Draw uniformly among the items within ``hops`` steps of the query's anchor, or of the row's positive.
 
     ``q(i | u) = 1 / |N|`` for ``i`` in ``N``, the items reached by 1 to ``hops`` steps in the training graph, the start
-    itself left out. Neighbourhoods above ``most`` items are cut to ``most`` of them, chosen at random once, so that
-    tables stay small and the probability stays exact. A query without neighbours draws nothing; mix with ``uniform``.
+    itself left out. Neighbourhoods above ``most`` items are cut to ``most`` of them once, at even distances from a
+    random start, so that tables stay small and the probability stays exact. A query without neighbours draws nothing;
+    mix with ``uniform``.
 
     Source: Ahrabian et al., 2020, "Structure aware negative sampling in knowledge graphs" (SANS), which draws from the
     head's ``k`` hops, or walks there at random where ``k`` hops are too many to store.
@@ -45,6 +46,7 @@ class Neighbourhood(Proposal):
     most: int = 1000
     _anchors: Tensor | None = field(default=None, init=False, repr=False)
     _sets: Csr | None = field(default=None, init=False, repr=False)
+    _shares: AllowedShares = field(default_factory=AllowedShares, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.around not in ("anchor", "positive"):
@@ -71,7 +73,7 @@ class Neighbourhood(Proposal):
         """See :meth:`Proposal.draw`."""
         sets, owners = self._ready(context)
         ids = draw_members(sets, owners, context, k, key, exclude)
-        log_rest = None if exclude is None else allowed_share(sets, owners, exclude, context.queries)
+        log_rest = None if exclude is None else self.log_allowed(context, exclude)
         return with_log_q(ids, members_log_prob(sets, owners, ids.clamp(min=0)), log_rest)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
@@ -80,7 +82,9 @@ class Neighbourhood(Proposal):
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        return allowed_share(*self._ready(context), exclude, context.queries)
+        if self.around == "positive":
+            return allowed_share(*self._ready(context), exclude, context.queries)
+        return self._shares.get(*self._ready(context), exclude, context.queries)
 
     def _ready(self, context: Context) -> tuple[Csr, Tensor]:
         """The neighbourhoods, and whose is meant in each row; the last one is empty, for queries without an anchor."""
@@ -98,7 +102,9 @@ class Neighbourhood(Proposal):
 
 
 def within(graph: Csr, hops: int, most: int) -> Csr:
-    """Items reached from each item by 1 to ``hops`` steps, without itself, at most ``most`` of them at random.
+    """Items reached from each item by 1 to ``hops`` steps, without itself, at most ``most`` of them.
+
+    Ways of more than one step go through at most ``most`` neighbours of an item.
 
     One more row than the graph has, empty, stands for no item.
 
@@ -112,28 +118,44 @@ def within(graph: Csr, hops: int, most: int) -> Csr:
     ones = np.ones(graph.nnz, np.float32)
     build: Any = sparse.csr_matrix
     matrix = build((ones, graph.indices.numpy(), graph.indptr.numpy()), shape=(n, graph.n_cols))
+    thinned = matrix
+    if hops > 1 and int(graph.lengths().max() if n else 0) > most:
+        rows, cols = _cut(matrix, 0, most)
+        thinned = build((np.ones(len(rows), np.float32), (rows.numpy(), cols.numpy())), shape=matrix.shape)
     sizes, columns = [torch.zeros(1, dtype=torch.int64)], []
     for first in range(0, n, BLOCK):
         reached = near = matrix[first : first + BLOCK]
         for _ in range(hops - 1):
-            near = near @ matrix
+            near = near @ thinned
             reached = reached + near
-        rows, cols = (torch.from_numpy(part.astype(np.int64)) for part in reached.nonzero())
-        rows, cols = _cut(rows[rows + first != cols] + first, cols[rows + first != cols], most)
-        sizes.append(torch.bincount(rows - first, minlength=min(BLOCK, n - first)))
+        rows, cols = _cut(reached, first, most)
+        sizes.append(torch.bincount(rows, minlength=reached.shape[0]))
         columns.append(cols.to(torch.int32))
     sizes.append(torch.zeros(1, dtype=torch.int64))
     return Csr(torch.cat(sizes).cumsum(0), torch.cat(columns) if columns else torch.empty(0, dtype=torch.int32), n)
 
 
-def _cut(rows: Tensor, cols: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """At most ``most`` entries of each row, those of the smallest hash, sorted by row and column."""
-    width = int(cols.max()) + 1 if cols.numel() else 1
-    order = torch.argsort(bits(stream(0, Purpose.NOISE), rows, cols))
-    order = order[torch.argsort(rows[order], stable=True)]
-    counts = torch.bincount(rows) if rows.numel() else torch.zeros(1, dtype=torch.int64)
-    place = torch.arange(rows.numel()) - (counts.cumsum(0) - counts)[rows[order]]
-    codes = (rows[order] * width + cols[order])[place < most].sort().values
+def _cut(reached: Any, first: int, most: int) -> tuple[Tensor, Tensor]:
+    """At most ``most`` entries of each row of a sparse block, at even distances from a random start, sorted.
+
+    Args:
+        reached: SciPy matrix of the rows from ``first`` on.
+        first: Number of its first row; an entry of a row's own column is left out.
+        most: Entries to keep of a row.
+    """
+    starts, width = torch.from_numpy(reached.indptr[:-1].astype(np.int64)), reached.shape[1]
+    counts = torch.from_numpy(np.diff(reached.indptr).astype(np.int64))
+    many, few = (counts > most).nonzero()[:, 0], (counts <= most).nonzero()[:, 0]
+    chance = uniforms(stream(0, Purpose.NOISE), many[:, None] + first, 0)
+    places = ((torch.arange(most) + chance) * (counts[many, None] / most)).to(torch.int64)
+    taken = starts[many, None] + torch.minimum(places, counts[many, None] - 1)
+    rows = torch.repeat_interleave(few, counts[few])
+    offset = torch.arange(rows.numel()) - (counts[few].cumsum(0) - counts[few]).repeat_interleave(counts[few])
+    rows = torch.cat([rows, many.repeat_interleave(most)])
+    at = torch.cat([starts[rows[: offset.numel()]] + offset, taken.flatten()])
+    cols = torch.from_numpy(reached.indices[at.numpy()].astype(np.int64))
+    other = cols != rows + first
+    codes = (rows[other] * width + cols[other]).sort().values
     return codes // width, codes % width
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
@@ -100,6 +102,24 @@ def allowed_share(sets: Csr, owners: Tensor, exclude: Csr, queries: Tensor) -> T
     return (left.double() / sizes.clamp(min=1)).log().float()
 
 
+@dataclass(slots=True)
+class AllowedShares:
+    """:func:`allowed_share` where the owner follows from the query, remembered once computed."""
+
+    _of: Csr | None = None
+    _rest: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def get(self, sets: Csr, owners: Tensor, exclude: Csr, queries: Tensor) -> Tensor:
+        """``(rows,)`` float32."""
+        if self._of is not exclude or self._rest.device != queries.device:
+            self._of, self._rest = exclude, torch.full((exclude.n_rows,), torch.nan, device=queries.device)
+        missing = self._rest[queries].isnan()
+        if bool(missing.any()):
+            some = queries[missing]
+            self._rest[some] = allowed_share(sets, owners[missing], exclude, some)
+        return self._rest[queries]
+
+
 def with_log_q(ids: Tensor, log_prob: Tensor, log_rest: Tensor | None) -> tuple[Tensor, Tensor]:
     """Ids with their log-probability, conditional on the exclusion where there is one; 0 where nothing was drawn."""
     if log_rest is None:
@@ -107,4 +127,4 @@ def with_log_q(ids: Tensor, log_prob: Tensor, log_rest: Tensor | None) -> tuple[
     return ids, conditional_log_q(log_prob, torch.where(log_rest > -torch.inf, log_rest, 0.0), ids)
 
 
-__all__ = ["allowed_share", "draw_members", "listed", "member_count", "members_log_prob", "with_log_q"]
+__all__ = ["AllowedShares", "allowed_share", "draw_members", "listed", "member_count", "members_log_prob", "with_log_q"]

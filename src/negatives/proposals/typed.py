@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
-from negatives.proposals.sets import allowed_share, draw_members, members_log_prob, with_log_q
+from negatives.proposals.sets import AllowedShares, draw_members, members_log_prob, with_log_q
 from negatives.types import Catalogue, Context, Csr
 
 
@@ -37,8 +37,7 @@ class Typed(Proposal):
 
     _groups: Tensor | None = field(default=None, init=False, repr=False)
     _sets: Csr | None = field(default=None, init=False, repr=False)
-    _of: Csr | None = field(default=None, init=False, repr=False)
-    _rest: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False)
+    _shares: AllowedShares = field(default_factory=AllowedShares, init=False, repr=False)
 
     @property
     def conditional(self) -> bool:
@@ -67,14 +66,7 @@ class Typed(Proposal):
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`; remembered per query."""
-        sets, owners = self._ready(context)
-        if self._of is not exclude or self._rest.device != context.device:
-            self._of, self._rest = exclude, torch.full((exclude.n_rows,), torch.nan, device=context.device)
-        missing = self._rest[context.queries].isnan()
-        if bool(missing.any()):
-            queries = context.queries[missing]
-            self._rest[queries] = allowed_share(sets, owners[missing], exclude, queries)
-        return self._rest[context.queries]
+        return self._shares.get(*self._ready(context), exclude, context.queries)
 
     def _ready(self, context: Context) -> tuple[Csr, Tensor]:
         if self._sets is None or self._groups is None:
