@@ -214,6 +214,22 @@ presets: dict[str, Preset] = {
         },
         "info_nce",
     ),
+    "near_positive": Preset(
+        "hard",
+        "By count to the power 0.75, and a fifth of them near the positive in the model as it stands.",
+        "neighbours that are found anew, after ANCE, Xiong et al., ICLR 2021; this library",
+        _PER_ROW
+        | {
+            "proposal": {
+                "name": "mixed",
+                "parts": [{"name": "popularity", "alpha": 0.75}, {"name": "nearest_items", "n": 100, "skip": 10}],
+                "weights": [4.0, 1.0],
+            },
+            "candidates": 5,
+            "select": "all",
+        },
+        "logistic",
+    ),
     "curriculum": Preset(
         "curriculum",
         "The hardest of M candidates, M growing from 2 to 64 as training goes.",
