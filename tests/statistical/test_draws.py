@@ -51,7 +51,7 @@ SPECS = {
     "mixed": {"name": "mixed", "parts": ["in_batch", "uniform", "popularity"], "weights": [2, 1, 1]},
     "typed": "typed",
     "neighbourhood": {"name": "neighbourhood", "hops": 1},
-    "some neighbours": {"name": "neighbourhood", "hops": 1, "most": 9},
+    "some neighbours": {"name": "neighbourhood", "hops": 1, "most": 10},
     "cached": {"name": "cached", "size": 60},
     "nearest_items": {"name": "nearest_items", "n": 30, "around": "anchor"},
     "mixed sets": {"name": "mixed", "parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
