@@ -10,11 +10,11 @@ _EVALUATION = {"every": 2.0, "queries": 5_000, "metric": "mrr", "patience": 6}
 
 _DEFAULT: dict[str, Any] = {
     "model": {"name": "complex", "dim": 128, "n3": 0.05},
-    "sampler": {"name": "softmax", "pool": 4096},
+    "sampler": {"name": "softmax", "pool": 1024},
     "loss": {"name": "sampled_softmax"},
     "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
     "batch_size": 1024,
-    "epochs": 12,
+    "epochs": 24,
     "precision": "bfloat16",
     "evaluation": _EVALUATION,
 }
