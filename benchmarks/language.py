@@ -1,0 +1,185 @@
+"""Language models from sampled words beside the exact softmax of the same model: perplexity, time, normalisation.
+
+    python benchmarks/language.py speed --data PATH             # exact softmax, sampled softmax and NCE
+    python benchmarks/language.py noise --data PATH             # perplexity over the number of noise words, by noise
+    python benchmarks/language.py speed                         # the offline text
+    python benchmarks/language.py sentences --data PATH         # real sentences told from noise, by kind of noise
+
+``PATH`` is a folder with train, valid and test files; ``--lines`` takes the first lines of the training part and a
+tenth as many of the others. All ways train the same model with the same step sizes, epochs and order. The exact
+softmax is plain PyTorch: one matrix product with all words, ``cross_entropy``, and dense updates of both tables by the
+same rules.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from negatives.config import apply_sets, build
+from negatives.data.ngrams import Ngram, sentences_of
+from negatives.data.text import TextSplit, load_text
+from negatives.models.language.base import LanguageModel
+from negatives.models.language.sentence import SentenceScorer
+from negatives.tasks.builder import Trained, fill, prepare, task_of
+from negatives.training.sentence_noise import NOISES, SentenceNoise, accuracies, hardest, noises
+from negatives.types import Context
+
+WAYS: dict[str, list[str]] = {
+    "sampled softmax, count^0.75, 1,024 shared": [],
+    "NCE, unigram, 1,024 shared": ["recipe=nce"],
+    "NCE, learned bigram, 32 per position": ["recipe=bigram"],
+}
+NOISES = {
+    "unigram": '{name="popularity",alpha=1.0}',
+    "bigram, weight 0.5": '{name="bigram"}',
+    "bigram, weight learned": '{name="bigram",adapt=0.05}',
+}
+
+
+def shortened(folder: Path, lines: int, target: Path) -> Path:
+    """The first lines of each part, a tenth as many of valid and test."""
+    for file in sorted(folder.iterdir()):
+        most = lines if "train" in file.name else max(200, lines // 10)
+        with file.open(encoding="utf-8") as source:
+            text = list(islice((line for line in source if line.strip()), most))
+        (target / file.name).write_text("".join(text), encoding="utf-8")
+    return target
+
+
+def prepared(data: Path | None, sets: list[str]) -> Trained:
+    """The task, ready to train."""
+    start = {"task": "language"} | ({} if data is None else {"data": str(data)})
+    config = build([("the benchmark", apply_sets(start, sets))])
+    task = task_of(config)
+    examples = task.load(data, config)
+    return prepare(fill(config, task, examples), examples, task)
+
+
+def exact(trained: Trained) -> float:
+    """Train the model of a prepared run by the exact softmax; gives seconds of training."""
+    model, loop, plan = trained.model, trained.loop, trained.loop.plan
+    assert isinstance(model, LanguageModel)
+    tables = [model.item_table, model.word_table]
+    mine = {id(one) for one in tables}
+    net = [p for p in model.parameters() if id(p) not in mine]
+    rules: list[torch.optim.Optimizer] = [torch.optim.Adagrad(tables, eps=1e-10), torch.optim.Adam(net, fused=True)]
+    size, seconds, rate = plan.step_size, 0.0, model.table_rate
+    for step in range(loop.total_steps):
+        start = time.perf_counter()
+        epoch, index = divmod(step, loop.steps_per_epoch)
+        batch = loop.feed.batch(plan.seed, epoch, index, plan.batch_size)
+        model.refresh(Context(batch.queries, batch.items, batch.examples, plan.seed, epoch, step))
+        for parameter in model.parameters():
+            parameter.grad = None
+        loss = cross_entropy(model.encode_queries(batch.queries) @ model.item_table.T, batch.items)
+        loss.backward()
+        grad = model.word_table.grad
+        assert grad is not None
+        model.word_table.grad = grad.to_dense()
+        nn.utils.clip_grad_norm_(net, model.max_norm or 1e9)
+        for rule, factor in zip(rules, (rate, 1.0), strict=True):
+            for group in rule.param_groups:
+                group["lr"] = size.at(step / loop.total_steps) * factor
+            rule.step()
+        seconds += time.perf_counter() - start
+    return seconds
+
+
+def line(name: str, seconds: float, words: int, found: Mapping[str, float]) -> str:
+    figures = f"{found['perplexity']:.1f} | {found['log_z']:+.2f} ± {found['log_z_sd']:.2f}"
+    return f"| {name} | {seconds:.1f} | {words / seconds:,.0f} | {figures} |"
+
+
+def speed(data: Path | None, options: argparse.Namespace) -> None:
+    """One line for each way."""
+    sets = [f"epochs={options.epochs}", f"threads={options.threads}", "evaluation.every=1000.0", *options.set]
+    print("| way | seconds | words/s | test perplexity | log Z |\n|---|---|---|---|---|")
+    for name, more in WAYS.items():
+        trained = prepared(data, [*sets, *more])
+        trained.loop.evaluate = dict
+        trained.loop.run()
+        words = trained.loop.steps * trained.loop.plan.batch_size
+        print(line(name, trained.loop.seconds, words, trained.evaluate("test").mean), flush=True)
+    trained = prepared(data, sets)
+    seconds = exact(trained)
+    words = trained.loop.total_steps * trained.loop.plan.batch_size
+    print(line("exact softmax", seconds, words, trained.evaluate("test").mean), flush=True)
+
+
+def noise(data: Path | None, options: argparse.Namespace) -> None:
+    """Perplexity over the number of noise words of each position."""
+    sets = [f"epochs={options.epochs}", f"threads={options.threads}", "recipe=bigram", *options.set]
+    print("| noise | " + " | ".join(f"{k} words" for k in options.words) + " |")
+    print("|---" * (1 + len(options.words)) + "|")
+    for name, proposal in NOISES.items():
+        cells = []
+        for k in options.words:
+            mine = f'sampler={{proposal={proposal},candidates={k},guards=[],select="all"}}'
+            trained = prepared(data, [*sets, mine])
+            trained.loop.evaluate = dict
+            trained.loop.run()
+            cells.append(f"{trained.evaluate('test').mean['perplexity']:.1f}")
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def sentences(data: Path | None, options: argparse.Namespace) -> None:
+    """Accuracy of scorers trained with noise of each kind; the hardest noise is chosen by a scorer of its own."""
+    torch.set_num_threads(options.threads)
+    text = load_text(data, TextSplit())
+    tokens = text.parts["train"]
+    real, test = (sentences_of(text.parts[part], text.end, 40) for part in ("train", "test"))
+    real = real.pick(torch.arange(min(options.sentences, real.lengths.numel())))
+    noise = Ngram(tokens, text.end, 3)
+    false = noises(test, tokens, text.end, 1_000, 7)
+    judge = SentenceNoise(SentenceScorer(text.n_words, 64, 99), real, noise, seed=99)
+    for epoch in range(options.epochs):
+        judge.epoch(epoch)
+    false["hardened"] = hardest(judge.scorer, noise, 1_000, 8, 12345)
+    print("| trained with | " + " | ".join(false) + " |")
+    print("|---" * (1 + len(false)) + "|")
+    for kind in NOISES:
+        scores: dict[str, list[float]] = {}
+        for seed in range(options.seeds):
+            made = SentenceNoise(SentenceScorer(text.n_words, 64, seed), real, noise, kind, seed=seed)
+            for epoch in range(options.epochs):
+                made.epoch(epoch)
+            for name, value in accuracies(made.scorer, test, false).items():
+                scores.setdefault(name, []).append(value)
+        cells = (f"{sum(v) / len(v):.3f} ± {torch.tensor(v).std(unbiased=False):.3f}" for v in scores.values())
+        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("speed", "noise", "sentences"))
+    parser.add_argument("--data", type=Path, help="folder with train, valid and test; the offline text without it")
+    parser.add_argument("--lines", type=int, default=3_000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--sentences", type=int, default=8_000, help="real sentences to train on")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--words", type=int, nargs="+", default=[2, 8, 32])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--set", action="append", default=[], help="key=value of the configuration")
+    options = parser.parse_args()
+    run: Any = {"speed": speed, "noise": noise, "sentences": sentences}[options.command]
+    if options.data is None:
+        run(None, options)
+        return
+    if not options.data.is_dir():
+        parser.exit(2, f"{options.data}: no such folder; leave --data out for the offline text\n")
+    with tempfile.TemporaryDirectory() as folder:
+        run(shortened(options.data, options.lines, Path(folder)), options)
+
+
+if __name__ == "__main__":
+    main()
