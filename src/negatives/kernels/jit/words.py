@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, fast_kernel, in_place, index, kernel
+from negatives.kernels.jit.compile import Array, array, in_place, index, kernel
 from negatives.kernels.jit.draw import mix
+from negatives.kernels.jit.small import combine, products
 from negatives.kernels.threads import by_chunks
 from negatives.kernels.words import Windows
 from negatives.randomness import EXAMPLE_STEP, MASK64
@@ -64,84 +65,6 @@ def _count(words, examples, width, key, mean, first, starts):
     for r in range(starts.size - 1):
         n = _context(words, examples, first + r, width, key, context)
         starts[r + 1] = starts[r] + (min(n, 1) if mean else n)
-
-
-@fast_kernel
-def _one(a, i, b, j, out, d):
-    total = _ZERO
-    for c in range(d):
-        total += a[i, c] * b[j, c]
-    out[i, j] = total
-
-
-@fast_kernel
-def _six(a, i, b, j, out, d):
-    """Products of two rows with three, each number loaded once."""
-    s = t = u = v = w = x = _ZERO
-    for c in range(d):
-        p, q, e, f, g = a[i, c], a[i + 1, c], b[j, c], b[j + 1, c], b[j + 2, c]
-        s += p * e
-        t += p * f
-        u += p * g
-        v += q * e
-        w += q * f
-        x += q * g
-    out[i, j], out[i, j + 1], out[i, j + 2] = s, t, u
-    out[i + 1, j], out[i + 1, j + 1], out[i + 1, j + 2] = v, w, x
-
-
-@kernel
-def _products(a, n, b, m, out, d):
-    """``out[i, j] = <a_i, b_j>`` for ``n`` rows and ``m`` rows."""
-    for i in range(0, n - 1, 2):
-        for j in range(0, m - 2, 3):
-            _six(a, i, b, j, out, d)
-        for j in range(m - m % 3, m):
-            _one(a, i, b, j, out, d)
-            _one(a, i + 1, b, j, out, d)
-    if n % 2:
-        for j in range(m):
-            _one(a, n - 1, b, j, out, d)
-
-
-@fast_kernel
-def _add_one(table, row, d, weights, w, j, x):
-    a = weights[w, j]
-    for c in range(d):
-        table[row, c] += a * x[j, c]
-
-
-@fast_kernel
-def _add_three(table, row, d, weights, w, j, x):
-    a, b, e = weights[w, j], weights[w, j + 1], weights[w, j + 2]
-    for c in range(d):
-        table[row, c] += a * x[j, c] + b * x[j + 1, c] + e * x[j + 2, c]
-
-
-@fast_kernel
-def _add_six(table, row, d, weights, w, j, x):
-    a, b, e, f, g, h = (
-        weights[w, j], weights[w, j + 1], weights[w, j + 2], weights[w, j + 3], weights[w, j + 4], weights[w, j + 5],
-    )  # fmt: skip
-    for c in range(d):
-        table[row, c] += (a * x[j, c] + b * x[j + 1, c] + e * x[j + 2, c]) + (
-            f * x[j + 3, c] + g * x[j + 4, c] + h * x[j + 5, c]
-        )
-
-
-@kernel
-def _combine(table, row, d, weights, w, x, n):
-    """``table[row] += sum_j weights[w, j] x_j`` over ``n`` rows."""
-    j = 0
-    while j + 6 <= n:
-        _add_six(table, row, d, weights, w, j, x)
-        j += 6
-    while j + 3 <= n:
-        _add_three(table, row, d, weights, w, j, x)
-        j += 3
-    while j < n:
-        _add_one(table, row, d, weights, w, j, x)
-        j += 1
 
 
 @kernel
@@ -205,7 +128,7 @@ def _steps_in(scores, rows, m, slot, given, at, lr):
 def _spread(inputs, context, n, d, steps, m, outs_now, whole):
     """The step of the mean goes to each word of the window, in equal shares."""
     whole[0, :] = _ZERO
-    _combine(whole, 0, d, steps, 0, outs_now, m)
+    combine(whole, 0, d, steps, 0, outs_now, m)
     share = np.float32(1) / np.float32(n)
     for i in range(n):
         for c in range(d):
@@ -255,7 +178,7 @@ def _windows(
         if stage == UPDATE:
             _steps_in(steps, rows, m, slot, given, starts[r], lr)
         else:
-            _products(x, rows, y, m, steps, padded)
+            products(x, rows, y, m, steps, padded)
         if stage == SCORE:
             _scores_out(steps, rows, m, slot, given, starts[r])
             continue
@@ -268,9 +191,9 @@ def _windows(
             _spread(inputs, context, n, d, steps, m, y, whole)
         else:
             for i in range(n):
-                _combine(inputs, context[i], d, steps, i, y, m)
+                combine(inputs, context[i], d, steps, i, y, m)
         for j in range(m):
-            _combine(outputs, outs[j], d, turned, j, x, rows)
+            combine(outputs, outs[j], d, turned, j, x, rows)
 
 
 def keep_words(tokens: Tensor, bounds: Tensor, first: int, keep: Tensor, key: int) -> tuple[Tensor, Tensor]:

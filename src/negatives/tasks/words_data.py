@@ -1,0 +1,133 @@
+"""What the task words reads: a text, its options, and what word vectors are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from negatives.config import Section
+from negatives.data.corpus import Corpus, Text, encode, join_phrases, sentences
+from negatives.evaluation import words as evaluation
+from negatives.types import Csr
+
+HOLD_OUT = 25
+"""Every so many-th sentence is held out where there is no evaluation set; half of them are the test part."""
+NEAR = 5
+"""Words on each side that count as contexts of a word in held-out text."""
+
+
+class WordReading(Section):
+    """Options of the reader."""
+
+    tokens: Literal["auto", "blank", "words"] = "auto"
+    """What a word is: what stands between blanks, or a run of letters and digits in lower case."""
+    key: str = "text"
+    """Key of the text in JSON Lines."""
+    min_count: Annotated[int, Field(ge=1)] = 5
+    """Words that occur less often are dropped."""
+    max_words: Annotated[int, Field(ge=2)] | None = None
+    """Only so many of the most frequent words stay."""
+    sample: Annotated[float, Field(ge=0.0)] = 1e-3
+    """Share of the text above which a word is thinned out at random; 0 keeps all."""
+    phrases: Annotated[int, Field(ge=0, le=4)] = 0
+    """How often neighbours that belong together are joined to one word."""
+    phrase_threshold: Annotated[float, Field(gt=0.0)] = 100.0
+    """The larger, the fewer phrases."""
+    cooccurrence: Annotated[int, Field(ge=1)] = 10
+    """Largest distance at which GloVe counts two words."""
+    evaluation: str | None = None
+    """Folder of similarity sets and analogies; the folder eval beside the data by default."""
+
+
+@dataclass(slots=True)
+class WordData:
+    """A text with what word vectors are judged by.
+
+    Args:
+        corpus: The text.
+        index: Row of each word.
+        similarity: Similarity sets.
+        analogies: Analogies.
+        held: Contexts of words in held-out text by part; empty where there are evaluation sets.
+    """
+
+    corpus: Corpus
+    index: dict[str, int]
+    similarity: list[evaluation.Similarity] = field(default_factory=list)
+    analogies: evaluation.Analogies = field(default_factory=lambda: evaluation.Analogies([]))
+    held: dict[str, Csr] = field(default_factory=dict)
+
+
+def read_words(path: Path | None, reading: WordReading) -> tuple[WordData, list[str]]:
+    """The text with its evaluation sets or its held-out contexts, and notes on both.
+
+    Raises:
+        InputError: The text or a set cannot be used.
+    """
+    folder = evaluation_folder(path, reading)
+    corpus, notes = read_corpus(path, reading, hold_out=0 if folder else HOLD_OUT)
+    data = WordData(corpus, evaluation.word_index(corpus.words))
+    if folder:
+        data.similarity, data.analogies = evaluation.read_sets(folder)
+        notes.append(sets_found(data, folder))
+    else:
+        data.held = {part: held_contexts(corpus, odd) for part, odd in (("valid", 0), ("test", 1))}
+        notes.append("evaluation: no sets found; contexts in held-out sentences are ranked instead")
+    return data, notes
+
+
+def read_corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:
+    if path is None:
+        from negatives.data.stdlib_prose import paragraphs
+
+        source, text_notes = paragraphs(), ["text: docstrings and comments of the standard library"]
+    else:
+        text = Text(path, reading.tokens, reading.key)
+        source, text_notes = sentences(text), text.notes
+    corpus = encode(source, min_count=reading.min_count, max_words=reading.max_words, hold_out=hold_out, path=path)
+    held = corpus.held
+    for _ in range(reading.phrases):
+        corpus = join_phrases(corpus, reading.min_count, reading.phrase_threshold)
+    if not reading.phrases:
+        corpus.held = held
+    return corpus, [*text_notes, *corpus.notes]
+
+
+def evaluation_folder(path: Path | None, reading: WordReading) -> Path | None:
+    if reading.evaluation is not None:
+        return Path(reading.evaluation)
+    if path is None:
+        return None
+    beside = (path if path.is_dir() else path.parent) / "eval"
+    return beside if beside.is_dir() else None
+
+
+def sets_found(data: WordData, folder: Path) -> str:
+    known = [sum(a in data.index and b in data.index for a, b in one.pairs) for one in data.similarity]
+    sets = [f"{one.name} {n} of {len(one.pairs)}" for one, n in zip(data.similarity, known, strict=True)]
+    questions = data.analogies.questions
+    if questions:
+        sets.append(f"analogies {sum(all(w in data.index for w in q) for q in questions)} of {len(questions)}")
+    return f"evaluation: {folder.name}: {', '.join(sets)} with known words; a third validates, the rest tests"
+
+
+def held_contexts(corpus: Corpus, odd: int) -> Csr:
+    """The words near each word in every other held-out sentence."""
+    ids, bounds = corpus.held
+    n = len(corpus.words)
+    sentence = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    left, right = [], []
+    for step in range(1, NEAR + 1):
+        same = (sentence[step:] == sentence[:-step]) & (sentence[step:] % 2 == odd) & (ids[step:] != ids[:-step])
+        left += [ids[:-step][same], ids[step:][same]]
+        right += [ids[step:][same], ids[:-step][same]]
+    rows, cols = (torch.from_numpy(np.concatenate(part).astype(np.int64)) for part in (left, right))
+    return Csr.from_pairs(rows, cols, n, n)
+
+
+__all__ = ["WordData", "WordReading", "read_words"]
