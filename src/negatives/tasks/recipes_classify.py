@@ -10,14 +10,22 @@ FEW = 2_000
 """Up to so many labels the exact softmax over all of them is the default."""
 
 _FULL: dict[str, Any] = {
-    "model": {"name": "sparse", "dim": 1024, "drop_features": 0.5, "drop": 0.7, "item_init": 0.01},
+    "model": {
+        "name": "sparse",
+        "dim": 512,
+        "drop_features": 0.5,
+        "drop": 0.6,
+        "item_init": 0.01,
+        "table_optimiser": "adagrad",
+        "table_rate": 10.0,
+    },
     "sampler": {"name": "full"},
     "loss": {"name": "sampled_softmax"},
     "optimiser": {"name": "adam", "lr": 0.004, "schedule": "linear"},
     "batch_size": 256,
-    "epochs": 25,
+    "epochs": 24,
     "precision": "float32",
-    "evaluation": {"every": 5.0, "metric": "precision@1"},
+    "evaluation": {"every": 8.0, "metric": "precision@1"},
 }
 
 CLASSIFY: dict[str, dict[str, Any]] = {
@@ -27,7 +35,7 @@ CLASSIFY: dict[str, dict[str, Any]] = {
     "sampled": merge(
         _FULL,
         {
-            "model": {"name": "sparse", "dim": 256, "drop_features": 0.0, "drop": 0.0},
+            "model": {"name": "sparse", "dim": 256, "drop_features": 0.0, "drop": 0.0, "table_rate": 1.0},
             "sampler": {"name": "mixed", "pool": 2048},
             "optimiser": {"name": "adagrad", "lr": 0.1},
             "batch_size": 1024,

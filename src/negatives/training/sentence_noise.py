@@ -28,8 +28,8 @@ class SentenceNoise:
     ``log p`` back.
 
     * ``static``: the noise model stays.
-    * ``reestimated``: after each epoch the noise sentences that the scorer took for real are added to its text, so that it
-      comes to make more like them.
+    * ``reestimated``: after each epoch the noise sentences that the scorer took for real are added to the noise model's
+      text, so that it comes to make more like them.
     * ``hardened``: as before, and each noise sentence is the one of ``among`` that the scorer finds most real.
 
     Args:
@@ -73,13 +73,13 @@ class SentenceNoise:
         start, total, steps = perf_counter(), 0.0, 0
         order = permutation(stream(self.seed, Purpose.SHUFFLE, number), self.real.lengths.numel())
         fooled: list[Tensor] = []
-        for step, rows in enumerate(order.split(self.batch_size)):
+        for step, rows in enumerate(torch.split(order, self.batch_size)):
             key = stream(stream(self.seed, Purpose.NOISE, number), Purpose.NOISE, step)
             false = self.draw(rows.numel(), key)
             scores, against = self.scorer(self.real.pick(rows)), self.scorer(false)
             loss = (softplus(-scores) + softplus(against)).mean()
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
             total, steps = total + float(loss.detach()), steps + 1
             taken = (against.detach() > 0).nonzero()[:, 0]
@@ -136,7 +136,7 @@ def accuracies(scorer: SentenceScorer, real: Sentences, false: Mapping[str, Sent
 
 def _scores(scorer: SentenceScorer, sentences: Sentences) -> Tensor:
     rows = torch.arange(sentences.lengths.numel())
-    return torch.cat([scorer(sentences.pick(some)) for some in rows.split(512)])
+    return torch.cat([scorer(sentences.pick(some)) for some in torch.split(rows, 512)])
 
 
 __all__ = ["KINDS", "NOISES", "SentenceNoise", "accuracies", "hardest", "noises"]

@@ -95,6 +95,7 @@ class TransformerModel(LanguageModel):
         """See :meth:`LanguageModel.read`; at most ``window`` words."""
         vectors = self.embedded(words) + self.places[: words.shape[1]]
         for place, block in enumerate(self.blocks):
+            assert isinstance(block, Block)
             vectors = vectors + self.dropped(block.attended(vectors), self.drop, INPUTS + 1 + 2 * place)
             vectors = vectors + self.dropped(block.transformed(vectors), self.drop, INPUTS + 2 + 2 * place)
         found: Tensor = self.norm(vectors)
