@@ -10,6 +10,7 @@ registry: Registry[object] = Registry(
         ("graph", "negatives.tasks.graph:Graph"),
         ("words", "negatives.tasks.words:Words"),
         ("search", "negatives.tasks.search:Search"),
+        ("similarity", "negatives.tasks.similarity:Similarity"),
         ("classify", "negatives.tasks.classify:Classify"),
         ("language", "negatives.tasks.language:Language"),
     ),

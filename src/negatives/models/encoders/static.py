@@ -38,6 +38,7 @@ class StaticEncoder(TextEncoder):
         weights: Start of the token weights: ``idf`` for its square root, or ``ones``.
         speed: Steps of the weights' logarithms are this many times those of the vectors; 0 leaves them as they start.
         scale: Factor of the cosine.
+        symmetric: Queries are weighted as documents are, so that ``s(a, b) = s(b, a)``.
         seed: Seed of the initial values.
 
     Raises:
@@ -55,6 +56,7 @@ class StaticEncoder(TextEncoder):
         weights: str = "idf",
         speed: float = 30.0,
         scale: float = 20.0,
+        symmetric: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__(queries.n_rows, documents.n_rows, dim if vectors is None else vectors.shape[1], scale)
@@ -63,7 +65,9 @@ class StaticEncoder(TextEncoder):
         self.tokenizer, self.speed = tokenizer, speed
         lengths = torch.zeros(documents.n_rows).index_add_(0, _owners(documents), documents.values)
         self._mean = float(lengths.mean())
-        self._queries, self._documents = queries, documents.saturated(mean=self._mean)
+        self.symmetric = symmetric
+        self._queries = queries.saturated(mean=self._mean) if symmetric else queries
+        self._documents = documents.saturated(mean=self._mean)
         first = _idf(documents).sqrt() if weights == "idf" else torch.ones(documents.n_tokens)
         key = stream(seed, Purpose.INIT)
         if vectors is None and start == "latent":
@@ -108,7 +112,7 @@ class StaticEncoder(TextEncoder):
     def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
         """See :meth:`TextEncoder.encode_texts`."""
         bags = bags_of(texts, self.tokenizer)
-        bags = bags if kind == "query" else bags.saturated(mean=self._mean)
+        bags = bags if kind == "query" and not self.symmetric else bags.saturated(mean=self._mean)
         device = self.token_table.device
         return self._distinct(bags.to(device), torch.arange(len(texts), device=device))
 

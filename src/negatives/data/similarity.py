@@ -1,0 +1,75 @@
+"""Pairs of sentences with graded similarity, and their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from negatives.types import Catalogue, Csr
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPairs:
+    """Graded pairs of one part.
+
+    Args:
+        left: ``(n,)`` int64 sentence ids.
+        right: ``(n,)`` int64 sentence ids.
+        scores: ``(n,)`` float64, larger is more similar.
+    """
+
+    left: Tensor
+    right: Tensor
+    scores: Tensor
+
+    def __len__(self) -> int:
+        return self.left.numel()
+
+    def pick(self, where: Tensor) -> ScoredPairs:
+        """The pairs chosen by a boolean mask ``(n,)`` or by positions."""
+        return ScoredPairs(self.left[where], self.right[where], self.scores[where])
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityData:
+    """Sentences and graded pairs under one numbering.
+
+    Args:
+        name: Short name of the data.
+        sentences: Texts by id, distinct.
+        parts: ``train``, ``valid`` and ``test``.
+        positive: Score from which a training pair is trained on as similar.
+        related: Score from which a training pair is no negative.
+        notes: What was read and what was skipped.
+    """
+
+    name: str
+    sentences: list[str]
+    parts: Mapping[str, ScoredPairs]
+    positive: float
+    related: float
+    notes: tuple[str, ...]
+
+    @property
+    def n_sentences(self) -> int:
+        return len(self.sentences)
+
+    def similar(self, least: float) -> Csr:
+        """Training pairs with a score of at least ``least``, in both directions."""
+        train = self.parts["train"]
+        some = train.pick((train.scores >= least) & (train.left != train.right))
+        both = torch.cat([some.left, some.right]), torch.cat([some.right, some.left])
+        return Csr.from_pairs(*both, self.n_sentences, self.n_sentences)
+
+    def catalogue(self) -> Catalogue:
+        """What samplers may know; a sentence's related ones are its known positives."""
+        trained = self.similar(self.positive)
+        counts = torch.bincount(trained.indices.long(), minlength=self.n_sentences)
+        anchors = torch.arange(self.n_sentences)
+        return Catalogue(self.n_sentences, self.n_sentences, counts, self.similar(self.related), query_anchors=anchors)
+
+
+__all__ = ["ScoredPairs", "SimilarityData"]
