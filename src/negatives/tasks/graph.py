@@ -97,7 +97,7 @@ class Graph(Task):
         return _recipe_name(config, examples.raw.edges.features is not None)
 
     def shared_recipe(self, examples: Examples) -> str:
-        return "features" if examples.raw.edges.features is not None else "default"
+        return "pairwise" if examples.raw.edges.features is not None else "default"
 
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         options: GraphOptions = self.options(config)

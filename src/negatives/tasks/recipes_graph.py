@@ -39,11 +39,21 @@ _VECTORS: dict[str, Any] = {
     "evaluation": _EVALUATION,
 }
 
+_PAIRWISE: dict[str, Any] = _NETWORK | {
+    "model": _NETWORK["model"] | {"scale": 10.0},
+    "sampler": "dns",
+    "loss": "bpr",
+    "optimiser": {"name": "adam", "lr": 0.005, "schedule": "cosine"},
+    "epochs": 30,
+}
+
 GRAPH: dict[str, dict[str, Any]] = {
     # Free vectors smoothed over the graph, for nodes without features.
     "default": _PROPAGATION,
     # Graph convolutions over the nodes' features.
     "features": _NETWORK,
+    # The same for pairwise losses, which need more steps; samplers are compared under it.
+    "pairwise": _PAIRWISE,
     "gcn": _NETWORK,
     "sage": _NETWORK | {"model": _NETWORK["model"] | {"name": "sage"}},
     "propagation": _PROPAGATION,
