@@ -15,7 +15,13 @@ from pathlib import Path
 MINIMUM_PYTHON = (3, 11)
 MINIMUM_TORCH = (2, 10)
 LITTLE_SPACE = 2 * 2**30
-EXTRAS = {"scipy": "stats", "faiss": "ann", "torch_geometric": "graph"}
+EXTRAS = {
+    "scipy": "stats",
+    "faiss": "ann",
+    "torch_geometric": "graph",
+    "tokenizers": "text",
+    "sentence_transformers": "sentence-transformers",
+}
 
 
 class Status(IntEnum):

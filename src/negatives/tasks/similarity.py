@@ -110,14 +110,10 @@ class Similarity(Task):
         """Nothing: an encoder learns only by training."""
 
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
-        from scipy import stats
-
-        data: SimilarityData = examples.raw[0]
-        pairs = data.parts[part]
+        pairs = examples.raw[0].parts[part]
         table = _unit(model)
-        cosines = (table[pairs.left] * table[pairs.right]).sum(1).double()
-        found = stats.spearmanr(cosines.numpy(), pairs.scores.numpy())
-        return Scores({METRIC: float(found.statistic)}, {METRIC: -_rank_gaps(cosines, pairs.scores)})
+        shares = spearman_shares((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores)
+        return Scores({METRIC: float(shares.mean())}, {METRIC: shares})
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[pl.Series, Tensor]]:
         """``sentence``."""
@@ -138,13 +134,18 @@ def _unit(model: Model) -> Tensor:
     return found
 
 
-def _rank_gaps(one: Tensor, other: Tensor) -> Tensor:
-    """``(n,)`` squared difference of the ranks of each pair, over ``n^2``: what Spearman's correlation adds up."""
+def spearman_shares(one: Tensor, other: Tensor) -> Tensor:
+    """``(n,)`` what each pair adds to Spearman's correlation, which is their mean: products of standardised ranks.
+
+    >>> round(float(spearman_shares(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 2.0])).mean()), 4)
+    0.5
+    """
     from scipy import stats
 
-    ranks = [torch.from_numpy(stats.rankdata(values.numpy())) for values in (one, other)]
-    gaps: Tensor = ((ranks[0] - ranks[1]) / max(1, one.numel())) ** 2
-    return gaps
+    ranks = [torch.from_numpy(stats.rankdata(values.double().numpy())) for values in (one, other)]
+    left, right = ((rank - rank.mean()) / rank.std(correction=0).clamp(min=1e-12) for rank in ranks)
+    found: Tensor = left * right
+    return found
 
 
 def _sample(data: SimilarityData, table: Tensor, row: int) -> dict[str, Any]:
@@ -163,4 +164,4 @@ def _sample(data: SimilarityData, table: Tensor, row: int) -> dict[str, Any]:
     }
 
 
-__all__ = ["Similarity", "SimilarityOptions"]
+__all__ = ["Similarity", "SimilarityOptions", "spearman_shares"]

@@ -92,6 +92,15 @@ def test_the_metric_is_spearmans_correlation_of_the_cosines(run: Path, folder: P
     assert metrics(run)["test"]["spearman"] == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_comparison_is_in_units_of_the_metric(folder: Path, tmp_path: Path) -> None:
+    options = [*QUICK, "--set", "epochs=2", "--samplers", "uniform,curriculum", "--seeds", "2", "--tune", "0"]
+    assert main(["compare", "similarity", str(folder), "--out", str(tmp_path / "c"), *options]) == 0
+    found = json.loads((tmp_path / "c" / "compare.json").read_text())
+    for row in found["summary"]:
+        values = [one["test"]["spearman"] for one in found["runs"] if one["sampler"] == row["sampler"]]
+        assert row["mean"] == pytest.approx(sum(values) / 2, abs=1e-6)
+
+
 def test_training_links_what_people_judged_alike(run: Path, folder: Path, tmp_path: Path) -> None:
     """The two sides share no word, so that only training can link them."""
     assert train(folder, tmp_path / "fresh", *QUICK, "--set", "optimiser.lr=1e-9") == 0
