@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--recipe", default="word2vec", help="recipe that stands beside gensim")
+    parser.add_argument("--recipes", default="word2vec,default,adaptive", help="recipes for --only adaptive")
     parser.add_argument("--only", default="gensim", choices=("gensim", "adaptive", "glove", "memory"))
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
@@ -185,7 +186,9 @@ def main() -> None:
                 ratio = statistics.median(b / a for a, b in zip(parties[0].seconds, parties[1].seconds, strict=True))
                 print(f"gensim's seconds over ours, median of epochs: {ratio:.2f}")
     elif given.only == "adaptive":
-        variants = {name: {"recipe": name} | ({"epochs": 1} if given.quick else {}) for name in ("word2vec", "default")}
+        variants = {
+            name: {"recipe": name} | ({"epochs": 1} if given.quick else {}) for name in given.recipes.split(",")
+        }
         alone(given.data, given.seeds, given.threads, variants)
     else:
         without = {"recipe": "glove", "loss": {"name": "squared", "zeros": 0.0}, "epochs": epochs}
