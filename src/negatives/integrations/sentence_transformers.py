@@ -17,14 +17,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
 
 from negatives import kernels
+from negatives.errors import ConfigError
 from negatives.mining import Mined, Mining, mine
 from negatives.mining.encoders import sentence_embedder
 from negatives.mining.vectors import BLOCK
 from negatives.randomness import Purpose, stream
 from negatives.types import Csr
+
+try:
+    from transformers import TrainerCallback
+except ImportError:  # the module can be read all the same
+    TrainerCallback = object
+MISSING = "Remining needs more packages; run: pip install 'negatives[sentence-transformers]' datasets accelerate"
 
 
 @dataclass(slots=True)
@@ -39,6 +45,9 @@ class Remining:
         model: A Sentence Transformers model, for the first mining.
         rounds: How often was mined.
         filled: Places in the last round that got a random document, because too few negatives were found.
+
+    Raises:
+        ConfigError: Sentence Transformers is not installed.
     """
 
     queries: Sequence[str]
@@ -51,6 +60,8 @@ class Remining:
     _ids: torch.Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if TrainerCallback is object:
+            raise ConfigError(MISSING)
         self.mine(self.model)
 
     @torch.no_grad()
