@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import PartSpec, RunConfig, Section
 from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
 from negatives.errors import ConfigError
@@ -24,6 +24,7 @@ from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metr
 from negatives.models import Model, registry
 from negatives.randomness import Purpose, permutation, stream
 from negatives.registry import suggest
+from negatives.sampler import preset, presets
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_graph import GRAPH
 from negatives.tasks.samples import answers
@@ -31,6 +32,7 @@ from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
+PAIRWISE = ("bpr", "hinge", "logistic")
 NETWORKS = ("gcn", "sage")
 WALKED = ("node2vec",)
 MOST = 10_000
@@ -182,23 +184,28 @@ class Graph(Task):
 
 
 def _recipe_name(config: RunConfig, has_features: bool) -> str:
-    """The recipe of the model that the user asked for; ``features`` or ``default`` where none was."""
+    """The recipe of the model that was asked for, or else of the data; for a pairwise loss, with features, its own."""
     if config.recipe:
         if config.recipe not in GRAPH:
             raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
         return config.recipe
-    return _asked(config) or ("features" if has_features else "default")
+    model, loss, sampler = (_name(part) for part in (config.model, config.loss, config.sampler))
+    if loss is None and sampler in presets:
+        loss = preset(sampler).loss
+    if model in (None, "gcn") and has_features and loss in PAIRWISE:
+        return "pairwise"
+    return model or ("features" if has_features else "default")
 
 
-def _asked(config: RunConfig) -> str | None:
-    """The name of the model that the user asked for, if any."""
-    return config.model.get("name") if isinstance(config.model, dict) else config.model
+def _name(part: PartSpec | None) -> str | None:
+    """The name of a part that the user asked for, None where only parameters were given or nothing."""
+    return part.get("name") if isinstance(part, dict) else part
 
 
 def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
     """Pairs from walks for models that learn from walks, else the edges in both directions."""
     recipe = GRAPH[_recipe_name(config, edges.features is not None)]
-    model = _asked(config) or recipe["model"]["name"]
+    model = _name(config.model) or recipe["model"]["name"]
     if model in WALKED:
         return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
     pairs = edges.both_ways()

@@ -115,6 +115,24 @@ def test_node2vec_walks_however_it_is_asked_for(options: dict[str, Any], folder:
         assert isinstance(task.load(folder, RunConfig(task="graph", **other, reading={"wrong": 10})).feed, PairFeed)
 
 
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [
+        ({}, "features"),
+        ({"sampler": "dns"}, "pairwise"),
+        ({"sampler": "softmax"}, "features"),
+        ({"loss": {"name": "hinge"}}, "pairwise"),
+        ({"sampler": "dns", "loss": "info_nce"}, "features"),
+        ({"sampler": "dns", "model": "sage"}, "sage"),
+        ({"sampler": "dns", "recipe": "features"}, "features"),
+    ],
+)
+def test_the_recipe_fits_what_is_asked(options: dict[str, Any], recipe: str, folder: Path) -> None:
+    task, config = Graph(), RunConfig(task="graph", **options)
+    examples = task.load(folder, RunConfig(task="graph", reading={"wrong": 10}))
+    assert task.recipe_name(config, examples) == recipe
+
+
 @pytest.mark.parametrize("recipe", sorted(GRAPH))
 def test_recipes_are_whole(recipe: str) -> None:
     filled = RunConfig(task="graph", recipe=recipe).filled(GRAPH[recipe], recipe)
