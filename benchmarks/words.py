@@ -115,6 +115,8 @@ def beside_gensim(data: Path, epochs: int, seed: int, threads: int, recipe: str)
             start = time.perf_counter()
             model.train(text, total_examples=len(text), epochs=1, start_alpha=alphas[0], end_alpha=alphas[1])
             theirs.seconds.append(time.perf_counter() - start)
+        latest = ", ".join(f"{one.name} {one.seconds[-1]:.1f} s" for one in (ours, theirs) if one.seconds)
+        print(f"epoch {done + 1}: {latest}", flush=True)
     ours.scores = judged(trained)
     if Word2Vec is None:
         return [ours], words
