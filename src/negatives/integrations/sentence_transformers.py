@@ -29,7 +29,7 @@ from negatives.types import Csr
 try:
     from transformers import TrainerCallback
 except ImportError:  # the module can be read all the same
-    TrainerCallback = object
+    TrainerCallback = object  # type: ignore[misc,assignment]
 MISSING = "Remining needs more packages; run: pip install 'negatives[sentence-transformers]' datasets accelerate"
 
 
