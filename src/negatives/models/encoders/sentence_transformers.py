@@ -131,10 +131,10 @@ def load_encoder(path: str) -> Any:
     try:
         return SentenceTransformer(str(folder) if folder else path, device="cpu", local_files_only=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = f" ({type(error).__name__}: {' '.join(str(error).split())[:120]})" if folder else ""
         raise ConfigError(
-            f"no Sentence Transformers model is found under {path!r} ({type(error).__name__}: {reason}); give a folder "
-            "that holds one, an installed package, or a name that is in the local cache"
+            f"no Sentence Transformers model is found under {path!r}{reason}; give a folder that holds one, "
+            "an installed package, or a name that is in the local cache"
         ) from error
 
 
