@@ -246,7 +246,7 @@ def summarise(results: Sequence[Result], samplers: Sequence[str], metric: str) -
                     "mean": float(means[name].mean()),
                     "interval": list(interval(means[name])),
                     "seeds": [one.test[measured] for one in mine],
-                    "gain": float(means[name].mean() / base.mean().clamp(min=1e-12) - 1),
+                    "gain": float((means[name].mean() - base.mean()) / base.mean().abs().clamp(min=1e-12)),
                     "difference_interval": list(tests[name].interval) if name in tests else None,
                     "p_value": corrected.get(name),
                     "train_seconds": sum(one.trained.loop.seconds for one in mine) / len(mine),

@@ -137,6 +137,15 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(recipe: str, text: P
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
+    options = ["--samplers", "nce,learned_unigram", "--seeds", "2", "--epochs", "1", "--threads", "1"]
+    sets = [one for one in SMALL if one not in ("--threads", "1")]
+    assert main(["compare", "language", str(text), *options, *sets, "--out", str(tmp_path / "c")]) == 0
+    rows = json.loads((tmp_path / "c" / "compare.json").read_text())["summary"]
+    assert {row["sampler"] for row in rows} == {"nce", "learned_unigram"}
+    assert all(abs(row["gain"]) < 5 for row in rows)  # log-likelihoods are negative
+
+
 def test_wrong_input(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"one two three\n\xff\n")
