@@ -67,3 +67,19 @@ def test_a_short_ranking_is_filled_up() -> None:
 def test_trec_lines() -> None:
     assert trec_run(["q"], [[("d1", 2.0), ("d2", 1.5)]], "t") == "q Q0 d1 1 2.000000 t\nq Q0 d2 2 1.500000 t\n"
     assert trec_qrels({"q": {"d1": 2}}) == "q 0 d1 2\n"
+
+
+def test_metrics_agree_with_trec_eval() -> None:
+    trec = pytest.importorskip("pytrec_eval")
+    table, top = judged(), ranked()
+    qrels = {f"q{query}": {f"d{item}": grade for item, grade in row.items()} for query, row in table.items()}
+    runs = {
+        f"q{query}": {f"d{item}": float(WIDTH - rank) for rank, item in enumerate(row)}
+        for query, row in zip(table, top.tolist(), strict=True)
+    }
+    theirs = trec.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.20", "recip_rank"}).evaluate(runs)
+    names = {"ndcg@10": "ndcg_cut_10", "recall@20": "recall_20", f"mrr@{WIDTH}": "recip_rank"}
+    ours = evaluate_graded(top, torch.tensor(list(table)), tensors(table), N_ITEMS, list(names))
+    for name, other in names.items():
+        expected = [theirs[f"q{query}"][other] for query in table]
+        torch.testing.assert_close(ours.per_query[name], torch.tensor(expected, dtype=torch.float64))

@@ -126,7 +126,9 @@ def load_encoder(path: str) -> Any:
         raise ConfigError("sentence_transformers needs a model; give its folder or package with --set model.path=...")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = _folder(path)
     try:
         return SentenceTransformer(str(folder) if folder else path, device="cpu", local_files_only=True)
