@@ -22,7 +22,7 @@ def load_similarity(
 
     Args:
         path: A folder of parts, or one file that is divided at random; None for the standard library's docstrings.
-        positive: Score from which pairs are trained on; None for three fifths of the range.
+        positive: Score from which pairs are trained on; None for four fifths of the range.
         related: Score from which a pair is no negative; None for half of the range.
         valid: Share held out for validation where there is no such part.
         test: Share held out for the test where there is no such part.
@@ -47,7 +47,7 @@ def load_similarity(
     numbered = {part: _numbered(rows, ids) for part, rows in parts.items()}
     scores = numbered["train"].scores
     low, high = float(scores.min()), float(scores.max())
-    positive = low + 0.6 * (high - low) if positive is None else positive
+    positive = low + 0.8 * (high - low) if positive is None else positive
     related = low + 0.5 * (high - low) if related is None else related
     data = SimilarityData(name, list(ids), numbered, positive, related, ())
     pairs = data.similar(positive).nnz // 2

@@ -14,7 +14,7 @@ SIMILARITY: dict[str, dict[str, Any]] = {
         "loss": "bpr",
         "optimiser": {"name": "adam", "lr": 0.001, "schedule": "linear"},
         "batch_size": 128,
-        "epochs": 20,
+        "epochs": 12,
         "precision": "float32",
         "evaluation": _EVALUATION,
     },

@@ -34,10 +34,10 @@ class SimilarityOptions(Section):
     """How graded pairs are read."""
 
     positive: float | None = None
-    """Score from which a training pair is trained on as similar; three fifths of the range when left out."""
+    """Score from which a training pair is trained on as similar; four fifths of the range when left out."""
     related: float | None = None
     """Score from which a training pair is no negative; half of the range when left out."""
-    vocabulary: Annotated[int, Field(ge=100)] = 3000
+    vocabulary: Annotated[int, Field(ge=100)] = 2000
     """Most pieces of the tokenizer that the static encoder learns from the sentences."""
     vectors: str | None = None
     """Word vectors in word2vec's format from which the static encoder starts."""
