@@ -23,7 +23,7 @@ from negatives.randomness import Purpose, permutation, stream
 from negatives.registry import suggest
 from negatives.sampler import preset, presets
 from negatives.tasks.base import Examples, Scores, Task
-from negatives.tasks.recipes_classify import CLASSIFY, FEW
+from negatives.tasks.recipes_classify import CLASSIFY, FEW, FEW_ROWS
 from negatives.training.grouped_feed import GroupedFeed
 from negatives.types import Csr
 
@@ -76,7 +76,8 @@ class Classify(Task):
         if (sampler in presets and "pool" not in preset(sampler).parts) or loss in PAIRWISE:
             return "pairwise"
         if sampler is None:
-            return "full" if examples.catalogue.n_items <= FEW else "sampled"
+            few = examples.catalogue.n_items <= FEW
+            return ("neighbours" if examples.raw.n_rows <= FEW_ROWS else "full") if few else "sampled"
         return "full" if sampler == "full" else "sampled"
 
     def shared_recipe(self, examples: Examples) -> str:
@@ -106,6 +107,7 @@ class Classify(Task):
     def model(self, config: RunConfig, examples: Examples) -> Model:
         spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
         spec |= {"features": examples.raw.features, "n_items": examples.catalogue.n_items}
+        spec["known"] = examples.catalogue.known
         return registry.build(spec | {"seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:

@@ -8,6 +8,8 @@ from negatives.config import merge
 
 FEW = 2_000
 """Up to so many labels the exact softmax over all of them is the default."""
+FEW_ROWS = 20_000
+"""Up to so many rows the default looks at the neighbours of every row."""
 
 _FULL: dict[str, Any] = {
     "model": {
@@ -31,6 +33,8 @@ _FULL: dict[str, Any] = {
 CLASSIFY: dict[str, dict[str, Any]] = {
     # All labels in every step: exact, for few labels.
     "full": _FULL,
+    # The same with the labels of the nearest training rows as more features, for few rows.
+    "neighbours": merge(_FULL, {"model": {"name": "sparse", "neighbours": 50}}),
     # A corrected softmax over a pool of labels that the batch shares, for many labels.
     "sampled": merge(
         _FULL,

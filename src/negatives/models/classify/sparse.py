@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from negatives.data.neighbours import with_votes
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.tower import TowerModel
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context
+from negatives.types import Context, Csr
 
 FEATURES, HIDDEN = 1, 2
 
@@ -36,6 +37,8 @@ class SparseClassifier(TowerModel):
         item_init: Standard deviation of the initial label vectors; ``dim ** -0.5`` when None.
         table_rate: Factor on the step size of labels and features.
         table_optimiser: Update rule of labels and features; that of the run when None.
+        neighbours: Add the labels of so many nearest training rows to a row's features; costs the square of the rows.
+        known: Labels of the training rows, for the neighbours.
         seed: Seed of the initial values and of dropout.
 
     Raises:
@@ -55,8 +58,12 @@ class SparseClassifier(TowerModel):
         item_init: float | None = None,
         table_rate: float = 1.0,
         table_optimiser: str | None = None,
+        neighbours: int = 0,
+        known: Csr | None = None,
         seed: int = 0,
     ) -> None:
+        if neighbours and known is not None:
+            features = with_votes(features, known, neighbours)
         item_init = max(dim, 1) ** -0.5 if item_init is None else item_init
         super().__init__(features.n_rows, n_items, dim, bias, item_init, table_rate, table_optimiser, seed=seed)
         for name, share in (("drop_features", drop_features), ("drop", drop)):

@@ -1,0 +1,93 @@
+"""What the nearest training rows are labelled, as features of a row."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from negatives import kernels
+from negatives.data.pairs import SparseFeatures
+from negatives.types import Csr
+
+BLOCK = 512
+"""Rows whose neighbours are looked up at a time."""
+POWER = 3.0
+
+
+def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float = 0.7) -> SparseFeatures:
+    """The features with one more column for each label: how much of the row's neighbourhood has it.
+
+    ``v_l = weight * sum_i c_i^3 [l in y_i] / sum_i c_i^3`` over the ``k`` training rows ``i`` of largest inner product
+    ``c_i`` with the row, itself left out. With rows of unit length that is the cosine. Time and scratch memory grow
+    with the product of all rows and the training rows.
+
+    Args:
+        features: Features of all rows.
+        known: Labels of the training rows; other rows have none.
+        k: Number of neighbours.
+        weight: Factor on the new features.
+    """
+    train = (known.lengths() > 0).nonzero()[:, 0]
+    rows = _rows(features, train)
+    place = torch.full((features.n_rows,), -1)
+    place[train] = torch.arange(train.numel())
+    sizes, indices, values = [], [], []
+    for first in range(0, features.n_rows, BLOCK):
+        some = torch.arange(first, min(first + BLOCK, features.n_rows))
+        close = kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(features, some)).T
+        own = place[some]
+        close[torch.arange(some.numel())[own >= 0], own[own >= 0]] = 0.0
+        best = torch.topk(close, min(k, train.numel()), dim=1)
+        strength = best.values.clamp(min=0) ** POWER
+        strength = strength / strength.sum(1, keepdim=True).clamp(min=1e-12)
+        votes = _votes(strength, train[best.indices], known) * weight
+        at = votes.nonzero()
+        sizes.append(torch.bincount(at[:, 0], minlength=some.numel()))
+        indices.append(at[:, 1].int())
+        values.append(votes[at[:, 0], at[:, 1]])
+    return _beside(features, torch.cat(sizes), torch.cat(indices), torch.cat(values), known.n_cols)
+
+
+def _rows(features: SparseFeatures, rows: Tensor) -> SparseFeatures:
+    lengths = features.indptr.diff()[rows]
+    indptr = torch.zeros(rows.numel() + 1, dtype=torch.int64)
+    indptr[1:] = lengths.cumsum(0)
+    at = torch.repeat_interleave(features.indptr[rows] - indptr[:-1], lengths) + torch.arange(int(indptr[-1]))
+    return SparseFeatures(indptr, features.indices[at], features.values[at], features.n_cols)
+
+
+def _dense(features: SparseFeatures, rows: Tensor) -> Tensor:
+    """Columns ``(n_cols, rows)`` float32 of some rows."""
+    some = _rows(features, rows)
+    owner = torch.repeat_interleave(torch.arange(rows.numel()), some.indptr.diff())
+    dense = torch.zeros(features.n_cols, rows.numel())
+    return dense.index_put_((some.indices.long(), owner), some.values, accumulate=True)
+
+
+def _votes(strength: Tensor, neighbours: Tensor, known: Csr) -> Tensor:
+    """``(rows, n_labels)``: the strengths ``(rows, k)`` summed over the neighbours that have a label."""
+    lengths = known.lengths()[neighbours].reshape(-1)
+    start = torch.repeat_interleave(known.indptr[neighbours.reshape(-1)] - (lengths.cumsum(0) - lengths), lengths)
+    labels = known.indices[start + torch.arange(start.numel())].long()
+    pair = torch.repeat_interleave(torch.arange(lengths.numel()), lengths)
+    votes = torch.zeros(len(strength), known.n_cols)
+    row = pair // strength.shape[1]
+    return votes.index_put_((row, labels), strength.reshape(-1)[pair], accumulate=True)
+
+
+def _beside(features: SparseFeatures, sizes: Tensor, indices: Tensor, values: Tensor, n: int) -> SparseFeatures:
+    """The features with ``n`` more columns behind them."""
+    old, total = features.indptr.diff(), features.indptr.diff() + sizes
+    indptr = torch.zeros(total.numel() + 1, dtype=torch.int64)
+    indptr[1:] = total.cumsum(0)
+    before = torch.repeat_interleave(indptr[:-1] - features.indptr[:-1], old) + torch.arange(int(old.sum()))
+    after = torch.repeat_interleave(indptr[:-1] + old - (sizes.cumsum(0) - sizes), sizes)
+    after = after + torch.arange(int(sizes.sum()))
+    index = torch.empty(int(indptr[-1]), dtype=torch.int32)
+    value = torch.empty(int(indptr[-1]))
+    index[before], index[after] = features.indices, indices + features.n_cols
+    value[before], value[after] = features.values, values
+    return SparseFeatures(indptr, index, value, features.n_cols + n)
+
+
+__all__ = ["with_votes"]
