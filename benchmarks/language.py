@@ -39,7 +39,7 @@ WAYS: dict[str, list[str]] = {
     "NCE, unigram, 1,024 shared": ["recipe=nce"],
     "NCE, learned bigram, 32 per position": ["recipe=bigram"],
 }
-NOISES = {
+PROPOSALS = {
     "unigram": '{name="popularity",alpha=1.0}',
     "bigram, weight 0.5": '{name="bigram"}',
     "bigram, weight learned": '{name="bigram",adapt=0.05}',
@@ -122,7 +122,7 @@ def noise(data: Path | None, options: argparse.Namespace) -> None:
     sets = [f"epochs={options.epochs}", f"threads={options.threads}", "recipe=bigram", *options.set]
     print("| noise | " + " | ".join(f"{k} words" for k in options.words) + " |")
     print("|---" * (1 + len(options.words)) + "|")
-    for name, proposal in NOISES.items():
+    for name, proposal in PROPOSALS.items():
         cells = []
         for k in options.words:
             mine = f'sampler={{proposal={proposal},candidates={k},guards=[],select="all"}}'

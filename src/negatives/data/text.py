@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -136,9 +135,7 @@ def encoded(parts: Mapping[str, Lines], how: TextSplit, name: str, notes: list[s
 
 def _ids(lines: Lines, place: Mapping[str, int]) -> Tensor:
     unknown, end = place[UNKNOWN], place[END]
-    found: list[npt.NDArray[np.int64]] = []
-    for line in lines:
-        found.append(np.array([place.get(word, unknown) for word in line] + [end], np.int64))
+    found = [np.array([*(place.get(word, unknown) for word in line), end], np.int64) for line in lines]
     return torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
 
 
