@@ -67,6 +67,9 @@ ELSEWHERE = {
     "unit/models/test_graph_models.py": {"gcn", "sage", "propagation", "node2vec", "line"},
     "unit/models/test_knowledge_models.py": {"transe", "distmult", "complex", "rotate"},
     "unit/models/test_encoders.py": {"static", "sentence_transformers"},
+    "unit/models/test_language_models.py": {"lstm", "transformer"},
+    "unit/tasks/test_classify.py": {"sparse"},
+    "unit/training/test_word_engines.py": {"skip_gram", "cbow", "glove"},
 }
 """Models whose queries are no users: the file with their cases, and their names."""
 

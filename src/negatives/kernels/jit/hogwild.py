@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, kernel
-from negatives.kernels.jit.scores import dot
+from negatives.kernels.jit.scores import dot_rows
 from negatives.kernels.threads import by_chunks
 
 BPR, HINGE, LOGISTIC = 0, 1, 2
@@ -35,12 +35,12 @@ def _push(kind, gap, margin):
 
 
 @fast_kernel
-def _move(vector, x, total, grad, lr, keep):
-    """``total += grad x`` and ``x = keep x - lr grad vector``."""
-    for c in range(x.size):
-        old = x[c]
+def _move(users, u, items, i, total, grad, lr, keep):
+    """``total += grad x`` and ``x = keep x - lr grad vector``, for an item's row ``x`` and the query's vector."""
+    for c in range(total.size):
+        old = items[i, c]
         total[c] += grad * old
-        x[c] = keep * old - lr * grad * vector[c]
+        items[i, c] = keep * old - lr * grad * users[u, c]
 
 
 @kernel
@@ -50,12 +50,12 @@ def _train(users, items, queries, positives, ids, ok, weight, kind, margin, mean
     pushes = np.empty(k, np.float32)
     zero = np.float32(0)
     for r in range(start, stop):
-        vector, good = users[queries[r]], items[positives[r]]
-        high = dot(vector, good)
+        u = queries[r]
+        high = dot_rows(users, u, items, positives[r])
         out[r, 0] = high
         n = 0
         for j in range(k):
-            out[r, j + 1] = dot(vector, items[ids[r, j]])
+            out[r, j + 1] = dot_rows(users, u, items, ids[r, j])
             if ok.size == 0 or ok[r, j]:
                 n += 1
         if n == 0:
@@ -73,14 +73,15 @@ def _train(users, items, queries, positives, ids, ok, weight, kind, margin, mean
                 pull += pushes[j]
         if kind == LOGISTIC:
             pull = _sigmoid(-high - margin)
-        total[:] = zero
+        for c in range(total.size):
+            total[c] = zero
         if pull != zero:
-            _move(vector, good, total, -pull, lr, keep)
+            _move(users, u, items, positives[r], total, -pull, lr, keep)
         for j in range(k):
             if pushes[j] != zero:
-                _move(vector, items[ids[r, j]], total, pushes[j], lr, keep)
+                _move(users, u, items, ids[r, j], total, pushes[j], lr, keep)
         for c in range(total.size):
-            vector[c] = keep * vector[c] - lr * total[c]
+            users[u, c] = keep * users[u, c] - lr * total[c]
 
 
 def async_pairs_(

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from negatives.kernels.jit.compile import Array, array, in_place, index, kernel
-from negatives.kernels.jit.propagate import add
+from negatives.kernels.jit.propagate import add_row
 from negatives.kernels.threads import by_chunks, by_columns
 
 _local = threading.local()
@@ -25,11 +25,11 @@ def _read(items, ids, grad, of_queries, start, stop):
     """The gradient of each row's query vector."""
     zero = np.float32(0)
     for r in range(start, stop):
-        total = of_queries[r]
-        total[:] = zero
+        for c in range(of_queries.shape[1]):
+            of_queries[r, c] = zero
         for j in range(ids.shape[1]):
             if grad[r, j] != zero:
-                add(total, grad[r, j], items[ids[r, j]])
+                add_row(of_queries, r, grad[r, j], items, ids[r, j])
 
 
 @kernel
@@ -56,22 +56,20 @@ def _first_uses(queries, ids, grad, seen_queries, seen_items, first_query, first
 @kernel
 def _write(users, items, queries, ids, grad, of_queries, first_query, first_item, lr, keep, start, stop):
     """Items first, while the queries' rows are still as they were."""
-    zero = np.float32(0)
+    zero, one = np.float32(0), np.float32(1)
     for r in range(queries.size):
-        vector = users[queries[r], start:stop]
+        u = queries[r]
         for j in range(ids.shape[1]):
             if grad[r, j] != zero:
-                x = items[ids[r, j], start:stop]
-                if first_item[r, j]:
-                    for c in range(x.size):
-                        x[c] *= keep
-                add(x, -lr * grad[r, j], vector)
+                i, step = ids[r, j], lr * grad[r, j]
+                kept = keep if first_item[r, j] else one
+                for c in range(start, stop):
+                    items[i, c] = kept * items[i, c] - step * users[u, c]
     for r in range(queries.size):
-        x = users[queries[r], start:stop]
-        if first_query[r]:
-            for c in range(x.size):
-                x[c] *= keep
-        add(x, -lr, of_queries[r, start:stop])
+        u = queries[r]
+        kept = keep if first_query[r] else one
+        for c in range(start, stop):
+            users[u, c] = kept * users[u, c] - lr * of_queries[r, c]
 
 
 def _scratch(name: str, shape: tuple[int, ...], dtype: type) -> Array:

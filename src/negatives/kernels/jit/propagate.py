@@ -12,15 +12,19 @@ from negatives.kernels.threads import by_weight
 
 
 @kernel
-def add(y, w, x):
-    for c in range(y.size):
-        y[c] += w * x[c]
+def add_row(y, r, w, x, i):
+    """``y[r] += w x[i]``. Rows are indexed, not cut out: a view would count references, for which threads wait."""
+    for c in range(y.shape[1]):
+        y[r, c] += w * x[i, c]
 
 
 @kernel
-def _add_four(y, a, b, c, d, w, x, z, v):
-    for i in range(y.size):
-        y[i] += (a * w[i] + b * x[i]) + (c * z[i] + d * v[i])
+def _add_four(y, r, weights, x, cols, p):
+    """Four entries from ``p`` on at once."""
+    a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
+    i, j, k, m = cols[p], cols[p + 1], cols[p + 2], cols[p + 3]
+    for e in range(y.shape[1]):
+        y[r, e] += (a * x[i, e] + b * x[j, e]) + (c * x[k, e] + d * x[m, e])
 
 
 @kernel
@@ -28,19 +32,18 @@ def _product(starts, cols, weights, dense, out, start, stop):
     """``out[r] = sum_p weights[p] dense[cols[p]]``, four entries at a time where none of them is zero."""
     zero = np.float32(0)
     for r in range(start, stop):
-        y = out[r]
-        y[:] = zero
+        for c in range(out.shape[1]):
+            out[r, c] = zero
         p, end = starts[r], starts[r + 1]
         while p < end:
             if p + 4 <= end:
                 a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
                 if a != zero and b != zero and c != zero and d != zero:
-                    w, x, z, v = dense[cols[p]], dense[cols[p + 1]], dense[cols[p + 2]], dense[cols[p + 3]]
-                    _add_four(y, a, b, c, d, w, x, z, v)
+                    _add_four(out, r, weights, dense, cols, p)
                     p += 4
                     continue
             if weights[p] != zero:
-                add(y, weights[p], dense[cols[p]])
+                add_row(out, r, weights[p], dense, cols[p])
             p += 1
 
 

@@ -18,19 +18,19 @@ from negatives.kernels.threads import by_chunks
 
 
 @fast_kernel
-def dot(a, b):
+def dot_rows(a, i, b, j):
+    """Inner product of row ``i`` of ``a`` and row ``j`` of ``b``."""
     total = np.float32(0)
-    for c in range(a.size):
-        total += a[c] * b[c]
+    for c in range(a.shape[1]):
+        total += a[i, c] * b[j, c]
     return total
 
 
 @kernel
 def _gather_scores(users, items, queries, ids, out, start, stop):
     for r in range(start, stop):
-        vector = users[queries[r]]
         for j in range(ids.shape[1]):
-            out[r, j] = dot(vector, items[ids[r, j]])
+            out[r, j] = dot_rows(users, queries[r], items, ids[r, j])
 
 
 @kernel
