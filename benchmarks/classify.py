@@ -6,7 +6,8 @@
 
 ``tags``: both train the same classifier on the same rows with the same optimiser for the same number of epochs. The
 exact softmax scores a batch's rows against all labels by one matrix product, computes one sum per row, and updates
-the whole table; it does nothing that it need not. Its step size is chosen on the validation part, as ours was.
+the whole table; it does nothing that it need not. Its step size is that of
+``--exact-lr``; choose it on the validation part.
 ``labels``: rows, features and pairs stay the same; only the number of labels grows. Time and peak memory of an epoch
 are measured in a process of its own for each size; time is that of the processor, which other work does not change.
 """

@@ -67,6 +67,7 @@ class Task(ABC):
         metric: Watched where the configuration names none.
         models: Names of the models that fit.
         reading: Options of the task's reader, the section ``reading`` of a configuration.
+        demo: What the demo changes in the recipe, so that it ends soon.
         phrases: How the demo words what a query is known to go with, and what the model answers.
     """
 
@@ -74,6 +75,7 @@ class Task(ABC):
     metric: ClassVar[str]
     models: ClassVar[tuple[str, ...]]
     reading: ClassVar[type[Section]] = Section
+    demo: ClassVar[Mapping[str, Any]] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
 
     def options(self, config: RunConfig) -> Any:

@@ -24,8 +24,8 @@ from negatives.registry import suggest
 from negatives.sampler import preset, presets
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_knowledge import KNOWLEDGE
+from negatives.tasks.samples import answers
 from negatives.training.triple_feed import TripleFeed, head_chances
-from negatives.types import Csr
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 DIRECTIONS = ("tail", "head")
@@ -150,7 +150,11 @@ class Knowledge(Task):
         asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None]
         if not asked:
             asked = torch.topk(known.lengths(), min(5, data.n_queries)).indices.tolist()
-        return [_sample(model, query, known, examples) for query in asked]
+        scores = scores_of(model)(torch.tensor(asked))
+        return [
+            answers(examples.query_names[query], mine, known.row(query), examples.item_names)
+            for query, mine in zip(asked, scores, strict=True)
+        ]
 
     def _limit(self, config: RunConfig, part: str) -> tuple[int | None, int]:
         return (config.evaluation.queries if part == "valid" else None), config.seed
@@ -237,23 +241,6 @@ def _query(data: TripleData, entity: str, relation: str) -> int | None:
     code = torch.tensor(found[0] * 2 * data.n_relations + found[1])
     at = int(torch.searchsorted(data.query_codes, code))
     return at if at < data.n_queries and int(data.query_codes[at]) == int(code) else None
-
-
-def _sample(model: Model, query: int, known: Csr, examples: Examples) -> dict[str, Any]:
-    scores = scores_of(model)(torch.tensor([query]))[0]
-    mine = known.row(query).long()
-    scores[mine] = -torch.inf
-    best = torch.topk(scores, min(8, scores.numel()))
-    name = examples.item_names
-    return {
-        "query": examples.query_names[query],
-        "known": [name[item] for item in mine[:12].tolist()],
-        "recommended": [
-            {"item": name[item], "score": round(score, 4)}
-            for score, item in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-            if score > -torch.inf
-        ],
-    }
 
 
 __all__ = ["Knowledge", "TripleReading", "accuracy", "ranks", "scores_of"]

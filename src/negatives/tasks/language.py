@@ -48,6 +48,7 @@ class Language(Task):
     """Prefixes and next words."""
 
     name = "language"
+    demo = {"epochs": 1}
     metric = "log_likelihood"
     models = ("lstm", "transformer")
     reading = TextReading

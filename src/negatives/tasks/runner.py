@@ -137,8 +137,9 @@ def evaluate(run: Path, data: str | None = None) -> dict[str, float]:
 
 def demo(task: str, out: Path | None = None) -> Path:
     """The task's main job on the offline dataset; prints what the model answers."""
-    path = train(RunConfig(task=task), out, command=f"negatives demo {task}")
-    knows, answers = task_of(RunConfig(task=task)).phrases
+    of = task_of(RunConfig(task=task))
+    path = train(RunConfig(task=task, **of.demo), out, command=f"negatives demo {task}")
+    knows, answers = of.phrases
     metrics = RunFolder(path).read_json(METRICS)
     for sample in metrics["samples"]:
         known = ", ".join(sample["known"][:8])

@@ -15,17 +15,13 @@ from negatives.kernels import knowledge as kernels
 from negatives.kernels import sum_rows
 from negatives.models.knowledge import ComposedModel
 from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import BLOCK, Engine, Outcome, finite, rows_of
 from negatives.training.engines.pool_products import PoolProducts
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
-CELLS = 1 << 19
-"""Scores with a shared pool that are differentiated at a time: they stay in the cache."""
 PRODUCTS = ("dot", "l2")
 """Comparisons that are one matrix product over a shared pool."""
-BLOCK = 1 << 22
-"""Scores with a shared pool that are held at a time."""
 
 
 @dataclass(slots=True)
@@ -152,22 +148,6 @@ class ComposedEngine(Engine):
         self._update(context, leaves, items, summed, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, positive, torch.cat(seen))
-
-    def _pool_gradient(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor]:
-        """The summed loss and the gradient of the positives; that of the scores takes their place."""
-        fused = self.loss.fused_(positive, scores, negatives)
-        if fused is not None:
-            return fused[0].sum(), fused[1]
-        total, grads = torch.zeros((), device=scores.device), []
-        step = max(1, CELLS // scores.shape[1])
-        for at in range(0, len(scores), step):
-            rows = slice(at, at + step)
-            losses, grad, scores[rows] = self._differentiate(
-                positive[rows], scores[rows].float(), rows_of(negatives, rows)
-            )
-            total += losses
-            grads.append(grad)
-        return total, torch.cat(grads)
 
     def _through(self, context: Context, leaves: Leaves, per_row: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient of the vectors to that of entities: their ids ``(m,)`` and gradients ``(m, w)``."""
