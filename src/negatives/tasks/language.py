@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import polars
 import torch
@@ -48,7 +48,7 @@ class Language(Task):
     """Prefixes and next words."""
 
     name = "language"
-    demo = {"epochs": 1}
+    demo: ClassVar[Mapping[str, Any]] = {"epochs": 1}
     metric = "log_likelihood"
     models = ("lstm", "transformer")
     reading = TextReading
