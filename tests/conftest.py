@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,13 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ.pop("NEGATIVES_CACHE")
     if before is not None:
         os.environ["NEGATIVES_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """The same numbers whatever ran before: a test or a library that draws without a seed still repeats."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 (SciPy's and scikit-learn's default)
 
 
 @pytest.fixture(scope="session")
