@@ -235,3 +235,23 @@ def test_without_a_writable_folder_kernels_compile_all_the_same(monkeypatch: pyt
 
     monkeypatch.setattr(cache, "location", lambda: None)
     assert compiling.kernel(lambda x: x + 1)(2) == 3
+
+
+def test_the_filter_of_pairs_goes_with_its_table() -> None:
+    """Made at the second use, refuses no known pair, lets most others pass, and does not outlive the table."""
+    from negatives.kernels.jit import members
+
+    known = Csr.from_pairs(torch.arange(300) % 60, torch.arange(300) * 7 % 97, 60, 97)
+    before = len(members._filters)
+    assert members.pair_filter(known).size == 0
+    words = members.pair_filter(known)
+    assert words.size * 64 >= members.FILTER_BITS * known.nnz
+    assert words is members.pair_filter(known)
+    pairs = [(query, item) for query in range(60) for item in range(97)]
+    bits = [int(members.pair_bit(query, item, words.size)) for query, item in pairs]
+    marked = {pair for pair, bit in zip(pairs, bits, strict=True) if int(words[bit >> 6]) >> (bit & 63) & 1}
+    held = {(query, int(item)) for query in range(60) for item in known.row(query)}
+    assert held <= marked
+    assert len(marked) < len(held) + 0.15 * len(pairs)
+    del known
+    assert len(members._filters) == before

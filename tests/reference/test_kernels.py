@@ -32,7 +32,7 @@ def test_draws_are_the_same_bits_on_every_path(k: int, n_items: int, density: fl
     with kernels.use("numpy"):
         uniform = kernels.draw_uniform(examples, k, n_items, key, queries=queries, known=known, tries=3)
         alias = kernels.draw_alias(table, examples, k, key, queries=queries, known=known, tries=3)
-    for path in PATHS:
+    for path in [*PATHS, "numba"]:  # again, for the second use of a table makes a filter of its pairs
         with kernels.use(path):
             drawn = kernels.draw_uniform(examples, k, n_items, key, queries=queries, known=known, tries=3)
             assert torch.equal(drawn, uniform), path
@@ -260,3 +260,21 @@ def test_asynchronous_pairs_on_one_thread_are_plain_sgd(loss: tuple[str, float, 
     for expected, found in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert float((results[0][1] - tables[0]).abs().max()) > 0.05
+
+
+@pytest.mark.parametrize("loss", [("bpr", 0.0, True), ("hinge", 0.7, False)])
+def test_one_negative_is_the_same_step_in_one_pass(loss: tuple[str, float, bool]) -> None:
+    """The short cut for pairs, and the long way for rows whose negative is the positive itself."""
+    random = generator(17)
+    tables = torch.randn(9, 37, generator=random), torch.randn(8, 37, generator=random)
+    queries, positives = (torch.randint(0, 8, (60,), generator=random) for _ in range(2))
+    ids = torch.randint(0, 8, (60, 1), generator=random)
+    assert bool((ids[:, 0] == positives).any())
+    given = {"loss": loss, "lr": 0.02, "weight_decay": 0.3}
+    results = []
+    for path in ("numpy", "numba"):
+        mine = [table.clone() for table in tables]
+        with kernels.use(path):
+            results.append([kernels.async_pairs_(*mine, queries, positives, ids, **given), *mine])
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

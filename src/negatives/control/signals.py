@@ -15,6 +15,8 @@ from negatives.types import Context, Csr, Negatives, shared_pool
 
 LOOKUPS = 1 << 22
 """Largest number of slots or of comparisons that one call of :func:`false_negative_signals` looks at."""
+ROWS = 1 << 13
+"""Rows that it looks at, at most."""
 
 
 def signals(
@@ -90,7 +92,7 @@ def false_negative_signals(
         n_items: Number of items.
         canary_share: Share of the known positives that became canaries; the rate is left out where it is 0.
     """
-    rows = max(1, min(context.rows, LOOKUPS // max(negatives.k, 1)))
+    rows = max(1, min(context.rows, ROWS, LOOKUPS // max(negatives.k, 1)))
     ok = negatives.ok[:rows]
     counted = ok if negatives.weight is None else torch.where(ok, negatives.weight[:rows].detach(), 0.0)
     drawn = counted.sum(1, dtype=torch.float64)

@@ -38,6 +38,8 @@ class Uniform(Proposal):
     _of: Csr | None = field(default=None, init=False, repr=False, compare=False)
     _log_rest: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False, compare=False)
 
+    _log_q: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False, compare=False)
+
     def bind(self, catalogue: Catalogue) -> None:
         """Take the number of items from the data, unless it was given."""
         self.n_items = self.n_items or catalogue.n_items
@@ -49,8 +51,8 @@ class Uniform(Proposal):
         ids = draw_uniform(context.examples, k, n_items, key, queries=owners, known=exclude)
         if exclude is None:
             return ids, self.log_prob(ids, context)
-        log_q = -math.log(n_items) - self.log_allowed(context, exclude)
-        return ids, log_q.masked_fill_(log_q == math.inf, 0.0)[:, None].expand(ids.shape)
+        self._remember(exclude)
+        return ids, self._log_q[context.queries][:, None].expand(ids.shape)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``-log N`` in the shape of ``ids``."""
@@ -58,10 +60,16 @@ class Uniform(Proposal):
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)``, ``log((N - x) / N)``; computed once for all queries."""
+        self._remember(exclude)
+        return self._log_rest[context.queries]
+
+    def _remember(self, exclude: Csr) -> None:
+        """What every draw looks up: per query, the log of the allowed share, and of the probability of an item."""
         if self._of is not exclude:
             self._of = exclude
             self._log_rest = ((exclude.n_cols - exclude.lengths()).double() / exclude.n_cols).log().float()
-        return self._log_rest[context.queries]
+            log_q = -math.log(exclude.n_cols) - self._log_rest
+            self._log_q = log_q.masked_fill_(log_q == math.inf, 0.0)
 
     def _size(self, exclude: Csr | None) -> int:
         if not self.n_items or self.n_items < 1:

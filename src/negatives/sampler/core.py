@@ -224,10 +224,10 @@ class Sampler(Part):
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self.proposal.draw(context, m, key, exclude=self._known())
-            ok = ids >= 0
-            if bool(ok.all()):
-                ok = ok[:1, :1].expand(ids.shape)  # one True for all, which costs no pass to recognise
+            if not ids.numel() or int(ids.min()) >= 0:
+                ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)  # costs no pass to see
             else:
+                ok = ids >= 0
                 self.unfilled += int((~ok).sum())
                 ids = ids.clamp(min=0)
         self._spend("draw", start)

@@ -79,7 +79,7 @@ class PairFeed(Feed):
             self._order = kernels.shuffled(stream(seed, Purpose.SHUFFLE, epoch), self.rows).to(self.queries.device)
             self._order_of = seed, epoch
         examples = self._order[index * batch_size : (index + 1) * batch_size]
-        return Batch(self.queries[examples], self.items[examples], examples)
+        return Batch(self.queries.take(examples), self.items.take(examples), examples)
 
     def to(self, device: torch.device) -> Feed:
         return PairFeed(self.queries.to(device), self.items.to(device))

@@ -7,15 +7,15 @@ import numpy as np
 from torch import Tensor
 
 from negatives.kernels.cells import Cells, Zeros
-from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, kernel
-from negatives.kernels.jit.draw import mix
+from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, inner_kernel
+from negatives.kernels.jit.mix import mix
 from negatives.kernels.threads import by_chunks
 from negatives.types import Negatives
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-@kernel
+@inner_kernel
 def _count(tokens, bounds, window, n_words, keys, values):
     last, fresh = np.uint64(keys.size - 1), 0
     for s in range(bounds.size - 1):
@@ -33,7 +33,7 @@ def _count(tokens, bounds, window, n_words, keys, values):
     return fresh
 
 
-@kernel
+@inner_kernel
 def _insert(codes, counts, keys, values):
     last = np.uint64(keys.size - 1)
     for p in range(codes.size):
@@ -62,7 +62,7 @@ def _shift(x, i, y, j, of_x, of_y, d):
         y[j, c] -= of_y * before
 
 
-@kernel
+@inner_kernel
 def _move(x, i, y, j, sx, sy, g, squares_x, squares_y, lr, d):
     """One step of row-wise Adagrad on row ``i`` and column ``j`` for the gradient ``g`` of their score."""
     sx[i, 0] += g * g * squares_y / np.float32(d)
@@ -74,7 +74,7 @@ def _move(x, i, y, j, sx, sy, g, squares_x, squares_y, lr, d):
     y[j, d + 1] -= lr * g / np.sqrt(sy[j, 1])
 
 
-@kernel
+@inner_kernel
 def _fit(x, y, sx, sy, rows, cols, target, weight, ids, ok, share, floor, zero, lr, start, stop):
     n = x.shape[1]
     for r in range(start, stop):

@@ -18,15 +18,19 @@ Array = np.ndarray[Any, Any]
 FAST = {"reassoc", "contract"}
 
 
-def kernel(function: Callable[..., Any], *, fast: set[str] | None = None) -> Any:
+def kernel(
+    function: Callable[..., Any], *, fast: set[str] | None = None, inline: bool = False, counted: bool = True
+) -> Any:
     """Compile at the first call, without the interpreter lock, with a cache on disk where the disk allows it.
 
     Args:
         function: The loop: arrays and numbers in, arrays out.
         fast: Liberties that the compiler may take with floating-point numbers; none by default.
+        inline: Put the body into each caller.
+        counted: Count references to arrays, which a kernel that makes arrays has to.
     """
     # A division by zero gives infinity, as in NumPy; Python's exception would keep loops from being vectorised.
-    flags = {"nogil": True, "fastmath": fast or False, "error_model": "numpy"}
+    flags = {"nogil": True, "fastmath": fast or False, "error_model": "numpy", "forceinline": inline, "_nrt": counted}
     folder = cache.location()
     if folder is None:
         return compiler.njit(**flags)(function)
@@ -38,14 +42,28 @@ def kernel(function: Callable[..., Any], *, fast: set[str] | None = None) -> Any
         config.CACHE_DIR = before
 
 
+def inner_kernel(function: Callable[..., Any]) -> Any:
+    """:func:`kernel` that makes no arrays, for loops over short rows.
+
+    Numba counts references with atomic operations wherever one kernel hands arrays to another, ten or so in each turn
+    of a loop, which costs more than a short row's work. Without counting there are none.
+    """
+    return kernel(function, counted=False)
+
+
+def inline_kernel(function: Callable[..., Any]) -> Any:
+    """:func:`inner_kernel` that is part of its callers: for what a loop asks for each element."""
+    return kernel(function, inline=True, counted=False)
+
+
 def fast_kernel(function: Callable[..., Any]) -> Any:
-    """:func:`kernel` with reordered sums; for inner products and sums only."""
-    return kernel(function, fast=FAST)
+    """:func:`inner_kernel` with reordered sums; for inner products and sums only."""
+    return kernel(function, fast=FAST, counted=False)
 
 
 def largest_kernel(function: Callable[..., Any]) -> Any:
-    """:func:`kernel` that may find a maximum in any order; NaN may be overlooked."""
-    return kernel(function, fast={"reassoc", "nnan", "nsz"})
+    """:func:`inner_kernel` that may find a maximum in any order; NaN may be overlooked."""
+    return kernel(function, fast={"reassoc", "nnan", "nsz"}, counted=False)
 
 
 def array(tensor: Tensor, dtype: Any) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, fast_kernel, index, kernel
+from negatives.kernels.jit.compile import Array, array, fast_kernel, index, inner_kernel, kernel
 from negatives.kernels.jit.members import scratch, spoil
 from negatives.kernels.threads import by_chunks, by_columns, by_weight
 
@@ -58,7 +58,7 @@ def _modulus(a, b):
     return -total
 
 
-@kernel
+@inner_kernel
 def _score(code, a, b):
     if code == 0:
         return _dot(a, b)
@@ -69,7 +69,7 @@ def _score(code, a, b):
     return _modulus(a, b)
 
 
-@kernel
+@inner_kernel
 def _number(targets, slot, distinct, starts, place):
     """Number the items in order of first use; ``starts`` ends each one's entries. ``slot`` is all -1 again after."""
     n = 0
@@ -127,7 +127,7 @@ def arranged(ids: Array, size: int) -> Order:
     return Order(distinct[:n], starts[: n + 1], entries)
 
 
-@kernel
+@inner_kernel
 def _pairs(code, vectors, table, items, starts, entries, k, out, start, stop):
     for u in range(start, stop):
         row = table[items[u]]
@@ -135,7 +135,7 @@ def _pairs(code, vectors, table, items, starts, entries, k, out, start, stop):
             out[entries[p]] = _score(code, vectors[entries[p] // k], row)
 
 
-@kernel
+@inner_kernel
 def _pool(code, vectors, pool, out, start, stop):
     for first in range(0, len(pool), TILE):
         last = min(first + TILE, len(pool))
@@ -144,14 +144,14 @@ def _pool(code, vectors, pool, out, start, stop):
                 out[r, j] = _score(code, vectors[r], pool[j])
 
 
-@kernel
+@inner_kernel
 def _both_dot(w, a, b, y, z):
     for c in range(a.size):
         y[c] += w * b[c]
         z[c] += w * a[c]
 
 
-@kernel
+@inner_kernel
 def _both_l1(w, a, b, y, z):
     for c in range(a.size):
         x = a[c] - b[c]
@@ -160,7 +160,7 @@ def _both_l1(w, a, b, y, z):
         z[c] += s
 
 
-@kernel
+@inner_kernel
 def _both_l2(w, a, b, y, z):
     for c in range(a.size):
         s = w * (a[c] - b[c])
@@ -168,7 +168,7 @@ def _both_l2(w, a, b, y, z):
         z[c] += s
 
 
-@kernel
+@inner_kernel
 def _share(w, a, b, a2, b2, share):
     """``w`` over the moduli. The loops are apart because a compiler does not vectorise one over so many arrays."""
     for c in range(a.size):
@@ -176,7 +176,7 @@ def _share(w, a, b, a2, b2, share):
         share[c] = w / (np.sqrt(p * p + q * q) + _TINY)
 
 
-@kernel
+@inner_kernel
 def _both_shared(share, a, b, y, z):
     for c in range(a.size):
         s = share[c] * (a[c] - b[c])
@@ -184,11 +184,10 @@ def _both_shared(share, a, b, y, z):
         z[c] += s
 
 
-@kernel
-def _backward(code, vectors, table, items, starts, entries, k, weights, rows, sums, start, stop):
+@inner_kernel
+def _backward(code, vectors, table, items, starts, entries, k, weights, rows, sums, share, start, stop):
     """Columns ``start`` to ``stop`` of both gradients; for complex vectors of both halves."""
     half = vectors.shape[1] // 2
-    share = np.empty(stop - start, np.float32)
     rows[:, start:stop] = np.float32(0)
     if code == 3:
         rows[:, half + start : half + stop] = np.float32(0)
@@ -270,7 +269,8 @@ def pair_backward(
     parts = order.items, order.starts, order.entries
     columns = d // 2 if kind == "modulus" else d
     cost = weights.size * (4 if kind == "modulus" else 1) // 2
-    by_columns(lambda i, j: _backward(code, a, b, *parts, k, weights, rows, sums, i, j), columns, cost)
+    fixed = code, a, b, *parts, k, weights, rows, sums
+    by_columns(lambda i, j: _backward(*fixed, np.empty(j - i, np.float32), i, j), columns, cost)
     items = np.empty(n + spare, np.int64)
     items[:n] = order.items
     return torch.from_numpy(rows), torch.from_numpy(items), torch.from_numpy(sums), n

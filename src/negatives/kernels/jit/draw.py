@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.alias import QUANTUM, AliasTable
-from negatives.kernels.jit.compile import array, kernel
-from negatives.kernels.jit.members import is_known, sets
+from negatives.kernels.jit.compile import Array, array, inline_kernel, inner_kernel, kernel
+from negatives.kernels.jit.members import is_known, pair_bit, pair_filter, sets
+from negatives.kernels.jit.mix import mix, upper
 from negatives.kernels.threads import by_chunks
-from negatives.randomness import EXAMPLE_STEP, MASK64, MIX_1, MIX_2, SLOT_STEP
+from negatives.randomness import EXAMPLE_STEP, MASK64, SLOT_STEP
 from negatives.types import Csr
 
 _E, _S = np.uint64(EXAMPLE_STEP), np.uint64(SLOT_STEP)
-_M1, _M2 = np.uint64(MIX_1), np.uint64(MIX_2)
-_6, _11, _27, _30, _31, _32 = (np.uint64(by) for by in (6, 11, 27, 30, 31, 32))
-_ONE, _63, _LOW = np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
+_6, _11 = np.uint64(6), np.uint64(11)
+_NONE, _ONE, _63, _LOW = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
 _FILTER_WORDS = 32
 _FILTER_WORTH = 48
 """Known items per draw up to which the filter costs less than it saves."""
@@ -28,42 +28,35 @@ _ROW_COST = 48
 _FILTER_MASK = np.uint64(64 * _FILTER_WORDS - 1)
 
 
-@kernel
-def mix(z):
-    z = (z ^ (z >> _30)) * _M1
-    z = (z ^ (z >> _27)) * _M2
-    return z ^ (z >> _31)
-
-
-@kernel
-def _upper(h, bound):
-    """Multiply-shift: an integer in ``[0, bound)`` from the upper 32 bits."""
-    return np.int64(((h >> _32) * bound) >> _32)
-
-
-@kernel
+@inner_kernel
 def _note(filter_, indices, lo, hi, k):
-    """Set one bit per known item, so that most draws need no search; for few draws, search each of them."""
+    """Set one bit per known item, so that most draws of a row need no search."""
     if k < _FILTER_DRAWS:
-        return  # all bits stay set
+        return  # all bits stay set: for few draws the filter of all pairs serves
     if hi - lo > _FILTER_WORTH * k:
-        filter_[:] = ~np.uint64(0)
+        for word in range(filter_.size):
+            filter_[word] = ~np.uint64(0)
         return
-    filter_[:] = np.uint64(0)
+    for word in range(filter_.size):
+        filter_[word] = np.uint64(0)
     for p in range(lo, hi):
         bit = np.uint64(indices[p]) & _FILTER_MASK
         filter_[bit >> _6] |= _ONE << (bit & _63)
 
 
-@kernel
-def _refused(filter_, indices, lo, hi, item):
+@inline_kernel
+def _refused(filter_, pairs, query, indices, lo, hi, item):
     bit = np.uint64(item) & _FILTER_MASK
     if (filter_[bit >> _6] >> (bit & _63)) & _ONE == np.uint64(0):
         return False
+    if pairs.size:
+        bit = pair_bit(query, item, pairs.size)
+        if (pairs[bit >> _6] >> (bit & _63)) & _ONE == _NONE:
+            return False
     return is_known(indices, lo, hi, item)
 
 
-@kernel
+@inner_kernel
 def _nth_allowed(indices, lo, hi, nth):
     """The item with ``nth`` allowed items before it: count the known items that do not come later."""
     first = lo
@@ -76,31 +69,31 @@ def _nth_allowed(indices, lo, hi, nth):
     return nth + (lo - first)
 
 
-@kernel
-def _uniform(examples, n, key, queries, indptr, indices, tries, out, start, stop):
+@inner_kernel
+def _uniform(examples, n, key, queries, indptr, indices, pairs, filter_, tries, out, start, stop):
     k = out.shape[1]
     bound = np.uint64(n)
-    filter_ = np.full(_FILTER_WORDS, ~np.uint64(0))
+    query, lo, hi = np.int64(0), np.int64(0), np.int64(0)
     for r in range(start, stop):
         base = mix(key ^ (np.uint64(examples[r]) * _E))
-        lo, hi = np.int64(0), np.int64(0)
         if queries.size:
-            lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
+            query = queries[r]
+            lo, hi = indptr[query], indptr[query + 1]
             _note(filter_, indices, lo, hi, k)
         for j in range(k):
             item = np.int64(-1)
             for t in range(tries):
-                drawn = _upper(mix(base + np.uint64(j + k * t) * _S), bound)
-                if not _refused(filter_, indices, lo, hi, drawn):
+                drawn = upper(mix(base + np.uint64(j + k * t) * _S), bound)
+                if not _refused(filter_, pairs, query, indices, lo, hi, drawn):
                     item = drawn
                     break
             if item < 0 and n > hi - lo:
                 h = mix(base + np.uint64(j + k * tries) * _S)
-                item = _nth_allowed(indices, lo, hi, _upper(h, np.uint64(n - (hi - lo))))
+                item = _nth_allowed(indices, lo, hi, upper(h, np.uint64(n - (hi - lo))))
             out[r, j] = item
 
 
-@kernel
+@inner_kernel
 def _accumulate(probability, indices, lo, hi, sums):
     """Running sums of the allowed probability in whole units; gives the total."""
     total = np.int64(0)
@@ -116,7 +109,7 @@ def _accumulate(probability, indices, lo, hi, sums):
     return total
 
 
-@kernel
+@inner_kernel
 def _first_above(sums, target):
     lo, hi = 0, sums.size
     while lo < hi:
@@ -128,47 +121,70 @@ def _first_above(sums, target):
     return lo
 
 
-@kernel
-def _alias(threshold, alias, probability, examples, key, queries, indptr, indices, tries, out, start, stop):
+@inner_kernel
+def _alias(threshold, alias, examples, key, queries, indptr, indices, pairs, filter_, tries, out, start, stop):
+    """Gives the number of slots that hold -1, because every try gave a known item."""
     k = out.shape[1]
     bound = np.uint64(threshold.size)
-    filter_ = np.full(_FILTER_WORDS, ~np.uint64(0))
-    sums = np.empty(0, np.int64)
+    query, lo, hi, left = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for r in range(start, stop):
         base = mix(key ^ (np.uint64(examples[r]) * _E))
-        lo, hi = np.int64(0), np.int64(0)
-        total = np.int64(-1)
         if queries.size:
-            lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
+            query = queries[r]
+            lo, hi = indptr[query], indptr[query + 1]
             _note(filter_, indices, lo, hi, k)
         for j in range(k):
-            item = np.int64(-1)
+            out[r, j] = -1
             for t in range(tries):
                 h = mix(base + np.uint64(j + k * t) * _S)
-                drawn = _upper(h, bound)
+                drawn = upper(h, bound)
                 if (h & _LOW) >= np.uint64(threshold[drawn]):
                     drawn = np.int64(alias[drawn])
-                if not _refused(filter_, indices, lo, hi, drawn):
-                    item = drawn
+                if not _refused(filter_, pairs, query, indices, lo, hi, drawn):
+                    out[r, j] = drawn
                     break
-            if item < 0:
-                if total < 0:  # once per row that needs it
-                    if sums.size == 0:
-                        sums = np.empty(threshold.size, np.int64)
-                    total = _accumulate(probability, indices, lo, hi, sums)
-                if total > 0:
-                    h = mix(base + np.uint64(j + k * tries) * _S)
-                    share = np.float64(h >> _11) * 2.0**-53
-                    item = _first_above(sums, min(np.int64(share * np.float64(total)), total - 1))
-            out[r, j] = item
+            if out[r, j] < 0:
+                left += 1
+    return left
+
+
+@kernel
+def _enumerate(probability, examples, key, queries, indptr, indices, tries, out, start, stop):
+    """Fill the slots that hold -1 by one draw among all allowed items."""
+    k = out.shape[1]
+    sums = np.empty(probability.size, np.int64)
+    for r in range(start, stop):
+        total = np.int64(-1)
+        for j in range(k):
+            if out[r, j] >= 0:
+                continue
+            if total < 0:  # once per row that needs it
+                lo, hi = np.int64(0), np.int64(0)
+                if queries.size:
+                    lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
+                total = _accumulate(probability, indices, lo, hi, sums)
+            if total > 0:
+                h = mix(mix(key ^ (np.uint64(examples[r]) * _E)) + np.uint64(j + k * tries) * _S)
+                share = np.float64(h >> _11) * 2.0**-53
+                out[r, j] = _first_above(sums, min(np.int64(share * np.float64(total)), total - 1))
+
+
+def _members(queries: Tensor | None, known: Csr | None, k: int) -> tuple[Array, Array, Array, Array]:
+    """:func:`sets`, and the filter of all pairs where a row's own does not pay."""
+    return *sets(known, queries), pair_filter(known if k < _FILTER_DRAWS else None)
+
+
+def _filter() -> Array:
+    """The filter of one row's known items, for one chunk."""
+    return np.full(_FILTER_WORDS, ~np.uint64(0))
 
 
 def draw_uniform(
     examples: Tensor, k: int, n_items: int, key: int, queries: Tensor | None, known: Csr | None, tries: int
 ) -> Tensor:
     out = np.empty((examples.numel(), k), np.int64)
-    rows, members, word = array(examples, np.int64), sets(known, queries), np.uint64(key & MASK64)
-    by_chunks(lambda a, b: _uniform(rows, n_items, word, *members, tries, out, a, b), len(out), _ROW_COST + 4 * k)
+    whole = array(examples, np.int64), n_items, np.uint64(key & MASK64), *_members(queries, known, k)
+    by_chunks(lambda a, b: _uniform(*whole, _filter(), tries, out, a, b), len(out), _ROW_COST + 4 * k)
     return torch.from_numpy(out)
 
 
@@ -176,10 +192,13 @@ def draw_alias(
     table: AliasTable, examples: Tensor, k: int, key: int, queries: Tensor | None, known: Csr | None, tries: int
 ) -> Tensor:
     out = np.empty((examples.numel(), k), np.int64)
-    rows, members, word = array(examples, np.int64), sets(known, queries), np.uint64(key & MASK64)
+    rows, word, members = array(examples, np.int64), np.uint64(key & MASK64), _members(queries, known, k)
     buckets = array(table.threshold, np.int32).view(np.uint32), array(table.alias, np.int32)
     shares = array(table.probability, np.float32)
-    by_chunks(
-        lambda a, b: _alias(*buckets, shares, rows, word, *members, tries, out, a, b), len(out), _ROW_COST + 8 * k
-    )
+
+    def run(start: int, stop: int) -> None:
+        if _alias(*buckets, rows, word, *members, _filter(), tries, out, start, stop):
+            _enumerate(shares, rows, word, *members[:3], tries, out, start, stop)
+
+    by_chunks(run, len(out), _ROW_COST + 8 * k)
     return torch.from_numpy(out)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, kernel
+from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, inner_kernel
+from negatives.kernels.jit.prefetch import AHEAD, fetch_row
 from negatives.kernels.jit.scores import dot_rows
 from negatives.kernels.threads import by_chunks
 
@@ -21,12 +22,12 @@ BPR, HINGE, LOGISTIC = 0, 1, 2
 CODES = {"bpr": BPR, "hinge": HINGE, "logistic": LOGISTIC}
 
 
-@kernel
+@inner_kernel
 def _sigmoid(x):
     return np.float32(1) / (np.float32(1) + np.float32(math.exp(-x)))
 
 
-@kernel
+@inner_kernel
 def _push(kind, gap, margin):
     """How strongly one negative is pushed away; ``gap`` is its score, less the positive's but for logistic."""
     if kind == HINGE:
@@ -43,14 +44,57 @@ def _move(users, u, items, i, total, grad, lr, keep):
         items[i, c] = keep * old - lr * grad * users[u, c]
 
 
-@kernel
-def _train(users, items, queries, positives, ids, ok, weight, kind, margin, mean, lr, keep, out, start, stop):
-    k = ids.shape[1]
-    total = np.empty(users.shape[1], np.float32)
-    pushes = np.empty(k, np.float32)
-    zero = np.float32(0)
+@fast_kernel
+def _two_scores(users, u, items, i, j):
+    """Inner products of a query's vector with two rows of items, in one pass."""
+    high, low = np.float32(0), np.float32(0)
+    for c in range(users.shape[1]):
+        high += users[u, c] * items[i, c]
+        low += users[u, c] * items[j, c]
+    return high, low
+
+
+@fast_kernel
+def _move_pair(users, u, items, i, j, step, keep):
+    """The whole update of a query, its positive ``i`` and one other item ``j``, in one pass."""
+    for c in range(users.shape[1]):
+        x, good, bad = users[u, c], items[i, c], items[j, c]
+        users[u, c] = keep * x + step * (good - bad)
+        items[i, c] = keep * good + step * x
+        items[j, c] = keep * bad - step * x
+
+
+@inner_kernel
+def _fetch(users, items, queries, positives, ids, start, stop):
+    """Ask for all rows that the next updates touch."""
     for r in range(start, stop):
+        fetch_row(users, queries[r])
+        fetch_row(items, positives[r])
+        for j in range(ids.shape[1]):
+            fetch_row(items, ids[r, j])
+
+
+@inner_kernel
+def _train(
+    users, items, queries, positives, ids, ok, weight, kind, margin, mean, lr, keep, out, total, pushes, start, stop
+):
+    k = ids.shape[1]
+    zero = np.float32(0)
+    single = k == 1 and kind != LOGISTIC and ok.size == 0 and weight.size == 0
+    for r in range(start, stop):
+        if (r - start) % AHEAD == 0:
+            _fetch(users, items, queries, positives, ids, r, min(stop, r + AHEAD))
         u = queries[r]
+        if single and positives[r] != ids[r, 0]:
+            high, low = _two_scores(users, u, items, positives[r], ids[r, 0])
+            out[r, 0], out[r, 1] = high, low
+            step = lr * _push(kind, low - high, margin)
+            if step != zero:
+                _move_pair(users, u, items, positives[r], ids[r, 0], step, keep)
+            else:
+                for c in range(total.size):
+                    users[u, c] *= keep
+            continue
         high = dot_rows(users, u, items, positives[r])
         out[r, 0] = high
         n = 0
@@ -105,5 +149,10 @@ def async_pairs_(
     kind, margin, mean = loss
     numbers = np.float32(margin), mean, np.float32(lr), np.float32(1 - lr * weight_decay)
     whole = users, items, rows, good, bad, allowed, factors, CODES[kind], *numbers, out
-    by_chunks(lambda a, b: _train(*whole, a, b), len(rows), out.shape[1] * users.shape[1])
+
+    def run(start: int, stop: int) -> None:
+        total, pushes = np.empty(users.shape[1], np.float32), np.empty(bad.shape[1], np.float32)
+        _train(*whole, total, pushes, start, stop)
+
+    by_chunks(run, len(rows), out.shape[1] * users.shape[1])
     return torch.from_numpy(out)

@@ -8,29 +8,50 @@ import threading
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from negatives.kernels.jit.compile import Array, array, index, kernel
+from negatives.kernels.jit.compile import Array, array, index, inline_kernel, inner_kernel
+from negatives.kernels.jit.mix import mix
 from negatives.kernels.threads import by_chunks
+from negatives.randomness import EXAMPLE_STEP
 from negatives.types import Csr
 
 _local = threading.local()
+_filters = WeakTensorKeyDictionary()
+_E = np.uint64(EXAMPLE_STEP)
+_6, _63, _ONE = np.uint64(6), np.uint64(63), np.uint64(1)
+FILTER_BITS = 16
+"""Bits per known pair in a filter of pairs, at least: about one pair in sixteen has to be looked up all the same."""
 
 
-@kernel
+@inner_kernel
 def is_known(indices, lo, hi, item):
-    """Binary search in the sorted ``indices[lo:hi]``."""
-    while lo < hi:
-        mid = (lo + hi) >> 1
-        if indices[mid] < item:
-            lo = mid + 1
-        elif indices[mid] == item:
-            return True
-        else:
-            hi = mid
-    return False
+    """Binary search in the sorted ``indices[lo:hi]``, without branches that a processor could only guess."""
+    n = hi - lo
+    if n <= 0:
+        return False
+    while n > 1:
+        half = n >> 1
+        lo = lo + half if indices[lo + half] <= item else lo
+        n -= half
+    return indices[lo] == item
 
 
-@kernel
+@inline_kernel
+def pair_bit(query, item, size):
+    """Where the pair stands in a filter of ``size`` words, a power of two."""
+    return mix(np.uint64(query) * _E + np.uint64(item)) & (np.uint64(size) * np.uint64(64) - _ONE)
+
+
+@inner_kernel
+def _note(indptr, indices, filter_):
+    for query in range(indptr.size - 1):
+        for p in range(indptr[query], indptr[query + 1]):
+            bit = pair_bit(query, indices[p], filter_.size)
+            filter_[bit >> _6] |= _ONE << (bit & _63)
+
+
+@inner_kernel
 def _contains(queries, indptr, indices, ids, out, start, stop):
     for r in range(start, stop):
         lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
@@ -38,7 +59,7 @@ def _contains(queries, indptr, indices, ids, out, start, stop):
             out[r, j] = is_known(indices, lo, hi, ids[r, j])
 
 
-@kernel
+@inner_kernel
 def _link(pool, last, before):
     """Chain equal pool items: ``last[item]`` is the last slot that holds it, ``before[slot]`` the one before."""
     for j in range(pool.size):
@@ -46,16 +67,17 @@ def _link(pool, last, before):
         last[pool[j]] = j
 
 
-@kernel
+@inner_kernel
 def _unlink(pool, last):
     for j in range(pool.size):
         last[pool[j]] = -1
 
 
-@kernel
+@inner_kernel
 def _contains_pool(queries, indptr, indices, last, before, out, start, stop):
     for r in range(start, stop):
-        out[r, :] = False
+        for j in range(out.shape[1]):
+            out[r, j] = False
         for p in range(indptr[queries[r]], indptr[queries[r] + 1]):
             j = last[indices[p]]
             while j >= 0:
@@ -63,7 +85,7 @@ def _contains_pool(queries, indptr, indices, last, before, out, start, stop):
                 j = before[j]
 
 
-@kernel
+@inner_kernel
 def _excluded_mass(queries, indptr, indices, probability, out, start, stop):
     for r in range(start, stop):
         total = 0.0
@@ -78,6 +100,26 @@ def sets(known: Csr | None, queries: Tensor | None) -> tuple[Array, Array, Array
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32)
     rows = index(queries, known.n_rows, "queries")
     return rows, array(known.indptr, np.int64), array(known.indices, np.int32)
+
+
+def pair_filter(known: Csr | None) -> Array:
+    """A Bloom filter with one hash over the pairs of ``known``, for :func:`may_be_known`; empty where there is none.
+
+    It is made when a table is used for the second time, kept as long as the table, and of two to four bytes per pair.
+    Source: Bloom, Space/Time Trade-offs in Hash Coding with Allowable Errors, 1970.
+    """
+    nothing = np.empty(0, np.uint64)
+    if known is None:
+        return nothing
+    if known.indices not in _filters:
+        _filters[known.indices] = nothing
+        return nothing
+    found: Array = _filters[known.indices]
+    if not found.size:
+        found = np.zeros(1 << max(0, (FILTER_BITS * known.nnz - 1).bit_length() - 6), np.uint64)
+        _note(array(known.indptr, np.int64), array(known.indices, np.int32), found)
+        _filters[known.indices] = found
+    return found
 
 
 def scratch(size: int) -> Array:

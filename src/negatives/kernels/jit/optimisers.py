@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, in_place, index, kernel
+from negatives.kernels.jit.compile import array, in_place, index, inner_kernel
 from negatives.kernels.threads import by_chunks
 
 
-@kernel
+@inner_kernel
 def _sgd(table, rows, grad, lr, decay, start, stop):
     for p in range(start, stop):
         x = table[rows[p]]
@@ -18,7 +18,7 @@ def _sgd(table, rows, grad, lr, decay, start, stop):
             x[c] -= lr * (grad[p, c] + decay * x[c])
 
 
-@kernel
+@inner_kernel
 def _adagrad(table, accumulator, rows, grad, lr, decay, eps, start, stop):
     for p in range(start, stop):
         x, a = table[rows[p]], accumulator[rows[p]]
@@ -28,7 +28,7 @@ def _adagrad(table, accumulator, rows, grad, lr, decay, eps, start, stop):
             x[c] -= lr * g / (np.sqrt(a[c]) + eps)
 
 
-@kernel
+@inner_kernel
 def _adam(table, first, second, rows, grad, rate, decay, b1, b2, eps, start, stop):
     one = np.float32(1)
     for p in range(start, stop):

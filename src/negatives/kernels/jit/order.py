@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import kernel
-from negatives.kernels.jit.draw import mix
+from negatives.kernels.jit.compile import inner_kernel
+from negatives.kernels.jit.mix import mix
 from negatives.randomness import EXAMPLE_STEP
 
 _E = np.uint64(EXAMPLE_STEP)
 
 
-@kernel
+@inner_kernel
 def _shuffle(key, order):
     """Fisher and Yates; place ``i`` swaps with ``hash(key, i) mod (i + 1)``."""
     for i in range(order.size - 1, 0, -1):

@@ -13,14 +13,14 @@ import threading
 import numpy as np
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, in_place, index, kernel
+from negatives.kernels.jit.compile import Array, array, in_place, index, inner_kernel
 from negatives.kernels.jit.propagate import add_row
 from negatives.kernels.threads import by_chunks, by_columns
 
 _local = threading.local()
 
 
-@kernel
+@inner_kernel
 def _read(items, ids, grad, of_queries, start, stop):
     """The gradient of each row's query vector."""
     zero = np.float32(0)
@@ -32,7 +32,7 @@ def _read(items, ids, grad, of_queries, start, stop):
                 add_row(of_queries, r, grad[r, j], items, ids[r, j])
 
 
-@kernel
+@inner_kernel
 def _first_uses(queries, ids, grad, seen_queries, seen_items, first_query, first_item):
     """Which pairs are the first to touch their rows; ``seen`` is all False before and after."""
     zero = np.float32(0)
@@ -53,7 +53,7 @@ def _first_uses(queries, ids, grad, seen_queries, seen_items, first_query, first
             seen_items[ids[r, j]] = False
 
 
-@kernel
+@inner_kernel
 def _write(users, items, queries, ids, grad, of_queries, first_query, first_item, lr, keep, start, stop):
     """Items first, while the queries' rows are still as they were."""
     zero, one = np.float32(0), np.float32(1)

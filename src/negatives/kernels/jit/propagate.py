@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, index, kernel
+from negatives.kernels.jit.compile import Array, array, index, inner_kernel
 from negatives.kernels.threads import by_weight
 
 
-@kernel
+@inner_kernel
 def add_row(y, r, w, x, i):
     """``y[r] += w x[i]``. Rows are indexed, not cut out: a view would count references, for which threads wait."""
     for c in range(y.shape[1]):
         y[r, c] += w * x[i, c]
 
 
-@kernel
+@inner_kernel
 def _add_four(y, r, weights, x, cols, p):
     """Four entries from ``p`` on at once."""
     a, b, c, d = weights[p], weights[p + 1], weights[p + 2], weights[p + 3]
@@ -27,7 +27,7 @@ def _add_four(y, r, weights, x, cols, p):
         y[r, e] += (a * x[i, e] + b * x[j, e]) + (c * x[k, e] + d * x[m, e])
 
 
-@kernel
+@inner_kernel
 def _product(starts, cols, weights, dense, out, start, stop):
     """``out[r] = sum_p weights[p] dense[cols[p]]``, four entries at a time where none of them is zero."""
     zero = np.float32(0)

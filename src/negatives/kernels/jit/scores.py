@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, fast_kernel, index, kernel
+from negatives.kernels.jit.compile import Array, array, fast_kernel, index, inner_kernel, kernel
 from negatives.kernels.jit.members import scratch, spoil
 from negatives.kernels.jit.propagate import product
 from negatives.kernels.threads import by_chunks
@@ -26,14 +26,14 @@ def dot_rows(a, i, b, j):
     return total
 
 
-@kernel
+@inner_kernel
 def _gather_scores(users, items, queries, ids, out, start, stop):
     for r in range(start, stop):
         for j in range(ids.shape[1]):
             out[r, j] = dot_rows(users, queries[r], items, ids[r, j])
 
 
-@kernel
+@inner_kernel
 def _group(targets, weights, slot, distinct, starts, place):
     """Number the targets in order of first use, and count the entries of each.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from negatives.kernels.jit.compile import fast_kernel, kernel
+from negatives.kernels.jit.compile import fast_kernel, inner_kernel
 
 _ZERO = np.float32(0)
 
@@ -34,7 +34,7 @@ def _six(a, i, b, j, out, d):
     out[i + 1, j], out[i + 1, j + 1], out[i + 1, j + 2] = v, w, x
 
 
-@kernel
+@inner_kernel
 def products(a, n, b, m, out, d):
     """``out[i, j] = <a_i, b_j>`` for ``n`` rows and ``m`` rows."""
     for i in range(0, n - 1, 2):
@@ -73,7 +73,7 @@ def _add_six(table, row, d, weights, w, j, x):
         )
 
 
-@kernel
+@inner_kernel
 def combine(table, row, d, weights, w, x, n):
     """``table[row] += sum_j weights[w, j] x_j`` over ``n`` rows."""
     j = 0

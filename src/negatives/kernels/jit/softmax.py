@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, fast_kernel, kernel, largest_kernel
+from negatives.kernels.jit.compile import array, fast_kernel, inner_kernel, kernel, largest_kernel
 from negatives.kernels.threads import by_chunks
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -19,7 +19,7 @@ _C2, _C3, _C4, _C5, _C6 = (np.float32(1 / n) for n in (2, 6, 24, 120, 720))
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 
 
-@kernel
+@inner_kernel
 def _terms(scores, scale, bias, ok, masked, out):
     """``out = scale * scores + bias``, minus infinity where not ok."""
     low = np.float32(-np.inf)
@@ -42,7 +42,7 @@ def _largest(x):
     return top
 
 
-@kernel
+@inner_kernel
 def _exponentials(x, top, bits, values, poly):
     """``x = exp(x - top)`` where ``x <= top``: a polynomial, times a power of two made of its bits.
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, kernel
+from negatives.kernels.jit.compile import array, inner_kernel, kernel
 from negatives.kernels.jit.members import sets
 from negatives.kernels.threads import by_chunks
 from negatives.types import Csr
@@ -15,7 +15,7 @@ from negatives.types import Csr
 _BLOCK = 64
 
 
-@kernel
+@inner_kernel
 def _sink(best, ids, at, size):
     """Restore the heap below ``at``; its root is the worst entry kept: least score, then largest id."""
     value, item = best[at], ids[at]
@@ -33,7 +33,7 @@ def _sink(best, ids, at, size):
     best[at], ids[at] = value, item
 
 
-@kernel
+@inner_kernel
 def _sort(best, ids, n):
     """Heap order to descending order."""
     for end in range(n - 1, 0, -1):
@@ -42,7 +42,7 @@ def _sort(best, ids, n):
         _sink(best, ids, 0, end)
 
 
-@kernel
+@inner_kernel
 def _any_above(row, start, stop, worst):
     count = np.int32(0)
     for i in range(start, stop):
@@ -50,7 +50,7 @@ def _any_above(row, start, stop, worst):
     return count > 0
 
 
-@kernel
+@inner_kernel
 def _row(row, indices, lo, hi, best, ids):
     """Fill one row of ``best`` and ``ids``; gives how many were found."""
     k, n = best.size, 0

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, index, kernel
-from negatives.kernels.jit.draw import _upper, mix
+from negatives.kernels.jit.compile import array, index, inner_kernel
+from negatives.kernels.jit.mix import mix, upper
 from negatives.kernels.threads import by_chunks
 from negatives.randomness import EXAMPLE_STEP, MASK64, SLOT_STEP
 from negatives.types import Csr
@@ -19,13 +19,13 @@ _E, _S = np.uint64(EXAMPLE_STEP), np.uint64(SLOT_STEP)
 _11 = np.uint64(11)
 
 
-@kernel
+@inner_kernel
 def _unit(h):
     """float64 in ``[0, 1)`` from the upper 53 bits."""
     return np.float64(h >> _11) * 2.0**-53
 
 
-@kernel
+@inner_kernel
 def _member(indices, lo, hi, node):
     """Binary search in the sorted ``indices[lo:hi]`` without a branch that could be guessed wrong."""
     n = hi - lo
@@ -38,7 +38,7 @@ def _member(indices, lo, hi, node):
     return indices[lo] == node
 
 
-@kernel
+@inner_kernel
 def _weight(indices, lo, hi, came, x, back, away):
     """``1/p``, ``1`` or ``1/q``; ``indices[lo:hi]`` are the neighbours of ``came``."""
     if x == came:
@@ -46,7 +46,7 @@ def _weight(indices, lo, hi, came, x, back, away):
     return 1.0 if _member(indices, lo, hi, x) else away
 
 
-@kernel
+@inner_kernel
 def _enumerated(indices, first, last, lo, hi, came, share, back, away):
     """The neighbour at ``share`` of the running sum of the weights."""
     total = 0.0
@@ -60,7 +60,7 @@ def _enumerated(indices, first, last, lo, hi, came, share, back, away):
     return indices[last - 1]
 
 
-@kernel
+@inner_kernel
 def _biased(indices, first, last, lo, hi, came, base, slot, back, away, tries):
     """The next node after ``came`` and a node with the neighbours ``indices[first:last]``, and the next slot.
 
@@ -89,7 +89,7 @@ def _biased(indices, first, last, lo, hi, came, base, slot, back, away, tries):
     return _enumerated(indices, first, last, lo, hi, came, share, back, away), slot + np.uint64(1)
 
 
-@kernel
+@inner_kernel
 def _plain_walks(indptr, indices, starts, examples, key, out, start, stop):
     for group in range(start, stop, GROUP):
         end = min(stop, group + GROUP)
@@ -106,12 +106,11 @@ def _plain_walks(indptr, indices, starts, examples, key, out, start, stop):
                     continue
                 base = mix(key ^ (np.uint64(examples[r]) * _E))
                 h = mix(base + np.uint64(step - 1) * _S)
-                out[r, step] = indices[first + _upper(h, np.uint64(last - first))]
+                out[r, step] = indices[first + upper(h, np.uint64(last - first))]
 
 
-@kernel
-def _biased_walks(indptr, indices, starts, examples, key, back, away, tries, out, start, stop):
-    slots = np.empty(GROUP, np.uint64)
+@inner_kernel
+def _biased_walks(indptr, indices, starts, examples, key, back, away, tries, slots, out, start, stop):
     for group in range(start, stop, GROUP):
         end = min(stop, group + GROUP)
         for r in range(group, end):
@@ -128,7 +127,7 @@ def _biased_walks(indptr, indices, starts, examples, key, back, away, tries, out
                     continue
                 base = mix(key ^ (np.uint64(examples[r]) * _E))
                 if step == 1:
-                    out[r, 1] = indices[first + _upper(mix(base), np.uint64(last - first))]
+                    out[r, 1] = indices[first + upper(mix(base), np.uint64(last - first))]
                     continue
                 came = out[r, step - 2]
                 lo, hi = indptr[came], indptr[came + 1]
@@ -147,5 +146,6 @@ def walks(
     if back == 1.0 and away == 1.0:
         by_chunks(lambda a, b: _plain_walks(*sets, *rows, word, out, a, b), len(out), 16 * length)
     else:
-        by_chunks(lambda a, b: _biased_walks(*sets, *rows, word, back, away, tries, out, a, b), len(out), 64 * length)
+        fixed = *sets, *rows, word, back, away, tries
+        by_chunks(lambda a, b: _biased_walks(*fixed, np.empty(GROUP, np.uint64), out, a, b), len(out), 64 * length)
     return torch.from_numpy(out)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import Array, array, in_place, index, kernel
-from negatives.kernels.jit.draw import mix
+from negatives.kernels.jit.compile import Array, array, in_place, index, inner_kernel
+from negatives.kernels.jit.mix import mix
 from negatives.kernels.jit.small import combine, products
 from negatives.kernels.threads import by_chunks
 from negatives.kernels.words import Windows
@@ -31,7 +31,7 @@ _WIDE = 16
 """Vectors are padded to whole multiples of this in the scratch space, so that loops have no rest."""
 
 
-@kernel
+@inner_kernel
 def _keep(tokens, bounds, first, keep, key, words, examples):
     n = 0
     for s in range(bounds.size - 1):
@@ -47,7 +47,7 @@ def _keep(tokens, bounds, first, keep, key, words, examples):
     return n
 
 
-@kernel
+@inner_kernel
 def _context(words, examples, r, width, key, context):
     """The words of the window around ``r``; their number."""
     reach = 1 + np.int64((mix(key ^ (np.uint64(examples[r]) * _E)) >> _32) * np.uint64(width) >> _32)
@@ -59,21 +59,20 @@ def _context(words, examples, r, width, key, context):
     return n
 
 
-@kernel
-def _count(words, examples, width, key, mean, first, starts):
-    context = np.empty(2 * width, np.int64)
+@inner_kernel
+def _count(words, examples, width, key, mean, first, starts, context):
     for r in range(starts.size - 1):
         n = _context(words, examples, first + r, width, key, context)
         starts[r + 1] = starts[r] + (min(n, 1) if mean else n)
 
 
-@kernel
+@inner_kernel
 def _copy(table, row, d, out, i):
     for c in range(d):
         out[i, c] = table[row, c]
 
 
-@kernel
+@inner_kernel
 def _average(table, context, n, d, out):
     """Row 0 of ``out`` is the mean of the ``n`` rows of the context."""
     share = np.float32(1) / np.float32(n)
@@ -84,7 +83,7 @@ def _average(table, context, n, d, out):
         out[0, c] = total * share
 
 
-@kernel
+@inner_kernel
 def _logistic(scores, rows, m, slot, weight, r, logistic, lr):
     """Scores become steps: ``lr (1 - σ)`` for the centre, ``-lr weight σ`` for a negative."""
     for i in range(rows):
@@ -98,7 +97,7 @@ def _logistic(scores, rows, m, slot, weight, r, logistic, lr):
             scores[i, j] = step
 
 
-@kernel
+@inner_kernel
 def _outputs(centre, ids, ok, r, outs, slot):
     """The centre and the negatives that count; their number."""
     outs[0] = centre
@@ -110,24 +109,25 @@ def _outputs(centre, ids, ok, r, outs, slot):
     return m
 
 
-@kernel
+@inner_kernel
 def _scores_out(scores, rows, m, slot, given, at):
     for i in range(rows):
         for j in range(m):
             given[at + i, 0 if j == 0 else slot[j] + 1] = scores[i, j]
 
 
-@kernel
+@inner_kernel
 def _steps_in(scores, rows, m, slot, given, at, lr):
     for i in range(rows):
         for j in range(m):
             scores[i, j] = -lr * given[at + i, 0 if j == 0 else slot[j] + 1]
 
 
-@kernel
+@inner_kernel
 def _spread(inputs, context, n, d, steps, m, outs_now, whole):
     """The step of the mean goes to each word of the window, in equal shares."""
-    whole[0, :] = _ZERO
+    for c in range(whole.shape[1]):
+        whole[0, c] = _ZERO
     combine(whole, 0, d, steps, 0, outs_now, m)
     share = np.float32(1) / np.float32(n)
     for i in range(n):
@@ -135,7 +135,7 @@ def _spread(inputs, context, n, d, steps, m, outs_now, whole):
             inputs[context[i], c] += share * whole[0, c]
 
 
-@kernel
+@inner_kernel
 def _windows(
     stage,
     inputs,
@@ -153,15 +153,18 @@ def _windows(
     logistic,
     lr,
     first,
+    x,
+    y,
+    whole,
+    steps,
+    turned,
+    context,
+    outs,
+    slot,
     start,
     stop,
 ):
-    d, k = inputs.shape[1], ids.shape[1]
-    padded = (d + _WIDE - 1) // _WIDE * _WIDE
-    x, y = np.zeros((2 * width, padded), np.float32), np.zeros((k + 1, padded), np.float32)
-    whole = np.zeros((1, padded), np.float32)
-    steps, turned = np.zeros((2 * width, k + 1), np.float32), np.zeros((k + 1, 2 * width), np.float32)
-    context, outs, slot = np.empty(2 * width, np.int64), np.empty(k + 1, np.int64), np.zeros(k + 1, np.int64)
+    d, padded = inputs.shape[1], x.shape[1]
     for r in range(start, stop):
         n = _context(words, examples, first + r, width, key, context)
         if n == 0:
@@ -212,8 +215,16 @@ def _text(windows: Windows) -> tuple[Array, Array, int, np.uint64]:
 
 def window_starts(windows: Windows) -> Tensor:
     starts = np.zeros(len(windows.centres) + 1, np.int64)
-    _count(*_text(windows), windows.mean, windows.first, starts)
+    context = np.empty(2 * windows.width, np.int64)
+    _count(*_text(windows), windows.mean, windows.first, starts, context)
     return torch.from_numpy(starts)
+
+
+def _space(d: int, k: int, width: int) -> tuple[Array, ...]:
+    """What one thread works in: vectors of a window and of its outputs, a sum, steps, and ids."""
+    padded, reach = (d + _WIDE - 1) // _WIDE * _WIDE, 2 * width
+    sizes = (reach, padded), (k + 1, padded), (1, padded), (reach, k + 1), (k + 1, reach)
+    return *(np.zeros(size, np.float32) for size in sizes), *(np.zeros(n, np.int64) for n in (reach, k + 1, k + 1))
 
 
 def _run(
@@ -228,7 +239,8 @@ def _run(
     starts = np.zeros(1, np.int64) if stage == TRAIN else window_starts(windows).numpy()
     fixed = (stage, inputs, outputs, *_text(windows), windows.mean, ids, ok, weight, starts, given, _LOGISTIC)
     cost = windows.width * ids.shape[1] * inputs.shape[1] // 4
-    by_chunks(lambda a, b: _windows(*fixed, np.float32(lr), windows.first, a, b), rows, cost)
+    sizes = inputs.shape[1], ids.shape[1], windows.width
+    by_chunks(lambda a, b: _windows(*fixed, np.float32(lr), windows.first, *_space(*sizes), a, b), rows, cost)
 
 
 def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives: Negatives, lr: float) -> None:
