@@ -16,6 +16,10 @@ from negatives.selection.picking import check_count, chosen, needed, softmax_all
 from negatives.types import Candidates, Context, Negatives
 
 
+FEW = 64
+"""Up to so many slots a running sum in float32 is exact enough, at a fifth of the time."""
+
+
 @dataclass(slots=True)
 class Softmax(Selection):
     """Resamples ``k`` of the ``m`` candidates with chances ``π ∝ exp(d/T - log q)`` over the allowed ones.
@@ -67,9 +71,14 @@ class Softmax(Selection):
 
 
 def draw_slots(context: Context, chances: Tensor, k: int, key: int) -> Tensor:
-    """``(rows, k)`` slots drawn with replacement from ``(rows, m)`` chances, by inverting their running sum."""
-    totals = chances.cumsum(1, dtype=torch.float64)
+    """``(rows, k)`` slots drawn with replacement from ``(rows, m)`` chances, by inverting their running sum.
+
+    The chances are met to within the rounding of that sum: a millionth for few slots, which are summed in float32.
+    A slot of chance zero is never drawn.
+    """
+    precise = torch.float32 if chances.shape[1] <= FEW else torch.float64
+    totals = chances.cumsum(1, dtype=precise)
     end = totals[:, -1:]
     target = uniforms(key, context.examples[:, None], torch.arange(k, device=chances.device)) * end
-    target = torch.minimum(target, torch.nextafter(end, torch.zeros_like(end)))
+    target = torch.minimum(target.to(precise), torch.nextafter(end, torch.zeros_like(end)))
     return torch.searchsorted(totals, target, right=True).clamp_(max=chances.shape[1] - 1)
