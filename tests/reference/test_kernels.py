@@ -231,6 +231,27 @@ def test_exponentials_of_rows(path: str, biased: str, marked: bool) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("marked", [False, True])
+def test_resampled_slots_and_their_chances(path: str, marked: bool) -> None:
+    random = generator(18)
+    logits = torch.randn(400, 21, generator=random) * 5
+    ok = torch.rand(400, 21, generator=random) < 0.4 if marked else None
+    if ok is not None:
+        ok[7] = False
+    given = logits, ok, torch.arange(400) * 3, 4, KEY
+    with kernels.use("numpy"):
+        slots, chances = kernels.resample(*given)
+    with kernels.use(path):
+        found, shares = kernels.resample(*given)
+    same = found == slots
+    assert float(same.float().mean()) > 0.999  # a number on a border may fall to either side
+    torch.testing.assert_close(shares[same], chances[same], rtol=1e-4, atol=1e-7)
+    if ok is not None:
+        assert bool(ok.gather(1, found)[ok.any(1)].all())
+        assert (found[7].tolist(), shares[7].tolist()) == ([20] * 4, [0.0] * 4)
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_exponentials_reach_from_one_to_zero_and_let_nan_through(path: str) -> None:
     x = torch.linspace(-100, 0, 4001)[None]
     with kernels.use(path):

@@ -127,6 +127,25 @@ def shuffled(key: int, n: int) -> Tensor:
     return torch.tensor(order, dtype=torch.int64)
 
 
+def resample(logits: Tensor, ok: Tensor | None, examples: Tensor, k: int, key: int) -> tuple[Tensor, Tensor]:
+    rows, m = logits.shape
+    slots, chances = torch.full((rows, k), m - 1), torch.zeros(rows, k)
+    for r in range(rows):
+        allowed = [j for j in range(m) if ok is None or ok[r, j]]
+        if not allowed:
+            continue
+        share = dict(zip(allowed, torch.softmax(logits[r, allowed].double(), 0).tolist(), strict=True))
+        for i in range(k):
+            h = mix((mix(key ^ (int(examples[r]) * EXAMPLE_STEP & MASK64)) + i * SLOT_STEP) & MASK64)
+            target, total = (h >> 11) * 2.0**-53, 0.0
+            for j in allowed:
+                total += share[j]
+                if total > target:
+                    break
+            slots[r, i], chances[r, i] = j, share[j]
+    return slots, chances
+
+
 def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     terms = scores * scale + (0.0 if bias is None else bias)
     terms = terms if ok is None else torch.where(ok, terms, -torch.inf)

@@ -223,6 +223,18 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tens
     return _segments(indptr.diff(), indices.to(torch.int64), values, dense)
 
 
+def resample(logits: Tensor, ok: Tensor | None, examples: Tensor, k: int, key: int) -> tuple[Tensor, Tensor]:
+    chances = torch.softmax(logits if ok is None else logits.masked_fill(~ok, -torch.inf), 1)
+    if ok is not None:
+        chances = chances.masked_fill_(~ok, 0.0)  # also where no slot is allowed
+    totals = chances.cumsum(1, dtype=torch.float64)
+    end = totals[:, -1:]
+    target = uniforms(key, examples[:, None], torch.arange(k, device=chances.device)) * end
+    target = torch.minimum(target, torch.nextafter(end, torch.zeros_like(end)))
+    slots = torch.searchsorted(totals, target, right=True).clamp_(max=chances.shape[1] - 1)
+    return slots, chances.gather(1, slots)
+
+
 def sgd_rows_(table: Tensor, rows: Tensor, grad: Tensor, lr: float, weight_decay: float) -> None:
     table[rows] -= lr * (grad + weight_decay * table[rows])
 

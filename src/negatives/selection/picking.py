@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from negatives import kernels
 from negatives.errors import ConfigError
-from negatives.types import Candidates, Negatives
+from negatives.types import Candidates, Context, Negatives
 
 
 def check_count(name: str, value: object, least: int = 1) -> None:
@@ -42,10 +45,11 @@ def chosen(
         log_q: ``(rows, k)`` of the chosen, or None.
         weight: ``(rows, k)`` of the chosen, or None.
     """
-    scores = None
-    if candidates.scores is not None:
-        scores = candidates.scores.gather(1, slots).masked_fill_(~ok, 0.0)
-    ids = candidates.ids.gather(1, slots).masked_fill_(~ok, 0)
+    ids = candidates.ids.gather(1, slots)
+    scores = None if candidates.scores is None else candidates.scores.gather(1, slots)
+    if not all_ok(ok):
+        ids = ids.masked_fill_(~ok, 0)
+        scores = None if scores is None else scores.masked_fill_(~ok, 0.0)
     return Negatives(ids, log_q, ok, weight, scores, candidates.positive_scores)
 
 
@@ -75,6 +79,30 @@ def softmax_allowed(logits: Tensor, ok: Tensor) -> Tensor:
     """Softmax over the allowed slots ``(rows, m)``; all zero in rows where none is allowed."""
     chances = torch.softmax(masked(logits, ok), dim=1)
     return chances if all_ok(ok) else chances.masked_fill_(~ok, 0.0)
+
+
+def resampled(context: Context, candidates: Candidates, logits: Tensor, k: int, key: int) -> Negatives:
+    """``k`` of the ``m`` candidates, drawn with chances ``π = softmax(logits)`` over the allowed ones.
+
+    ``log_q = log q + log(m π)``, where slots that are not allowed count in ``m``, keeps the promise of
+    :class:`negatives.types.Negatives`.
+
+    Args:
+        context: The batch.
+        candidates: What was drawn.
+        logits: ``(rows, m)``.
+        k: Negatives per row, with replacement.
+        key: Random stream of the selection.
+    """
+    whole = all_ok(candidates.ok)
+    slots, chances = kernels.resample(logits, None if whole else candidates.ok, context.examples, k, key)
+    ok = candidates.ok[:1, :1].expand(slots.shape) if whole else candidates.ok.gather(1, slots)
+    log_q = None
+    if candidates.log_q is not None:
+        chance = chances if whole else torch.where(ok, chances, 1.0)
+        log_q = candidates.log_q.gather(1, slots) + math.log(logits.shape[1]) + chance.log()
+        log_q = log_q if whole else torch.where(ok, log_q, 0.0)
+    return chosen(candidates, slots, ok, log_q)
 
 
 def hardest_slots(ranked: Tensor, k: int) -> Tensor:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
 from negatives.selection.base import Selection
-from negatives.selection.picking import check_count, chosen, needed, softmax_allowed
-from negatives.selection.softmax import draw_slots
+from negatives.selection.picking import check_count, needed, resampled
 from negatives.types import Candidates, Context, Negatives
 
 
@@ -47,15 +44,8 @@ class SimANS(Selection):
         sharp, centre = value_of(self.a, context.progress), value_of(self.b, context.progress)
         if sharp < 0:
             raise ConfigError(f"simans: a is {sharp:g}; it must not be below zero")
-        chances = softmax_allowed(-sharp * (scores - positive[:, None] - centre) ** 2, candidates.ok)
-        slots = draw_slots(context, chances, self.k, key)
-        ok = candidates.ok.gather(1, slots)
-        log_q = None
-        if candidates.log_q is not None:
-            chance = torch.where(ok, chances.gather(1, slots), 1.0)
-            log_q = candidates.log_q.gather(1, slots) + math.log(chances.shape[1]) + chance.log()
-            log_q = torch.where(ok, log_q, 0.0)
-        return chosen(candidates, slots, ok, log_q)
+        logits = -sharp * (scores - positive[:, None] - centre) ** 2
+        return resampled(context, candidates, logits, self.k, key)
 
 
 __all__ = ["SimANS"]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError, LogQUnknown
-from negatives.randomness import uniforms
 from negatives.selection.base import Selection
-from negatives.selection.picking import check_count, chosen, needed, softmax_allowed
+from negatives.selection.picking import check_count, needed, resampled
 from negatives.types import Candidates, Context, Negatives
-
-
-FEW = 64
-"""Up to so many slots a running sum in float32 is exact enough, at a fifth of the time."""
 
 
 @dataclass(slots=True)
@@ -51,34 +44,15 @@ class Softmax(Selection):
         temperature = value_of(self.temperature, context.progress)
         if not temperature > 0:
             raise ConfigError(f"softmax: temperature is {temperature:g}; it must be above zero")
-        logits = needed(difficulty, "softmax", "a difficulty") / temperature
+        logits = needed(difficulty, "softmax", "a difficulty")
+        if temperature != 1:
+            logits = logits / temperature
         if self.correction:
             if candidates.log_q is None:
                 raise LogQUnknown(
                     "softmax resampling corrects by log_q, but the proposal or a guard makes it unknowable; "
                     "set correction=False, or leave out guards that depend on scores"
                 )
-            logits = logits - candidates.log_q
-        chances = softmax_allowed(logits, candidates.ok)
-        slots = draw_slots(context, chances, self.k, key)
-        ok = candidates.ok.gather(1, slots)
-        log_q = None
-        if candidates.log_q is not None:
-            chance = torch.where(ok, chances.gather(1, slots), 1.0)
-            log_q = candidates.log_q.gather(1, slots) + math.log(chances.shape[1]) + chance.log()
-            log_q = torch.where(ok, log_q, 0.0)
-        return chosen(candidates, slots, ok, log_q)
-
-
-def draw_slots(context: Context, chances: Tensor, k: int, key: int) -> Tensor:
-    """``(rows, k)`` slots drawn with replacement from ``(rows, m)`` chances, by inverting their running sum.
-
-    The chances are met to within the rounding of that sum: a millionth for few slots, which are summed in float32.
-    A slot of chance zero is never drawn.
-    """
-    precise = torch.float32 if chances.shape[1] <= FEW else torch.float64
-    totals = chances.cumsum(1, dtype=precise)
-    end = totals[:, -1:]
-    target = uniforms(key, context.examples[:, None], torch.arange(k, device=chances.device)) * end
-    target = torch.minimum(target.to(precise), torch.nextafter(end, torch.zeros_like(end)))
-    return torch.searchsorted(totals, target, right=True).clamp_(max=chances.shape[1] - 1)
+            if candidates.log_q.stride(1):  # what all of a row's candidates share changes no chance
+                logits = logits - candidates.log_q
+        return resampled(context, candidates, logits, self.k, key)

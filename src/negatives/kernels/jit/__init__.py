@@ -8,6 +8,7 @@ from negatives.kernels.jit.optimisers import adagrad_rows_, adam_rows_, sgd_rows
 from negatives.kernels.jit.order import shuffled
 from negatives.kernels.jit.pairs import sgd_pairs_
 from negatives.kernels.jit.propagate import spmm
+from negatives.kernels.jit.resample import resample
 from negatives.kernels.jit.scores import gather_scores, score_backward, sum_rows
 from negatives.kernels.jit.softmax import exp_rows
 from negatives.kernels.jit.topk import top_k
@@ -24,6 +25,7 @@ __all__ = [
     "exp_rows",
     "fill_alias",
     "gather_scores",
+    "resample",
     "score_backward",
     "sgd_pairs_",
     "sgd_rows_",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.jit.compile import array, kernel
-from negatives.kernels.jit.softmax import _exponentials, _largest, _sum, _terms
+from negatives.kernels.jit.softmax import _sum, _terms, exponentials, largest
 from negatives.kernels.threads import by_chunks
 
 _16, _ROUND, _ODD = np.int32(16), np.int32(0x7FFF), np.int32(1)
@@ -20,11 +20,11 @@ def _row(scores, positive, inside, scale, bias, ok, masked, work):
     """Loss, gradient of the positive, and gradient of ``scores`` in place; ``work`` is room for one row."""
     x, bits, values, poly = work
     _terms(scores, scale, bias, ok, masked, x)
-    top = _largest(x)
+    top = largest(x)
     if top == np.float32(-np.inf):
         scores[:] = _ZERO
         return _ZERO, _ZERO
-    _exponentials(x, top, bits, values, poly)
+    exponentials(x, top, bits, values, poly)
     total = _sum(x)
     if not inside:
         factor = scale / total

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, fast_kernel, inner_kernel, kernel, largest_kernel
+from negatives.kernels.jit.compile import array, fast_kernel, inner_kernel, largest_kernel
 from negatives.kernels.threads import by_chunks
 
 _LOG2_E = np.float32(1.4426950408889634)
@@ -35,7 +35,7 @@ def _terms(scores, scale, bias, ok, masked, out):
 
 
 @largest_kernel
-def _largest(x):
+def largest(x):
     top = np.float32(-np.inf)
     for c in range(x.size):
         top = max(top, x[c])
@@ -43,7 +43,7 @@ def _largest(x):
 
 
 @inner_kernel
-def _exponentials(x, top, bits, values, poly):
+def exponentials(x, top, bits, values, poly):
     """``x = exp(x - top)`` where ``x <= top``: a polynomial, times a power of two made of its bits.
 
     ``values`` is ``bits`` read as float32. Below e^-87 the result is zero; NaN stays NaN.
@@ -67,18 +67,15 @@ def _sum(x):
     return total
 
 
-@kernel
-def _exp_rows(scores, scale, bias, ok, out, totals, tops, start, stop):
-    k = scores.shape[1]
-    bits, poly = np.empty(k, np.int32), np.empty(k, np.float32)
-    values = bits.view(np.float32)
+@inner_kernel
+def _exp_rows(scores, scale, bias, ok, out, totals, tops, bits, values, poly, start, stop):
     for r in range(start, stop):
         x = out[r]
         _terms(scores[r], scale, bias[r % bias.shape[0]], ok[r % ok.shape[0]], ok.size > 0, x)
-        top = _largest(x)
+        top = largest(x)
         if top == np.float32(-np.inf):
             top = np.float32(0)
-        _exponentials(x, top, bits, values, poly)
+        exponentials(x, top, bits, values, poly)
         totals[r], tops[r] = _sum(x), top
 
 
@@ -93,5 +90,10 @@ def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | Non
         np.empty((rows, 1), np.float32),
     )
     whole = given, np.float32(scale), more, allowed, out, totals[:, 0], tops[:, 0]
-    by_chunks(lambda a, b: _exp_rows(*whole, a, b), rows, 2 * given.shape[1])
+
+    def run(start: int, stop: int) -> None:
+        bits = np.empty(given.shape[1], np.int32)
+        _exp_rows(*whole, bits, bits.view(np.float32), np.empty(given.shape[1], np.float32), start, stop)
+
+    by_chunks(run, rows, 2 * given.shape[1])
     return torch.from_numpy(out), torch.from_numpy(totals), torch.from_numpy(tops)
