@@ -26,12 +26,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from negatives.config import apply_sets, build
-from negatives.data.ngrams import Ngram, sentences_of
-from negatives.data.text import TextSplit, load_text
+from negatives.data.ngrams import Sentences
+from negatives.evaluation.sentences import told_right
 from negatives.models.language.base import LanguageModel
-from negatives.models.language.sentence import SentenceScorer
+from negatives.models.language.sentence import SentenceModel
 from negatives.tasks.builder import Trained, fill, prepare, task_of
-from negatives.training.sentence_noise import NOISES, SentenceNoise, accuracies, hardest, noises
 from negatives.types import Context
 
 WAYS: dict[str, list[str]] = {
@@ -43,6 +42,16 @@ PROPOSALS = {
     "unigram": '{name="popularity",alpha=1.0}',
     "bigram, weight 0.5": '{name="bigram"}',
     "bigram, weight learned": '{name="bigram",adapt=0.05}',
+}
+
+
+NOISES: dict[str, list[str]] = {
+    "static noise": ["sampler=uniform", "loss=logistic", "reading.sentences.reestimate=false"],
+    "re-estimated": ["sampler=uniform", "loss=logistic"],
+    "half of it hardened": ["reading.sentences.reestimate=false"],
+    "hardened": ["sampler.select.share=1.0", "reading.sentences.reestimate=false"],
+    "re-estimated, half hardened (the recipe)": [],
+    "re-estimated, hardened": ["sampler.select.share=1.0"],
 }
 
 
@@ -133,29 +142,40 @@ def noise(data: Path | None, options: argparse.Namespace) -> None:
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
+def hardest(model: SentenceModel, n: int, among: int, key: int) -> Sentences:
+    """``n`` noise sentences, each that of ``among`` which a model finds most real."""
+    drawn = model.noise.start.draw(n * among, key)
+    best = model.told(drawn).view(n, among).argmax(1)
+    return drawn.pick(torch.arange(n) * among + best)
+
+
+def trained_scorer(data: Path | None, options: argparse.Namespace, sets: list[str], seed: int) -> Trained:
+    """A scorer of sentences, trained."""
+    start = ["recipe=sentences", f"epochs={options.epochs}", f"threads={options.threads}", f"seed={seed}"]
+    trained = prepared(data, [*start, "evaluation.every=1000.0", *options.set, *sets])
+    trained.loop.evaluate = dict
+    trained.loop.run()
+    return trained
+
+
 def sentences(data: Path | None, options: argparse.Namespace) -> None:
     """Accuracy of scorers trained with noise of each kind; the hardest noise is chosen by a scorer of its own."""
-    torch.set_num_threads(options.threads)
-    text = load_text(data, TextSplit())
-    tokens = text.parts["train"]
-    real, test = (sentences_of(text.parts[part], text.end, 40) for part in ("train", "test"))
-    real = real.pick(torch.arange(min(options.sentences, real.lengths.numel())))
-    noise = Ngram(tokens, text.end, 3)
-    false = noises(test, tokens, text.end, 1_000, 7)
-    judge = SentenceNoise(SentenceScorer(text.n_words, 64, 99), real, noise, seed=99)
-    for epoch in range(options.epochs):
-        judge.epoch(epoch)
-    false["hardened"] = hardest(judge.scorer, noise, 1_000, 8, 12345)
-    print("| trained with | " + " | ".join(false) + " |")
-    print("|---" * (1 + len(false)) + "|")
-    for kind in NOISES:
+    judge = trained_scorer(data, options, NOISES["static noise"], 99)
+    assert isinstance(judge.model, SentenceModel)
+    n = judge.examples.raw.real["test"].lengths.numel()
+    false = {"hardened": hardest(judge.model, n, 8, 12345)}
+    names: list[str] = []
+    for kind, sets in NOISES.items():
         scores: dict[str, list[float]] = {}
         for seed in range(options.seeds):
-            made = SentenceNoise(SentenceScorer(text.n_words, 64, seed), real, noise, kind, seed=seed)
-            for epoch in range(options.epochs):
-                made.epoch(epoch)
-            for name, value in accuracies(made.scorer, test, false).items():
+            made = trained_scorer(data, options, sets, seed)
+            assert isinstance(made.model, SentenceModel)
+            harder = told_right(made.model.told, made.examples.raw.real["test"], false)["accuracy:hardened"]
+            for name, value in (*made.evaluate("test").mean.items(), ("accuracy:hardened", float(harder.mean()))):
                 scores.setdefault(name, []).append(value)
+        if not names:
+            names = list(scores)
+            print("| trained with | " + " | ".join(names) + " |\n" + "|---" * (1 + len(names)) + "|")
         cells = (f"{sum(v) / len(v):.3f} ± {torch.tensor(v).std(unbiased=False):.3f}" for v in scores.values())
         print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
 
@@ -166,7 +186,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder with train, valid and test; the offline text without it")
     parser.add_argument("--lines", type=int, default=3_000)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--sentences", type=int, default=8_000, help="real sentences to train on")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--words", type=int, nargs="+", default=[2, 8, 32])
     parser.add_argument("--threads", type=int, default=2)

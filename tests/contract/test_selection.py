@@ -19,6 +19,7 @@ ROWS: dict[str, dict[str, object]] = {
     "all": {},
     "random": {"k": 3},
     "hardest": {"k": 3},
+    "hard_share": {"share": 0.5, "k": 3},
     "top_m": {"m": 4, "k": 3},
     "rank_window": {"start": 1, "stop": 3, "k": 2},
     "semi_hard": {"k": 2},
@@ -150,6 +151,19 @@ def test_window_is_uniform_over_its_ranks(name: str, parameters: dict[str, objec
     counts = torch.bincount(_pick(name, candidates, k=2, **parameters).ids.flatten(), minlength=10)
     assert set(counts.nonzero().flatten().tolist()) == ranks
     assert torch.allclose(counts[sorted(ranks)] / (2 * rows), torch.tensor(1.0 / len(ranks)), atol=0.03)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_hard_share_takes_the_hardest_so_often(share: float) -> None:
+    rows = 4000
+    ok = torch.ones(rows, 10, dtype=torch.bool)
+    candidates = Candidates(torch.arange(10).expand(rows, 10), None, ok, torch.arange(10.0).expand(rows, 10))
+    counts = torch.bincount(_pick("hard_share", candidates, share=share, k=1).ids[:, 0], minlength=10) / rows
+    expected = torch.full((10,), (1 - share) / 10)
+    expected[9] += share
+    assert torch.allclose(counts, expected, atol=0.02)
+    with pytest.raises(ConfigError, match="from 0 to 1"):
+        registry.build({"name": "hard_share", "share": 1.5})
 
 
 def test_semi_hard_is_the_closest_below() -> None:

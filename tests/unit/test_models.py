@@ -68,6 +68,7 @@ ELSEWHERE = {
     "unit/models/test_knowledge_models.py": {"transe", "distmult", "complex", "rotate"},
     "unit/models/test_encoders.py": {"static", "sentence_transformers"},
     "unit/models/test_language_models.py": {"lstm", "transformer"},
+    "unit/models/test_sentence_model.py": {"sentence"},
     "unit/tasks/test_classify.py": {"sparse"},
     "unit/training/test_word_engines.py": {"skip_gram", "cbow", "glove"},
 }

@@ -31,6 +31,10 @@ class Sentences:
         lengths = self.lengths[rows]
         return Sentences(self.words[rows, : int(lengths.max())], lengths)
 
+    def to(self, device: torch.device | str) -> Sentences:
+        """The same sentences on another device."""
+        return Sentences(self.words.to(device), self.lengths.to(device))
+
     def text(self) -> Tensor:
         """All words one after another, ``(sum of lengths,)``."""
         inside = torch.arange(self.words.shape[1]) < self.lengths[:, None]
@@ -44,7 +48,7 @@ def sentences_of(tokens: Tensor, end: int, longest: int = LONGEST) -> Sentences:
     [[4, 5, 0], [6, 0, 0]]
     """
     ends = (tokens == end).nonzero()[:, 0]
-    starts = torch.cat([ends.new_zeros(1), ends[:-1] + 1])
+    starts = torch.cat([ends.new_zeros(1), ends[:-1] + 1])[: ends.numel()]
     lengths = ends + 1 - starts
     kept = (lengths <= longest) & (lengths > 1)
     starts, lengths = starts[kept], lengths[kept]

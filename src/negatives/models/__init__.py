@@ -29,6 +29,7 @@ registry: Registry[Model] = Registry(
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
         ("lstm", "negatives.models.language.lstm:LstmModel"),
         ("transformer", "negatives.models.language.transformer:TransformerModel"),
+        ("sentence", "negatives.models.language.sentence:SentenceModel"),
     ),
 )
 

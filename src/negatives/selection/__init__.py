@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from negatives.selection.difficulty import Margin as Margin
     from negatives.selection.difficulty import PositiveSimilarity as PositiveSimilarity
     from negatives.selection.difficulty import QueryScore as QueryScore
+    from negatives.selection.hard_share import HardShare as HardShare
     from negatives.selection.hardest import Hardest as Hardest
     from negatives.selection.random import Random as Random
     from negatives.selection.semi_hard import SemiHard as SemiHard
@@ -31,6 +32,7 @@ _ROWS = (
     ("all", "negatives.selection.all:All"),
     ("random", "negatives.selection.random:Random"),
     ("hardest", "negatives.selection.hardest:Hardest"),
+    ("hard_share", "negatives.selection.hard_share:HardShare"),
     ("top_m", "negatives.selection.window:TopM"),
     ("rank_window", "negatives.selection.window:RankWindow"),
     ("semi_hard", "negatives.selection.semi_hard:SemiHard"),
@@ -54,6 +56,7 @@ __all__ = [
     "All",
     "Difficulty",
     "HardContrastive",
+    "HardShare",
     "Hardest",
     "Margin",
     "PositiveSimilarity",

@@ -1,4 +1,4 @@
-"""Language models: the query is a prefix of the text, the item is the next word."""
+"""Language models: the query is a prefix of the text, the item is the next word; or whole sentences against noise."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from negatives.models import Model, registry
 from negatives.models.language.base import LanguageModel
 from negatives.registry import suggest
 from negatives.sampler import preset, presets
+from negatives.tasks import sentences
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_language import LANGUAGE
+from negatives.tasks.sentences import SentenceOptions
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr
 
@@ -42,15 +44,17 @@ class TextReading(Section):
     """Only so many of the most frequent words stay."""
     window: Annotated[int, Field(ge=1)] = 35
     """Words through which gradients go back."""
+    sentences: SentenceOptions = Field(default_factory=SentenceOptions)
+    """Where noise sentences come from, with the recipe ``sentences``."""
 
 
 class Language(Task):
-    """Prefixes and next words."""
+    """Prefixes and next words; with the recipe ``sentences``, whole sentences and noise sentences."""
 
     name = "language"
     demo: ClassVar[Mapping[str, Any]] = {"epochs": 1}
     metric = "log_likelihood"
-    models = ("lstm", "transformer")
+    models = ("lstm", "transformer", "sentence")
     reading = TextReading
     phrases = ("goes on", "the model expects")
 
@@ -64,8 +68,8 @@ class Language(Task):
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, LANGUAGE)}")
             return config.recipe
         model, sampler, loss = (_name(part) for part in (config.model, config.sampler, config.loss))
-        if model == "transformer":
-            return "transformer"
+        if model in ("transformer", "sentence"):
+            return "sentences" if model == "sentence" else "transformer"
         if sampler == "full":
             return "full"
         if loss is None and sampler in presets:
@@ -73,15 +77,18 @@ class Language(Task):
         return "nce" if loss == "nce" else "default"
 
     def shared_recipe(self, examples: Examples) -> str:
-        return "default"
+        return "sentences" if isinstance(examples.raw, sentences.SentenceData) else "default"
 
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         reading, split = self.options(config), config.split
+        whole = _whole_sentences(config)
         shares = {name: value for name in ("test", "valid") if (value := getattr(split, name)) is not None}
         how = TextSplit(
             reading.tokens, reading.key, reading.min_count, reading.words, seed=config.seed, **shares
         )  # fmt: skip
         data = load_text(path, how)
+        if whole:
+            return sentences.load(path, data, reading.sentences)
         tokens = data.parts["train"]
         n, none = tokens.numel(), torch.empty(0, dtype=torch.int64)
         following = torch.arange(n + 1).clamp(max=n - 1)
@@ -99,6 +106,8 @@ class Language(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
+        if isinstance(examples.raw, sentences.SentenceData):
+            return sentences.model(config, examples, self.options(config).sentences)
         spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
         window, feed = self.options(config).window, examples.feed
         assert isinstance(feed, TextFeed)
@@ -108,9 +117,11 @@ class Language(Task):
         return registry.build(spec | {"seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
-        return ["log_likelihood"]
+        return list(sentences.METRICS) if _whole_sentences(config) else ["log_likelihood"]
 
     def can_validate(self, examples: Examples) -> bool:
+        if isinstance(examples.raw, sentences.SentenceData):
+            return examples.raw.real["valid"].lengths.numel() > 0
         data: TextData = examples.raw
         return data.parts["valid"].numel() > 0
 
@@ -118,21 +129,27 @@ class Language(Task):
         """A trained language model takes in no more text, and does not."""
 
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+        most = config.evaluation.queries
+        if isinstance(examples.raw, sentences.SentenceData):
+            return sentences.evaluate(model, examples, part, most)
         data: TextData = examples.raw
         words = data.parts[part]
-        most = config.evaluation.queries
         if part == "valid" and most is not None:
             words = words[:most]
         found = exact(model, data, words)
         return Scores(found.metrics(), {"log_likelihood": found.log_p})
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
-        """Vectors of words as they are predicted, without their bias, and as they are read."""
+        """Vectors of words as they are predicted, without their bias, and as they are read; of a scorer the latter."""
+        if isinstance(examples.raw, sentences.SentenceData):
+            return sentences.vectors(model, examples)
         assert isinstance(model, LanguageModel)
         tables = model.item_table.detach()[:, : model.dim].cpu(), model.word_table.detach().cpu()
         return {"word": (examples.item_names, tables[0]), "input": (examples.item_names, tables[1])}
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+        if isinstance(examples.raw, sentences.SentenceData):
+            return sentences.samples(model, examples)
         data: TextData = examples.raw
         words = data.parts["test"]
         if words.numel() < 2:
@@ -172,6 +189,24 @@ def prefixes(model: LanguageModel, words: Tensor, end: int) -> Iterator[tuple[Te
 
 def _name(part: PartSpec | None) -> str | None:
     return part.get("name") if isinstance(part, dict) else part
+
+
+def _whole_sentences(config: RunConfig) -> bool:
+    """Whether the run tells sentences from noise.
+
+    Raises:
+        ConfigError: Recipe, model or options say both yes and no.
+    """
+    asked = config.recipe == "sentences", _name(config.model) == "sentence"
+    if asked[0] and not asked[1] and _name(config.model) is not None:
+        raise ConfigError(
+            f"the recipe sentences trains the model sentence, not {_name(config.model)}; leave --model out"
+        )
+    if asked[1] and not asked[0] and config.recipe is not None:
+        raise ConfigError(f"the model sentence needs the recipe sentences, not {config.recipe}; leave --recipe out")
+    if "sentences" in config.reading and not any(asked):
+        raise ConfigError("reading.sentences serves the recipe sentences alone; add --recipe sentences")
+    return any(asked)
 
 
 @torch.no_grad()

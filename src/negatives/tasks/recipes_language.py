@@ -59,4 +59,22 @@ LANGUAGE: dict[str, dict[str, Any]] = {
             "reading": {"window": 64},
         },
     ),
+    # Whole sentences told from those of a trigram model, half of which are the hardest of four; what fools the scorer
+    # joins the trigram model's text after each epoch.
+    "sentences": {
+        "model": {"name": "sentence", "dim": 64},
+        "sampler": {
+            "proposal": "uniform",
+            "candidates": 4,
+            "guards": ["known_positives"],
+            "select": {"name": "hard_share", "share": 0.5, "k": 1},
+        },
+        "loss": {"name": "logistic", "mean": True},
+        "optimiser": {"name": "adam", "lr": 0.002, "schedule": "constant"},
+        "batch_size": 64,
+        "epochs": 5,
+        "precision": "float32",
+        "reading": {"sentences": {"noise": "trigram", "every": 1.0, "reestimate": True, "longest": 60}},
+        "evaluation": {"every": 1.0, "queries": 2_000, "metric": "accuracy"},
+    },
 }

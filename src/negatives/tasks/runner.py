@@ -79,6 +79,7 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     trained.task.complete(trained.model, trained.examples)
     valid, test = trained.loop.best_metrics, trained.evaluate("test")
     trained.per_query = test.per_query
+    log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})

@@ -95,3 +95,9 @@ def test_shuffling_keeps_the_words_and_the_end() -> None:
 def test_values_out_of_range(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         Ngram(TEXT, END, **values)  # type: ignore[arg-type]
+
+
+def test_a_text_without_words_has_no_sentence() -> None:
+    found = sentences_of(TEXT[:0], END)
+    assert found.lengths.numel() == 0
+    assert found.words.shape[0] == 0

@@ -1,0 +1,193 @@
+"""``language --recipe sentences`` from text to run folders: accuracies, noise, resume, comparison, wrong input."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from negatives.cli import main
+from negatives.tasks import runner, terminal
+from negatives.training.callbacks import Step
+from negatives.training.files import read_tensors
+
+SUBJECTS, VERBS = ("cat", "dog", "owl", "fox"), ("sees", "hears", "likes")
+KINDS = ("shuffled", "unigram", "bigram", "trigram")
+SMALL = ["--recipe", "sentences", "--threads", "1", "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
+
+
+def write_text(folder: Path, sizes: dict[str, int]) -> Path:
+    """Sentences in which the last word repeats the first, two words later: a trigram cannot know it."""
+    folder.mkdir()
+    first = 0
+    for part, n in sizes.items():
+        lines = []
+        for i in range(first, first + n):
+            subject, verb = SUBJECTS[i * 3 % 7 % 4], VERBS[i * 5 // 3 % 3]
+            lines.append(f"the {subject} {verb} the {subject} .")
+        (folder / f"{part}.txt").write_text("\n".join(lines) + "\n")
+        first += n
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_text(tmp_path_factory.mktemp("data") / "animals", {"train": 640, "valid": 80, "test": 80})
+
+
+def train(data: Path | None, out: Path, *options: str) -> int:
+    return main(["train", *(["language", str(data)] if data else []), "--out", str(out), *options])
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "sentences"
+    assert train(text, out, *SMALL, "--epochs", "5") == 0
+    return out
+
+
+def test_a_run_tells_real_sentences_from_every_kind_of_noise(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = metrics(run)
+    assert (found["task"], found["model"], found["loss"]) == ("language", "sentence", "logistic")
+    test = found["test"]
+    assert list(test) == ["accuracy", *(f"accuracy:{kind}" for kind in KINDS)]
+    assert test["accuracy"] == pytest.approx(sum(test[f"accuracy:{kind}"] for kind in KINDS) / 4)
+    assert min(test.values()) > 0.75
+    assert found["valid"]["accuracy"] > 0.75
+    assert found["unfilled"] == 0
+    assert runner.evaluate(run) == test
+    assert main(["evaluate", str(run)]) == 0
+    assert f"accuracy:bigram    {test['accuracy:bigram']:.4f}" in capsys.readouterr().out
+
+
+def test_the_report_and_the_samples_show_kinds_of_noise(run: Path, tmp_path: Path) -> None:
+    assert main(["report", str(run), "--out", str(tmp_path / "r.html")]) == 0
+    assert all(f"<th>accuracy:{kind}</th>" in (tmp_path / "r.html").read_text() for kind in KINDS)
+    for sample in metrics(run)["samples"]:
+        kinds = [one["item"].partition(":")[0] for one in sample["recommended"]]
+        assert sorted(kinds) == sorted(("real", *KINDS))
+        assert f"real: {sample['query']}" in [one["item"] for one in sample["recommended"]]
+    steps = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert any("violation_rate" in step for step in steps)
+
+
+def test_training_ends_with_the_figures_at_the_terminal(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(text, tmp_path / "run", *SMALL, "--epochs", "1") == 0
+    test = metrics(tmp_path / "run")["test"]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("test: accuracy ")]
+    assert told == ["test: " + ", ".join(f"{name} {value:.4f}" for name, value in test.items())]
+
+
+def test_vectors_of_words(run: Path, tmp_path: Path) -> None:
+    assert main(["export", str(run), "--format", "parquet", "--out", str(tmp_path / "e")]) == 0
+    frame = pl.read_parquet(tmp_path / "e" / "vectors.parquet")
+    assert set(frame["kind"]) == {"word"}
+    assert set(frame["name"]) == {"the", *SUBJECTS, *VERBS, ".", "<eos>", "<unk>"}
+
+
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
+    """Ten steps an epoch; the interruption falls between two renewals, the second of which is still to come."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = [*SMALL, "--epochs", "3", "--set", "reading.sentences.every=0.7"]
+    assert train(text, whole, *options) == 0
+    usual = terminal.Bar.on_step
+
+    def on_step(self: terminal.Bar, step: Step) -> None:
+        usual(self, step)
+        if step.context.step + 1 == 12:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terminal.Bar, "on_step", on_step)
+        assert train(text, broken, *options) == 130
+    assert train(None, broken, "--resume") == 0
+    assert metrics(broken)["test"] == metrics(whole)["test"]
+    mine, theirs = (read_tensors(one / "model.safetensors")[0] for one in (broken, whole))
+    assert int(theirs["model.noise.renewals"]) > 1
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--sampler", "uniform", "--loss", "logistic", "--set", "reading.sentences.reestimate=false"],
+        ["--sampler", "softmax", "--loss", "logistic", "--set", "sampler.pool=64"],
+        ["--sampler", "hold", "--loss", "logistic", "--set", "reading.sentences.noise=unigram"],
+        ["--set", 'sampler.select.share={schedule="linear",start=0,stop=1}', "--set", "reading.sentences.drawn=90"],
+    ],
+    ids=["static", "pool", "held", "hardening"],
+)
+def test_noise_of_other_samplers(options: list[str], text: Path, tmp_path: Path) -> None:
+    assert train(text, tmp_path / "run", *SMALL, "--epochs", "4", *options) == 0
+    found = metrics(tmp_path / "run")
+    assert found["test"]["accuracy"] > 0.7
+    held = read_tensors(tmp_path / "run" / "model.safetensors")[0]["model.noise.lengths"].numel()
+    assert held == (90 if "reading.sentences.drawn=90" in options else 640)
+
+
+def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
+    options = ["--samplers", "uniform,dns", "--loss", "logistic", "--seeds", "2", "--epochs", "1"]
+    sets = ["--set", "sampler.candidates=4", "--set", "evaluation.queries=40"]
+    assert main(["compare", "language", str(text), *SMALL, *options, *sets, "--out", str(tmp_path / "c")]) == 0
+    rows = json.loads((tmp_path / "c" / "compare.json").read_text())["summary"]
+    assert {row["sampler"] for row in rows} == {"uniform", "dns"}
+    assert {row["metric"] for row in rows} >= {f"accuracy:{kind}" for kind in KINDS}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ["--recipe", "sentences", "--sampler", "in_batch", "--loss", "logistic"],
+            "proposal must be uniform, not in_b",
+        ),
+        (["--recipe", "sentences", "--sampler", "similar"], "difficulty must be score or margin"),
+        (["--recipe", "sentences", "--sampler", "dns"], "not bpr; add --loss logistic"),
+        (["--recipe", "sentences", "--model", "lstm"], "leave --model out"),
+        (["--recipe", "nce", "--model", "sentence"], "leave --recipe out"),
+        (["--set", "reading.sentences.every=0.5"], "add --recipe sentences"),
+        (["--recipe", "sentences", "--set", "reading.sentences.noise=trigrams"], "did you mean trigram"),
+        (["--recipe", "sentences", "--set", "reading.sentences.evry=1.0"], "did you mean every"),
+        (["--recipe", "sentences", "--set", "reading.sentences.longest=3"], "0 sentences of at most 3 words"),
+        (["--recipe", "sentences", "--set", "evaluation.metric=perplexity"], "no metric is called 'perplexity'"),
+    ],
+)
+def test_what_does_not_fit(
+    options: list[str], told: str, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(text, tmp_path / "run", *options) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_few_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_text(tmp_path / "few", {"train": 20, "test": 9})
+    options = ["--recipe", "sentences", "--set", "split.valid=0.0"]
+    (data / "train.txt").write_text((data / "train.txt").read_text().replace("\n", " ") + "\n")
+    assert train(data, tmp_path / "run", *options, "--set", "reading.sentences.longest=200") == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "1 sentence of at most 200 words in the training part where 2 or more are needed; give more text" in line
+    data = write_text(tmp_path / "untested", {"train": 20})
+    assert train(data, tmp_path / "run", *options, "--set", "split.test=0.0") == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "0 sentences of at most 60 words in the test part" in line
+    assert "raise split.test" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_model_alone_asks_for_the_recipe(text: Path, tmp_path: Path) -> None:
+    options = ["--model", "sentence", "--set", "model.dim=8", "--epochs", "1", "--threads", "1"]
+    assert train(text, tmp_path / "run", *options) == 0
+    assert 'recipe = "sentences"' in (tmp_path / "run" / "config.toml").read_text()
