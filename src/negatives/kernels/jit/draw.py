@@ -21,7 +21,7 @@ _NONE, _ONE, _63, _LOW = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0x
 _FILTER_WORDS = 32
 _FILTER_WORTH = 48
 """Known items per draw up to which the filter costs less than it saves."""
-_FILTER_DRAWS = 6
+_FILTER_DRAWS = 16
 """Draws per row from which on a filter may pay at all."""
 _ROW_COST = 48
 """Elementary steps that looking up a query's known items takes."""
