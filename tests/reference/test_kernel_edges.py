@@ -237,7 +237,7 @@ def test_without_a_writable_folder_kernels_compile_all_the_same(monkeypatch: pyt
     assert compiling.kernel(lambda x: x + 1)(2) == 3
 
 
-def test_the_filter_of_pairs_goes_with_its_table() -> None:
+def test_the_filter_of_pairs_goes_with_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Made at the second use, refuses no known pair, lets most others pass, and does not outlive the table."""
     from negatives.kernels.jit import members
 
@@ -253,5 +253,7 @@ def test_the_filter_of_pairs_goes_with_its_table() -> None:
     held = {(query, int(item)) for query in range(60) for item in known.row(query)}
     assert held <= marked
     assert len(marked) < len(held) + 0.15 * len(pairs)
+    monkeypatch.setattr(members, "FILTER_BYTES", words.nbytes - 1)
+    assert members.pair_filter(known).size == 0
     del known
     assert len(members._filters) == before

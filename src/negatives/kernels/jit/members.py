@@ -22,6 +22,8 @@ _E = np.uint64(EXAMPLE_STEP)
 _6, _63, _ONE = np.uint64(6), np.uint64(63), np.uint64(1)
 FILTER_BITS = 16
 """Bits per known pair in a filter of pairs, at least: about one pair in sixteen has to be looked up all the same."""
+FILTER_BYTES = 1 << 24
+"""A larger filter would not fit the caches, and would hold memory that nobody asked for."""
 
 
 @inner_kernel
@@ -105,18 +107,20 @@ def sets(known: Csr | None, queries: Tensor | None) -> tuple[Array, Array, Array
 def pair_filter(known: Csr | None) -> Array:
     """A Bloom filter with one hash over the pairs of ``known``, for :func:`may_be_known`; empty where there is none.
 
-    It is made when a table is used for the second time, kept as long as the table, and of two to four bytes per pair.
+    It is made when a table is used for the second time, kept as long as the table, and of two to four bytes per pair,
+    16 MiB at most; larger tables have none.
     Source: Bloom, Space/Time Trade-offs in Hash Coding with Allowable Errors, 1970.
     """
     nothing = np.empty(0, np.uint64)
-    if known is None:
+    words = 0 if known is None else 1 << max(0, (FILTER_BITS * known.nnz - 1).bit_length() - 6)
+    if known is None or 8 * words > FILTER_BYTES:
         return nothing
     if known.indices not in _filters:
         _filters[known.indices] = nothing
         return nothing
     found: Array = _filters[known.indices]
     if not found.size:
-        found = np.zeros(1 << max(0, (FILTER_BITS * known.nnz - 1).bit_length() - 6), np.uint64)
+        found = np.zeros(words, np.uint64)
         _note(array(known.indptr, np.int64), array(known.indices, np.int32), found)
         _filters[known.indices] = found
     return found
