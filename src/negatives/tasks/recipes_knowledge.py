@@ -9,12 +9,12 @@ from negatives.config import merge
 _EVALUATION = {"every": 1.0, "queries": 5_000, "metric": "mrr", "patience": 6}
 
 _DEFAULT: dict[str, Any] = {
-    "model": {"name": "complex", "dim": 128, "n3": 0.05},
+    "model": {"name": "complex", "dim": 512, "n3": 0.05},
     "sampler": {"name": "softmax", "pool": 2048},
     "loss": {"name": "sampled_softmax"},
     "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
     "batch_size": 1024,
-    "epochs": 6,
+    "epochs": 5,
     "precision": "bfloat16",
     "evaluation": _EVALUATION,
 }
