@@ -60,7 +60,11 @@ def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cac
         collection, name = documented_functions(cache=cache), "stdlib"
     else:
         if not path.is_dir():
-            raise InputError("no such folder", path=path, mend="give a folder with corpus.jsonl and queries.jsonl")
+            raise InputError(
+                "a file, not a folder" if path.exists() else "no such folder",
+                path=path,
+                mend="give a folder with corpus.jsonl and queries.jsonl",
+            )
         collection, name = read_beir(path), path.name
     return divided(collection, name, holding, titles)
 
