@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from negatives.errors import ConfigError
+from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Mixed, registry, rejection
 from negatives.proposals.base import Proposal
 from negatives.sampler import Sampler
@@ -32,7 +33,13 @@ CASES = {
     "retrieved": [{"stop": 23}, {"start": 2, "stop": 15}, {"stop": 23, "shared": True}],
     "queue": [{"size": 300}, {"size": 50}],
     "nearest_items": [{}, {"around": "anchor", "n": 21}],
+    "cluster": [{}, {"balanced": True, "clusters": 6, "within": "counts"}, {"by_size": False, "temperature": 3.0}],
+    "matched": [{"best": 2}, {"best": 3, "teacher_forced": False, "balanced": False, "uniform": 0.5}],
+    "adversarial_tree": [{}, {"dim": 3, "pairs": 50}],
+    "shortlist": [{"size": 17}, {"size": 12, "probes": 2, "clusters": 8}],
 }
+LOOKS = ("cluster", "matched", "adversarial_tree", "shortlist")
+"""Proposals that the tests let look at a model before they draw."""
 FLAT = [pytest.param(name, values, id=f"{name}{i}") for name, cases in CASES.items() for i, values in enumerate(cases)]
 every_proposal = pytest.mark.parametrize(("name", "values"), FLAT)
 
@@ -61,6 +68,8 @@ def make(name: str, values: dict) -> Proposal:
     proposal.bind(catalogue())
     for step in range(5):
         proposal.observe(batch(step))
+    if name in LOOKS:
+        proposal.refresh(batch(), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
     return proposal
 
 
@@ -215,6 +224,7 @@ NEED_DATA = [
     "cached",
     "retrieved",
     "queue",
+    *LOOKS,
 ]
 
 

@@ -10,7 +10,8 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from negatives.guards import KnownPositives
-from negatives.proposals import registry
+from negatives.models.factorization import MatrixFactorization
+from negatives.proposals import AdversarialTree, Cluster, Matched, Shortlist, registry
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import all_log_probs, draw_allowed, pick
 from negatives.randomness import Purpose, integers, stream, uniforms
@@ -21,7 +22,7 @@ COUNTS = (1 + torch.arange(N_ITEMS)) ** 2 % 641 * torch.arange(N_ITEMS).ne(7)
 ROWS = int(COUNTS.sum())
 LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
-N_TESTS = 160
+N_TESTS = 208
 PER_ROW = (
     *(
         "in_batch",
@@ -36,6 +37,7 @@ PER_ROW = (
         "retrieved",
     ),
     "nearest_items",
+    *("cluster", "counted clusters", "matched", "adversarial_tree", "shortlist"),
 )
 """Proposals whose pools are tested apart, or that have none."""
 
@@ -58,6 +60,11 @@ SPECS = {
     "retrieved": {"name": "retrieved", "start": 1, "stop": 30},
     "retrieved pool": {"name": "retrieved", "stop": 4, "shared": True},
     "queue": {"name": "queue", "size": 100_000},
+    "cluster": "cluster",
+    "counted clusters": {"name": "cluster", "balanced": True, "within": "counts"},
+    "matched": {"name": "matched", "best": 2},
+    "adversarial_tree": {"name": "adversarial_tree", "dim": 4},
+    "shortlist": {"name": "shortlist", "size": 25, "probes": 4},
     "tilted": None,
 }
 
@@ -116,6 +123,8 @@ def make(name: str) -> Proposal:
     proposal = Tilted() if spec is None else registry.build(spec)
     proposal.bind(catalogue())
     proposal.observe(batch())
+    if isinstance(proposal, (Cluster, Matched, AdversarialTree, Shortlist)):
+        proposal.refresh(replace(batch(), step=1), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.4, seed=2))
     return proposal
 
 

@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any
 from negatives.registry import Registry
 
 if TYPE_CHECKING:
+    from negatives.proposals.adversarial_tree import AdversarialTree as AdversarialTree
     from negatives.proposals.base import Proposal as Proposal
     from negatives.proposals.bigram import Bigram as Bigram
     from negatives.proposals.cached import Cached as Cached
+    from negatives.proposals.cluster import Cluster as Cluster
     from negatives.proposals.every import Every as Every
     from negatives.proposals.in_batch import InBatch as InBatch
     from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
     from negatives.proposals.log_uniform import LogUniform as LogUniform
+    from negatives.proposals.matched import Matched as Matched
     from negatives.proposals.mixed import Mixed as Mixed
     from negatives.proposals.nearest_items import NearestItems as NearestItems
     from negatives.proposals.neighbourhood import Neighbourhood as Neighbourhood
     from negatives.proposals.popularity import Popularity as Popularity
     from negatives.proposals.queue import Queue as Queue
     from negatives.proposals.retrieved import Retrieved as Retrieved
+    from negatives.proposals.shortlist import Shortlist as Shortlist
     from negatives.proposals.typed import Typed as Typed
     from negatives.proposals.uniform import Uniform as Uniform
 
@@ -44,6 +48,10 @@ ROWS = [
     ("nearest_items", "negatives.proposals.nearest_items:NearestItems"),
     ("every", "negatives.proposals.every:Every"),
     ("bigram", "negatives.proposals.bigram:Bigram"),
+    ("cluster", "negatives.proposals.cluster:Cluster"),
+    ("matched", "negatives.proposals.matched:Matched"),
+    ("shortlist", "negatives.proposals.shortlist:Shortlist"),
+    ("adversarial_tree", "negatives.proposals.adversarial_tree:AdversarialTree"),
 ]
 
 registry: Registry[Proposal] = Registry("proposals", ROWS)
@@ -61,12 +69,15 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "AdversarialTree",
     "Bigram",
     "Cached",
+    "Cluster",
     "Every",
     "InBatch",
     "LearnedUnigram",
     "LogUniform",
+    "Matched",
     "Mixed",
     "NearestItems",
     "Neighbourhood",
@@ -74,6 +85,7 @@ __all__ = [
     "Proposal",
     "Queue",
     "Retrieved",
+    "Shortlist",
     "Typed",
     "Uniform",
     "registry",

@@ -1,0 +1,215 @@
+"""Items in clusters of their vectors: by k-means, or by halving again and again so that all have one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from negatives.randomness import Purpose, integers, permutation, stream
+
+PER_CLUSTER = 128
+"""Items of the sample that k-means learns from, for each cluster."""
+CELLS = 1 << 23
+"""Products that are held at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Items laid out cluster by cluster, with whole-number weights within each.
+
+    Args:
+        of: ``(n_items,)`` int64 cluster of each item.
+        order: ``(n_items,)`` int64 items, cluster by cluster.
+        place: ``(n_items,)`` int64 place of each item in ``order``.
+        starts: ``(n + 1,)`` int64 place where each cluster begins.
+        weight: ``(n_items,)`` int64 weight of each item, at least 1.
+        sums: ``(n_items + 1,)`` int64 weight before each place of ``order``.
+        centroids: ``(n, d)`` float32 means of the items' vectors, or ``(n, 0)`` before there are any.
+    """
+
+    of: Tensor
+    order: Tensor
+    place: Tensor
+    starts: Tensor
+    weight: Tensor
+    sums: Tensor
+    centroids: Tensor
+
+    @classmethod
+    def build(cls, of: Tensor, weight: Tensor, centroids: Tensor) -> Clusters:
+        """Lay out items; the arguments are those of the class.
+
+        >>> Clusters.build(torch.tensor([1, 0, 1]), torch.ones(3, dtype=torch.int64), torch.zeros(2, 0)).order
+        tensor([1, 0, 2])
+        """
+        order = torch.argsort(of, stable=True)
+        place = torch.empty_like(order).scatter_(0, order, torch.arange(order.numel(), device=of.device))
+        starts = _before(torch.bincount(of, minlength=len(centroids)))
+        return cls(of, order, place, starts, weight, _before(weight[order]), centroids)
+
+    @property
+    def n(self) -> int:
+        """Number of clusters, empty ones included."""
+        return len(self.centroids)
+
+    def sizes(self) -> Tensor:
+        """``(n,)`` int64 items of each cluster."""
+        return self.starts.diff()
+
+    def totals(self) -> Tensor:
+        """``(n,)`` int64 weight of each cluster."""
+        return self.sums[self.starts].diff()
+
+    def to(self, device: torch.device) -> Clusters:
+        """The same clusters on another device."""
+        return Clusters(
+            *(
+                one.to(device)
+                for one in (self.of, self.order, self.place, self.starts, self.weight, self.sums, self.centroids)
+            )
+        )
+
+
+def k_means(vectors: Tensor, n: int, key: int, start: Tensor | None = None, rounds: int = 8) -> tuple[Tensor, Tensor]:
+    """Clusters by Lloyd's rounds on a sample of at most ``128 n`` items, then one assignment of all.
+
+    Costs ``O((128 rounds n + items) n d)``. A cluster that runs empty moves to the item that fits its own worst.
+
+    Args:
+        vectors: ``(n_items, d)`` float32.
+        n: Number of clusters.
+        key: Random stream of the sample and of the first centroids.
+        start: ``(n, d)`` first centroids, those of an earlier run; items of the sample when None.
+        rounds: Rounds of assigning and averaging.
+
+    Returns:
+        Cluster of each item ``(n_items,)`` int64, and centroids ``(n, d)``, the means of their items.
+
+    Source: Lloyd, 1982, "Least squares quantization in PCM".
+
+    >>> k_means(torch.tensor([[0.0], [0.1], [5.0], [5.2]]), 2, 7)[0].bincount()
+    tensor([2, 2])
+    """
+    sample = vectors[permutation(key, len(vectors))[: PER_CLUSTER * n].to(vectors.device)]
+    centroids = sample[:n].clone() if start is None else start
+    for _ in range(rounds):
+        of, fit = _nearest(sample, centroids)
+        centroids = means(sample, of, n, centroids)
+        empty = (torch.bincount(of, minlength=n) == 0).nonzero()[:, 0]
+        if empty.numel():
+            worst = fit.topk(min(empty.numel(), len(sample))).indices
+            centroids[empty[: worst.numel()]] = sample[worst]
+    of, _ = _nearest(vectors, centroids)
+    return of, means(vectors, of, n, centroids)
+
+
+def bisect(vectors: Tensor, depth: int, key: int, rounds: int = 3) -> tuple[Tensor, Tensor]:
+    """Halve the items ``depth`` times, each half the nearer to one of two means: clusters of equal size.
+
+    All parts of one depth are halved together. Costs ``O(depth rounds items (d + log items))``.
+
+    Args:
+        vectors: ``(n_items, d)`` float32.
+        depth: Halvings.
+        key: Random stream.
+        rounds: Rounds of two means for each halving.
+
+    Returns:
+        Items ``(n_items,)`` int64, part by part, and where each of the ``2^depth`` parts begins
+        ``(2^depth + 1,)``. The first half of an odd part has one item more.
+
+    Source: Prabhu et al., 2018, "Parabel: partitioned label trees for extreme classification", there with spherical
+    means.
+
+    >>> order, starts = bisect(torch.tensor([[3.0], [0.0], [3.1], [0.2]]), 1, 7)
+    >>> sorted(sorted(part.tolist()) for part in order.split(2)), starts.tolist()
+    ([[0, 2], [1, 3]], [0, 2, 4])
+    """
+    order = torch.arange(len(vectors), device=vectors.device)
+    starts = torch.tensor([0, len(vectors)], device=vectors.device)
+    for level in range(depth):
+        middle = starts[:-1] + (starts.diff() + 1) // 2
+        order = _halve(vectors, order, starts, middle, stream(key, Purpose.INIT, level), rounds)
+        starts = halves(starts)
+    return order, starts
+
+
+def halves(starts: Tensor) -> Tensor:
+    """Where the parts begin once each has been halved.
+
+    >>> halves(torch.tensor([0, 3, 4])).tolist()
+    [0, 2, 3, 4, 4]
+    """
+    middle = starts[:-1] + (starts.diff() + 1) // 2
+    return torch.cat([torch.stack([starts[:-1], middle], 1).flatten(), starts[-1:]])
+
+
+def principal(vectors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Standard deviations ``(m,)`` and axes ``(d, m)`` of the ``m = min(dim, d)`` widest directions, the widest last.
+
+    Args:
+        vectors: ``(n, d)`` float32; evenly spaced ones are looked at where there are more than 64 for each dimension.
+        dim: Directions.
+    """
+    d = vectors.shape[1]
+    some = vectors[:: max(1, len(vectors) // (64 * d))].double()
+    away = some - some.mean(0)
+    values, axes = torch.linalg.eigh(away.T @ away / len(some))
+    return values[-dim:].clamp(min=0).sqrt().float(), axes[:, -dim:].float()
+
+
+def means(vectors: Tensor, of: Tensor, n: int, otherwise: Tensor) -> Tensor:
+    """Means ``(n, d)`` of the vectors ``(items, d)`` of each cluster; ``otherwise`` ``(n, d)`` where there is none."""
+    counts = torch.bincount(of, minlength=n)
+    sums = vectors.new_zeros(n, vectors.shape[1]).index_add_(0, of, vectors)
+    return torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], otherwise)
+
+
+def _before(sizes: Tensor) -> Tensor:
+    """Sums of what comes before, ``(n + 1,)`` from ``(n,)``."""
+    return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+
+
+def _nearest(vectors: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Nearest centroid of each vector ``(items,)``, and the squared distance to it ``(items,)``."""
+    half, found = centroids.square().sum(1) / 2, []
+    columns = centroids.T.contiguous()
+    for some in torch.split(vectors, max(1, CELLS // len(centroids))):
+        best = torch.addmm(half, some, columns, beta=-1.0).max(1)
+        found.append((best.indices, some.square().sum(1) - 2 * best.values))
+    return torch.cat([of for of, _ in found]), torch.cat([fit for _, fit in found])
+
+
+def _halve(vectors: Tensor, order: Tensor, starts: Tensor, middle: Tensor, key: int, rounds: int) -> Tensor:
+    """The items in an order where the half before ``middle`` of each part is nearer to one mean than to the other."""
+    sizes, n = starts.diff(), len(middle)
+    parts = torch.arange(n, device=order.device)
+    part = torch.repeat_interleave(parts, sizes)
+    after = torch.arange(len(order), device=order.device) >= middle[part]
+    drawn = integers(key, parts[:, None], torch.arange(2, device=order.device), 1 << 31)
+    ends = order[(starts[:-1, None] + (drawn * sizes[:, None] >> 31)).clamp(max=len(order) - 1)]
+    direction = vectors[ends[:, 1]] - vectors[ends[:, 0]]
+    for turn in range(rounds):
+        if turn:
+            side = means(vectors[order], 2 * part + after, 2 * n, vectors.new_zeros(2 * n, vectors.shape[1]))
+            direction = side[1::2] - side[::2]
+        order = order[_sorted_within(_along(vectors, order, direction, part), part)]
+    return order
+
+
+def _along(vectors: Tensor, order: Tensor, direction: Tensor, part: Tensor) -> Tensor:
+    """Products ``(items,)`` of each item's vector and the direction of its part, block by block."""
+    size = max(1, CELLS // max(1, vectors.shape[1]))
+    pairs = zip(torch.split(order, size), torch.split(part, size), strict=True)
+    return torch.cat([(vectors[some] * direction[of]).sum(1) for some, of in pairs])
+
+
+def _sorted_within(values: Tensor, part: Tensor) -> Tensor:
+    """Places that sort ``values`` within each part; ``part`` ascends."""
+    by_value = torch.argsort(values, stable=True)
+    return by_value[torch.argsort(part[by_value], stable=True)]
+
+
+__all__ = ["Clusters", "bisect", "halves", "k_means", "means", "principal"]
