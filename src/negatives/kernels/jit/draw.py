@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.alias import QUANTUM, AliasTable
-from negatives.kernels.jit.compile import Array, array, inline_kernel, inner_kernel, kernel
+from negatives.kernels.jit.compile import Array, array, inline_kernel, inner_kernel
 from negatives.kernels.jit.members import is_known, pair_bit, pair_filter, sets
 from negatives.kernels.jit.mix import mix, upper
 from negatives.kernels.threads import by_chunks
@@ -148,22 +148,24 @@ def _alias(threshold, alias, examples, key, queries, indptr, indices, pairs, fil
     return left
 
 
-@kernel
-def _enumerate(probability, examples, key, queries, indptr, indices, tries, out, start, stop):
-    """Fill the slots that hold -1 by one draw among all allowed items."""
+@inner_kernel
+def _enumerate(probability, examples, key, queries, indptr, indices, tries, out, which, sums, start, stop):
+    """Fill the slots of the rows ``which`` that hold -1 by one draw among all allowed items.
+
+    Rows of one query follow one another, so that its running sums are made once.
+    """
     k = out.shape[1]
-    sums = np.empty(probability.size, np.int64)
-    for r in range(start, stop):
-        total = np.int64(-1)
+    total, last = np.int64(0), np.int64(-1)
+    for p in range(start, stop):
+        r = which[p]
+        query, lo, hi = np.int64(0), np.int64(0), np.int64(0)
+        if queries.size:
+            query = queries[r]
+            lo, hi = indptr[query], indptr[query + 1]
+        if query != last:
+            total, last = _accumulate(probability, indices, lo, hi, sums), query
         for j in range(k):
-            if out[r, j] >= 0:
-                continue
-            if total < 0:  # once per row that needs it
-                lo, hi = np.int64(0), np.int64(0)
-                if queries.size:
-                    lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
-                total = _accumulate(probability, indices, lo, hi, sums)
-            if total > 0:
+            if out[r, j] < 0 and total > 0:
                 h = mix(mix(key ^ (np.uint64(examples[r]) * _E)) + np.uint64(j + k * tries) * _S)
                 share = np.float64(h >> _11) * 2.0**-53
                 out[r, j] = _first_above(sums, min(np.int64(share * np.float64(total)), total - 1))
@@ -196,9 +198,16 @@ def draw_alias(
     buckets = array(table.threshold, np.int32).view(np.uint32), array(table.alias, np.int32)
     shares = array(table.probability, np.float32)
 
-    def run(start: int, stop: int) -> None:
-        if _alias(*buckets, rows, word, *members, _filter(), tries, out, start, stop):
-            _enumerate(shares, rows, word, *members[:3], tries, out, start, stop)
-
-    by_chunks(run, len(out), _ROW_COST + 8 * k)
+    left: list[int] = []
+    by_chunks(
+        lambda a, b: left.append(_alias(*buckets, rows, word, *members, _filter(), tries, out, a, b)),
+        len(out),
+        _ROW_COST + 8 * k,
+    )
+    if any(left):
+        queries_of, which = members[0], np.flatnonzero((out < 0).any(1))
+        if queries_of.size:
+            which = which[np.argsort(queries_of[which], kind="stable")]
+        fixed = shares, rows, word, *members[:3], tries, out, which
+        by_chunks(lambda a, b: _enumerate(*fixed, np.empty(len(shares), np.int64), a, b), len(which), len(shares) // 8)
     return torch.from_numpy(out)
