@@ -67,9 +67,10 @@ def make(name: str, values: dict) -> Proposal:
     proposal = registry.build({"name": name, **values})
     proposal.bind(catalogue())
     for step in range(5):
-        proposal.observe(batch(step))
-    if name in LOOKS:
-        proposal.refresh(batch(), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
+        context = batch(step)
+        if name in LOOKS:
+            proposal.refresh(context, MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
+        proposal.observe(context)
     return proposal
 
 

@@ -122,9 +122,13 @@ def make(name: str) -> Proposal:
     spec = SPECS[name]
     proposal = Tilted() if spec is None else registry.build(spec)
     proposal.bind(catalogue())
-    proposal.observe(batch())
-    if isinstance(proposal, (Cluster, Matched, AdversarialTree, Shortlist)):
-        proposal.refresh(replace(batch(), step=1), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.4, seed=2))
+    context, looks = batch(), isinstance(proposal, (Cluster, Matched, AdversarialTree, Shortlist))
+    model = MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.4, seed=2)
+    if looks:
+        proposal.refresh(context, model)
+    proposal.observe(context)
+    if looks:
+        proposal.refresh(replace(context, step=1), model)
     return proposal
 
 

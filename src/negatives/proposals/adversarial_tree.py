@@ -14,7 +14,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
 from negatives.proposals.rejection import conditional_log_q
-from negatives.proposals.seen_batch import BLOCK, SeenBatch, all_vectors, batch_vectors, finite, next_due
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, batch_vectors, next_due
 from negatives.randomness import Purpose, stream
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
@@ -29,8 +29,9 @@ class AdversarialTree(Proposal):
     keeps a chance.
 
     Items are split in halves by their vectors as those directions see them, and ``w`` is fitted to the last
-    ``pairs`` (query, positive) pairs that were trained on; both are done anew every so many steps. The noise is close
-    to the data where it is adversarial, so use a loss that corrects by ``log_q``: ``nce`` or ``sampled_softmax``.
+    ``pairs`` (query, positive) pairs that were trained on, with the vectors that the queries had then; both are done
+    anew every so many steps. The noise is close to the data where it is adversarial, so use a loss that corrects by
+    ``log_q``: ``sampled_softmax``, or ``nce``, which is the published one up to where ``log q`` is added.
 
     A draw costs ``O((dim + 1) log n_items)`` and one look at each known positive of the row, of the same cost; nothing
     is rejected. A refresh costs ``O(n_items (d dim + dim log n_items) + pairs (d^2 + dim^2 log n_items))``.
@@ -59,7 +60,8 @@ class AdversarialTree(Proposal):
     _tree: DecisionTree | None = field(default=None, init=False, repr=False)
     _mass: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False)
     _frame: Tensor = field(default_factory=lambda: torch.empty(0, 0), init=False, repr=False)
-    _recent: Tensor = field(default_factory=lambda: torch.empty(2, 0), init=False, repr=False)
+    _recent: list[tuple[Tensor, Tensor]] = field(default_factory=list, init=False, repr=False)
+    _batch: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
     _seen: SeenBatch = field(default_factory=SeenBatch, init=False, repr=False)
     _due: int = field(default=1, init=False, repr=False)
     _gone: tuple[Tensor, Csr, GoneLeaves] | None = field(default=None, init=False, repr=False)
@@ -84,30 +86,29 @@ class AdversarialTree(Proposal):
         """Grow a tree that draws by count."""
         self._mass = catalogue.counts.double() + self.smoothing
         self._tree = DecisionTree.build(torch.arange(catalogue.n_items), self._mass, self.dim + 1)
-        self._recent = torch.empty(2, 0, dtype=torch.int64)
+        self._recent, self._batch = [], None
         self._frame, self._seen, self._due, self._gone = torch.empty(0, 0), SeenBatch(), 1, None
 
     def observe(self, context: Context) -> None:
-        """Keep the pairs of the batch for the next fit."""
-        new = torch.stack([context.queries, context.positives]).to(torch.int64)
-        self._recent = torch.cat([self._recent.to(new.device), new], 1)[:, -self.pairs :]
+        """Keep the pairs of the batch, if its vectors were seen, for the next fit."""
+        if self._batch is None or self._batch[0] is not context.queries:
+            return
+        self._recent.append((self._batch[1][-self.pairs :], context.positives[-self.pairs :]))
+        while sum(len(positives) for _, positives in self._recent[1:]) >= self.pairs:
+            self._recent.pop(0)
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Fit the tree anew when it is time, and take the vectors of the batch."""
-        tree, self._gone = self._ready(context.device), None
-        if context.step >= self._due and self._recent.shape[1]:
-            queries, owner = torch.unique(self._recent[0], return_inverse=True)
-            parts = [scorer.encode_queries(some).detach().float() for some in torch.split(queries, BLOCK)]
-            vectors = finite(torch.cat(parts), "queries")[owner]
-            self._frame, across = _directions(vectors, self.dim)
-            items = all_vectors(scorer, tree.order.numel(), context.device) @ across
-            order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.PROBES, context.step))
-            tree = DecisionTree.build(order, self._mass.to(context.device), self.dim + 1)
-            self._tree = tree.fit(_seen_along(self._frame, vectors), self._recent[1], self.ridge)
+        self._ready(context.device)
+        self._gone = None
+        if context.step >= self._due and self._recent:
+            self._fit(context, scorer)
             self._due = next_due(context.step, self.every)
+        vectors = batch_vectors(scorer, context)
+        self._batch = context.queries, vectors
         if self._frame.numel():
-            self._seen.keep(context.queries, _seen_along(self._frame, batch_vectors(scorer, context)))
+            self._seen.keep(context.queries, _seen_along(self._frame, vectors))
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
@@ -130,7 +131,9 @@ class AdversarialTree(Proposal):
         if self._tree is None:
             return {}
         tree = {"order": self._tree.order.clone(), "weights": self._tree.weights.clone()}
-        rest = {"recent": self._recent.clone(), "frame": self._frame.clone(), "due": self._due}
+        vectors, positives = self._pairs()
+        recent = {"vectors": vectors, "positives": positives}
+        rest = {"recent": recent, "frame": self._frame.clone(), "due": self._due}
         return {"tree": tree, "seen": self._seen.state(), **rest}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -139,10 +142,27 @@ class AdversarialTree(Proposal):
             order, weights = state["tree"]["order"].clone(), state["tree"]["weights"].clone()
             tree = DecisionTree.build(order, self._mass.to(order.device), weights.shape[1])
             self._tree = DecisionTree(tree.order, tree.place, tree.starts, tree.bias, weights)
-            self._recent, self._frame = state["recent"].clone(), state["frame"].clone()
+            recent, self._frame = state["recent"], state["frame"].clone()
+            self._recent = [(recent["vectors"], recent["positives"])] if recent["positives"].numel() else []
             self._due = int(state["due"])
             self._seen.load_state(state["seen"])
             self._gone = None
+
+    def _pairs(self) -> tuple[Tensor, Tensor]:
+        """The last pairs: vectors of queries ``(n, d)`` and positives ``(n,)``."""
+        if not self._recent:
+            return torch.empty(0, 0), torch.empty(0, dtype=torch.int64)
+        vectors, positives = (torch.cat(parts)[-self.pairs :] for parts in zip(*self._recent, strict=True))
+        return vectors, positives
+
+    def _fit(self, context: Context, scorer: Scorer) -> None:
+        tree = self._ready(context.device)
+        vectors, positives = (part.to(context.device) for part in self._pairs())
+        self._frame, across = _directions(vectors, self.dim)
+        items = all_vectors(scorer, tree.order.numel(), context.device) @ across
+        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.PROBES, context.step))
+        tree = DecisionTree.build(order, self._mass.to(context.device), self.dim + 1)
+        self._tree = tree.fit(_seen_along(self._frame, vectors), positives, self.ridge)
 
     def _ready(self, device: torch.device) -> DecisionTree:
         if self._tree is None:

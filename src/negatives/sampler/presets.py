@@ -226,7 +226,7 @@ presets: dict[str, Preset] = {
         "16 draws from a tree of decisions that learns which items go with a query.",
         "Bamler and Mandt, ICLR 2020",
         _PER_ROW | {"proposal": "adversarial_tree", "candidates": 16, "select": "all"},
-        "nce",
+        "sampled_softmax",
     ),
     "matched": Preset(
         "hard",

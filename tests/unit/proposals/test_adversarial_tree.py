@@ -42,7 +42,9 @@ def catalogue() -> Catalogue:
 def fitted(**values: float) -> AdversarialTree:
     proposal = AdversarialTree(**values)  # type: ignore[arg-type]
     proposal.bind(catalogue())
-    proposal.observe(pairs())
+    context = pairs()
+    proposal.refresh(context, model())
+    proposal.observe(context)
     proposal.refresh(pairs(1), model())
     return proposal
 
@@ -123,18 +125,23 @@ def test_what_is_left_is_drawn_right_where_nearly_all_chance_is_excluded() -> No
 
 
 def test_it_keeps_the_last_pairs_and_fits_when_due() -> None:
-    proposal = AdversarialTree(pairs=10, every=5)
+    proposal = AdversarialTree(pairs=2000, every=5)
     proposal.bind(catalogue())
-    proposal.refresh(pairs(3), model())  # due, but nothing was seen
+    proposal.refresh(pairs(3), model())  # due, but nothing was trained on
     assert not proposal._frame.numel()
-    proposal.observe(pairs())
-    assert torch.equal(proposal._recent[1], pairs().positives[-10:])
+    proposal.observe(pairs())  # not the batch whose vectors were seen
+    assert not proposal._recent
     looks = []
     for step in range(4, 20):
-        before = proposal._tree
-        proposal.refresh(pairs(step), model())
+        before, context = proposal._tree, pairs(step)
+        proposal.refresh(context, model())
+        proposal.observe(context)
         looks += [step] if proposal._tree is not before else []
-    assert looks == [4, 9, 14, 19]
+    assert looks == [5, 10, 15]
+    vectors, positives = proposal._pairs()
+    assert torch.equal(positives, torch.cat([pairs().positives[-500:], pairs().positives]))
+    torch.testing.assert_close(vectors[500:], model().query_table.detach()[pairs().queries])
+    assert len(proposal._recent) == 2
 
 
 def test_a_resumed_tree_goes_on_as_it_would_have() -> None:
