@@ -11,6 +11,8 @@ from negatives.randomness import Purpose, integers, permutation, stream
 
 PER_CLUSTER = 128
 """Items of the sample that k-means learns from, for each cluster."""
+SAMPLE = 1 << 17
+"""Items of the sample from which one halving of all parts learns its directions, at least."""
 CELLS = 1 << 23
 """Products that are held at a time."""
 
@@ -108,13 +110,14 @@ def k_means(vectors: Tensor, n: int, key: int, start: Tensor | None = None, roun
 def bisect(vectors: Tensor, depth: int, key: int, rounds: int = 3) -> tuple[Tensor, Tensor]:
     """Halve the items ``depth`` times, each half the nearer to one of two means: clusters of equal size.
 
-    All parts of one depth are halved together. Costs ``O(depth rounds items (d + log items))``.
+    All parts of one depth are halved together; the means are those of all items, or of a sample of some 128 of each part.
+    Costs ``O(depth (items + rounds sample) (d + log items))``.
 
     Args:
         vectors: ``(n_items, d)`` float32.
         depth: Halvings.
         key: Random stream.
-        rounds: Rounds of two means for each halving.
+        rounds: Rounds of two means for each halving, the last of them of all items.
 
     Returns:
         Items ``(n_items,)`` int64, part by part, and where each of the ``2^depth`` parts begins
@@ -187,16 +190,25 @@ def _halve(vectors: Tensor, order: Tensor, starts: Tensor, middle: Tensor, key: 
     sizes, n = starts.diff(), len(middle)
     parts = torch.arange(n, device=order.device)
     part = torch.repeat_interleave(parts, sizes)
-    after = torch.arange(len(order), device=order.device) >= middle[part]
     drawn = integers(key, parts[:, None], torch.arange(2, device=order.device), 1 << 31)
     ends = order[(starts[:-1, None] + (drawn * sizes[:, None] >> 31)).clamp(max=len(order) - 1)]
     direction = vectors[ends[:, 1]] - vectors[ends[:, 0]]
-    for turn in range(rounds):
-        if turn:
-            side = means(vectors[order], 2 * part + after, 2 * n, vectors.new_zeros(2 * n, vectors.shape[1]))
-            direction = side[1::2] - side[::2]
-        order = order[_sorted_within(_along(vectors, order, direction, part), part)]
-    return order
+    apart = max(1, len(order) // max(SAMPLE, PER_CLUSTER * n))
+    direction = _two_means(vectors, order[::apart], part[::apart], direction, rounds)
+    return order[_sorted_within(_along(vectors, order, direction, part), part)]
+
+
+def _two_means(vectors: Tensor, some: Tensor, part: Tensor, direction: Tensor, rounds: int) -> Tensor:
+    """Directions ``(n, d)`` from one mean of each part to the other, after rounds of halving ``some`` of the items."""
+    n = len(direction)
+    sizes = torch.bincount(part, minlength=n)
+    middle = sizes.cumsum(0) - sizes // 2
+    after = torch.arange(len(some), device=some.device) >= middle[part]
+    for _ in range(rounds - 1):
+        some = some[_sorted_within(_along(vectors, some, direction, part), part)]
+        side = means(vectors[some], 2 * part + after, 2 * n, vectors.new_zeros(2 * n, vectors.shape[1]))
+        direction = torch.where(sizes[:, None] > 1, side[1::2] - side[::2], direction)
+    return direction
 
 
 def _along(vectors: Tensor, order: Tensor, direction: Tensor, part: Tensor) -> Tensor:

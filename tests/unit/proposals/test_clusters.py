@@ -85,6 +85,16 @@ def test_halves_have_equal_sizes_and_keep_groups_together(depth: int) -> None:
         assert float((groups == groups.mode(1).values[:, None]).double().mean()) > 0.9
 
 
+def test_halves_learnt_from_a_sample_keep_groups_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("negatives.proposals.clusters.SAMPLE", 1)
+    monkeypatch.setattr("negatives.proposals.clusters.PER_CLUSTER", 6)
+    order, _ = bisect(vectors(), 3, 3)
+    assert order.sort().values.tolist() == list(range(N_ITEMS))
+    assert not torch.equal(order, bisect(vectors(), 3, 4)[0])
+    groups = order.view(8, 12) % GROUPS
+    assert float((groups == groups.mode(1).values[:, None]).double().mean()) > 0.8
+
+
 def test_principal_directions_are_the_widest() -> None:
     random = torch.Generator().manual_seed(1)
     wide = torch.randn(500, 3, generator=random) * torch.tensor([0.1, 5.0, 1.0])
