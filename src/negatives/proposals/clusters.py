@@ -110,8 +110,8 @@ def k_means(vectors: Tensor, n: int, key: int, start: Tensor | None = None, roun
 def bisect(vectors: Tensor, depth: int, key: int, rounds: int = 3) -> tuple[Tensor, Tensor]:
     """Halve the items ``depth`` times, each half the nearer to one of two means: clusters of equal size.
 
-    All parts of one depth are halved together; the means are those of all items, or of a sample of some 128 of each part.
-    Costs ``O(depth (items + rounds sample) (d + log items))``.
+    All parts of one depth are halved together; the means are those of all items, or of a sample of some 128 of each
+    part. Costs ``O(depth (items + rounds sample) (d + log items))``.
 
     Args:
         vectors: ``(n_items, d)`` float32.
