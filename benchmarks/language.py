@@ -38,11 +38,18 @@ WAYS: dict[str, list[str]] = {
     "NCE, unigram, 1,024 shared": ["recipe=nce"],
     "NCE, learned bigram, 32 per position": ["recipe=bigram"],
 }
-PROPOSALS = {
-    "unigram": '{name="popularity",alpha=1.0}',
-    "bigram, weight 0.5": '{name="bigram"}',
-    "bigram, weight learned": '{name="bigram",adapt=0.05}',
+UNIGRAM = 'proposal={name="popularity",alpha=1.0}'
+NOISES_OF_WORDS = {
+    "NCE, unigram": ("nce", UNIGRAM + ',candidates={k},select="all"'),
+    "NCE, bigram, weight 0.5": ("nce", 'proposal={name="bigram"},candidates={k},select="all"'),
+    "NCE, bigram, weight learned": ("nce", 'proposal={name="bigram",adapt=0.05},candidates={k},select="all"'),
+    "softmax, unigram": ("sampled_softmax", UNIGRAM + ',candidates={k},select="all"'),
+    "softmax, drawn by the model among 64 of unigram": (
+        "sampled_softmax",
+        UNIGRAM + ',candidates=64,select={name="softmax",k={k}}',
+    ),
 }
+"""Loss and sampler, in which ``{k}`` stands for the number of noise words of each position."""
 
 
 NOISES: dict[str, list[str]] = {
@@ -129,13 +136,13 @@ def speed(data: Path | None, options: argparse.Namespace) -> None:
 def noise(data: Path | None, options: argparse.Namespace) -> None:
     """Perplexity over the number of noise words of each position."""
     sets = [f"epochs={options.epochs}", f"threads={options.threads}", "recipe=bigram", *options.set]
-    print("| noise | " + " | ".join(f"{k} words" for k in options.words) + " |")
+    print("| loss, noise | " + " | ".join(f"{k} words" for k in options.words) + " |")
     print("|---" * (1 + len(options.words)) + "|")
-    for name, proposal in PROPOSALS.items():
+    for name, (loss, parts) in NOISES_OF_WORDS.items():
         cells = []
         for k in options.words:
-            mine = f'sampler={{proposal={proposal},candidates={k},guards=[],select="all"}}'
-            trained = prepared(data, [*sets, mine])
+            sampler = "sampler={guards=[]," + parts.replace("{k}", str(k)) + "}"
+            trained = prepared(data, [*sets, sampler, f"loss={loss}"])
             trained.loop.evaluate = dict
             trained.loop.run()
             cells.append(f"{trained.evaluate('test').mean['perplexity']:.1f}")
