@@ -260,11 +260,11 @@ presets: dict[str, Preset] = {
     ),
     "curriculum": Preset(
         "curriculum",
-        "The hardest of M candidates, M growing from 2 to 64 as training goes.",
+        "The hardest of M candidates, M growing from 2 to 128 as training goes.",
         "curriculum learning, Bengio et al., ICML 2009, on DNS",
         _PER_ROW
         | {
-            "candidates": {"schedule": "exponential", "start": 2, "stop": 64},
+            "candidates": {"schedule": "linear", "start": 2, "stop": 128},
             "select": {"name": "hardest", "k": 1},
         },
         "bpr",
