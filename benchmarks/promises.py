@@ -79,6 +79,7 @@ CASES: dict[str, Case] = {
         {"name": "popularity", "candidates": 12, "guards": [], "select": _BELIEF},
         per_row(10, 20, guards=[]),
         2,
+        ["loss=logistic"],
     ),
     "knowledge": Case(
         "knowledge/codex-s",
@@ -89,7 +90,9 @@ CASES: dict[str, Case] = {
         ["recipe=pairwise", "loss.name=logistic"],
     ),
     "graph": Case("graph/facebook", *per_row(1).values(), {"name": "dns"}, per_row(4, 16), 8),
-    "search": Case("search/scifact", *shared(384).values(), {"name": "ance"}, shared(1024, 4096), 6),
+    "search": Case(
+        "search/scifact", *shared(384).values(), {"name": "ance"}, shared(1024, 4096), 6, ["loss.name=info_nce"]
+    ),
     "similarity": Case("similarity/stsb", *per_row(1).values(), {"name": "curriculum"}, per_row(4, 16), 12),
     "classify": Case(
         "classify/bibtex", *per_row(1).values(), {"name": "dns"}, per_row(4, 16, 64), 12, ["recipe=pairwise"]
