@@ -215,7 +215,8 @@ def test_positive_similarity(shared: bool, similarity: str) -> None:
     part = difficulties.build({"name": "positive_similarity", "similarity": similarity})
     found = part.of(context, candidates, table)
     assert not part.needs_scores
-    assert table.calls == N + (M if shared else N * M)
+    distinct = torch.cat([candidates.ids.reshape(-1), context.positives]).unique().numel()
+    assert table.calls == (N + M if shared else distinct)
     vectors = table.vectors if similarity == "dot" else table.vectors / table.vectors.norm(dim=1, keepdim=True)
     expected = (vectors[candidates.ids] * vectors[context.positives][:, None]).sum(-1)
     assert torch.allclose(found, expected, atol=1e-5)
@@ -260,3 +261,15 @@ def test_an_empty_window_and_missing_difficulty_are_named() -> None:
         _pick("rank_window", _candidates(), start=3, stop=3)
     with pytest.raises(ConfigError, match="needs a difficulty"):
         registry.build("hardest").pick(_context(), _candidates(), None, 0)
+
+
+def test_similarity_to_the_positive_among_far_ids() -> None:
+    """Ids far larger than their number take the other way to the distinct ones; the answer is the same."""
+    vectors = torch.randn(3001, 4, generator=torch.Generator().manual_seed(2))
+    near, context = _candidates(), _context()
+    far = replace(near, ids=near.ids * 50)
+    wide = _Table(vectors)
+    part = difficulties.build("positive_similarity")
+    found = part.of(replace(context, positives=context.positives * 50), far, wide)
+    assert int(far.ids.max()) > 16 * far.ids.numel()
+    assert torch.allclose(found, part.of(context, near, _Table(vectors[::50])), atol=1e-6)
