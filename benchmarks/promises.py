@@ -95,7 +95,7 @@ CASES: dict[str, Case] = {
     ),
     "similarity": Case("similarity/stsb", *per_row(1).values(), {"name": "curriculum"}, per_row(4, 16), 12),
     "classify": Case(
-        "classify/bibtex", *per_row(1).values(), {"name": "dns"}, per_row(4, 16, 64), 12, ["recipe=pairwise"]
+        "classify/bibtex", *per_row(1).values(), {"name": "sir"}, per_row(4, 16, 64), 12, ["recipe=pairwise"]
     ),
     "language": Case(None, *shared(64).values(), {"name": "learned_unigram", "pool": 64}, shared(256, 1024), 2),
 }
@@ -219,7 +219,7 @@ def share_of(ours: Sequence[float | None], theirs: Sequence[float | None]) -> st
     if len(reached) < len(ours):
         return "not reached"
     whole = sum(one for one in theirs if one is not None)
-    return f"{sum(reached) / whole:.0%}" if whole else "nothing was learnt"
+    return f"{sum(reached) / whole:.0%}" if whole else "uniform never improved"
 
 
 def figure(values: Sequence[float]) -> str:
