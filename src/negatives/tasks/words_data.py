@@ -19,6 +19,8 @@ HOLD_OUT = 25
 """Every so many-th sentence is held out where there is no evaluation set; half of them are the test part."""
 NEAR = 5
 """Words on each side that count as contexts of a word in held-out text."""
+HELD = 500_000
+"""Held-out words whose contexts are ranked: enough for steady figures, and little memory for texts of any length."""
 
 
 class WordReading(Section):
@@ -117,8 +119,10 @@ def sets_found(data: WordData, folder: Path) -> str:
 
 
 def held_contexts(corpus: Corpus, odd: int) -> Csr:
-    """The words near each word in every other held-out sentence."""
+    """The words near each word in every other held-out sentence; of long texts, in the first :data:`HELD` words."""
     ids, bounds = corpus.held
+    bounds = bounds[: max(2, int(np.searchsorted(bounds, HELD, "right")))]
+    ids = ids[: bounds[-1]]
     n = len(corpus.words)
     sentence = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     left, right = [], []

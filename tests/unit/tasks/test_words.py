@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 
 from negatives.cli import main
 from negatives.data.word_vectors import read_word_vectors
-from negatives.tasks import runner, terminal
+from negatives.tasks import runner, terminal, words_data
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
@@ -221,3 +222,13 @@ def test_the_demo_shows_neighbours(
     out = capsys.readouterr().out
     assert "is like:" in out
     assert "file  (stands near" in out
+
+
+def test_contexts_are_taken_from_the_first_held_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences 0 1 | 2 3 | 4 5 | 6 7: the even ones validate; a bound of five words leaves the first two sentences."""
+    corpus = SimpleNamespace(words=["w"] * 8, held=(np.arange(8, dtype=np.int32), np.arange(0, 9, 2)))
+    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
+    monkeypatch.setattr(words_data, "HELD", 5)
+    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    monkeypatch.setattr(words_data, "HELD", 0)  # never less than one sentence
+    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
