@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
-from negatives.proposals.base import Proposal
 from negatives.proposals.cluster_index import ClusterIndex
-from negatives.proposals.two_level import draw_two_level, two_level_log_allowed, two_level_log_prob
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.proposals.clustered import Clustered
+from negatives.types import Context
 
 
 @dataclass(slots=True)
-class Cluster(Proposal):
+class Cluster(Clustered):
     """Draw a cluster by a softmax over its centre's score for the query, then an item of the cluster.
 
     ``q(i | u) = p(c | u) w_i / sum_(j in c) w_j`` with ``p(c | u)`` proportional to ``|c|^s exp(x_u . m_c / T)``,
@@ -55,9 +53,6 @@ class Cluster(Proposal):
     within: Literal["uniform", "counts"] = "uniform"
     balanced: bool = False
     every: int = 500
-    _index: ClusterIndex = field(init=False, repr=False)
-    _of: Tensor | None = field(default=None, init=False, repr=False)
-    _chance: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:
@@ -66,58 +61,13 @@ class Cluster(Proposal):
             raise ConfigError(f"cluster: within is {self.within!r}; choose uniform or counts")
         self._index = ClusterIndex("cluster", self.clusters, self.every, self.balanced, self.within == "counts")
 
-    @property
-    def conditional(self) -> bool:
-        return True
-
-    @property
-    def needs_scorer(self) -> bool:
-        return True
-
-    def bind(self, catalogue: Catalogue) -> None:
-        """Lay items out by their number until a model is seen."""
-        self._index.bind(catalogue)
-        self._of = None
-
-    def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Find the clusters anew when it is time, and take the vectors of the batch."""
-        self._index.refresh(context, scorer)
-        self._of = None
-
-    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`."""
-        chance = self._chances(context)
-        return draw_two_level(self._index.now(context.device), chance, context, k, key, exclude)
-
-    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
-        """See :meth:`Proposal.log_prob`; of the clusters as they stand."""
-        chance = self._chances(context)
-        return two_level_log_prob(self._index.now(context.device), chance, ids)
-
-    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
-        """See :meth:`Proposal.log_allowed`."""
-        chance = self._chances(context)
-        return two_level_log_allowed(self._index.now(context.device), chance, context, exclude)
-
-    def state(self) -> State:
-        """The clusters."""
-        return self._index.state()
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state` gave."""
-        self._index.load_state(state)
-        self._of = None
-
-    def _chances(self, context: Context) -> Tensor:
-        """``(rows, n)`` float64 chance of each cluster; that of the last batch is remembered."""
-        if self._of is not context.queries:
-            sizes = self._index.now(context.device).sizes()
-            logits = self._index.scores(context)[0].double() / self.temperature
-            if self.by_size:
-                logits += sizes.double().log()
-            self._chance = logits.masked_fill_(sizes == 0, -torch.inf).softmax(1)
-            self._of = context.queries
-        return self._chance
+    def chances(self, context: Context) -> Tensor:
+        """See :meth:`Clustered.chances`."""
+        sizes = self._index.now(context.device).sizes()
+        logits = self._index.scores(context)[0].double() / self.temperature
+        if self.by_size:
+            logits += sizes.double().log()
+        return logits.masked_fill_(sizes == 0, -torch.inf).softmax(1)
 
 
 __all__ = ["Cluster"]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
-from negatives.proposals.base import Proposal
 from negatives.proposals.cluster_index import ClusterIndex
+from negatives.proposals.clustered import Clustered
 from negatives.proposals.sets import listed
-from negatives.proposals.two_level import draw_two_level, two_level_log_allowed, two_level_log_prob
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.types import Catalogue, Context, Csr
 
 
 @dataclass(slots=True)
-class Matched(Proposal):
+class Matched(Clustered):
     """Draw uniformly from the items of the ``best`` clusters of a query, and sometimes from all items.
 
     ``q(i | u) = (1 - e) [c_i in S_u] / sum_(c in S_u) |c| + e / n_items``, where ``S_u`` holds the clusters whose
@@ -55,10 +52,7 @@ class Matched(Proposal):
     clusters: int | None = None
     balanced: bool = True
     every: int = 500
-    _index: ClusterIndex = field(init=False, repr=False)
     _known: Csr | None = field(default=None, init=False, repr=False)
-    _of: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
-    _chance: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.best < 1:
@@ -67,60 +61,19 @@ class Matched(Proposal):
             raise ConfigError(f"matched: uniform is {self.uniform}; a share lies between 0 and 1")
         self._index = ClusterIndex("matched", self.clusters, self.every, self.balanced)
 
-    @property
-    def conditional(self) -> bool:
-        return True
-
-    @property
-    def needs_scorer(self) -> bool:
-        return True
-
     def bind(self, catalogue: Catalogue) -> None:
         """Take the known positives, and lay items out by their number until a model is seen."""
-        self._index.bind(catalogue)
-        self._known, self._of = catalogue.known, None
+        Clustered.bind(self, catalogue)
+        self._known = catalogue.known
 
-    def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Find the clusters anew when it is time, and take the vectors of the batch."""
-        self._index.refresh(context, scorer)
-        self._of = None
-
-    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`."""
-        chance = self._chances(context)
-        return draw_two_level(self._index.now(context.device), chance, context, k, key, exclude)
-
-    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
-        """See :meth:`Proposal.log_prob`; of the clusters as they stand."""
-        chance = self._chances(context)
-        return two_level_log_prob(self._index.now(context.device), chance, ids)
-
-    def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
-        """See :meth:`Proposal.log_allowed`."""
-        chance = self._chances(context)
-        return two_level_log_allowed(self._index.now(context.device), chance, context, exclude)
-
-    def state(self) -> State:
-        """The clusters."""
-        return self._index.state()
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state` gave."""
-        self._index.load_state(state)
-        self._of = None
-
-    def _chances(self, context: Context) -> Tensor:
-        """``(rows, n)`` float64 chance of each cluster; that of the last batch is remembered."""
-        asked = self._of
-        if asked is None or asked[0] is not context.queries or asked[1] is not context.positives:
-            sizes = self._index.now(context.device).sizes().double()
-            inside = self._matched(context) * sizes
-            total = inside.sum(1, keepdim=True)
-            everywhere = sizes / sizes.sum()
-            mix = (1.0 - self.uniform) * inside / total.clamp(min=1.0) + self.uniform * everywhere
-            self._chance = torch.where(total > 0, mix, everywhere)
-            self._of = context.queries, context.positives
-        return self._chance
+    def chances(self, context: Context) -> Tensor:
+        """See :meth:`Clustered.chances`."""
+        sizes = self._index.now(context.device).sizes().double()
+        inside = self._matched(context) * sizes
+        total = inside.sum(1, keepdim=True)
+        everywhere = sizes / sizes.sum()
+        mix = (1.0 - self.uniform) * inside / total.clamp(min=1.0) + self.uniform * everywhere
+        return torch.where(total > 0, mix, everywhere)
 
     def _matched(self, context: Context) -> Tensor:
         """``(rows, n)`` bool: the clusters that a row draws from."""

@@ -51,11 +51,4 @@ def fetch_row(table, i):
         _fetch(table, (i, c))
 
 
-@inner_kernel
-def fetch_at(values, i):
-    """The neighbourhood of ``values[i]``, if there is such a place."""
-    if i < values.size:
-        _fetch(values, (i,))
-
-
-__all__ = ["AHEAD", "fetch_at", "fetch_row"]
+__all__ = ["AHEAD", "fetch_row"]
