@@ -122,8 +122,8 @@ class RunConfig(Section):
     """Seed of all randomness."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Threads for kernels and PyTorch; left out, all cores."""
-    precision: Literal["float32", "bfloat16"] | None = None
-    """Number format of the matrix products."""
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
+    """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
     """Where the model lives; ``auto`` takes CUDA if there is one."""
     split: SplitConfig = Field(default_factory=SplitConfig)

@@ -45,11 +45,13 @@ def torch_version() -> Result:
     """PyTorch imports and is new enough."""
     import torch
 
+    from negatives.kernels.precision import faster_format
+
     found = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if found < MINIMUM_TORCH:
         wanted = ".".join(map(str, MINIMUM_TORCH))
         return Status.BROKEN, f"{torch.__version__}; install torch {wanted} or newer"
-    return Status.OK, f"{torch.__version__}, {torch.get_num_threads()} threads"
+    return Status.OK, f"{torch.__version__}, {torch.get_num_threads()} threads, multiplies in {faster_format('cpu')}"
 
 
 def numba() -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from negatives import kernels
 from negatives.config import RunConfig
 from negatives.control import build_part
 from negatives.errors import ConfigError
+from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
 from negatives.models import registry as models
@@ -26,6 +28,8 @@ from negatives.tasks.run_folder import environment
 from negatives.training.engines import engine_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -125,7 +129,11 @@ def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
     if isinstance(given, dict) and isinstance(drawn, dict):  # draws per row and a shared pool exclude each other
         over = {"pool"} if "candidates" in given else {"candidates"} if "pool" in given else set()
         recipe["sampler"] = {key: value for key, value in drawn.items() if key not in over}
-    return config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
+    filled = config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
+    faster = faster_format(_device(filled.device or "cpu").type)
+    if filled.precision == "bfloat16" != faster:
+        log.warning("this processor emulates bfloat16, which is far slower than float32; leave precision out")
+    return filled.model_copy(update={"precision": faster}) if filled.precision == "auto" else filled
 
 
 def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:

@@ -22,7 +22,7 @@ _DEFAULT: dict[str, Any] = {
     "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine", "warm_up": 0.02},
     "batch_size": 8192,
     "epochs": 11,
-    "precision": "bfloat16",
+    "precision": "auto",
     "evaluation": _EVALUATION,
 }
 
@@ -59,7 +59,7 @@ RECOMMEND: dict[str, dict[str, Any]] = {
         "optimiser": {"name": "adam", "lr": 0.02, "schedule": "cosine", "warm_up": 0.02},
         "batch_size": 8192,
         "epochs": 30,
-        "precision": "bfloat16",
+        "precision": "auto",
         "evaluation": _EVALUATION,
     },
     # Two towers over item content, for items that nobody has taken yet.

@@ -15,7 +15,7 @@ _DEFAULT: dict[str, Any] = {
     "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
     "batch_size": 1024,
     "epochs": 5,
-    "precision": "bfloat16",
+    "precision": "auto",
     "evaluation": _EVALUATION,
 }
 

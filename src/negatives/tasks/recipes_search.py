@@ -20,13 +20,13 @@ SEARCH: dict[str, dict[str, Any]] = {
     },
     # Any Sentence Transformers model, fine-tuned on the judged queries alone.
     "transformer": {
-        "model": {"name": "sentence_transformers", "scale": 20.0, "length": 128, "half": True},
+        "model": {"name": "sentence_transformers", "scale": 20.0, "length": 128},
         "sampler": {"name": "ance", "pool": 48},
         "loss": {"name": "info_nce", "temperature": 1.0},
         "optimiser": {"name": "adam", "lr": 0.00005, "schedule": "linear", "warm_up": 0.1},
         "batch_size": 16,
         "epochs": 2,
-        "precision": "float32",
+        "precision": "auto",
         "evaluation": _EVALUATION | {"patience": 3},
         "reading": {"titles": False},
     },

@@ -20,13 +20,13 @@ SIMILARITY: dict[str, dict[str, Any]] = {
     },
     # Any Sentence Transformers model.
     "transformer": {
-        "model": {"name": "sentence_transformers", "scale": 20.0, "length": 64, "half": True},
+        "model": {"name": "sentence_transformers", "scale": 20.0, "length": 64},
         "sampler": "curriculum",
         "loss": "bpr",
         "optimiser": {"name": "adam", "lr": 0.00002, "schedule": "linear", "warm_up": 0.1},
         "batch_size": 32,
         "epochs": 1,
-        "precision": "float32",
+        "precision": "auto",
         "evaluation": _EVALUATION | {"every": 1.0, "patience": 3},
     },
 }

@@ -114,10 +114,9 @@ class Search(Task):
         from negatives.tasks.texts import encoder_spec
 
         data: RetrievalData = examples.raw.data
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
         options: SearchOptions = examples.raw.options
-        whole = encoder_spec(spec, data.query_texts, data.item_texts, options.vocabulary, options.vectors)
-        return registry.build(whole | {"seed": config.seed})
+        texts = data.query_texts, data.item_texts
+        return registry.build(encoder_spec(config, *texts, options.vocabulary, options.vectors))
 
     def metric_names(self, config: RunConfig) -> list[str]:
         k = config.evaluation.k or 10

@@ -94,11 +94,8 @@ class Similarity(Task):
         from negatives.tasks.texts import encoder_spec
 
         data, options = examples.raw
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
-        if spec["name"] == "static":
-            spec = {"symmetric": True} | spec
-        whole = encoder_spec(spec, data.sentences, data.sentences, options.vocabulary, options.vectors)
-        return registry.build(whole | {"seed": config.seed})
+        spec = encoder_spec(config, data.sentences, data.sentences, options.vocabulary, options.vectors)
+        return registry.build({"symmetric": True} | spec if spec["name"] == "static" else spec)
 
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]

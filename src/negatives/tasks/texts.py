@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from negatives.config import RunConfig
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
 from negatives.errors import InputError
 
 
 def encoder_spec(
-    spec: Mapping[str, Any], queries: Sequence[str], items: Sequence[str], vocabulary: int, vectors: str | None
+    config: RunConfig, queries: Sequence[str], items: Sequence[str], vocabulary: int, vectors: str | None
 ) -> dict[str, Any]:
     """The parameters of an encoder with the texts that it encodes.
 
     Args:
-        spec: The model's name and given parameters.
+        config: For the model's name and parameters, the seed, and the precision of a pretrained model.
         queries: Texts of the queries.
         items: Texts of the documents; the tokenizer of ``static`` is learnt from them.
         vocabulary: Most pieces of that tokenizer.
@@ -29,8 +30,11 @@ def encoder_spec(
         ConfigError: A package is missing.
         InputError: The file of vectors cannot be read.
     """
+    spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+    spec["seed"] = config.seed
     if spec["name"] != "static":
-        return {**spec, "queries": list(queries), "documents": list(items)}
+        half = {"half": config.precision == "bfloat16"}
+        return {**half, **spec, "queries": list(queries), "documents": list(items)}
     tokenizer = learn_tokenizer(items, vocabulary)
     found: dict[str, Any] = {
         "queries": bags_of(queries, tokenizer),

@@ -1,0 +1,54 @@
+"""``precision = "auto"``: bfloat16 only where it is multiplied natively, and resolved before anything is written."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from negatives.config import build
+from negatives.kernels import precision
+from negatives.tasks import builder
+from negatives.tasks.builder import fill, task_of
+from negatives.tasks.recommend import Recommend
+
+
+@pytest.mark.parametrize(
+    ("abilities", "wanted"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True, "avx512_f": True}, "bfloat16"),
+        ({"avx512_f": True, "avx512_bf16": False}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_a_processor_without_the_instructions_keeps_float32(abilities: dict[str, bool], wanted: str) -> None:
+    assert precision.faster_format("cpu", abilities) == wanted
+
+
+def test_an_older_pytorch_that_cannot_say_keeps_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert precision.faster_format("cpu") == "float32"
+
+
+@pytest.mark.parametrize("native", ["float32", "bfloat16"])
+@pytest.mark.parametrize("asked", [None, "float32", "bfloat16"])
+def test_the_recipe_follows_the_device_and_the_user_overrides_it(
+    native: str,
+    asked: str | None,
+    planted_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(builder, "faster_format", lambda device: native)
+    given = {} if asked is None else {"precision": asked}
+    config = build([("a test", {"task": "recommend", "data": str(planted_file), **given})])
+    task = task_of(config)
+    assert isinstance(task, Recommend)
+    with caplog.at_level(logging.WARNING):
+        filled = fill(config, task, task.load(planted_file, config))
+    assert filled.precision == (asked or native)
+    slow = asked == "bfloat16" and native == "float32"
+    assert ("emulates bfloat16" in caplog.text) is slow
