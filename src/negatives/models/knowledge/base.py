@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from negatives.errors import ConfigError
 from negatives.kernels import knowledge as kernels
@@ -29,6 +30,7 @@ class ComposedModel(Model, ABC):
         entity_dropout: Share of the head's numbers that is set to zero while training.
         init: Scale of the initial values; None for the model's own.
         seed: Seed of the initial values and of dropout.
+        relation_weight: Weight of telling a triple's relation from all others; see :meth:`told`. Needs :meth:`relate`.
 
     Raises:
         ConfigError: A value is out of range.
@@ -57,13 +59,16 @@ class ComposedModel(Model, ABC):
         entity_dropout: float,
         init: float,
         seed: int,
+        relation_weight: float = 0.0,
     ) -> None:
         super().__init__(query_heads.numel(), n_items, dim, "dot")
         for name, value in (("dropout", dropout), ("entity_dropout", entity_dropout)):
             if not 0 <= value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 0 and below 1")
-        if n3 < 0:
-            raise ConfigError(f"n3 is {n3}; it must be at least 0")
+        for name, value in (("n3", n3), ("relation_weight", relation_weight)):
+            if value < 0:
+                raise ConfigError(f"{name} is {value}; it must be at least 0")
+        self.relation_weight = relation_weight
         self.n3, self.dropout, self.entity_dropout = n3, dropout, entity_dropout
         self.register_buffer("query_heads", query_heads, persistent=False)
         self.register_buffer("query_relations", query_relations, persistent=False)
@@ -113,9 +118,49 @@ class ComposedModel(Model, ABC):
         entity = _cubes(heads, self.parts) + _cubes(tails, self.parts)
         return self.n3 * (entity + _cubes(relations, self.relation_parts))
 
+    def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """Vectors ``(rows, v)`` whose inner product with a relation's row is the score of the triple.
+
+        Raises:
+            ConfigError: The model's score is no such product.
+        """
+        raise ConfigError(f"{type(self).__name__} has no relation_weight")
+
+    def told(self, heads: Tensor, tails: Tensor, queries: Tensor, table: Tensor) -> Tensor | None:
+        """Relations as negatives of relations, summed over the rows: ``-w log softmax_r s(h, r, t)``; None where off.
+
+        All relations are scored, reciprocal ones among them, so nothing is sampled. Differs from the source in
+        nothing.
+
+        Args:
+            heads: ``(rows, w)`` rows of the queries' entities.
+            tails: ``(rows, w)`` rows of the positives.
+            queries: ``(rows,)`` int64 queries.
+            table: ``(relations, v)`` rows of all relations.
+
+        Source: Chen et al., Relation Prediction as an Auxiliary Training Objective for Improving Multi-Relational
+        Graph Representations, AKBC 2021.
+        """
+        if not self.relation_weight:
+            return None
+        scores = self.relate(heads, tails) @ table.T
+        return self.relation_weight * cross_entropy(scores, self.query_relations[queries], reduction="sum")
+
+    def extras(self, rows: tuple[Tensor, Tensor, Tensor], queries: Tensor, table: Tensor) -> Tensor | None:
+        """What the objective holds beside the loss, summed over the rows; None for nothing.
+
+        Args:
+            rows: Gathered rows of heads, relations and tails.
+            queries: ``(rows,)`` int64 queries.
+            table: ``(relations, v)`` rows of all relations.
+        """
+        parts = self.regulariser(*rows), self.told(rows[0], rows[2], queries, table)
+        there = [part for part in parts if part is not None]
+        return sum(there[1:], there[0]) if there else None
+
     def penalty(self, context: Context) -> Tensor | None:
-        heads, relations = self.gather(context.queries)
-        total = self.regulariser(heads, relations, self.entities[context.positives])
+        rows = *self.gather(context.queries), self.entities[context.positives]
+        total = self.extras(rows, context.queries, self.relations)
         return None if total is None else total / context.rows
 
     def gather(self, queries: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ class ComplEx(ComposedModel):
         n_items: Number of entities.
         dim: Length of a vector in complex numbers.
         n3: Factor of the nuclear 3-norm's regulariser.
+        relation_weight: Weight of telling a triple's relation from all others (Chen et al., AKBC 2021).
         dropout: Share of a composed vector set to zero while training.
         entity_dropout: Share of the head's vector set to zero while training.
         init: Standard deviation of the initial values.
@@ -38,6 +39,7 @@ class ComplEx(ComposedModel):
         dim: int = 128,
         *,
         n3: float = 0.0,
+        relation_weight: float = 0.0,
         dropout: float = 0.0,
         entity_dropout: float = 0.0,
         init: float = 0.1,
@@ -49,6 +51,7 @@ class ComplEx(ComposedModel):
             n_items,
             dim,
             n3=n3,
+            relation_weight=relation_weight,
             dropout=dropout,
             entity_dropout=entity_dropout,
             init=init,
@@ -58,6 +61,10 @@ class ComplEx(ComposedModel):
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         (a, b), (c, d) = heads.chunk(2, -1), relations.chunk(2, -1)
         return torch.cat([a * c - b * d, a * d + b * c], -1)
+
+    def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
+        (a, b), (e, f) = heads.chunk(2, -1), tails.chunk(2, -1)
+        return torch.cat([a * e + b * f, a * f - b * e], -1)
 
 
 __all__ = ["ComplEx"]

@@ -18,6 +18,7 @@ class DistMult(ComposedModel):
         n_items: Number of entities.
         dim: Length of a vector.
         n3: Factor of the nuclear 3-norm's regulariser.
+        relation_weight: Weight of telling a triple's relation from all others (Chen et al., AKBC 2021).
         dropout: Share of a composed vector set to zero while training.
         entity_dropout: Share of the head's vector set to zero while training.
         init: Standard deviation of the initial values.
@@ -36,6 +37,7 @@ class DistMult(ComposedModel):
         dim: int = 256,
         *,
         n3: float = 0.0,
+        relation_weight: float = 0.0,
         dropout: float = 0.0,
         entity_dropout: float = 0.0,
         init: float = 0.1,
@@ -47,6 +49,7 @@ class DistMult(ComposedModel):
             n_items,
             dim,
             n3=n3,
+            relation_weight=relation_weight,
             dropout=dropout,
             entity_dropout=entity_dropout,
             init=init,
@@ -55,6 +58,9 @@ class DistMult(ComposedModel):
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         return heads * relations
+
+    def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
+        return heads * tails
 
 
 __all__ = ["DistMult"]

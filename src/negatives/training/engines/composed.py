@@ -31,16 +31,18 @@ class Leaves:
     Args:
         heads: ``(rows, w)`` rows of the queries' entities.
         relations: ``(rows, v)`` rows of their relations.
-        tails: ``(rows, w)`` rows of the positives; only the regulariser reads them.
+        tails: ``(rows, w)`` rows of the positives; only the extras read them.
+        table: ``(relations, v)`` rows of all relations, for extras that look at all.
         vectors: ``(rows, w)`` composed query vectors.
-        regulariser: Sum over the rows, or None.
+        extras: What the objective holds beside the loss, summed over the rows, or None.
     """
 
     heads: Tensor
     relations: Tensor
     tails: Tensor
+    table: Tensor
     vectors: Tensor
-    regulariser: Tensor | None
+    extras: Tensor | None
 
 
 @dataclass(slots=True)
@@ -95,8 +97,10 @@ class ComposedEngine(Engine):
         with torch.enable_grad():
             heads, relations = (rows.detach().requires_grad_() for rows in model.gather(context.queries))
             tails = model.entities[context.positives].detach().requires_grad_()
+            table = model.relations.detach().requires_grad_()
             vectors = model.composed(heads, relations, context)
-            return Leaves(heads, relations, tails, vectors, model.regulariser(heads, relations, tails))
+            extras = model.extras((heads, relations, tails), context.queries, table)
+            return Leaves(heads, relations, tails, table, vectors, extras)
 
     def _step_rows(self, context: Context, negatives: Negatives, leaves: Leaves, lr: float, start: float) -> Outcome:
         ids = torch.cat([context.positives[:, None], negatives.ids], 1)
@@ -151,12 +155,10 @@ class ComposedEngine(Engine):
 
     def _through(self, context: Context, leaves: Leaves, per_row: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient of the vectors to that of entities: their ids ``(m,)`` and gradients ``(m, w)``."""
-        if leaves.regulariser is None:
+        if leaves.extras is None:
             torch.autograd.backward([leaves.vectors], [per_row])
         else:
-            torch.autograd.backward(
-                [leaves.vectors, leaves.regulariser], [per_row, torch.ones_like(leaves.regulariser)]
-            )
+            torch.autograd.backward([leaves.vectors, leaves.extras], [per_row, torch.ones_like(leaves.extras)])
         assert leaves.heads.grad is not None
         heads = self._model.query_heads[context.queries]
         if leaves.tails.grad is None:
@@ -165,10 +167,13 @@ class ComposedEngine(Engine):
 
     def _update(self, context: Context, leaves: Leaves, items: Tensor, summed: Tensor, lr: float) -> None:
         self._entities.step(items, summed, lr)
-        grad = leaves.relations.grad
-        if grad is not None:
-            relations = self._model.query_relations[context.queries]
-            self._relations.step(*sum_rows(relations, grad, len(self._relations.table)), lr)
+        grad, whole = leaves.relations.grad, leaves.table.grad
+        if grad is None:
+            return
+        rows, summed = sum_rows(self._model.query_relations[context.queries], grad, len(self._relations.table))
+        if whole is not None:  # every relation was scored
+            summed, rows = whole.index_add_(0, rows, summed), torch.arange(len(whole), device=rows.device)
+        self._relations.step(rows, summed, lr)
 
 
 __all__ = ["ComposedEngine"]
