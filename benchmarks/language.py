@@ -27,6 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from negatives.config import apply_sets, build
 from negatives.data.ngrams import Sentences
+from negatives.evaluation import interval
 from negatives.evaluation.sentences import told_right
 from negatives.models.language.base import LanguageModel
 from negatives.models.language.sentence import SentenceModel
@@ -43,6 +44,7 @@ NOISES_OF_WORDS = {
     "NCE, unigram": ("nce", UNIGRAM + ',candidates={k},select="all"'),
     "NCE, bigram, weight 0.5": ("nce", 'proposal={name="bigram"},candidates={k},select="all"'),
     "NCE, bigram, weight learned": ("nce", 'proposal={name="bigram",adapt=0.05},candidates={k},select="all"'),
+    "NCE, clusters that follow the model": ("nce", 'proposal={name="cluster"},candidates={k},select="all"'),
     "softmax, unigram": ("sampled_softmax", UNIGRAM + ',candidates={k},select="all"'),
     "softmax, drawn by the model among 64 of unigram": (
         "sampled_softmax",
@@ -134,18 +136,24 @@ def speed(data: Path | None, options: argparse.Namespace) -> None:
 
 
 def noise(data: Path | None, options: argparse.Namespace) -> None:
-    """Perplexity over the number of noise words of each position."""
+    """Perplexity over the number of noise words of each position; means over seeds with half their 95 % interval."""
     sets = [f"epochs={options.epochs}", f"threads={options.threads}", "recipe=bigram", *options.set]
     print("| loss, noise | " + " | ".join(f"{k} words" for k in options.words) + " |")
     print("|---" * (1 + len(options.words)) + "|")
     for name, (loss, parts) in NOISES_OF_WORDS.items():
+        if options.only not in name:
+            continue
         cells = []
         for k in options.words:
             sampler = "sampler={guards=[]," + parts.replace("{k}", str(k)) + "}"
-            trained = prepared(data, [*sets, sampler, f"loss={loss}"])
-            trained.loop.evaluate = dict
-            trained.loop.run()
-            cells.append(f"{trained.evaluate('test').mean['perplexity']:.1f}")
+            found = []
+            for seed in range(options.seeds):
+                trained = prepared(data, [*sets, sampler, f"loss={loss}", f"seed={seed}"])
+                trained.loop.evaluate = dict
+                trained.loop.run()
+                found.append(trained.evaluate("test").mean["perplexity"])
+            low, high = interval(torch.tensor(found))
+            cells.append(f"{sum(found) / len(found):.1f} ± {(high - low) / 2:.1f}")
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -195,6 +203,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--words", type=int, nargs="+", default=[2, 8, 32])
+    parser.add_argument("--only", default="", help="part of the names of the rows of noise")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], help="key=value of the configuration")
     parser.add_argument("--processor", action="store_true", help="processor time, which other work does not change")

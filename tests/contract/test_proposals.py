@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Mixed, registry, rejection
@@ -309,6 +312,19 @@ class TestBigram:
                 proposal.observe(Context(rows, text[rows + 1], rows, step=step))
             weight = proposal.state()["weight"]
             assert (weight > 0.9) if rises else (weight < 0.4)
+
+    def test_a_scheduled_weight_follows_the_progress_in_draws_and_in_log_q(self) -> None:
+        schedule = {"schedule": "linear", "start": 0.0, "stop": 0.8}
+        moving = build_part(registry, {"name": "bigram", "weight": schedule})
+        moving.bind(catalogue())
+        for progress in (0.0, 0.5, 1.0):
+            still = registry.build({"name": "bigram", "weight": 0.8 * progress})
+            still.bind(catalogue())
+            now = replace(batch(), progress=progress)
+            for found, expected in zip(moving.draw(now, 30, KEY), still.draw(now, 30, KEY), strict=True):
+                assert torch.equal(found, expected)
+        with pytest.raises(ConfigError, match="leave out adapt"):
+            build_part(registry, {"name": "bigram", "weight": schedule, "adapt": 0.1})
 
     def test_data_without_anchors_is_refused(self) -> None:
         data = Catalogue(2, 3, torch.ones(3).long(), Csr.from_pairs(torch.tensor([0]), torch.tensor([1]), 2, 3))
