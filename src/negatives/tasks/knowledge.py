@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import polars
 import torch
@@ -60,6 +60,7 @@ class Knowledge(Task):
     metric = "mrr"
     models = ("complex", "distmult", "transe", "rotate")
     reading = TripleReading
+    demo: ClassVar[Mapping[str, Any]] = {"model": {"name": "complex", "dim": 128}}
     phrases = ("known", "also likely")
 
     def recipes(self) -> Mapping[str, Mapping[str, Any]]:

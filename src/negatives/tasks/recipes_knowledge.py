@@ -9,12 +9,13 @@ from negatives.config import merge
 _EVALUATION = {"every": 1.0, "queries": 5_000, "metric": "mrr", "patience": 6}
 
 _DEFAULT: dict[str, Any] = {
-    "model": {"name": "complex", "dim": 512, "n3": 0.05},
-    "sampler": {"name": "softmax", "pool": 2048},
+    "model": {"name": "complex", "dim": 512, "n3": 0.05, "init": 0.001},
+    # Only a row's own answer is left out of its pool: other right answers share the softmax's probability with it.
+    "sampler": {"name": "softmax", "pool": 512, "guards": ["own_positive"]},
     "loss": {"name": "sampled_softmax"},
     "optimiser": {"name": "adagrad", "lr": 0.1, "schedule": "linear"},
     "batch_size": 1024,
-    "epochs": 5,
+    "epochs": 16,
     "precision": "auto",
     "evaluation": _EVALUATION,
 }
@@ -45,16 +46,8 @@ KNOWLEDGE: dict[str, dict[str, Any]] = {
             "optimiser": {"lr": 0.5},
         },
     ),
-    # Inner products have no upper bound: a margin below zero makes all triples start as unlikely.
-    "distmult": merge(
-        _ADVERSARIAL,
-        _SHARED
-        | {
-            "model": {"name": "distmult", "dim": 256, "n3": 0.01},
-            "loss": {"margin": -3.0},
-            "optimiser": {"lr": 0.2},
-        },
-    ),
+    # As ComplEx: the gradient of a softmax weighs each negative by the model's belief in it.
+    "distmult": merge(_DEFAULT, {"model": {"name": "distmult", "dim": 512, "n3": 0.05, "init": 0.001}}),
     # ComplEx with negatives of each row's own: samplers are compared under it.
     "pairwise": merge(
         _ADVERSARIAL, _OWN | {"model": {"name": "complex", "dim": 128, "n3": 0.01}, "loss": {"margin": -3.0}}
