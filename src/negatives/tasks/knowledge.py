@@ -29,6 +29,10 @@ from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 DIRECTIONS = ("tail", "head")
+SMALL = 100_000
+"""Training triples below which the recipe ``small`` serves, if the graph is dense."""
+DENSE = 5
+"""Training triples per entity from which a graph counts as dense; sparser ones need more regularisation."""
 ASKED = (
     ("http.client.RemoteDisconnected", "inherits from"),
     ("email.message", "imports"),
@@ -67,7 +71,7 @@ class Knowledge(Task):
         return KNOWLEDGE
 
     def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """That of the model asked for; for ComplEx the default, but for samplers of each row's own negatives."""
+        """That of the model asked for; for ComplEx by the sampler's kind and the size of the graph."""
         if config.recipe:
             if config.recipe not in KNOWLEDGE:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, KNOWLEDGE)}")
@@ -76,7 +80,10 @@ class Knowledge(Task):
         if model not in (None, "complex"):
             return str(model)
         shared = sampler is None or (sampler in presets and "pool" in preset(sampler).parts)
-        return "default" if shared and loss in (None, "sampled_softmax") else "pairwise"
+        if not shared or loss not in (None, "sampled_softmax"):
+            return "pairwise"
+        triples = len(examples.raw.part("train"))
+        return "small" if DENSE * examples.raw.n_entities <= triples < SMALL else "default"
 
     def shared_recipe(self, examples: Examples) -> str:
         return "pairwise"

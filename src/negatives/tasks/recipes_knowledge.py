@@ -34,6 +34,8 @@ _SHARED = {"sampler": {"name": "self_adversarial", "pool": 1024}}
 KNOWLEDGE: dict[str, dict[str, Any]] = {
     # ComplEx with N3 and a softmax over a pool that the batch shares.
     "default": _DEFAULT,
+    # Less than a hundred thousand triples, five or more for each entity: fewer numbers, less regularisation.
+    "small": merge(_DEFAULT, {"model": {"dim": 256, "n3": 0.01}, "epochs": 20}),
     # Negatives of each row's own, weighted by the model's belief.
     "rotate": merge(_ADVERSARIAL, _OWN | {"model": {"name": "rotate", "dim": 128, "init": 0.06, "turn": 5.0}}),
     # Euclidean distances to a shared pool are one matrix product, so many negatives cost little.

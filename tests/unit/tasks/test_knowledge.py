@@ -168,11 +168,24 @@ def test_recipes_follow_what_was_asked_for(graph: Path) -> None:
         task = task_of(config)
         return fill(config, task, task.load(graph, config))
 
-    assert recipe().recipe == "default"
+    assert recipe().recipe == "small"
     assert recipe(model="rotate").sampler["name"] == "self_adversarial"  # type: ignore[index]
     assert recipe(sampler="self_adversarial").recipe == "pairwise"
-    assert recipe(sampler="nce").recipe == "default"
+    assert recipe(sampler="nce").recipe == "small"
     assert recipe(model="transe").loss["margin"] > 0  # type: ignore[index]
+
+
+def test_the_recipe_for_small_graphs_needs_a_dense_one(tmp_path: Path) -> None:
+    for each, expected in ((2, "default"), (8, "small")):
+        folder = tmp_path / expected
+        folder.mkdir()
+        lines = [f"e{i}\tr\te{(i + j + 1) % 30}" for i in range(30) for j in range(each)]
+        (folder / "train.txt").write_text("\n".join(lines) + "\n")
+        for part in ("valid", "test"):
+            (folder / f"{part}.txt").write_text("e1\tr\te20\n")
+        config = RunConfig(task="knowledge", data=str(folder))
+        task = task_of(config)
+        assert fill(config, task, task.load(folder, config)).recipe == expected
 
 
 def test_candidates_of_ones_own_replace_the_pool_of_the_recipe(graph: Path) -> None:
