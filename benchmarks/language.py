@@ -44,7 +44,10 @@ NOISES_OF_WORDS = {
     "NCE, unigram": ("nce", UNIGRAM + ',candidates={k},select="all"'),
     "NCE, bigram, weight 0.5": ("nce", 'proposal={name="bigram"},candidates={k},select="all"'),
     "NCE, bigram, weight learned": ("nce", 'proposal={name="bigram",adapt=0.05},candidates={k},select="all"'),
-    "NCE, clusters that follow the model": ("nce", 'proposal={name="cluster"},candidates={k},select="all"'),
+    "NCE, clusters that follow the model": (
+        "nce",
+        'proposal={name="cluster",within="counts"},candidates={k},select="all"',
+    ),
     "softmax, unigram": ("sampled_softmax", UNIGRAM + ',candidates={k},select="all"'),
     "softmax, drawn by the model among 64 of unigram": (
         "sampled_softmax",
