@@ -74,17 +74,20 @@ def configuration(given: argparse.Namespace, sampler: str, seed: int) -> RunConf
     return config
 
 
-def run(given: argparse.Namespace, task: Task, examples: Examples, sampler: str, seed: int) -> dict[str, Any]:
+def run(
+    given: argparse.Namespace, task: Task, examples: Examples, sampler: str, seed: int, before: bool
+) -> dict[str, Any]:
+    """One training; ``before`` asks for the figure of the pretrained model too."""
     config = fill(configuration(given, sampler, seed), task, examples)
     trained = prepare(config, examples, task)
-    before = trained.evaluate("test").mean["ndcg@10"] if given.transformer and seed == 0 else None
+    untrained = trained.evaluate("test").mean["ndcg@10"] if before else None
     trained.loop.run()
     test = trained.evaluate("test")
     return {
         "sampler": sampler,
         "seed": seed,
         "seconds": round(trained.loop.seconds, 1),
-        "before": before,
+        "before": untrained,
         "valid": trained.loop.best,
         "test": dict(test.mean),
         "per_query": test.per_query["ndcg@10"].tolist(),
@@ -134,7 +137,7 @@ def main() -> None:
         for sampler in samplers:
             if any((one["sampler"], one["seed"]) == (sampler, seed) for one in done):
                 continue
-            done.append(run(given, task, examples, sampler, seed))
+            done.append(run(given, task, examples, sampler, seed, bool(given.transformer) and not done))
             told = {key: done[-1][key] for key in ("sampler", "seed", "seconds", "before", "valid")}
             print(told, {name: round(value, 4) for name, value in done[-1]["test"].items()}, flush=True)
             if given.keep:
