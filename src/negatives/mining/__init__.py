@@ -15,6 +15,7 @@ from negatives.mining.formats import columns
 from negatives.mining.mine import Mined, mine
 from negatives.mining.options import FORMATS, Mining
 from negatives.mining.report import report
-from negatives.mining.vectors import embedded, fingerprint
+from negatives.mining.vectors import embedded
+from negatives.models.fingerprint import fingerprint
 
 __all__ = ["FORMATS", "Mined", "Mining", "columns", "embedded", "fingerprint", "mine", "report"]

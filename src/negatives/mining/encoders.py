@@ -13,8 +13,8 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.mining.mine import Teacher
-from negatives.mining.vectors import fingerprint
 from negatives.models.encoders.sentence_transformers import MISSING, load_encoder
+from negatives.models.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)

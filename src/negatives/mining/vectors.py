@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from negatives.errors import InputError
@@ -18,16 +17,6 @@ from negatives.mining.search import Vectors
 Encode = Callable[[Sequence[str]], Tensor]
 """Gives vectors ``(n, d)`` of texts."""
 BLOCK = 2048
-
-
-def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """A digest of a model's weights: the same for the same numbers, whatever the model is called."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def cache_folder() -> Path:
@@ -121,4 +110,4 @@ def _tables(path: Path) -> tuple[Vectors, Vectors]:
         raise InputError(f"not a safetensors file ({error})", path=path, mend="give another") from error
 
 
-__all__ = ["Encode", "cache_folder", "embedded", "fingerprint", "read_vectors"]
+__all__ = ["Encode", "cache_folder", "embedded", "read_vectors"]

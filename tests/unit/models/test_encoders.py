@@ -132,8 +132,13 @@ def test_a_model_from_a_folder(tmp_path: Path) -> None:
     tables = model.tables()
     torch.testing.assert_close(tables[0] @ tables[1].T, scores.detach(), atol=1e-5, rtol=1e-5)
     assert model.tables()[0] is tables[0]  # nothing has changed
-    with torch.no_grad():
-        next(model.parameters()).mul_(2.0).add_(0.1)
-    assert model.tables()[0] is not tables[0]
+    weights = next(model.parameters())
+    torch.optim.Adam(model.parameters(), lr=0.1, fused=True).step()  # counts no version
+    trained = model.tables()
+    scores = model.score(torch.arange(3), torch.arange(4).expand(3, 4)).detach()
+    torch.testing.assert_close(trained[0] @ trained[1].T, scores, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(trained[0], tables[0])
+    weights.data.mul_(2.0).add_(0.1)
+    assert model.tables()[0] is not trained[0]
     with pytest.raises(ConfigError, match="no Sentence Transformers model is found under 'no-such-model'"):
         registry.build(texts | {"path": "no-such-model"})

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
+from negatives.models.fingerprint import fingerprint
 
 MISSING = "sentence_transformers needs its package; run: pip install 'negatives[sentence-transformers]'"
 MARK = "modules.json"
@@ -64,7 +65,7 @@ class SentenceEncoder(TextEncoder):
         self._prompts = {"query": prompts[0], "item": prompts[1]}
         self._queries = [prompts[0] + text for text in queries]
         self._documents = [prompts[1] + text for text in documents]
-        self._tables: tuple[list[int], tuple[Tensor, Tensor]] | None = None
+        self._tables: tuple[str, tuple[Tensor, Tensor]] | None = None
 
     def train(self, mode: bool = True) -> SentenceEncoder:
         """Stays in evaluation mode; gradients flow all the same."""
@@ -82,10 +83,10 @@ class SentenceEncoder(TextEncoder):
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
-        """As :meth:`TextEncoder.tables`; computed anew only where a parameter has changed."""
-        versions = [parameter._version for parameter in self.parameters()]
-        if self._tables is None or self._tables[0] != versions:
-            self._tables = versions, (self._sorted(self._queries), self._sorted(self._documents))
+        """As :meth:`TextEncoder.tables`; computed anew only where a weight has changed."""
+        weights = fingerprint(self.encoder.state_dict())
+        if self._tables is None or self._tables[0] != weights:
+            self._tables = weights, (self._sorted(self._queries), self._sorted(self._documents))
         return self._tables[1]
 
     def _sorted(self, texts: list[str]) -> Tensor:
