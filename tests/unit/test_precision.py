@@ -13,6 +13,7 @@ from negatives.kernels import precision
 from negatives.tasks import builder
 from negatives.tasks.builder import fill, task_of
 from negatives.tasks.recommend import Recommend
+from negatives.tasks.texts import encoder_spec
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,14 @@ def test_the_recipe_follows_the_device_and_the_user_overrides_it(
     assert filled.precision == (asked or native)
     slow = asked == "bfloat16" and native == "float32"
     assert ("emulates bfloat16" in caplog.text) is slow
+
+
+@pytest.mark.parametrize(
+    ("given", "format_", "half"),
+    [({}, "bfloat16", True), ({}, "float32", False), ({"half": False}, "bfloat16", False)],
+)
+def test_a_pretrained_encoder_follows_the_precision_unless_told(
+    given: dict[str, bool], format_: str, half: bool
+) -> None:
+    values = {"task": "search", "model": {"name": "sentence_transformers", "path": "x", **given}, "precision": format_}
+    assert encoder_spec(build([("a test", values)]), ["a"], ["b"], 10, None)["half"] is half
