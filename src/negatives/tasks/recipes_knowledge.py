@@ -37,7 +37,9 @@ KNOWLEDGE: dict[str, dict[str, Any]] = {
     # Less than a hundred thousand triples, five or more for each entity: fewer numbers, less regularisation.
     "small": merge(_DEFAULT, {"model": {"dim": 256, "n3": 0.01}, "epochs": 20}),
     # Negatives of each row's own, weighted by the model's belief.
-    "rotate": merge(_ADVERSARIAL, _OWN | {"model": {"name": "rotate", "dim": 128, "init": 0.06, "turn": 5.0}}),
+    "rotate": merge(
+        _ADVERSARIAL, _OWN | {"model": {"name": "rotate", "dim": 128, "init": 0.06, "turn": 5.0}, "epochs": 30}
+    ),
     # Euclidean distances to a shared pool are one matrix product, so many negatives cost little.
     "transe": merge(
         _ADVERSARIAL,
