@@ -129,8 +129,7 @@ class ComposedModel(Model, ABC):
     def told(self, heads: Tensor, tails: Tensor, queries: Tensor, table: Tensor) -> Tensor | None:
         """Relations as negatives of relations, summed over the rows: ``-w log softmax_r s(h, r, t)``; None where off.
 
-        All relations are scored, reciprocal ones among them, so nothing is sampled. Differs from the source in
-        nothing.
+        All relations are scored, reciprocal ones among them, so nothing is sampled.
 
         Args:
             heads: ``(rows, w)`` rows of the queries' entities.
