@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,12 +18,17 @@ from negatives.kernels import contains
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.types import Context, Csr
 
-if TYPE_CHECKING:
-    from negatives.proposals.base import Proposal
-
 TRIES = 16
 CELLS = 1 << 22
 """Cells of a dense (rows, items) table that enumeration may hold at once."""
+
+
+class Distribution(Protocol):
+    """What is asked of a proposal here; each is promised by :class:`~negatives.proposals.base.Proposal`."""
+
+    def draw(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]: ...
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor: ...
+    def log_allowed(self, context: Context, exclude: Csr) -> Tensor: ...
 
 
 def blocks(rows: Tensor, n_items: int) -> Iterator[Tensor]:
@@ -118,13 +123,13 @@ def redraw(
     return ids
 
 
-def all_log_probs(proposal: Proposal, context: Context, n_items: int) -> Tensor:
+def all_log_probs(proposal: Distribution, context: Context, n_items: int) -> Tensor:
     """``(rows, n_items)`` float64 log-probability of every item, nothing excluded."""
     items = torch.arange(n_items, device=context.device)
     return proposal.log_prob(items.expand(context.rows, -1), context).double()
 
 
-def log_allowed(proposal: Proposal, context: Context, exclude: Csr) -> Tensor:
+def log_allowed(proposal: Distribution, context: Context, exclude: Csr) -> Tensor:
     """``(rows,)`` float32, ``log(1 - Q(excluded))``, summed over the items that stay; -inf if none does."""
     found = torch.empty(context.rows, dtype=torch.float32, device=context.device)
     positions = torch.arange(context.rows, device=context.device)
@@ -146,7 +151,7 @@ def conditional_log_q(log_prob: Tensor, log_rest: Tensor, ids: Tensor) -> Tensor
     return torch.where(ids >= 0, log_prob - log_rest[:, None], 0.0)
 
 
-def draw_allowed(proposal: Proposal, context: Context, k: int, key: int, exclude: Csr) -> tuple[Tensor, Tensor]:
+def draw_allowed(proposal: Distribution, context: Context, k: int, key: int, exclude: Csr) -> tuple[Tensor, Tensor]:
     """What :meth:`Proposal.draw` promises under ``exclude``, for a proposal that can draw without it.
 
     Args:
