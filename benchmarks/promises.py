@@ -20,9 +20,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from language import shortened
 
 from negatives import kernels
 from negatives.config import RunConfig, apply_sets, build
@@ -44,20 +46,22 @@ class Case:
     """One task: what is compared, and how.
 
     Args:
-        data: Place below the folder of data; None for the offline dataset, where the whole would take too long.
+        data: Place below the folder of data.
         uniform: Sampler of uniform negatives.
         adaptive: The adaptive sampler.
         more: The uniform sampler with ever more negatives a row, by their number.
         epochs: Passes over the training part.
         sets: What else both share.
+        lines: Only so many lines of a language's training part, and a tenth of the others; None for all.
     """
 
-    data: str | None
+    data: str
     uniform: Mapping[str, Any]
     adaptive: Mapping[str, Any]
     more: Mapping[int, Mapping[str, Any]]
     epochs: int
     sets: Sequence[str] = ()
+    lines: int | None = None
 
 
 def per_row(*sizes: int, **parts: Any) -> dict[int, dict[str, Any]]:
@@ -158,19 +162,29 @@ class Bench:
     given: argparse.Namespace
     kept: dict[str, Any]
     _loaded: tuple[Task, Examples] | None = None
+    _folder: TemporaryDirectory[str] | None = None
 
     def config(self, sampler: Mapping[str, Any], seed: int) -> RunConfig:
         path = None
-        if self.given.data is not None and self.case.data is not None and not self.given.quick:
+        if self.given.data is not None and not self.given.quick:
             path = self.given.data / self.case.data
         values: dict[str, Any] = {"task": self.name, "threads": self.given.threads}
         if path is not None and path.exists():
-            values["data"] = str(path)
+            values["data"] = str(self._part(path))
         values = apply_sets(values, list(self.case.sets))
         epochs = 1 if self.given.quick else self.case.epochs
         values |= {"sampler": dict(sampler), "seed": seed, "epochs": epochs}
         values["evaluation"] = {"every": epochs / POINTS}
         return build([("the benchmark", values)])
+
+    def _part(self, path: Path) -> Path:
+        """The data, or a folder with its first lines."""
+        if self.case.lines is None:
+            return path
+        if self._folder is None:
+            self._folder = TemporaryDirectory()
+            shortened(path, self.case.lines, Path(self._folder.name))
+        return Path(self._folder.name)
 
     def run(self, label: str, sampler: Mapping[str, Any], seed: int) -> Run:
         key = f"{self.name}/{label}/{seed}"
@@ -214,12 +228,14 @@ def mean(values: Sequence[float]) -> float:
 
 
 def share_of(ours: Sequence[float | None], theirs: Sequence[float | None]) -> str:
-    """Mean of ours over mean of theirs, as far as the level was reached in each run."""
+    """Mean of ours over mean of theirs; over the runs that reached the level, with their number if not all did."""
     reached = [one for one in ours if one is not None]
-    if len(reached) < len(ours):
+    if not reached:
         return "not reached"
-    whole = sum(one for one in theirs if one is not None)
-    return f"{sum(reached) / whole:.0%}" if whole else "uniform never improved"
+    whole = mean([one for one in theirs if one is not None])
+    if not whole:
+        return "uniform never improved"
+    return f"{mean(reached) / whole:.0%}" + (f" ({len(reached)} of {len(ours)})" if len(reached) < len(ours) else "")
 
 
 def figure(values: Sequence[float]) -> str:

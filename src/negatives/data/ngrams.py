@@ -41,6 +41,24 @@ class Sentences:
         return self.words[inside]
 
 
+def cut_behind(tokens: Tensor, marks: Tensor, end: int) -> Tensor:
+    """The text with ``end`` put in behind every mark that no ``end`` follows yet.
+
+    Args:
+        tokens: ``(n,)`` int64, lines one after another, each ended by ``end``.
+        marks: ``(m,)`` int64, words behind which a sentence ends.
+        end: Id of the end of a sentence.
+
+    >>> cut_behind(torch.tensor([4, 2, 5, 2, 0]), torch.tensor([2]), 0).tolist()
+    [4, 2, 0, 5, 2, 0]
+    """
+    following = torch.cat([tokens[1:], tokens.new_full((min(1, tokens.numel()),), end)])
+    cut = torch.isin(tokens, marks) & (following != end)
+    text = tokens.repeat_interleave(1 + cut.long())
+    text[(1 + cut.long()).cumsum(0)[cut] - 1] = end
+    return text
+
+
 def sentences_of(tokens: Tensor, end: int, longest: int = LONGEST) -> Sentences:
     """The lines of a text of ids, each ended by ``end``; longer ones than ``longest`` are left out.
 
@@ -178,4 +196,4 @@ def shuffled_words(sentences: Sentences, key: int) -> Sentences:
     return Sentences(sentences.words.gather(1, order), sentences.lengths)
 
 
-__all__ = ["Ngram", "Sentences", "sentences_of", "shuffled_words"]
+__all__ = ["Ngram", "Sentences", "cut_behind", "sentences_of", "shuffled_words"]

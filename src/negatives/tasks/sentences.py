@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
-from negatives.data.ngrams import Ngram, Sentences, sentences_of
+from negatives.data.ngrams import Ngram, Sentences, cut_behind, sentences_of
 from negatives.data.text import PARTS, TextData
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation.sentences import KINDS, noise_of_every_kind, told_right
@@ -30,12 +30,16 @@ NOISE_SEED = 7
 """Noise of the validation and test parts is the same in all runs, so that runs can be compared sentence by sentence."""
 MOST = 100_000
 """Noise sentences that are drawn at a time, at most, where the number is left out."""
+MARKS = (".", "!", "?")
 SHOWN = 5
 
 
 class SentenceOptions(Section):
     """Where noise sentences come from; how hard they are is the sampler's choice."""
 
+    cut: Literal["marks", "line"] = "marks"
+    """Whether a line is cut into sentences behind ``.``, ``!`` and ``?``, where these are words of their own, or is one
+    sentence."""
     noise: Literal["unigram", "bigram", "trigram"] = "trigram"
     """The n-gram model of the training text from which noise sentences are drawn."""
     every: Annotated[float, Field(gt=0.0)] = 1.0
@@ -78,6 +82,7 @@ def load(path: Path | None, text: TextData, options: SentenceOptions) -> Example
     Raises:
         InputError: The training part has fewer than two sentences, or the test part none.
     """
+    text = cut_text(text) if options.cut == "marks" else text
     real = {part: sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
     n = real["train"].lengths.numel()
     for part, least in (("train", 2), ("test", 1)):
@@ -97,6 +102,13 @@ def load(path: Path | None, text: TextData, options: SentenceOptions) -> Example
         notes=notes,
         raw=SentenceData(text, real, options.longest),
     )
+
+
+def cut_text(text: TextData) -> TextData:
+    """The same text with an end behind every mark."""
+    marks = torch.tensor([at for mark in MARKS if (at := text.words.index_of(mark)) is not None], dtype=torch.int64)
+    parts = {name: cut_behind(tokens, marks, text.end) for name, tokens in text.parts.items()}
+    return replace(text, parts=parts, counts=torch.bincount(parts["train"], minlength=text.n_words))
 
 
 def model(config: RunConfig, examples: Examples, options: SentenceOptions) -> Model:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
+from negatives.data.ngrams import Ngram, Sentences, cut_behind, sentences_of, shuffled_words
 from negatives.errors import ConfigError
 
 END = 0
@@ -101,3 +101,22 @@ def test_a_text_without_words_has_no_sentence() -> None:
     found = sentences_of(TEXT[:0], END)
     assert found.lengths.numel() == 0
     assert found.words.shape[0] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_end_stands_behind_every_mark_once(seed: int) -> None:
+    tokens = torch.randint(0, 6, (200,), generator=torch.Generator().manual_seed(seed))
+    tokens = torch.cat([tokens, torch.tensor([END])])
+    marks = {3, 4}
+    wanted = []
+    for at, word in enumerate(tokens.tolist()):
+        wanted.append(word)
+        if word in marks and int(tokens[at + 1]) != END:
+            wanted.append(END)
+    assert cut_behind(tokens, torch.tensor(sorted(marks)), END).tolist() == wanted
+
+
+def test_a_text_without_marks_stays_as_it_is() -> None:
+    none = torch.empty(0, dtype=torch.int64)
+    assert torch.equal(cut_behind(TEXT, none, END), TEXT)
+    assert cut_behind(none, torch.tensor([1]), END).numel() == 0

@@ -174,7 +174,7 @@ def test_what_does_not_fit(
 
 def test_too_few_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_text(tmp_path / "few", {"train": 20, "test": 9})
-    options = ["--recipe", "sentences", "--set", "split.valid=0.0"]
+    options = ["--recipe", "sentences", "--set", "split.valid=0.0", "--set", "reading.sentences.cut=line"]
     (data / "train.txt").write_text((data / "train.txt").read_text().replace("\n", " ") + "\n")
     assert train(data, tmp_path / "run", *options, "--set", "reading.sentences.longest=200") == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -191,3 +191,16 @@ def test_the_model_alone_asks_for_the_recipe(text: Path, tmp_path: Path) -> None
     options = ["--model", "sentence", "--set", "model.dim=8", "--epochs", "1", "--threads", "1"]
     assert train(text, tmp_path / "run", *options) == 0
     assert 'recipe = "sentences"' in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_paragraphs_are_cut_behind_their_marks(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    joined = tmp_path / "paragraphs"
+    joined.mkdir()
+    for part in ("train", "valid", "test"):
+        lines = (text / f"{part}.txt").read_text().splitlines()
+        pairs = [" ".join(lines[at : at + 2]) for at in range(0, len(lines), 2)]
+        (joined / f"{part}.txt").write_text("\n".join(pairs) + "\n")
+    for cut, n in (("marks", 640), ("line", 320)):
+        options = [*SMALL, "--epochs", "1", "--set", f"reading.sentences.cut={cut}"]
+        assert train(joined, tmp_path / cut, *options) == 0
+        assert f"sentences: {n} for training" in "".join(capsys.readouterr())
