@@ -18,6 +18,9 @@ T = TypeVar("T")
 Spec = str | Mapping[str, Any]
 """A part's name, or a mapping with its ``name`` and its parameters."""
 
+PLAIN = (bool, int, float, str, Mapping, list, tuple, type(None))
+"""Kinds of values that a configuration can hold."""
+
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """A closing phrase for error messages: the nearest known names, or all of them."""
@@ -91,7 +94,8 @@ class Registry(Generic[T]):
         parameters = inspect.signature(cls).parameters
         for given in values:
             if given not in parameters:
-                raise ConfigError(f"{name} has no parameter {given!r}; {suggest(given, parameters)}")
+                settable = [one for one in parameters if isinstance(values.get(one), PLAIN)]  # not the task's data
+                raise ConfigError(f"{name} has no parameter {given!r}; {suggest(given, settable)}")
         try:
             return cls(**values)
         except TypeError as error:

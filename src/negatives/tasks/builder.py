@@ -18,7 +18,6 @@ from negatives.errors import ConfigError
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
-from negatives.models import registry as models
 from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
@@ -107,7 +106,6 @@ def check(config: RunConfig) -> None:
     task = task_of(config)
     if config.model is not None and (isinstance(config.model, str) or "name" in config.model):
         name = part_name(config.model)
-        models.get(name)
         if name not in task.models:
             raise ConfigError(f"the task {task.name} has no model {name!r}; {suggest(name, task.models)}")
     task.options(config)
