@@ -101,7 +101,15 @@ CASES: dict[str, Case] = {
     "classify": Case(
         "classify/bibtex", *per_row(1).values(), {"name": "sir"}, per_row(4, 16, 64), 12, ["recipe=pairwise"]
     ),
-    "language": Case(None, *shared(64).values(), {"name": "learned_unigram", "pool": 64}, shared(256, 1024), 2),
+    "language": Case(
+        "language/wikitext-2",
+        {"candidates": 8, "guards": [], "select": "all"},
+        {"proposal": {"name": "cluster", "within": "counts"}, "candidates": 8, "guards": [], "select": "all"},
+        {n: {"candidates": n, "guards": [], "select": "all"} for n in (16, 32, 64)},
+        2,
+        ["recipe=nce"],
+        lines=3_000,
+    ),
 }
 DANGER_EPOCHS = 8
 DANGERS: dict[str, Any] = {
