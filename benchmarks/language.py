@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from negatives.config import apply_sets, build
 from negatives.data.ngrams import Sentences
-from negatives.evaluation import interval
+from negatives.evaluation import interval, p_text, paired
 from negatives.evaluation.sentences import told_right
 from negatives.models.language.base import LanguageModel
 from negatives.models.language.sentence import SentenceModel
@@ -155,8 +155,7 @@ def noise(data: Path | None, options: argparse.Namespace) -> None:
                 trained.loop.evaluate = dict
                 trained.loop.run()
                 found.append(trained.evaluate("test").mean["perplexity"])
-            low, high = interval(torch.tensor(found))
-            cells.append(f"{sum(found) / len(found):.1f} ± {(high - low) / 2:.1f}")
+            cells.append(with_interval(found, 1))
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -177,25 +176,47 @@ def trained_scorer(data: Path | None, options: argparse.Namespace, sets: list[st
 
 
 def sentences(data: Path | None, options: argparse.Namespace) -> None:
-    """Accuracy of scorers trained with noise of each kind; the hardest noise is chosen by a scorer of its own."""
+    """Accuracy of scorers trained with noise of each kind; the hardest noise is chosen by a scorer of its own.
+
+    Means over seeds with half their 95 % interval; the last column compares the accuracy against the hardest noise with
+    that of the first row by a paired test over the test sentences, each sentence's mean over the seeds.
+    """
     judge = trained_scorer(data, options, NOISES["static noise"], 99)
     assert isinstance(judge.model, SentenceModel)
     n = judge.examples.raw.real["test"].lengths.numel()
     false = {"hardened": hardest(judge.model, n, 8, 12345)}
-    names: list[str] = []
+    static: torch.Tensor | None = None
     for kind, sets in NOISES.items():
+        if kind != "static noise" and options.only not in kind:
+            continue
         scores: dict[str, list[float]] = {}
+        told = []
         for seed in range(options.seeds):
             made = trained_scorer(data, options, sets, seed)
             assert isinstance(made.model, SentenceModel)
-            harder = told_right(made.model.told, made.examples.raw.real["test"], false)["accuracy:hardened"]
-            for name, value in (*made.evaluate("test").mean.items(), ("accuracy:hardened", float(harder.mean()))):
+            told.append(told_right(made.model.told, made.examples.raw.real["test"], false)["accuracy:hardened"])
+            for name, value in (*made.evaluate("test").mean.items(), ("accuracy:hardened", float(told[-1].mean()))):
                 scores.setdefault(name, []).append(value)
-        if not names:
-            names = list(scores)
-            print("| trained with | " + " | ".join(names) + " |\n" + "|---" * (1 + len(names)) + "|")
-        cells = (f"{sum(v) / len(v):.3f} ± {torch.tensor(v).std(unbiased=False):.3f}" for v in scores.values())
-        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+        if static is None:
+            print(
+                f"| trained with | {' | '.join(scores)} | hardened less static |\n" + "|---" * (2 + len(scores)) + "|"
+            )
+        cells = [with_interval(values, 3) for values in scores.values()]
+        hard = torch.stack(told).mean(0)
+        print(f"| {kind} | {' | '.join(cells)} | {'' if static is None else less(hard, static)} |", flush=True)
+        static = hard if static is None else static
+
+
+def with_interval(values: list[float], digits: int) -> str:
+    """Mean and half the 95 % interval over seeds."""
+    low, high = interval(torch.tensor(values))
+    return f"{sum(values) / len(values):.{digits}f} ± {(high - low) / 2:.{digits}f}"
+
+
+def less(a: torch.Tensor, b: torch.Tensor) -> str:
+    """The paired difference over sentences."""
+    gap = paired(a, b)
+    return f"{gap.mean:+.3f} ({gap.interval[0]:+.3f} to {gap.interval[1]:+.3f}), {p_text(gap.p_value)}"
 
 
 def main() -> None:
@@ -206,7 +227,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--words", type=int, nargs="+", default=[2, 8, 32])
-    parser.add_argument("--only", default="", help="part of the names of the rows of noise")
+    parser.add_argument("--only", default="", help="part of the names of the rows of noise and sentences")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], help="key=value of the configuration")
     parser.add_argument("--processor", action="store_true", help="processor time, which other work does not change")
