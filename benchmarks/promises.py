@@ -103,11 +103,11 @@ CASES: dict[str, Case] = {
     ),
     "language": Case(
         "language/wikitext-2",
-        {"candidates": 8, "guards": [], "select": "all"},
+        {"proposal": "uniform", "candidates": 8, "guards": [], "select": "all"},
         {"proposal": {"name": "cluster", "within": "counts"}, "candidates": 8, "guards": [], "select": "all"},
-        {n: {"candidates": n, "guards": [], "select": "all"} for n in (16, 32, 64)},
+        {n: {"proposal": "uniform", "candidates": n, "guards": [], "select": "all"} for n in (16, 32, 64)},
         2,
-        ["recipe=nce"],
+        ["recipe=bigram"],
         lines=3_000,
     ),
 }
