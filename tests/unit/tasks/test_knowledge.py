@@ -230,6 +230,11 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
     ("options", "message"),
     [
         ("--model lightgcn", "has no model 'lightgcn'"),
+        ("--model gru", "has no model 'gru'; choose one of: complex, distmult, rotate, transe"),
+        (
+            "--model transe --set model.relation_weight=0.1",
+            "choose one of: dim, dropout, entity_dropout, init, n3, n_items, norm, seed\n",
+        ),
         ("--set reading.sides=boht", "did you mean both"),
         ("--set reading.sids=both", "did you mean sides"),
         ("--set evaluation.metric=recall@20", "no metric is called 'recall@20'"),
