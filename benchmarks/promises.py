@@ -106,9 +106,9 @@ CASES: dict[str, Case] = {
     ),
     "language": Case(
         "language/wikitext-2",
-        {"proposal": "uniform", "candidates": 8, "guards": [], "select": "all"},
+        *per_row(8, guards=[]).values(),
         {"proposal": {"name": "cluster", "within": "counts"}, "candidates": 8, "guards": [], "select": "all"},
-        {n: {"proposal": "uniform", "candidates": n, "guards": [], "select": "all"} for n in (16, 32, 64)},
+        per_row(16, 32, 64, guards=[]),
         2,
         ["recipe=bigram"],
         lines=3_000,

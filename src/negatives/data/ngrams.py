@@ -52,10 +52,10 @@ def cut_behind(tokens: Tensor, marks: Tensor, end: int) -> Tensor:
     >>> cut_behind(torch.tensor([4, 2, 5, 2, 0]), torch.tensor([2]), 0).tolist()
     [4, 2, 0, 5, 2, 0]
     """
-    following = torch.cat([tokens[1:], tokens.new_full((min(1, tokens.numel()),), end)])
-    cut = torch.isin(tokens, marks) & (following != end)
-    text = tokens.repeat_interleave(1 + cut.long())
-    text[(1 + cut.long()).cumsum(0)[cut] - 1] = end
+    cut = torch.isin(tokens, marks) & (tokens.roll(-1) != end)  # the last word is an end, and no mark
+    copies = 1 + cut.long()
+    text = tokens.repeat_interleave(copies)
+    text[copies.cumsum(0)[cut] - 1] = end
     return text
 
 

@@ -31,6 +31,7 @@ NOISE_SEED = 7
 MOST = 100_000
 """Noise sentences that are drawn at a time, at most, where the number is left out."""
 MARKS = (".", "!", "?")
+"""Words behind which a sentence ends."""
 SHOWN = 5
 
 
