@@ -35,8 +35,8 @@ from negatives.data.labelled import LabelledData
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.models.classify.sparse import SparseClassifier
 from negatives.randomness import Purpose, integers, permutation, stream
+from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.tasks.base import Examples
-from negatives.tasks.builder import Trained, fill, prepare, task_of
 from negatives.tasks.classify import Classify
 from negatives.training.grouped_feed import GroupedFeed
 from negatives.training.optimisers import RowOptimiser, StepSize

@@ -32,8 +32,8 @@ from negatives import kernels
 from negatives.config import RunConfig
 from negatives.data.triples import TripleData, Triples
 from negatives.randomness import Purpose, integers, permutation, stream
+from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.tasks.base import Examples
-from negatives.tasks.builder import Trained, fill, prepare, task_of
 
 BATCH = 1024
 KEY = stream(0, Purpose.SPLIT)

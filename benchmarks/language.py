@@ -31,7 +31,7 @@ from negatives.evaluation import interval, p_text, paired
 from negatives.evaluation.sentences import told_right
 from negatives.models.language.base import LanguageModel
 from negatives.models.language.sentence import SentenceModel
-from negatives.tasks.builder import Trained, fill, prepare, task_of
+from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.types import Context
 
 WAYS: dict[str, list[str]] = {

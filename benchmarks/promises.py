@@ -30,9 +30,9 @@ from negatives import kernels
 from negatives.config import RunConfig, apply_sets, build
 from negatives.diagnostics import Probes
 from negatives.evaluation import interval, seconds_to
+from negatives.runs.builder import fill, prepare, task_of
+from negatives.runs.compare import Curve
 from negatives.tasks.base import Examples, Task
-from negatives.tasks.builder import fill, prepare, task_of
-from negatives.tasks.compare import Curve
 from negatives.training.callbacks import Callback, Evaluation
 
 POINTS = 16

@@ -32,8 +32,8 @@ from negatives.config import RunConfig
 from negatives.proposals import Popularity, Uniform
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose, generator, stream
+from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.tasks.base import Examples
-from negatives.tasks.builder import Trained, fill, prepare, task_of
 from negatives.types import Context
 
 DIM = 64

@@ -22,8 +22,8 @@ from negatives.config import RunConfig, build
 from negatives.data.tokens import Bags, bags_of, learn_tokenizer
 from negatives.evaluation import interval, p_text, paired
 from negatives.evaluation.graded import evaluate_graded
+from negatives.runs.builder import fill, prepare, task_of
 from negatives.tasks.base import Examples, Task
-from negatives.tasks.builder import fill, prepare, task_of
 
 SAMPLERS: dict[str, Any] = {
     "random": {"name": "softmax", "pool": 512},

@@ -38,8 +38,8 @@ from negatives.config import RunConfig
 from negatives.data.corpus import Text, sentences
 from negatives.evaluation import interval
 from negatives.evaluation import words as evaluation
+from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.tasks.base import Examples
-from negatives.tasks.builder import Trained, fill, prepare, task_of
 from negatives.tasks.words import Words
 
 SETTINGS = {"vector_size": 100, "window": 5, "negative": 5, "sg": 1, "min_count": 5, "sample": 1e-3}

@@ -30,9 +30,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         seen.append((config, out, resume))
         return out or Path("runs/new")
 
-    runner = types.ModuleType("negatives.tasks.runner")
+    runner = types.ModuleType("negatives.runs.runner")
     runner.train = train  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "negatives.tasks.runner", runner)
+    monkeypatch.setitem(sys.modules, "negatives.runs.runner", runner)
     monkeypatch.setattr(tasks, "runner", runner, raising=False)
     return seen
 
@@ -41,7 +41,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(*_: object, **__: object) -> Path:
         raise error
 
-    monkeypatch.setattr(sys.modules["negatives.tasks.runner"], "train", train)
+    monkeypatch.setattr(sys.modules["negatives.runs.runner"], "train", train)
 
 
 def fault(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str]:
@@ -156,13 +156,13 @@ def test_file_options_and_set_merge(calls: Calls, tmp_path: Path) -> None:
 def test_messages_of_the_package_go_to_standard_output(
     calls: Calls, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logger = logging.getLogger("negatives.tasks.runner")
+    logger = logging.getLogger("negatives.runs.runner")
 
     def train(*_: object, **__: object) -> Path:
         logger.info("read 3 columns")
         return Path("there")
 
-    monkeypatch.setattr(sys.modules["negatives.tasks.runner"], "train", train)
+    monkeypatch.setattr(sys.modules["negatives.runs.runner"], "train", train)
     assert main(["train", "recommend", "d"]) == 0
     out, err = capsys.readouterr()
     assert out == "read 3 columns\nrun folder: there\n"

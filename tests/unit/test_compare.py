@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from negatives.cli import main
-from negatives.tasks import compare
-from negatives.tasks.compare import verdict
+from negatives.runs import compare
+from negatives.runs.compare import verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
 QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from negatives.data.word_vectors import read_word_vectors
 from negatives.errors import ConfigError, InputError
-from negatives.tasks.export import FORMATS, export
-from negatives.tasks.run_folder import RunFolder
+from negatives.runs.export import FORMATS, export
+from negatives.training.run_folder import RunFolder
 
 QUERIES = torch.tensor([[1.0, 0.1], [1e-9, -3.25]])
 ITEMS = torch.tensor([[1.0, 2.0], [0.5, -1.0], [7.0, 1 / 3]])

@@ -10,8 +10,8 @@ import torch
 
 from negatives.config import build
 from negatives.kernels import precision
-from negatives.tasks import builder
-from negatives.tasks.builder import fill, task_of
+from negatives.runs import builder
+from negatives.runs.builder import fill, task_of
 from negatives.tasks.recommend import Recommend
 from negatives.tasks.texts import encoder_spec
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from negatives.cli import main
-from negatives.tasks import runner, terminal
+from negatives.runs import runner, terminal
 from negatives.training import checkpoint
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from negatives.errors import InputError
-from negatives.tasks.run_folder import RunFolder, environment, plain
+from negatives.training.run_folder import RunFolder, environment, plain
 
 
 def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def compare(
 
     for name in names:
         preset(name)
-    from negatives.tasks.compare import compare as run
+    from negatives.runs.compare import compare as run
 
     folder = run(config, names, seeds=seeds, tune=tune, out=out, command=command_line())
     print(f"comparison: {folder}")

@@ -21,7 +21,7 @@ def demo(task: str = "recommend", /, *, out: Path | None = None) -> None:
 
     if task not in registry:
         raise ConfigError(f"no task is called {task!r}; {suggest(task, registry)}")
-    from negatives.tasks import runner
+    from negatives.runs import runner
 
     folder = runner.demo(task, out)
     print(f"run folder: {folder}")

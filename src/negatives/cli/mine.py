@@ -110,7 +110,7 @@ def _vectors(sources: Sources, texts: Any) -> tuple[Any, Any]:
 def _embedder(model: str) -> Embedder:
     """A finished search run's encoder, or a Sentence Transformers model."""
     from negatives.mining.encoders import Embedder, sentence_embedder
-    from negatives.tasks.run_folder import CONFIG
+    from negatives.training.run_folder import CONFIG
 
     if not (Path(model) / CONFIG).exists():
         return sentence_embedder(model)
@@ -119,7 +119,7 @@ def _embedder(model: str) -> Embedder:
     from negatives.errors import InputError
     from negatives.mining import fingerprint
     from negatives.models.encoders.base import TextEncoder
-    from negatives.tasks.runner import load_run
+    from negatives.runs.runner import load_run
 
     encoder = load_run(Path(model)).model
     if not isinstance(encoder, TextEncoder):

@@ -18,10 +18,10 @@ def evaluate(run: Path, data: str | None = None, /) -> None:
     data
         A file or folder of the same kind; left out, the run's own test part.
     """
-    from negatives.tasks.run_folder import RunFolder
+    from negatives.training.run_folder import RunFolder
 
     RunFolder(run).check_run()
-    from negatives.tasks import runner
+    from negatives.runs import runner
 
     metrics = runner.evaluate(run, data)
     width = max(map(len, metrics), default=0)
@@ -40,7 +40,7 @@ def report(runs: Annotated[list[Path], Parameter(negative=())], /, *, out: Path 
         File to write; report.html in the first folder by default.
     """
     from negatives.errors import InputError
-    from negatives.tasks.run_folder import COMPARE, REPORT, RunFolder
+    from negatives.training.run_folder import COMPARE, REPORT, RunFolder
 
     for run in runs:
         if not (run / COMPARE).exists():
@@ -72,7 +72,7 @@ def export(
     out
         Folder to write to; export/ in the run folder by default.
     """
-    from negatives.tasks.export import export as write
+    from negatives.runs.export import export as write
 
     print(f"exported to: {write(run, format, out)}")
 

@@ -39,7 +39,7 @@ def train(
     options = options or RunOptions()
     resumed = _resumed(out) if resume else None
     config = configuration(task, data, sampler, options, resumed=resumed)
-    from negatives.tasks import runner
+    from negatives.runs import runner
 
     try:
         folder = runner.train(config, out, resume=resume, command=command_line())
@@ -53,7 +53,7 @@ def _resumed(out: Path | None) -> Path:
     """The configuration of the run to go on with."""
     if out is None:
         raise ConfigError("--resume needs the run folder; give it with --out")
-    from negatives.tasks.run_folder import CONFIG, RunFolder
+    from negatives.training.run_folder import CONFIG, RunFolder
 
     RunFolder(out).check_run()
     return out / CONFIG

@@ -14,9 +14,9 @@ import torch
 from negatives.cli import main
 from negatives.config import RunConfig
 from negatives.randomness import Purpose, stream, uniforms
+from negatives.runs import runner, terminal
+from negatives.runs.builder import fill, task_of
 from negatives.sampler import presets
-from negatives.tasks import runner, terminal
-from negatives.tasks.builder import fill, task_of
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 

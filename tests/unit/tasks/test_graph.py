@@ -14,8 +14,8 @@ import torch
 from negatives.cli import main
 from negatives.config import RunConfig
 from negatives.randomness import Purpose, integers, stream, uniforms
-from negatives.tasks import runner, terminal
-from negatives.tasks.builder import task_of
+from negatives.runs import runner, terminal
+from negatives.runs.builder import task_of
 from negatives.tasks.graph import Graph
 from negatives.tasks.recipes_graph import GRAPH
 from negatives.training.callbacks import Step

@@ -11,8 +11,8 @@ import torch
 
 from negatives.cli import main
 from negatives.randomness import Purpose, integers, stream
+from negatives.runs import runner
 from negatives.sampler import build
-from negatives.tasks import runner
 from negatives.types import Context
 
 GROUPS, EACH, ROWS = 20, 8, 900

@@ -14,7 +14,7 @@ import torch
 
 from negatives.cli import main
 from negatives.randomness import Purpose, integers, stream
-from negatives.tasks import runner, terminal
+from negatives.runs import runner, terminal
 from negatives.tasks.recipes_search import SEARCH
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from negatives.cli import main
-from negatives.tasks import runner, terminal
+from negatives.runs import runner, terminal
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 

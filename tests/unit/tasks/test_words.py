@@ -14,7 +14,8 @@ import torch
 
 from negatives.cli import main
 from negatives.data.word_vectors import read_word_vectors
-from negatives.tasks import runner, terminal, words_data
+from negatives.runs import runner, terminal
+from negatives.tasks import words_data
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 

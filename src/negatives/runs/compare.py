@@ -17,11 +17,11 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.evaluation import holm, interval, p_text, paired, seconds_to
+from negatives.runs.builder import Trained, check, fill, located, prepare, task_of
+from negatives.runs.terminal import Begin, signals_caught
 from negatives.tasks.base import Examples, Task
-from negatives.tasks.builder import Trained, check, fill, located, prepare, task_of
-from negatives.tasks.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
-from negatives.tasks.terminal import Begin, signals_caught
 from negatives.training.callbacks import Callback, Evaluation
+from negatives.training.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
 
 log = logging.getLogger(__name__)
 

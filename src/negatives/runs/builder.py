@@ -23,10 +23,10 @@ from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.registry import registry
-from negatives.tasks.run_folder import environment
 from negatives.training.engines import engine_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
+from negatives.training.run_folder import environment
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from negatives.data.word_vectors import write_binary, write_text
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
-from negatives.tasks.run_folder import IDS, MODEL, RunFolder, plural
 from negatives.training import files
+from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _faiss(found: list[Vectors], target: Path) -> None:
 
 def _trec(run: Path, target: Path) -> None:
     """``test.run`` and ``test.qrels`` of a search run."""
-    from negatives.tasks.trec import write_trec
+    from negatives.runs.trec import write_trec
 
     write_trec(run, target)
 

@@ -20,7 +20,7 @@ def write_trec(run: Path, target: Path) -> None:
         ConfigError: The run is not one of search.
         InputError: The run is not finished.
     """
-    from negatives.tasks.runner import load_run
+    from negatives.runs.runner import load_run
     from negatives.tasks.search import Search
 
     trained = load_run(run)

@@ -11,12 +11,12 @@ import polars
 from negatives.config import RunConfig, build, load_config
 from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted
-from negatives.tasks.builder import Trained, check, fill, located, prepare, task_of
-from negatives.tasks.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
-from negatives.tasks.terminal import Bar, Begin, signals_caught
+from negatives.runs.builder import Trained, check, fill, located, prepare, task_of
+from negatives.runs.terminal import Bar, Begin, signals_caught
 from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors, replacing
+from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 
 log = logging.getLogger(__name__)
 
