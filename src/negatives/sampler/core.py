@@ -18,7 +18,7 @@ from negatives.guards import KnownPositives, OwnPositive
 from negatives.guards.base import Guard
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
-from negatives.selection import All, QueryScore, Softmax
+from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
 
@@ -139,7 +139,7 @@ class Sampler(Part):
         if self.select.needs_difficulty:
             difficulty = self.difficulty.of(context, candidates, _given(scorer))
         negatives = self.select.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
-        if negatives.log_q is not None and not isinstance(self.select, Softmax):
+        if negatives.log_q is not None and self.select.keeps_proposal:
             negatives = replace(negatives, positive_log_q=self._of_positives(context))
         self.proposal.observe(context)
         self._spend("select", start)
