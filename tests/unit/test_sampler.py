@@ -21,13 +21,15 @@ from negatives.guards import Duplicates, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Popularity, Uniform
 from negatives.sampler import Sampler, build, presets
-from negatives.selection import All, Hardest, Softmax
+from negatives.selection import All, Hardest, Selection, Softmax
+from negatives.selection import registry as selections
+from negatives.selection.picking import resampled
 from negatives.training import checkpoint
 from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
-from negatives.types import Catalogue, Context, Csr, Negatives
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
 from planted import ITEMS, USERS, Planted
 
 ROWS = 64
@@ -311,6 +313,33 @@ def test_nce_gets_the_log_probability_of_the_positives(planted: Planted) -> None
     assert resampled.positive_log_q is None
     with pytest.raises(LogQUnknown, match="positives"):
         losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 1), resampled)
+
+
+@dataclass(slots=True)
+class Flattened(Selection):
+    """A resampling selection of somebody else's, that says nothing of what it keeps."""
+
+    def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
+        assert difficulty is not None
+        return resampled(context, candidates, difficulty / 9, 3, key)
+
+
+KEEP_THE_PROPOSAL = {"all", "random", "self_adversarial", "hard_contrastive"}
+
+
+@pytest.mark.parametrize("name", [*sorted(selections), "somebody else's"])
+def test_only_selections_that_keep_the_proposal_serve_nce(name: str, planted: Planted) -> None:
+    select = selections.build(name) if name in selections else Flattened()
+    made = Sampler(Uniform(), candidates=8, guards=[KnownPositives()], select=select)
+    made.bind(planted.catalogue())
+    neg = made.sample(batch(planted), model())
+    scores = torch.zeros(ROWS), torch.zeros(ROWS, neg.k)
+    assert (neg.positive_log_q is not None) == (name in KEEP_THE_PROPOSAL)
+    if name in KEEP_THE_PROPOSAL:
+        assert math.isfinite(float(losses.nce(*scores, neg)))
+    else:
+        with pytest.raises(LogQUnknown):
+            losses.nce(*scores, neg)
 
 
 def test_schedules_follow_progress(planted: Planted) -> None:

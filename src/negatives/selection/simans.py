@@ -38,10 +38,6 @@ class SimANS(Selection):
     def __post_init__(self) -> None:
         check_count("k", self.k)
 
-    @property
-    def keeps_proposal(self) -> bool:
-        return True
-
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         scores = needed(candidates.scores, "simans", "candidate scores")
         positive = needed(candidates.positive_scores, "simans", "scores of the positives")
