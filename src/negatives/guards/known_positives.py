@@ -71,6 +71,10 @@ class KnownPositives(Guard):
                 "leave it out of the data, or set strict=False to have its slots marked"
             )
 
+    def excluded(self) -> Csr | None:
+        """The known positives."""
+        return self._table()
+
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
         known = self._table()
