@@ -131,9 +131,9 @@ class Context:
         return stream(self.seed, purpose, self.epoch)
 
     def pooled(self) -> Context:
-        """One row that stands for the whole batch: its example is the step, its positives are all of the batch's."""
+        """One row that stands for the whole batch: its example is the step."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
-        return replace(self, queries=self.queries[:1], examples=step)
+        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,6 @@ class Retrieved(Proposal):
     _windows: Tensor | None = field(default=None, init=False, repr=False)
     _counts: Tensor | None = field(default=None, init=False, repr=False)
     _marginal: StaticTable | None = field(default=None, init=False, repr=False)
-    _batch: Context | None = field(default=None, init=False, repr=False)
     _due: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,8 +87,7 @@ class Retrieved(Proposal):
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Search anew when it is time, and remember the batch for a shared pool."""
-        self._batch = context
+        """Search anew when it is time."""
         if self._windows is not None and context.step < self._due:
             return
         known = self._bound()
@@ -108,9 +106,7 @@ class Retrieved(Proposal):
         self._due = context.step + self.every
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`; a shared pool has a whole number of items for each row, at most ``k`` in all."""
-        if self.shared and exclude is None and context.rows == 1 and self._batch is not None:
-            return self._pool(self._batch, k, key)
+        """See :meth:`Proposal.draw`."""
         if self.shared:
             return self._static().draw(context, k, key, exclude)
         rows = self._rows(context.queries)
@@ -120,6 +116,13 @@ class Retrieved(Proposal):
         if exclude is not None:
             log_rest = self.log_allowed(context, exclude).clamp(min=-1e30)
         return ids, conditional_log_q(log_prob, log_rest, ids)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`; a whole number of items for each row, at most ``k`` in all."""
+        rows = self._rows(context.queries)
+        found = _pick(rows, rows >= 0, context.examples, max(1, k // context.rows), key)
+        ids = found[found >= 0][:k]
+        return ids, self.log_prob(ids, context)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the windows as they stand, or over random batches if shared."""
@@ -170,13 +173,6 @@ class Retrieved(Proposal):
         if exclude is None or exclude is self._known:
             return rows >= 0
         return (rows >= 0) & ~contains(exclude, queries, rows.clamp(min=0))
-
-    def _pool(self, batch: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
-        each = max(1, k // batch.rows)
-        rows = self._rows(batch.queries)
-        found = _pick(rows, rows >= 0, batch.examples, each, key)
-        ids = found[found >= 0][:k][None]
-        return ids, self.log_prob(ids, batch)
 
     def _static(self) -> StaticTable:
         """Chance of each item over random batches."""

@@ -214,8 +214,7 @@ class Sampler(Part):
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = self.proposal.draw(context.pooled(), m, key)
-            ids, log_q = ids.expand(context.rows, -1), log_q.expand(context.rows, -1)
+            ids, log_q = (part.expand(context.rows, -1) for part in self.proposal.pool(context, m, key))
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
