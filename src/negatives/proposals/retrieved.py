@@ -91,13 +91,14 @@ class Retrieved(Proposal):
         if self._windows is not None and context.step < self._due:
             return
         known = self._bound()
-        asked = torch.nonzero(known.lengths() > 0)[:, 0].to(context.device)
+        asked = torch.nonzero(known.lengths() > 0)[:, 0]
         items = torch.arange(self._n_items, device=context.device)
         parts = torch.split(items, 8 * BLOCK)
         columns = torch.cat([scorer.encode_items(part).float() for part in parts]).T.contiguous()
         if self._windows is None:
-            self._windows = torch.full((known.n_rows, self.stop - self.start), -1, dtype=torch.int32)
-        windows = self._windows = self._windows.to(context.device)
+            shape = known.n_rows, self.stop - self.start
+            self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
+        windows = self._windows
         for part in torch.split(asked, BLOCK):
             scores = scorer.encode_queries(part).float() @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
@@ -160,11 +161,10 @@ class Retrieved(Proposal):
     def _rows(self, queries: Tensor) -> Tensor:
         """Windows ``(rows, width)`` of some queries, -1 where there is no item."""
         if self._windows is not None:
-            self._windows = self._windows.to(queries.device)
             return self._windows[queries].to(torch.int64)
         known = self._bound()
         assert self._counts is not None
-        scores = self._counts.float().to(queries.device).expand(queries.numel(), -1)
+        scores = self._counts.float().expand(queries.numel(), -1)
         found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=queries)[0]
         return found[:, self.start :]
 

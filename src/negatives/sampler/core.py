@@ -66,6 +66,7 @@ class Sampler(Part):
     _step: int = 0
     _examples: int = 0
     _n_items: int = 0
+    _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
     _candidate_scores: Tensor | None = field(default=None, repr=False)
 
@@ -87,6 +88,12 @@ class Sampler(Part):
         self._n_items = catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
+        self.to(catalogue.counts.device)
+
+    def to(self, device: torch.device) -> None:
+        """See :meth:`Part.to`; called by itself where a batch comes from another device."""
+        Part.to(self, device)
+        self._device = device
 
     def __call__(
         self,
@@ -127,6 +134,8 @@ class Sampler(Part):
             NonFiniteScores: The model's scores hold NaN or infinity.
             ConfigError: A part needs scores and no scorer was given.
         """
+        if context.device != self._device:
+            self.to(context.device)
         if self.proposal.needs_scorer:
             start = perf_counter()
             self.proposal.refresh(context, _given(scorer))
@@ -201,6 +210,7 @@ class Sampler(Part):
             controller.load_state(state["controllers"][path])
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
+        self._device = None
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
