@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
@@ -50,7 +51,7 @@ class Mixed(Proposal):
     def __post_init__(self) -> None:
         from negatives.proposals import registry
 
-        self.parts = [part if isinstance(part, Proposal) else registry.build(part) for part in self.parts]
+        self.parts = [part if isinstance(part, Proposal) else build_part(registry, part) for part in self.parts]
         given = [1.0] * len(self.parts) if self.weights is None else [float(weight) for weight in self.weights]
         if not self.parts or len(given) != len(self.parts):
             raise ConfigError(f"mixed needs one weight per part, but has {len(self.parts)} parts, {len(given)} weights")
