@@ -241,13 +241,13 @@ class TestBigram:
 
 class TestInBatch:
     def test_the_pool_is_the_batch_in_order(self) -> None:
-        assert make("in_batch", {}).draw(batch().pooled(), ROWS + 5, KEY)[0][0].tolist() == batch().positives.tolist()
+        assert make("in_batch", {}).pool(batch(), ROWS + 5, KEY)[0].tolist() == batch().positives.tolist()
 
     def test_a_smaller_pool_is_part_of_the_batch(self) -> None:
         counts = torch.ones(ROWS, dtype=torch.int64)
         context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
         proposal = registry.build({"name": "in_batch", "counts": counts})
-        ids = proposal.draw(context.pooled(), 9, KEY)[0][0].tolist()
+        ids = proposal.pool(context, 9, KEY)[0].tolist()
         assert ids == sorted(set(ids))
         assert len(ids) == 9
 

@@ -122,9 +122,9 @@ def test_twenty_million_draws_follow_the_claim(name: str, n_items: int, mixed: b
 def test_frequencies_of_a_pool(name: str) -> None:
     made = case(name)
     context, proposal = made.problem.batch(), made.trained()
-    ids, _ = proposal.draw(context.pooled(), MILLION, context.key(Purpose.CANDIDATES))
+    ids, _ = proposal.pool(context, MILLION, context.key(Purpose.CANDIDATES))
     claimed = probabilities(proposal, context, 20)[0]
-    frequencies_fit(torch.bincount(ids[0], minlength=20), claimed, "a pool")
+    frequencies_fit(torch.bincount(ids, minlength=20), claimed, "a pool")
 
 
 def total_of_pools(made: ProposalCase, size: int, steps: int) -> tuple[Tensor, Tensor]:
@@ -134,8 +134,8 @@ def total_of_pools(made: ProposalCase, size: int, steps: int) -> tuple[Tensor, T
     for step in range(steps):
         rows = integers(stream(3, Purpose.SHUFFLE), torch.tensor([step]), torch.arange(32), pairs.rows)
         context = Context(pairs.queries[rows], pairs.positives[rows], rows, seed=5, step=step)
-        ids, _ = proposal.draw(context.pooled(), size, context.key(Purpose.CANDIDATES))
-        totals += torch.bincount(ids[0], minlength=20)
+        ids, _ = proposal.pool(context, size, context.key(Purpose.CANDIDATES))
+        totals += torch.bincount(ids, minlength=20)
     return totals, probabilities(proposal, made.problem.batch(), 20)[0]
 
 
@@ -152,7 +152,7 @@ def test_a_pool_smaller_than_the_batch_takes_any_of_its_rows() -> None:
     totals = torch.zeros(20, dtype=torch.int64)
     for step in range(4000):
         context = Context(torch.zeros(20).long(), torch.arange(20), torch.arange(20) + 20 * step, step=step)
-        totals += torch.bincount(proposal.draw(context.pooled(), 5, 77)[0][0], minlength=20)
+        totals += torch.bincount(proposal.pool(context, 5, 77)[0], minlength=20)
     assert int(totals.sum()) == 20_000
     frequencies_fit(totals, torch.full((20,), 0.05, dtype=torch.float64), "rows of a batch in small pools")
 
@@ -227,7 +227,7 @@ def test_no_known_positive_is_allowed_in_a_million_cells_of_shared_pools() -> No
     for step in range(4):
         rows = torch.arange(512)
         context = Context((rows + 3 * step) % 500, rows, rows, step=step)
-        ids, _ = proposal.draw(context.pooled(), 512, context.key(Purpose.CANDIDATES))
+        ids, _ = proposal.pool(context, 512, context.key(Purpose.CANDIDATES))
         ids = ids.expand(512, -1)
         ok = guard.allow(context, Candidates(ids, None, torch.ones(1, 1, dtype=torch.bool).expand(512, 512)))
         assert torch.equal(ok, ~dense[context.queries[:, None], ids])

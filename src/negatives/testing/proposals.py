@@ -219,9 +219,10 @@ def pool(case: ProposalCase, context: Context, size: int) -> tuple[Tensor, Tenso
     """Ids and log_q ``(m,)`` of the pool of a batch, from a proposal that was trained before."""
     proposal = case.trained()
     look(proposal, case.problem, context)
-    ids, log_q = proposal.draw(context.pooled(), size, KEY)
-    hold(ids.shape == log_q.shape and len(ids) == 1, f"a pool has the shapes {tuple(ids.shape)}, {tuple(log_q.shape)}")
-    return ids[0], log_q[0]
+    ids, log_q = proposal.pool(context, size, KEY)
+    like(ids, (ids.numel(),), torch.int64, "the ids of a pool")
+    like(log_q, (ids.numel(),), torch.float32, "the log_q of a pool")
+    return ids, log_q
 
 
 def state_goes_on_where_it_was(case: ProposalCase) -> None:

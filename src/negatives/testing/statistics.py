@@ -14,7 +14,7 @@ RARE = 20.0
 """Expected number below which cells are taken together, so that the chi-square distribution fits their tail."""
 
 
-def pooled(observed: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
+def heaped(observed: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
     """Observed and expected numbers ``(cells,)`` with rare cells taken together.
 
     Cells are gathered from the rarest on until each heap is expected :data:`RARE` times; what is left over joins the
@@ -24,7 +24,7 @@ def pooled(observed: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
         observed: ``(n,)`` how often each item was drawn.
         probability: ``(n,)`` float64, sums to 1.
 
-    >>> pooled(torch.tensor([1, 2, 97]), torch.tensor([0.02, 0.03, 0.95]).double())[0].tolist()
+    >>> heaped(torch.tensor([1, 2, 97]), torch.tensor([0.02, 0.03, 0.95]).double())[0].tolist()
     [100.0]
     """
     order = torch.argsort(probability)
@@ -53,7 +53,7 @@ def chi_square(observed: Tensor, probability: Tensor, lost: int = 1) -> float:
     possible = probability > 0
     if int(observed[~possible].sum()):
         return 0.0
-    seen, expected = pooled(observed[possible], probability[possible])
+    seen, expected = heaped(observed[possible], probability[possible])
     if len(seen) <= lost:
         return 1.0
     return float(stats.chi2.sf(float(((seen - expected) ** 2 / expected).sum()), len(seen) - lost))
@@ -94,4 +94,4 @@ def means_fit(estimates: Tensor, wanted: Tensor, what: str, alpha: float = ALPHA
         )
 
 
-__all__ = ["ALPHA", "chi_square", "frequencies_fit", "means_fit", "pooled"]
+__all__ = ["ALPHA", "chi_square", "frequencies_fit", "heaped", "means_fit"]
