@@ -78,7 +78,6 @@ FAULTS: Faults = {
     ("adversarial_tree0", "log_q_is_the_probability_of_the_draw"): HEAVY,
     ("adversarial_tree0", "draws_depend_on_their_place_alone"): HEAVY,
     ("every0", "draws_depend_on_their_place_alone"): ONE_ROW,
-    ("retrieved2", "draws_depend_on_their_place_alone"): ONE_ROW,
     ("in_batch0", "one_pool_serves_the_batch"): ORDER,
     ("mixed1", "one_pool_serves_the_batch"): ORDER,
     ("retrieved2", "one_pool_serves_the_batch"): ORDER,

@@ -19,6 +19,7 @@ from negatives.testing.promises import (
     hold,
     like,
     moved,
+    moves_whole,
     run,
     same,
     unwritten,
@@ -85,10 +86,12 @@ def rows_do_not_depend_on_each_other(case: GuardCase) -> None:
     for context, drawn in case.batches():
         found, order = case.bound().allow(context, drawn), shuffled(context.rows)
         own = replace(drawn, ids=drawn.ids.clone(), ok=drawn.ok.clone())
-        same(case.bound().allow(context, own) & own.ok, found & drawn.ok, "marks of the same ids with rows of their own")
+        same(
+            case.bound().allow(context, own) & own.ok, found & drawn.ok, "marks of the same ids with rows of their own"
+        )
         turned = case.bound().allow(rows_of(context, order), candidates_of(own, order))
         same(turned & own.ok[order], (found & drawn.ok)[order], "marks of the rows in another order")
-        for rows in torch.arange(context.rows).split(7):
+        for rows in torch.split(torch.arange(context.rows), 7):
             part = case.bound().allow(rows_of(context, rows), candidates_of(own, rows))
             same(part & own.ok[rows], (found & drawn.ok)[rows], "marks of a part of the batch")
 
@@ -139,7 +142,7 @@ def log_q_survives_where_it_says_so(case: GuardCase) -> None:
 
 
 def state_goes_on_where_it_was(case: GuardCase) -> None:
-    """A guard that loads a saved state marks from then on as the one that gave it; one without a state learns nothing."""
+    """A guard that loads a saved state goes on as the one that gave it; without a state it learns nothing."""
     made = case.problem
     one, fresh, lived = case.bound(), case.bound(), case.bound()
     for step in range(4):
@@ -183,7 +186,9 @@ def excluded_items_are_not_allowed(case: GuardCase) -> None:
     allowed = guard.allow(context, Candidates(ids, None, ok, zeros, zeros[:, 0]))
     for row, query in enumerate(context.queries.tolist()):
         kept = allowed[row, exclude.row(query).long()]
-        hold(not bool(kept.any()), f"{int(kept.sum())} items of query {query} are in excluded(), and allow() keeps them")
+        hold(
+            not bool(kept.any()), f"{int(kept.sum())} items of query {query} are in excluded(), and allow() keeps them"
+        )
 
 
 def other_data_is_refused_or_right(case: GuardCase) -> None:
@@ -200,6 +205,13 @@ def other_data_is_refused_or_right(case: GuardCase) -> None:
         same(found, fresh.allow(context, drawn), f"marks after a second bind, to {other.n_items} items,")
 
 
+def it_moves_to_another_device(case: GuardCase) -> None:
+    """All that it holds moves to another device, and nothing where it is there already."""
+    guard = case.bound()
+    learn(guard, case.problem, 0)
+    moves_whole(guard)
+
+
 CHECKS: tuple[Check[GuardCase], ...] = (
     marks_are_one_bool_for_each_candidate,
     marks_follow_the_rule,
@@ -210,6 +222,7 @@ CHECKS: tuple[Check[GuardCase], ...] = (
     state_goes_on_where_it_was,
     excluded_items_are_not_allowed,
     other_data_is_refused_or_right,
+    it_moves_to_another_device,
 )
 
 

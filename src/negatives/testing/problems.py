@@ -82,7 +82,7 @@ def problem(n_items: int = 20, seed: int = 0) -> Problem:
     groups = torch.arange(QUERIES) // 6
     anchors = torch.arange(QUERIES) * 3 % (n_items - 2)
     anchors[QUERIES - 1] = -1
-    shares = torch.where(places % 4 == 3, -1, places % 5)
+    shares = torch.where(places % 4 == 3, -1, (places + seed) % (5 + seed))
     known, excluded = _sets(n_items, seed, 0), _sets(n_items, seed, 5)
     near = torch.cat([(places[:, None] + torch.tensor([1, 2, 5])) % (n_items - 1)], 1)[: n_items - 1]
     ends = torch.arange(n_items - 1).repeat_interleave(3), near.flatten()

@@ -7,6 +7,8 @@ test runner.
 from __future__ import annotations
 
 import inspect
+import io
+import pickle
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor
 
 from negatives.training import checkpoint
-from negatives.types import State
+from negatives.types import Part, State
 
 C = TypeVar("C")
 Check = Callable[[C], None]
@@ -135,6 +137,33 @@ def unwritten(*held: object) -> Iterator[None]:
         same(now.detach(), before, f"tensor {index} of what was passed in was written to, and")
 
 
+class _Finder(pickle.Pickler):
+    """Every tensor that an object holds, in whatever it holds."""
+
+    def __init__(self, held: object) -> None:
+        super().__init__(io.BytesIO())
+        self.found: list[Tensor] = []
+        self.dump(held)
+
+    def persistent_id(self, value: object) -> str | None:
+        if isinstance(value, Tensor):
+            self.found.append(value)
+            return "tensor"
+        if callable(value) or isinstance(value, torch.nn.Module):
+            return "code"
+        return None
+
+
+def moves_whole(part: Part) -> None:
+    """``to`` leaves a part as it is where it is already, and moves all of its tensors elsewhere: here to ``meta``."""
+    before = [id(one) for one in _Finder(part).found]
+    part.to(torch.device("cpu"))
+    hold([id(one) for one in _Finder(part).found] == before, "moving to where it is makes new tensors")
+    part.to(torch.device("meta"))
+    left = [tuple(one.shape) for one in _Finder(part).found if one.device.type != "meta"]
+    hold(not left, f"{len(left)} of {len(before)} tensors stay behind when it moves; their shapes are {left}")
+
+
 def saved(state: Mapping[str, Any]) -> State:
     """A state as a checkpoint gives it back: written to a file and read again."""
     with tempfile.TemporaryDirectory() as folder:
@@ -184,6 +213,7 @@ __all__ = [
     "hold",
     "like",
     "moved",
+    "moves_whole",
     "near",
     "run",
     "same",

@@ -21,6 +21,7 @@ from negatives.testing.promises import (
     hold,
     like,
     moved,
+    moves_whole,
     near,
     run,
     same,
@@ -172,7 +173,7 @@ def draws_depend_on_their_place_alone(case: ProposalCase) -> None:
             same(longer[:, :K], ids, "the first slots of a longer draw")
         for size in () if case.of_batch else (context.rows // 2, 5, 1):
             proposal = case.trained()
-            parts = torch.arange(context.rows).split(size)
+            parts = torch.split(torch.arange(context.rows), size)
             halves = [proposal.draw(rows_of(context, rows), K, KEY, exclude)[0] for rows in parts]
             shapes = {tuple(half.shape[1:]) for half in halves}
             hold(shapes == {(K,)}, f"a batch of {size} rows gets {shapes} slots, not {K}")
@@ -278,7 +279,9 @@ def unbound_says_what_to_do(case: ProposalCase) -> None:
     except ConfigError:
         return
     except NegativesError as error:
-        raise AssertionError(f"drawing before the data is known raises {type(error).__name__}; ConfigError is meant") from error
+        raise AssertionError(
+            f"drawing before the data is known raises {type(error).__name__}; ConfigError is meant"
+        ) from error
 
 
 def a_full_query_is_left_empty(case: ProposalCase) -> None:
@@ -314,6 +317,11 @@ def draws_follow_the_claim(
     statistics.frequencies_fit(seen.flatten(), (shares / shares.sum()).flatten(), what, alpha, lost)
 
 
+def it_moves_to_another_device(case: ProposalCase) -> None:
+    """All that it holds moves to another device, and nothing where it is there already."""
+    moves_whole(case.trained())
+
+
 CHECKS: tuple[Check[ProposalCase], ...] = (
     draws_have_their_shape,
     probabilities_sum_to_one,
@@ -329,6 +337,7 @@ CHECKS: tuple[Check[ProposalCase], ...] = (
     other_data_is_refused_or_right,
     unbound_says_what_to_do,
     draws_follow_the_claim,
+    it_moves_to_another_device,
 )
 
 

@@ -15,7 +15,18 @@ from negatives.randomness import Purpose, integers, stream, uniforms
 from negatives.selection.base import Difficulty, Selection
 from negatives.testing import statistics
 from negatives.testing.problems import Problem, candidates, candidates_of, problem, rows_of, shuffled
-from negatives.testing.promises import Check, global_randomness_untouched, hold, like, moved, near, run, same, unwritten
+from negatives.testing.promises import (
+    Check,
+    global_randomness_untouched,
+    hold,
+    like,
+    moved,
+    moves_whole,
+    near,
+    run,
+    same,
+    unwritten,
+)
 from negatives.types import Candidates, Context, Negatives, shared_pool
 
 M = 8
@@ -38,7 +49,7 @@ class SelectionCase:
 
 
 def draws(context: Context, shared: bool = False) -> Candidates:
-    """Candidates with an id of its own in every slot, so that an id tells its slot; row 0 has none allowed, row 1 all."""
+    """Candidates with an id of its own in every slot of a row; row 0 has none allowed, row 1 all."""
     n, slots = context.rows, torch.arange(M)
     key, rows = stream(3, Purpose.PROBES), context.examples[:, None]
     ids = (1 + slots + (0 if shared else torch.arange(n)[:, None] % 5)).expand(n, M)
@@ -125,7 +136,7 @@ def rows_do_not_depend_on_each_other(case: SelectionCase) -> None:
     context = case.problem.batch()
     drawn, order = draws(context), shuffled(context.rows)
     found = pick(case, context, drawn)
-    parts = [order, torch.arange(context.rows), *torch.arange(context.rows).split(5), torch.tensor([3])]
+    parts = [order, torch.arange(context.rows), *torch.split(torch.arange(context.rows), 5), torch.tensor([3])]
     for rows in parts:
         other = pick(case, rows_of(context, rows), candidates_of(drawn, rows))
         for name in ("ids", "ok", "log_q", "weight", "scores", "positive_scores"):
@@ -164,7 +175,7 @@ def nothing_else_is_touched(case: SelectionCase) -> None:
 
 
 def difficulty_is_read_where_it_says_so(case: SelectionCase) -> None:
-    """``needs_difficulty`` is true: without it the difficulty changes nothing, with it its lack is a ``ConfigError``."""
+    """``needs_difficulty`` is true: a difficulty changes nothing without it, and its lack is refused with it."""
     context = case.problem.batch()
     drawn, part, key = draws(context), case.make(), context.key(Purpose.SELECTION)
     if not part.needs_difficulty:
@@ -207,12 +218,12 @@ def chosen_slots_follow_the_proposal_where_it_says_so(case: SelectionCase) -> No
 
 
 def many(rows: int) -> tuple[Context, Candidates, Tensor, Tensor]:
-    """A large batch of draws from one distribution: context, candidates, allowed items and probabilities ``(items,)``."""
+    """A large batch of draws from one distribution: context, candidates, allowed items, probabilities ``(items,)``."""
     places, slots, key = torch.arange(rows), torch.arange(M), stream(8, Purpose.PROBES)
     q = uniforms(key, torch.arange(ITEMS), 0) + 0.2
     q = q / q.sum()
     allowed = uniforms(key, torch.arange(ITEMS), 1) < 0.6
-    scores = (uniforms(key, torch.arange(ITEMS), 2) * 3).float()
+    scores = (uniforms(key, torch.arange(ITEMS), 2) * 1.5).float()
     ids = torch.searchsorted(q.cumsum(0), uniforms(key ^ 1, places[:, None], slots).clamp(max=1 - 1e-12))
     ids = ids.clamp(max=ITEMS - 1)
     context = Context(places % 3, places % 3, places, seed=11)
@@ -242,6 +253,14 @@ def chosen(part: Selection, made: Problem, step: int) -> Negatives:
     return part.pick(context, drawn, given, context.key(Purpose.SELECTION))
 
 
+def it_moves_to_another_device(case: SelectionCase) -> None:
+    """All that it holds moves to another device, and nothing where it is there already."""
+    part = case.make()
+    part.bind(case.problem.catalogue)
+    chosen(part, case.problem, 0)
+    moves_whole(part)
+
+
 CHECKS: tuple[Check[SelectionCase], ...] = (
     answers_have_their_shape,
     ok_is_honest,
@@ -253,6 +272,7 @@ CHECKS: tuple[Check[SelectionCase], ...] = (
     log_q_makes_sums_unbiased,
     chosen_slots_follow_the_proposal_where_it_says_so,
     state_goes_on_where_it_was,
+    it_moves_to_another_device,
 )
 
 
