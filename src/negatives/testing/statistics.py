@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from scipy.stats import distributions
+from scipy.special import chdtrc, ndtri
 from torch import Tensor
 
 from negatives.testing.promises import hold
@@ -56,7 +56,7 @@ def chi_square(observed: Tensor, probability: Tensor, lost: int = 1) -> float:
     seen, expected = heaped(observed[possible], probability[possible])
     if len(seen) <= lost:
         return 1.0
-    return float(distributions.chi2.sf(float(((seen - expected) ** 2 / expected).sum()), len(seen) - lost))
+    return float(chdtrc(len(seen) - lost, float(((seen - expected) ** 2 / expected).sum())))
 
 
 def frequencies_fit(observed: Tensor, probability: Tensor, what: str, alpha: float = ALPHA, lost: int = 1) -> None:
@@ -84,7 +84,7 @@ def means_fit(estimates: Tensor, wanted: Tensor, what: str, alpha: float = ALPHA
     n, cells = estimates.shape
     spread = estimates.std(0) / n**0.5
     gaps = estimates.mean(0) - wanted
-    limit = float(distributions.norm.isf(alpha / (2 * cells)))
+    limit = float(-ndtri(alpha / (2 * cells)))
     off = gaps.abs() > limit * spread + 1e-4 * wanted.abs().clamp(min=1e-6)  # float32 logs are exact to about 1e-5
     if bool(off.any()):
         cell = int(off.nonzero()[0])
