@@ -202,7 +202,13 @@ class TestKnownPositives:
     full = Csr.from_pairs(torch.full((4,), 2), torch.arange(4), 3, 4)
 
     def test_a_query_that_knows_everything_is_allowed_by_default(self) -> None:
-        KnownPositives(self.full).bind(Catalogue(3, 4, torch.ones(4)))
+        guard = KnownPositives(self.full)
+        guard.bind(Catalogue(3, 4, torch.ones(4)))
+        rows = torch.arange(3)
+        drawn = Candidates(torch.arange(4).expand(3, 4).clone(), None, torch.ones(3, 4, dtype=torch.bool))
+        allowed = guard.allow(Context(rows, rows, rows), drawn)
+        assert allowed.all(1).tolist() == [True, True, False]
+        assert not allowed[2].any()
 
     def test_strict_names_the_query(self) -> None:
         with pytest.raises(NoNegativeLeft, match="query 2 knows all 4 items"):

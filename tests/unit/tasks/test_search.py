@@ -19,7 +19,6 @@ from negatives.tasks.recipes_search import SEARCH
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
-pytest.importorskip("tokenizers")
 DOCUMENTS, TOPICS = 120, 12
 QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=300"]
 QUICK += ["--set", "batch_size=32", "--set", "sampler.pool=64"]

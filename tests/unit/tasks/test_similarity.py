@@ -19,7 +19,6 @@ from negatives.tasks.recipes_similarity import SIMILARITY
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
-pytest.importorskip("tokenizers")
 QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=200"]
 TOPICS, PAIRS = 10, 260
 
@@ -130,6 +129,8 @@ def test_evaluate_and_export(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("sampler", ["uniform", "in_batch", "dns", "hold", "ance"])
 def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
     assert train(folder, tmp_path / "r", *QUICK, "--set", "epochs=1", "--sampler", sampler) == 0
+    assert f'"{sampler}"' in (tmp_path / "r" / "config.toml").read_text()
+    assert 0.5 < metrics(tmp_path / "r")["test"]["spearman"] < 1.0
 
 
 def test_the_curriculum_grows_harder(run: Path) -> None:
