@@ -287,3 +287,54 @@ class TestMixed:
     def test_parts_and_weights_that_do_not_fit(self, values: dict) -> None:
         with pytest.raises(ConfigError):
             registry.build({"name": "mixed", **values})
+
+
+class TestQueue:
+    def test_it_holds_as_many_places_as_it_says_and_the_newest(self) -> None:
+        queue = registry.build({"name": "queue", "size": 3, "n_items": 9})
+        for positives in ([1, 2], [3, 4], [5]):
+            rows = torch.arange(len(positives))
+            queue.observe(Context(rows, torch.tensor(positives), rows))
+        found = queue.log_prob(torch.arange(9)[None], batch()).exp()[0]
+        torch.testing.assert_close(found, torch.tensor([0, 0, 0, 1, 1, 1, 0, 0, 0]) / 3)
+
+
+class TestNeighbours:
+    @pytest.mark.parametrize(
+        "values",
+        [{"name": "neighbourhood", "around": "positive", "hops": 2}, {"name": "nearest_items", "n": 5, "skip": 0}],
+    )
+    def test_no_item_is_its_own_neighbour(self, values: dict[str, Any]) -> None:
+        proposal = registry.build(values)
+        proposal.bind(catalogue())
+        items = torch.arange(N_ITEMS)
+        context = Context(items % N_QUERIES, items, items)
+        if proposal.needs_scorer:
+            proposal.refresh(context, PROBLEM.model())
+        assert bool((proposal.log_prob(items[:, None], context) == -torch.inf).all())
+        assert float(proposal.log_prob(all_items(N_ITEMS), context).exp().sum()) > N_ITEMS - 3
+
+
+class TestCached:
+    """One query over and over: what its cache holds once it has been refreshed often."""
+
+    def share_of_the_best(self, temperature: float, every: int = 1) -> float:
+        """Chance that a draw is among the ten items that the model scores highest for query 4."""
+        cached = registry.build({"name": "cached", "size": 10, "fresh": 10, "temperature": temperature, "every": every})
+        cached.bind(replace(catalogue(), known=None))
+        model = PROBLEM.model()
+        query = torch.tensor([4])
+        for step in range(1, 60):
+            cached.refresh(Context(query, query, query, step=step), model)
+        scores = model.score(query, torch.arange(N_ITEMS)[None])[0]
+        best = scores.topk(10).indices[None]
+        return float(cached.log_prob(best, Context(query, query, query)).exp().sum())
+
+    def test_a_small_temperature_keeps_the_hardest(self) -> None:
+        assert self.share_of_the_best(1e-3) == pytest.approx(1.0)
+
+    def test_a_large_temperature_keeps_anything(self) -> None:
+        assert 0.2 < self.share_of_the_best(1e3) < 0.8
+
+    def test_what_is_never_refreshed_stays_as_it_was_drawn(self) -> None:
+        assert self.share_of_the_best(1e-3, every=1000) < 0.8

@@ -56,7 +56,18 @@ def make(name: str, seed: int) -> Sampler:
     return build({"name": name, **CASES_OF[name]}, seed)
 
 
-CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF}
+CUSTOM: dict[str, dict[str, Any]] = {
+    "random of eight": {"candidates": 8, "select": {"name": "random", "k": 1}},
+    "softmax of a pool": {"pool": 40, "select": {"name": "softmax", "k": 3}},
+    "several guards": {
+        "candidates": 12,
+        "guards": ["known_positives", "own_positive", "same_answer", {"name": "relative_margin", "share": 0.9}],
+    },
+}
+"""Samplers that have no name, for what presets do not combine."""
+CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
+    name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
+}
 ORDER = "issue 10: a pool smaller than the batch depends on the order of its rows"
 FULL = "issue 10: a query that knows every item, where the proposal can never draw the positive either"
 FAULTS: Faults = {

@@ -311,3 +311,30 @@ def test_similarity_to_the_positive_among_far_ids() -> None:
     found = part.of(replace(context, positives=context.positives * 50), far, wide)
     assert int(far.ids.max()) > 16 * far.ids.numel()
     assert torch.allclose(found, part.of(context, near, _Table(vectors[::50])), atol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.0), (2.0, 0.7), (1.0, -0.7)])
+def test_simans_draws_from_the_band_of_its_formula(a: float, b: float) -> None:
+    """Chances follow ``exp(-a (s - s⁺ - b)²)``: a band around ``b`` above the positive."""
+    rows, k = 20_000, 4
+    scores, positive = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0]), 0.3
+    ok = torch.tensor([True, True, True, False, True])
+    shape = (rows, 5)
+    drawn = Candidates(
+        torch.arange(5).expand(shape),
+        torch.zeros(shape),
+        ok.expand(shape),
+        scores.expand(shape),
+        torch.full((rows,), positive),
+    )
+    chances = torch.exp(-a * (scores.double() - positive - b) ** 2) * ok
+    counts = torch.bincount(_pick("simans", drawn, k=k, a=a, b=b).ids.flatten(), minlength=5)
+    frequencies_fit(counts, chances / chances.sum(), "draws of simans")
+
+
+def test_semi_hard_takes_none_that_scores_as_high_as_the_positive() -> None:
+    ids, ok = torch.tensor([[1, 2, 3]]), torch.ones(1, 3, dtype=torch.bool)
+    drawn = Candidates(ids, None, ok, torch.tensor([[0.5, 0.2, 0.5]]), torch.tensor([0.5]))
+    found = _pick("semi_hard", drawn, k=2)
+    assert found.ok.tolist() == [[True, False]]
+    assert found.ids[0, 0] == 2

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from negatives.testing.feeds import check_feed as check_feed
     from negatives.testing.guards import check_guard as check_guard
     from negatives.testing.losses import check_loss as check_loss
+    from negatives.testing.metrics import check_metric as check_metric
     from negatives.testing.models import check_model as check_model
     from negatives.testing.problems import Problem as Problem
     from negatives.testing.problems import problem as problem
@@ -35,6 +36,7 @@ _WHERE = {
     "check_feed": "feeds",
     "check_guard": "guards",
     "check_loss": "losses",
+    "check_metric": "metrics",
     "check_model": "models",
     "check_proposal": "proposals",
     "check_sampler": "samplers",
@@ -60,6 +62,7 @@ __all__ = [
     "check_feed",
     "check_guard",
     "check_loss",
+    "check_metric",
     "check_model",
     "check_proposal",
     "check_sampler",

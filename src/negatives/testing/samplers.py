@@ -211,7 +211,9 @@ def log_q_makes_sums_unbiased(case: SamplerCase) -> None:
         twin.proposal.refresh(context, model)
     items = torch.arange(n)[None]
     wanted = twin.proposal.log_prob(items, rows_of(context, torch.tensor([0])))[0] > -torch.inf
-    drawn = Candidates(items, None, torch.ones(1, n, dtype=torch.bool))
+    with torch.no_grad():
+        scores = model.score(context.queries[:1], items), model.score(context.queries[:1], context.positives[:1])
+    drawn = Candidates(items, None, torch.ones(1, n, dtype=torch.bool), *scores)
     for guard in sampler.guards:
         wanted &= guard.allow(rows_of(context, torch.tensor([0])), drawn)[0]
     if per_row:

@@ -17,29 +17,29 @@ RARE = 20.0
 def heaped(observed: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
     """Observed and expected numbers ``(cells,)`` with rare cells taken together.
 
-    Cells are gathered from the rarest on until each heap is expected :data:`RARE` times; what is left over joins the
-    rarest heap.
+    From the rarest on, cells are heaped until each heap is expected :data:`RARE` times; what is left over at the end
+    joins the last one.
 
     Args:
         observed: ``(n,)`` how often each item was drawn.
         probability: ``(n,)`` float64, sums to 1.
 
-    >>> heaped(torch.tensor([1, 2, 97]), torch.tensor([0.02, 0.03, 0.95]).double())[0].tolist()
-    [100.0]
+    >>> heaped(torch.tensor([14, 15, 971]), torch.tensor([0.015, 0.015, 0.97]).double())[0].tolist()
+    [29.0, 971.0]
     """
-    order = torch.argsort(probability)
-    seen, expected = observed[order].double(), probability[order] * observed.sum()
-    few = int((expected < RARE).sum())
-    heap = (expected[:few].cumsum(0) / RARE).floor().long()
-    heap = heap.clamp(max=max(0, int(float(expected[:few].sum()) / RARE) - 1))
-    n_heaps = int(heap.max()) + 1 if few else 0
-    together = [torch.zeros(n_heaps, dtype=torch.float64).index_add_(0, heap, one[:few]) for one in (seen, expected)]
-    if n_heaps and float(together[1].min()) < RARE and few < len(seen):  # too little for a heap of their own
-        together = [torch.zeros(0, dtype=torch.float64)] * 2
-        seen, expected = seen.clone(), expected.clone()
-        for one in (seen, expected):
-            one[few] += one[:few].sum()
-    return torch.cat([together[0], seen[few:]]), torch.cat([together[1], expected[few:]])
+    order = torch.argsort(probability, stable=True)
+    cells: list[list[float]] = [[0.0, 0.0]]
+    total = int(observed.sum())
+    for seen, expected in zip(observed[order].tolist(), (probability[order] * total).tolist(), strict=True):
+        if cells[-1][1] >= RARE:
+            cells.append([0.0, 0.0])
+        cells[-1][0] += seen
+        cells[-1][1] += expected
+    if len(cells) > 1 and cells[-1][1] < RARE:
+        last = cells.pop()
+        cells[-1] = [one + other for one, other in zip(cells[-1], last, strict=True)]
+    found = torch.tensor(cells, dtype=torch.float64)
+    return found[:, 0], found[:, 1]
 
 
 def chi_square(observed: Tensor, probability: Tensor, lost: int = 1) -> float:
