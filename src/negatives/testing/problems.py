@@ -107,7 +107,9 @@ def small_and_large() -> tuple[Problem, Problem]:
 
 
 def candidates(made: Problem, context: Context, m: int = 9, *, shared: bool = False) -> Candidates:
-    """Candidates with copies, marked slots, ties, and scores of both signs; a shared pool is an expanded view.
+    """Candidates with copies, marked slots, ties, the row's own positive, and scores of both signs.
+
+    A shared pool is an expanded view.
 
     Args:
         made: The problem.
@@ -122,6 +124,9 @@ def candidates(made: Problem, context: Context, m: int = 9, *, shared: bool = Fa
     ok = integers(key ^ 2, rows, slots, 5) > 0
     if shared:
         ok = torch.ones((1, 1), dtype=torch.bool).expand(n, m)
+    else:
+        ids = ids.clone()
+        ids[:, 2] = context.positives
     log_q = (integers(key ^ 3, rows[:1] if shared else rows, slots, 7) + 1).double().div(80).log().float()
     positive = (integers(key ^ 4, context.examples, 0, 9) - 4).float() / 2
     return Candidates(ids if shared else ids * ok, log_q.expand(n, m), ok, scores, positive)
