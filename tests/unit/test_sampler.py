@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field, replace
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
 from negatives.guards import Duplicates, Guard, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Popularity, Proposal, Uniform
-from negatives.sampler import Sampler, build, presets
+from negatives.registry import Registry
+from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
 from negatives.sampler.exclusion import union
 from negatives.selection import All, Hardest, Selection, Softmax
 from negatives.selection import registry as selections
@@ -136,7 +138,7 @@ def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
             assert not torch.equal(sampler(name, planted.catalogue()).sample(context, model()).ids, first.ids)
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" not in presets[name].parts])
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" not in preset(name).parts])
 def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Planted) -> None:
     context = batch(planted)
     whole = sampler(name, planted.catalogue()).sample(context, model())
@@ -146,7 +148,7 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Plan
         assert torch.equal(part.ok, whole.ok[rows])
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" in presets[name].parts])
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" in preset(name).parts])
 def test_a_pool_is_shared(name: str, planted: Planted) -> None:
     neg = sampler(name, planted.catalogue()).sample(batch(planted), model())
     assert neg.pool is not None
@@ -418,3 +420,22 @@ def test_the_proposal_leaves_out_what_any_guard_excludes(proposal: Proposal, pla
         Sampler(
             proposal, candidates=9, guards=[Banned(banned), Banned(Csr.from_pairs(*[torch.zeros(1)] * 2, 1, 2))]
         ).sample(batch(planted))
+
+
+OTHERS = Preset(
+    "hard", "Two of eight.", "another package", {"candidates": 8, "select": {"name": "hardest", "k": 2}}, "bpr"
+)
+
+
+def test_other_packages_add_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    table: Registry[Preset] = Registry("presets", [])
+    points = [metadata.EntryPoint("twice", f"{__name__}:OTHERS", ""), metadata.EntryPoint("odd", "math:pi", "")]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == "negatives.presets" else [])
+    monkeypatch.setattr(import_module("negatives.sampler.presets"), "registry", table)
+    assert preset("twice") is OTHERS
+    assert build("twice").select == Hardest(k=2)
+    assert resolve({"name": "twice", "candidates": 4})["candidates"] == 4
+    with pytest.raises(ConfigError, match=r"odd.*float, not a Preset"):
+        preset("odd")
+    with pytest.raises(ConfigError, match="did you mean twice"):
+        preset("twise")
