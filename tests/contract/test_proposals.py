@@ -215,6 +215,23 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
     assert not torch.equal(ids, proposal.pool(other, 30, KEY)[0])
 
 
+@every_proposal
+@pytest.mark.parametrize("excluding", [False, True])
+def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
+    proposal, context = make(name, values), batch()
+    exclude = catalogue().known if excluding else None
+    whole, alone = (
+        proposal.draw(rejection.take(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9])
+    )
+    assert alone[0].shape == alone[1].shape == (1, K)
+    if name == "in_batch":  # there is no other row
+        assert set(alone[0][0].tolist()) == {-1}
+        assert not bool(alone[1].any())
+    elif "in_batch" not in str(values):
+        assert torch.equal(alone[0][0], whole[0][0])
+        torch.testing.assert_close(alone[1][0], whole[1][0])
+
+
 NEED_DATA = [
     "uniform",
     "every",

@@ -20,7 +20,7 @@ from negatives.control.base import controllers_in
 from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
 from negatives.guards import Duplicates, Guard, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
-from negatives.proposals import Popularity, Proposal, Uniform
+from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uniform
 from negatives.registry import Registry
 from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
 from negatives.sampler.exclusion import union
@@ -206,6 +206,17 @@ def test_candidates_or_pool() -> None:
     for given in ({}, {"candidates": 2, "pool": 2}):
         with pytest.raises(ConfigError, match="either candidates=M"):
             Sampler(Uniform(9), **given)  # type: ignore[arg-type]
+
+
+def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
+    context = rows_of(batch(planted), torch.tensor([3]))
+    for proposal, given in ((Every(), 5), (InBatch(), 0), (Mixed(["in_batch", "uniform"]), 5)):
+        made = Sampler(proposal, candidates=5)  # no guard excludes, which was once the sign of a pool
+        made.bind(planted.catalogue())
+        neg = made.sample(context)
+        assert neg.ids.shape == (1, 5)
+        assert made.unfilled == int((~neg.ok).sum()) >= 5 - given
+        assert given or not bool(neg.ok.any())
 
 
 def test_a_conditional_proposal_has_no_pool() -> None:

@@ -25,7 +25,7 @@ class InBatch(Proposal):
     at random from the training pairs.
 
     * Per row: each row gets ``k`` positives of other rows, drawn with replacement. Excluded items are skipped; a
-      row for which no other row holds an allowed item gets -1.
+      row for which no other row holds an allowed item gets -1, as does the only row of a batch.
     * As a pool: the positives themselves, in the order of the rows, the row's own included
       (the guards ``own_positive`` and ``known_positives`` mark it). With ``k`` below the number of rows, ``k`` of
       them at random without replacement; with ``k`` above, all of them, so that the pool is shorter than ``k``.
@@ -49,9 +49,6 @@ class InBatch(Proposal):
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; draws depend on the batch, but not on the order of its rows."""
         mass = self._checked(context)
-        if context.rows == 1 and exclude is None:
-            ids, log_q = self.pool(context, k, key)
-            return ids[None], log_q[None]
         if context.rows == 1:
             ids = torch.full((1, k), -1, dtype=torch.int64, device=context.device)
             return ids, torch.zeros(ids.shape, device=context.device)
