@@ -128,6 +128,47 @@ def test_a_query_that_knows_all_gets_nothing_and_is_counted(name: str, planted: 
     assert (made.unfilled > 0) == (made.pool is None)
 
 
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("proposal", ["uniform", "popularity", "cluster", "mixed"])
+@pytest.mark.parametrize("loss", sorted(losses.registry))
+def test_a_query_that_knows_all_costs_nothing_under_any_loss(
+    loss: str, proposal: str, pool: bool, planted: Planted
+) -> None:
+    users = torch.cat([planted.users, torch.zeros(ITEMS, dtype=torch.int64)])
+    known = Csr.from_pairs(users, torch.cat([planted.items, torch.arange(ITEMS)]), USERS, ITEMS)
+    spec = {"name": "mixed", "parts": ["uniform", "popularity"]} if proposal == "mixed" else proposal
+    if pool and proposal == "cluster":
+        return
+    made = build({"proposal": spec, "pool" if pool else "candidates": 8})
+    made.bind(replace(planted.catalogue(), known=known))
+    context = batch(planted)
+    full = torch.arange(ROWS) < 3
+    neg = made.sample(replace(context, queries=torch.where(full, 0, context.queries)), model())
+    assert neg.positive_log_q is not None
+    assert bool(neg.positive_log_q.isfinite().all())
+    scores = torch.randn(ROWS, requires_grad=True), torch.randn(ROWS, 8, requires_grad=True)
+    rows = losses.registry.build(loss).rows(*scores, neg)
+    assert bool(rows.isfinite().all())
+    assert not bool(rows[full].any())
+    for grad in torch.autograd.grad(rows.sum(), scores):
+        assert bool(grad.isfinite().all())
+        assert not bool(grad[full].any())
+        assert bool(grad[~full].any())
+
+
+def test_nce_says_that_a_proposal_cannot_reach_the_positives(planted: Planted) -> None:
+    for spec in ("cached", {"name": "retrieved", "stop": 9}):
+        made = build({"proposal": spec, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        with pytest.raises(LogQUnknown, match="mix the proposal with uniform"):
+            losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)
+        made = build({"proposal": {"name": "mixed", "parts": [spec, "uniform"]}, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        assert math.isfinite(float(losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)))
+
+
 @every_preset
 def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
     first, again = (sampler(name, planted.catalogue()).sample(batch(planted), model()) for _ in range(2))

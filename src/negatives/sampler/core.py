@@ -242,11 +242,14 @@ class Sampler(Part):
         """``(rows,)``: the proposal's log-probability of the positives, on the scale of the negatives' ``log_q``.
 
         Draws per row never give an excluded item; NCE compares both under one density, so the same
-        normalisation is applied to the positive as to the negatives.
+        normalisation is applied to the positive as to the negatives. 0 in rows whose query has no item left.
         """
         log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
         gone = None if self.pool is not None else self._exclusion.by(self.guards)
-        return log_q if gone is None else log_q - self.proposal.log_allowed(context, gone)
+        if gone is None:
+            return log_q
+        rest = self.proposal.log_allowed(context, gone)
+        return torch.where(rest > -torch.inf, log_q - rest, 0.0)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
         start = perf_counter()
