@@ -162,7 +162,7 @@ class AdversarialTree(Proposal):
         vectors, positives = self._pairs()
         self._frame, across = _directions(vectors, self.dim)
         items = all_vectors(scorer, tree.order.numel(), context.device) @ across
-        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.PROBES, context.step))
+        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.CLUSTERS, context.step))
         tree = DecisionTree.build(order, self._mass, self.dim + 1)
         self._tree = tree.fit(_seen_along(self._frame, vectors), positives, self.ridge)
 

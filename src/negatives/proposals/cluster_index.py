@@ -70,7 +70,7 @@ class ClusterIndex:
         """Find the clusters anew when it is time, and take the vectors of the batch."""
         now = self.now()
         if not now.centroids.shape[1] or context.step >= self._due:
-            key = stream(context.seed, Purpose.PROBES, context.step)
+            key = stream(context.seed, Purpose.CLUSTERS, context.step)
             vectors = all_vectors(scorer, now.of.numel(), context.device)
             of, centroids = self._balanced(vectors, now.n, key) if self.balanced else self._means(vectors, now, key)
             self._now = Clusters.build(of, now.weight, centroids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -75,9 +75,9 @@ class Mixed(Proposal):
         return any(part.needs_scorer for part in self.proposals)
 
     def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Let every part look at the model."""
-        for part in self.proposals:
-            part.refresh(context, scorer)
+        """Let every part look at the model, each with a seed of its own: two of one kind draw other numbers."""
+        for index, part in enumerate(self.proposals):
+            part.refresh(replace(context, seed=derived(context.seed, index)), scorer)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Bind every part."""

@@ -208,13 +208,6 @@ def test_a_resumed_proposal_goes_on_as_it_would_have() -> None:
             assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_clusters_move_to_a_device_whole() -> None:
-    made = Clusters.build(torch.tensor([1, 0, 1]), torch.tensor([1, 2, 3]), torch.zeros(2, 1))
-    moved = made.to(torch.device("cpu"))
-    assert torch.equal(moved.totals(), torch.tensor([2, 4]))
-    assert moved.sizes().tolist() == [1, 2]
-
-
 def test_seen_vectors_of_another_width_are_none() -> None:
     seen = SeenBatch()
     seen.keep(torch.tensor([1]), torch.ones(1, 3))
