@@ -114,6 +114,10 @@ class Cached(Proposal):
         """See :meth:`Proposal.log_prob`; of the caches as they stand."""
         return self._log_prob(ids, self._rows(context.queries, context.seed))
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries that know every item."""
+        return self._rows(context.queries, context.seed)[:, 0] < 0
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         rows = self._rows(context.queries, context.seed)

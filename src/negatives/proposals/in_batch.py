@@ -72,6 +72,10 @@ class InBatch(Proposal):
         """Log of the training frequency ``(rows, n)``."""
         return self._ready().log_prob(ids)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; the only row of a batch."""
+        return torch.full((1,), True, device=context.device) if context.rows == 1 else None
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         return self._ready().log_allowed(context, exclude)

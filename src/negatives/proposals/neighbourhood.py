@@ -81,6 +81,11 @@ class Neighbourhood(Proposal):
         """See :meth:`Proposal.log_prob`."""
         return members_log_prob(*self._ready(context), ids)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries without neighbours."""
+        sets, owners = self._ready(context)
+        return sets.lengths()[owners] == 0
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         if self.around == "positive":

@@ -136,6 +136,10 @@ class Retrieved(Proposal):
         sizes = (rows >= 0).sum(1, keepdim=True).clamp(min=1).double().log().float()
         return torch.where(inside, -sizes, -torch.inf)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries with an empty window."""
+        return None if self.shared else (self._rows(context.queries) < 0).all(1)
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         if self.shared:

@@ -114,6 +114,10 @@ class Shortlist(Proposal):
         place = torch.searchsorted(lists, ids.contiguous()).clamp(max=lists.shape[1] - 1)
         return torch.where(lists.gather(1, place) == ids, -self._sizes(lists).log().float(), -torch.inf)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries for which no item was found."""
+        return self._of(context)[:, 0] >= self._index.now().order.numel()
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         lists = self._of(context)

@@ -64,6 +64,11 @@ class Typed(Proposal):
         """See :meth:`Proposal.log_prob`."""
         return members_log_prob(*self._ready(context), ids)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries whose group has no item."""
+        sets, owners = self._ready(context)
+        return sets.lengths()[owners] == 0
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`; remembered per query."""
         return self._shares.get(*self._ready(context), exclude, context.queries)
