@@ -446,6 +446,29 @@ def test_guards_learn_from_the_negatives() -> None:
 
 
 @dataclass(slots=True)
+class Verdict(Guard):
+    """Says the same of every candidate, as an expanded view or as a column."""
+
+    allowed: bool
+    column: bool = False
+
+    def allow(self, context: Context, candidates: Candidates) -> Tensor:
+        said = torch.full((1, 1), self.allowed)
+        return said.expand(context.rows, 1) if self.column else said.expand(candidates.ids.shape)
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_guard_that_forbids_all_is_not_overruled_by_the_next(pool: bool, column: bool, planted: Planted) -> None:
+    for order in ((False, True), (True, False), (True, True)):
+        guards = [Verdict(one, column) for one in order]
+        made = Sampler(Uniform(ITEMS), guards=guards, **{"pool" if pool else "candidates": 6})
+        neg = made.sample(batch(planted))
+        assert neg.ok.shape == neg.ids.shape == (ROWS, 6)
+        assert bool((neg.ok == all(order)).all())
+
+
+@dataclass(slots=True)
 class Banned(Guard):
     """Excludes a table of its own."""
 

@@ -21,6 +21,7 @@ from negatives.randomness import Purpose
 from negatives.sampler.exclusion import Exclusion
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
+from negatives.selection.picking import all_ok
 from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
 
 OBSERVED_ROWS = 512
@@ -258,10 +259,10 @@ class Sampler(Part):
                 continue
             if self.pool is None and guard.excluded() is not None:
                 continue  # the proposal has left these items out already
-            allowed, ok = guard.allow(context, candidates), candidates.ok
+            allowed = guard.allow(context, candidates).expand(candidates.ok.shape)
             candidates = replace(
                 candidates,
-                ok=allowed if ok.stride() == (0, 0) else ok & allowed,
+                ok=allowed if all_ok(candidates.ok) else candidates.ok & allowed,
                 log_q=candidates.log_q if guard.keeps_log_q else None,
             )
         self._spend("guard", start)
