@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from negatives.errors import InputError
 from negatives.randomness import Purpose, stream
 
 T = TypeVar("T")
@@ -59,14 +60,33 @@ class Csr:
     def from_pairs(rows: Tensor, cols: Tensor, n_rows: int, n_cols: int) -> Csr:
         """Build from int64 pairs ``(n,)``; duplicates are merged.
 
+        Raises:
+            InputError: A row or column is out of range.
+
         >>> Csr.from_pairs(torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), 2, 3).row(1).tolist()
         [0, 2]
         """
+        within("row", rows, n_rows)
+        within("column", cols, n_cols)
         codes = torch.unique(rows.to(torch.int64) * n_cols + cols.to(torch.int64))
         counts = torch.bincount(codes // n_cols, minlength=n_rows)
         indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+def within(name: str, ids: Tensor, n: int) -> None:
+    """Refuse ids that are not among ``0 .. n - 1``.
+
+    Raises:
+        InputError: Names the first such id and its place.
+    """
+    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= n):
+        place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
+        raise InputError(
+            f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
+            mend=f"there are {n}, numbered from 0" if n else "there is none",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,4 +307,5 @@ __all__ = [
     "State",
     "moved",
     "shared_pool",
+    "within",
 ]

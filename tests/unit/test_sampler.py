@@ -17,7 +17,7 @@ from torch import Tensor
 from negatives import losses
 from negatives.control import Hold
 from negatives.control.base import controllers_in
-from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
+from negatives.errors import ConfigError, InputError, LogQUnknown, NonFiniteScores
 from negatives.guards import Duplicates, Guard, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uniform
@@ -514,3 +514,39 @@ def test_other_packages_add_presets(monkeypatch: pytest.MonkeyPatch) -> None:
         preset("odd")
     with pytest.raises(ConfigError, match="did you mean twice"):
         preset("twise")
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "words"),
+    [
+        ([0, 3], [1, 1], r"row 3 at place 1 is out of range; there are 3"),
+        ([0, -1], [1, 1], r"row -1 at place 1"),
+        ([0, 1, 0], [1, 4, 9], r"column 4 at place 1 is out of range; there are 4, numbered from 0"),
+        ([0], [-2], r"column -2"),
+    ],
+)
+def test_pairs_out_of_range_are_refused(rows: list[int], cols: list[int], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Csr.from_pairs(torch.tensor(rows), torch.tensor(cols), 3, 4)
+    assert Csr.from_pairs(torch.tensor([2]), torch.tensor([3]), 3, 4).row(2).tolist() == [3]
+    assert Csr.from_pairs(torch.empty(0), torch.empty(0), 0, 0).nnz == 0
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("bound", [False, True])
+def test_ids_out_of_range_are_told(pool: bool, bound: bool, planted: Planted) -> None:
+    guards = [] if bound else [KnownPositives(planted.known())]
+    made = Sampler(Uniform(ITEMS), guards=guards, **{"pool" if pool else "candidates": 6})
+    if bound:
+        made.bind(planted.catalogue())
+    fine, zero = torch.tensor([0, USERS - 1]), torch.zeros(2, dtype=torch.int64)
+    assert made(fine, torch.tensor([0, ITEMS - 1])).k == 6
+    for users, items, words in (
+        (fine + 1, zero, f"query {USERS} at place 1"),
+        (fine - 1, zero, "query -1 at place 0"),
+        (zero, zero + ITEMS, f"positive {ITEMS} at place 0 is out of range; there are {ITEMS}"),
+        (zero, zero - 1, "positive -1"),
+        (zero, zero[:1], "2 queries for 1 positives"),
+    ):
+        with pytest.raises(InputError, match=words):
+            made(users, items)

@@ -13,7 +13,7 @@ from torch import Tensor
 from negatives.control import Knob, value_of
 from negatives.control.base import controllers_in
 from negatives.control.signals import false_negative_signals, signals
-from negatives.errors import ConfigError, NonFiniteScores
+from negatives.errors import ConfigError, InputError, NonFiniteScores
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.proposals.base import Proposal
@@ -22,7 +22,7 @@ from negatives.sampler.exclusion import Exclusion
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.selection.picking import all_ok
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, within
 
 OBSERVED_ROWS = 512
 
@@ -66,6 +66,7 @@ class Sampler(Part):
     unfilled: int = 0
     _step: int = 0
     _examples: int = 0
+    _n_queries: int = 0
     _n_items: int = 0
     _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
@@ -86,7 +87,7 @@ class Sampler(Part):
 
     def bind(self, catalogue: Catalogue) -> None:
         """Tell every part about the data; not needed where the parts were given their data."""
-        self._n_items = catalogue.n_items
+        self._n_queries, self._n_items = catalogue.n_queries, catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
         self.to(catalogue.counts.device)
@@ -116,7 +117,11 @@ class Sampler(Part):
                 the order of batches; left out, rows are counted.
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done, for schedules.
+
+        Raises:
+            InputError: A query or a positive is out of the range of what the sampler was bound to or was given.
         """
+        self._check(queries, positives)
         if examples is None:
             examples = torch.arange(self._examples, self._examples + queries.numel(), device=queries.device)
             self._examples += queries.numel()
@@ -212,6 +217,20 @@ class Sampler(Part):
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
         self._device = None
+
+    def _check(self, queries: Tensor, positives: Tensor) -> None:
+        """Ids out of range would read, or mark, the rows of others; told where the sampler knows the range."""
+        if queries.shape != positives.shape:
+            raise InputError(
+                f"{queries.numel()} queries for {positives.numel()} positives", mend="give one for each row"
+            )
+        gone = self._exclusion.by(self.guards)
+        n_queries, n_items = self._n_queries, self._n_items
+        if gone is not None:
+            n_queries, n_items = gone.n_rows, gone.n_cols
+        if n_items:
+            within("query", queries, n_queries)
+            within("positive", positives, n_items)
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
