@@ -7,6 +7,7 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -14,7 +15,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError
+from negatives.errors import InputError, NonFiniteScores
 from negatives.randomness import Purpose, stream
 
 T = TypeVar("T")
@@ -73,6 +74,20 @@ class Csr:
         indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """What the model gave, as it is.
+
+    Raises:
+        NonFiniteScores: A value is NaN or infinite.
+    """
+    total = float(values.sum())  # one pass; of finite values the sum may overflow, so only then is each looked at
+    if not math.isfinite(total) and not bool(values.isfinite().all()):
+        raise NonFiniteScores(
+            f"the model's {what} hold NaN or infinity; lower the learning rate, or clip the gradients"
+        )
+    return values
 
 
 def within(name: str, ids: Tensor, n: int) -> None:
@@ -305,6 +320,7 @@ __all__ = [
     "Part",
     "Scorer",
     "State",
+    "finite",
     "moved",
     "shared_pool",
     "within",

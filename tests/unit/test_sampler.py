@@ -287,6 +287,38 @@ def test_scores_that_are_no_numbers_name_the_step(name: str, bad: float, planted
         sampler(name, planted.catalogue()).sample(replace(batch(planted, 7), epoch=2), broken)
 
 
+LOOKING = [name for name in sorted(presets) if build(name).proposal.needs_scorer or name == "similar"]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_model_that_is_not_finite_is_told_by_every_part_that_looks(name: str, bad: float, planted: Planted) -> None:
+    broken = model()
+    broken.item_table.data[planted.items[5]] = bad
+    made = sampler(name, planted.catalogue())
+    if name == "adversarial_tree":  # looks at items from the second step on
+        made.sample(batch(planted), broken)
+    with pytest.raises(NonFiniteScores, match="hold NaN or infinity; lower the learning rate"):
+        made.sample(batch(planted, int(name == "adversarial_tree")), broken)
+
+
+class Loud(MatrixFactorization):
+    """All scores and vectors are finite, and their sum is not."""
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        return 2e38 + items.float() * 1e35
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return MatrixFactorization.encode_items(self, items).detach().clamp(-1, 1).sign() * 3e38
+
+
+@pytest.mark.parametrize("name", ["dns", "sir", "nscaching", "similar"])
+def test_large_scores_whose_sum_overflows_are_finite(name: str, planted: Planted) -> None:
+    loud = Loud(USERS, ITEMS, 8, init=0.7, seed=3)
+    neg = sampler(name, planted.catalogue()).sample(batch(planted), loud)
+    assert bool(neg.ok.all())
+
+
 def generators() -> list[Any]:
     state = np.random.get_state()  # noqa: NPY002
     return [torch.get_rng_state().tolist(), random.getstate(), state[1].tolist(), state[2:]]  # type: ignore[index, union-attr]

@@ -14,7 +14,7 @@ from negatives.kernels import contains, draw_uniform
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived
 from negatives.randomness import Purpose, bits, stream, uniforms
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Cached(Proposal):
         key = stream(context.seed, Purpose.CACHE, context.step)
         new = self._uniform(queries, self.fresh, derived(key, 0))
         union = torch.cat([old, new], 1)
-        scores = scorer.score(queries, union.clamp(min=0)).detach().float() / self.temperature
+        scores = finite(scorer.score(queries, union.clamp(min=0)).detach().float(), "scores") / self.temperature
         chance = uniforms(
             derived(key, 1),
             queries[:, None],

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.clusters import Clusters, bisect, k_means, means, principal
-from negatives.proposals.seen_batch import SeenBatch, all_vectors, batch_vectors, next_due
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
 from negatives.randomness import Purpose, stream
 from negatives.types import Catalogue, Context, Scorer, State
 
@@ -75,7 +75,7 @@ class ClusterIndex:
             of, centroids = self._balanced(vectors, now.n, key) if self.balanced else self._means(vectors, now, key)
             self._now = Clusters.build(of, now.weight, centroids)
             self._due = next_due(context.step, self.every)
-        self._seen.keep(context.queries, batch_vectors(scorer, context))
+        self._seen.keep(context.queries, query_vectors(scorer, context.queries))
 
     def now(self) -> Clusters:
         """The clusters as they stand."""

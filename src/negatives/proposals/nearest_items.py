@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
+from negatives.proposals.seen_batch import all_vectors
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 CELLS = 1 << 25
@@ -84,7 +85,7 @@ class NearestItems(Proposal):
             return
         popular, table = self._ready()
         n_items, n = table.shape
-        vectors = scorer.encode_items(torch.arange(n_items, device=context.device)).float()
+        vectors = all_vectors(scorer, n_items, context.device)
         unit = torch.nn.functional.normalize(vectors, dim=1)
         near = unit[popular].T.contiguous()
         place = torch.full((n_items,), -1, device=context.device)

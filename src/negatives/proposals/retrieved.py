@@ -13,6 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
 from negatives.randomness import bits
 from negatives.types import Catalogue, Context, Csr, Scorer, State
@@ -92,15 +93,13 @@ class Retrieved(Proposal):
             return
         known = self._bound()
         asked = torch.nonzero(known.lengths() > 0)[:, 0]
-        items = torch.arange(self._n_items, device=context.device)
-        parts = torch.split(items, 8 * BLOCK)
-        columns = torch.cat([scorer.encode_items(part).float() for part in parts]).T.contiguous()
+        columns = all_vectors(scorer, self._n_items, context.device).T.contiguous()
         if self._windows is None:
             shape = known.n_rows, self.stop - self.start
             self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
         windows = self._windows
         for part in torch.split(asked, BLOCK):
-            scores = scorer.encode_queries(part).float() @ columns
+            scores = query_vectors(scorer, part) @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
             windows[part, : found.shape[1]] = found.to(torch.int32)
         self._marginal = None

@@ -13,7 +13,7 @@ from torch import Tensor
 from negatives.control import Knob, value_of
 from negatives.control.base import controllers_in
 from negatives.control.signals import false_negative_signals, signals
-from negatives.errors import ConfigError, InputError, NonFiniteScores
+from negatives.errors import ConfigError, InputError
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.proposals.base import Proposal
@@ -22,7 +22,7 @@ from negatives.sampler.exclusion import Exclusion
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.selection.picking import all_ok
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, within
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, finite, within
 
 OBSERVED_ROWS = 512
 
@@ -290,14 +290,9 @@ class Sampler(Part):
     def _score(self, context: Context, candidates: Candidates, scorer: Scorer | None) -> Candidates:
         start = perf_counter()
         scorer = _given(scorer)
-        scores = scorer.score(context.queries, candidates.ids).detach().float()
-        positive = scorer.score(context.queries, context.positives).detach().float()
-        total = float(scores.sum() + positive.sum())
-        if total - total != 0.0:
-            raise NonFiniteScores(
-                f"the model's scores hold NaN or infinity at step {context.step} (epoch {context.epoch}); "
-                "lower the learning rate, or clip the gradients"
-            )
+        what = f"scores at step {context.step} (epoch {context.epoch})"
+        scores = finite(scorer.score(context.queries, candidates.ids).detach().float(), what)
+        positive = finite(scorer.score(context.queries, context.positives).detach().float(), what)
         self._candidate_scores = scores[:OBSERVED_ROWS]
         self._spend("score", start)
         return Candidates(candidates.ids, candidates.log_q, candidates.ok, scores, positive)
