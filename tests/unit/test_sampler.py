@@ -128,6 +128,25 @@ def test_a_query_that_knows_all_gets_nothing_and_is_counted(name: str, planted: 
     assert (made.unfilled > 0) == (made.pool is None)
 
 
+@every_preset
+def test_where_every_query_knows_all_nothing_is_drawn_and_nothing_breaks(name: str, planted: Planted) -> None:
+    everything = torch.arange(USERS * ITEMS)
+    known = Csr.from_pairs(everything // ITEMS, everything % ITEMS, USERS, ITEMS)
+    made = sampler(name, replace(planted.catalogue(), known=known))
+    if name == "ance":
+        with pytest.raises(ConfigError, match="no query has an item from rank 0 on"):
+            made.sample(batch(planted), model())
+        return
+    for step in range(3):
+        context = batch(planted, step)
+        neg = made.sample(context, model())
+        with torch.no_grad():
+            scores = model().score(context.queries, context.positives), model().score(context.queries, neg.ids)
+        signals = made.observe(context, neg, *scores)
+        assert not bool(neg.ok.any())
+        assert signals.get("ok_share", 0.0) == 0.0
+
+
 @pytest.mark.parametrize("pool", [False, True])
 @pytest.mark.parametrize("proposal", ["uniform", "popularity", "cluster", "mixed"])
 @pytest.mark.parametrize("loss", sorted(losses.registry))

@@ -40,11 +40,16 @@ class InBatch(Proposal):
     """
 
     counts: Tensor | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _mass: ItemMass | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._given = self.counts is not None
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the counts from the training data, unless they were given."""
-        self.counts = counts_from(self.counts, catalogue, "in_batch")
+        self.counts = counts_from(self.counts if self._given else None, catalogue, "in_batch")
+        self._mass = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; draws depend on the batch, but not on the order of its rows."""

@@ -67,7 +67,7 @@ class Neighbourhood(Proposal):
             )
         if self.around == "anchor" and catalogue.query_anchors is None:
             raise ConfigError("neighbourhood needs queries with an anchor; give around=positive")
-        self._anchors = catalogue.query_anchors
+        self._anchors, self._shares = catalogue.query_anchors, AllowedShares()
         self._sets = within(catalogue.item_graph.to("cpu"), self.hops, self.most)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:

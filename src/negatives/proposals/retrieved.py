@@ -188,6 +188,11 @@ class Retrieved(Proposal):
                 windows = self._rows(some)
                 share = known.lengths()[some].double() / (windows >= 0).sum(1).clamp(min=1)
                 mass.index_add_(0, windows.clamp(min=0).flatten(), (share[:, None] * (windows >= 0)).flatten())
+            if not bool(mass.any()):
+                raise ConfigError(
+                    f"retrieved: no query has an item from rank {self.start} on that it does not know; lower start, or "
+                    "choose another sampler"
+                )
             self._marginal = StaticTable.of(mass, "retrieved")
         return self._marginal
 

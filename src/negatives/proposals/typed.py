@@ -50,7 +50,7 @@ class Typed(Proposal):
         known, groups = catalogue.known, catalogue.query_groups
         rows = torch.repeat_interleave(groups, known.lengths())
         n_groups = int(groups.max()) + 1 if groups.numel() else 0
-        self._groups = groups
+        self._groups, self._shares = groups, AllowedShares()
         self._sets = Csr.from_pairs(rows, known.indices, n_groups, catalogue.n_items)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
