@@ -12,7 +12,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.rejection import conditional_log_q, derived, some_rows, take
 from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
 from negatives.randomness import bits
@@ -118,10 +118,11 @@ class Retrieved(Proposal):
         return ids, conditional_log_q(log_prob, log_rest, ids)
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.pool`; a whole number of items for each row, at most ``k`` in all."""
+        """See :meth:`Proposal.pool`; as many items for each row, or one for each of ``k`` rows."""
+        context = take(context, some_rows(context, k, derived(key, 0)))
         rows = self._rows(context.queries)
-        found = _pick(rows, rows >= 0, context.examples, max(1, k // context.rows), key)
-        ids = found[found >= 0][:k]
+        found = _pick(rows, rows >= 0, context.examples, k // context.rows, key)
+        ids = found[found >= 0]
         return ids, self.log_prob(ids, context)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
