@@ -17,7 +17,7 @@ from negatives.proposals import Mixed, registry
 from negatives.proposals.base import Proposal
 from negatives.sampler import Sampler
 from negatives.testing.problems import problem
-from negatives.testing.proposals import CHECKS, ProposalCase
+from negatives.testing.proposals import CHECKS, ProposalCase, probabilities
 from negatives.types import Catalogue, Context, Csr
 
 PROBLEM = problem(23)
@@ -34,6 +34,8 @@ SPECS: dict[str, list[dict[str, Any]]] = {
         {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "weights": [1, 3]},
         {"parts": ["in_batch", "uniform"]},
         {"parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
+        {"parts": [{"name": "mixed", "parts": ["typed", "neighbourhood"]}, "nearest_items"]},
+        {"parts": ["typed", "neighbourhood"]},
     ],
     "typed": [{}],
     "neighbourhood": [{}, {"hops": 3, "most": 15}, {"hops": 1, "around": "positive"}],
@@ -114,6 +116,39 @@ def test_promise(case: ProposalCase, check: Callable[[ProposalCase], None]) -> N
 def test_a_proposal_that_depends_on_the_query_gives_no_pool(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot share"):
         Sampler(CASES[name].make(), pool=30)
+
+
+@every_proposal
+@pytest.mark.parametrize("k", [9, ROWS, 3 * ROWS])
+def test_a_pool_does_not_depend_on_the_order_of_the_rows(name: str, values: dict, k: int) -> None:
+    one, other, order = make(name, values), make(name, values), torch.argsort((torch.arange(ROWS) * 17) % ROWS)
+    if one.conditional:
+        return
+    for step in range(4):
+        context = replace(batch(step), examples=torch.arange(ROWS) * 13 + step)
+        pools = one.pool(context, k, KEY + step), other.pool(rejection.take(context, order), k, KEY + step)
+        (ids, log_q), (moved, moved_log_q) = pools
+        assert torch.equal(ids.sort().values, moved.sort().values)
+        torch.testing.assert_close(log_q.sort().values, moved_log_q.sort().values)
+        for proposal, seen in ((one, context), (other, rejection.take(context, order))):
+            proposal.observe(seen)
+
+
+@every_proposal
+@pytest.mark.parametrize("excluding", [False, True])
+def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
+    proposal, context = make(name, values), batch()
+    exclude = catalogue().known if excluding else None
+    whole, alone = (
+        proposal.draw(rejection.take(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9])
+    )
+    assert alone[0].shape == alone[1].shape == (1, K)
+    if name == "in_batch":  # there is no other row
+        assert set(alone[0][0].tolist()) == {-1}
+        assert not bool(alone[1].any())
+    elif "in_batch" not in str(values):
+        assert torch.equal(alone[0][0], whole[0][0])
+        torch.testing.assert_close(alone[1][0], whole[1][0])
 
 
 NEED_DATA = [
@@ -338,3 +373,73 @@ class TestCached:
 
     def test_what_is_never_refreshed_stays_as_it_was_drawn(self) -> None:
         assert self.share_of_the_best(1e-3, every=1000) < 0.8
+
+
+@pytest.mark.parametrize("name", ["uniform", "every", "queue", "learned_unigram"])
+def test_another_number_of_items_than_that_of_the_data_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"n_items=5 but the data has 23 items; leave n_items out"):
+        registry.build({"name": name, "n_items": 5}).bind(catalogue())
+    registry.build({"name": name, "n_items": N_ITEMS}).bind(catalogue())
+
+
+SOME = Csr.from_pairs(torch.arange(N_QUERIES), torch.arange(N_QUERIES), N_QUERIES, N_ITEMS)
+
+
+class TestQueriesAboutNoItem:
+    """Anchors of -1, which are no index."""
+
+    data = replace(catalogue(), query_anchors=torch.where(torch.arange(N_QUERIES) % 3 == 0, -1, torch.arange(N_QUERIES) * 2 % 21))
+
+    def test_nearest_items_draws_nothing_and_a_mixture_goes_to_its_other_parts(self) -> None:
+        proposal = registry.build({"name": "nearest_items", "around": "anchor", "n": 5})
+        mixed = Mixed([proposal, "uniform"])
+        mixed.bind(self.data)
+        mixed.refresh(batch(0), PROBLEM.model())
+        nowhere = batch().queries % 3 == 0
+        for exclude in (None, SOME):
+            ids, log_q = proposal.draw(batch(), K, KEY, exclude)
+            assert torch.equal((ids < 0).all(1), nowhere)
+            assert torch.equal((ids >= 0).all(1), ~nowhere)
+            assert not bool(log_q[nowhere].any())
+            ids, log_q = mixed.draw(batch(), K, KEY, exclude)
+            assert int(ids.min()) >= 0
+            left = probabilities(mixed, batch(), N_ITEMS, exclude)
+            expected = (left / left.sum(1, keepdim=True)).gather(1, ids).log().float()
+            torch.testing.assert_close(log_q, expected, atol=1e-5, rtol=1e-5)
+        assert bool((proposal.log_prob(all_items(), batch())[nowhere] == -torch.inf).all())
+
+    def test_bigram_draws_from_its_unigram(self) -> None:
+        proposal = registry.build({"name": "bigram", "weight": 0.9})
+        proposal.bind(self.data)
+        probability = proposal.log_prob(all_items(), batch()).exp()
+        unigram = self.data.counts / self.data.counts.sum()
+        nowhere = batch().queries % 3 == 0
+        torch.testing.assert_close(probability[nowhere], unigram.expand(ROWS, -1)[nowhere].float())
+        ids, _ = proposal.draw(batch(), 5000, KEY)
+        found = torch.bincount(ids[nowhere].flatten(), minlength=N_ITEMS) / ids[nowhere].numel()
+        torch.testing.assert_close(found, unigram.float(), atol=0.01, rtol=0)
+
+    def test_no_pair_with_an_anchor_is_told(self) -> None:
+        with pytest.raises(ConfigError, match="no query of this data is about an item"):
+            registry.build("bigram").bind(replace(catalogue(), query_anchors=torch.full((N_QUERIES,), -1)))
+
+
+class TestNearestItems:
+    def test_no_item_is_its_own_neighbour(self) -> None:
+        proposal = registry.build({"name": "nearest_items", "n": 22})
+        for look in (False, True):
+            proposal.bind(catalogue())
+            if look:
+                proposal.refresh(batch(0), PROBLEM.model())
+            own = proposal.log_prob(batch().positives[:, None], batch())
+            assert bool((own == -torch.inf).all())
+
+    @pytest.mark.parametrize("values", [{"skip": 22}, {"skip": 4, "among": 5}])
+    def test_too_large_a_skip_is_told(self, values: dict) -> None:
+        with pytest.raises(ConfigError, match=r"skip is \d+ but an item has only \d+ neighbours; lower skip"):
+            registry.build({"name": "nearest_items", **values}).bind(catalogue())
+        values["skip"] -= 1
+        proposal = registry.build({"name": "nearest_items", **values})
+        proposal.bind(catalogue())
+        proposal.refresh(batch(0), PROBLEM.model())
+        assert len(proposal.draw(batch(), K, KEY)[0].unique()) > 1

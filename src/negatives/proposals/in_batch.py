@@ -10,9 +10,8 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q, redraw
+from negatives.proposals.rejection import conditional_log_q, redraw, some_rows
 from negatives.proposals.static import ItemMass, check_counts, counts_from
-from negatives.randomness import bits
 from negatives.types import Catalogue, Context, Csr
 
 
@@ -25,7 +24,7 @@ class InBatch(Proposal):
     at random from the training pairs.
 
     * Per row: each row gets ``k`` positives of other rows, drawn with replacement. Excluded items are skipped; a
-      row for which no other row holds an allowed item gets -1.
+      row for which no other row holds an allowed item gets -1, as does the only row of a batch.
     * As a pool: the positives themselves, in the order of the rows, the row's own included
       (the guards ``own_positive`` and ``known_positives`` mark it). With ``k`` below the number of rows, ``k`` of
       them at random without replacement; with ``k`` above, all of them, so that the pool is shorter than ``k``.
@@ -40,18 +39,20 @@ class InBatch(Proposal):
     """
 
     counts: Tensor | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _mass: ItemMass | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._given = self.counts is not None
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the counts from the training data, unless they were given."""
-        self.counts = counts_from(self.counts, catalogue, "in_batch")
+        self.counts = counts_from(self.counts if self._given else None, catalogue, "in_batch")
+        self._mass = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; draws depend on the batch, but not on the order of its rows."""
         mass = self._checked(context)
-        if context.rows == 1 and exclude is None:
-            ids, log_q = self.pool(context, k, key)
-            return ids[None], log_q[None]
         if context.rows == 1:
             ids = torch.full((1, k), -1, dtype=torch.int64, device=context.device)
             return ids, torch.zeros(ids.shape, device=context.device)
@@ -64,11 +65,7 @@ class InBatch(Proposal):
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`; at most as many items as the batch has rows."""
-        mass, ids = self._checked(context), context.positives
-        if k < ids.numel():
-            places = torch.arange(ids.numel(), device=ids.device)
-            step = context.pooled().examples
-            ids = ids[torch.argsort(bits(key, step, places), stable=True)[:k].sort().values]
+        mass, ids = self._checked(context), context.positives[some_rows(context, k, key)]
         return ids, mass.log_prob(ids)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:

@@ -21,7 +21,7 @@ class Problem:
     """A catalogue and what surrounds it.
 
     Query 0 knows nothing, 1 all items but one, 2 every item; the others a part. Two items have count zero. One item
-    has no neighbour in the graph, and one query has no anchor.
+    has no neighbour in the graph; query 0 is about it, and alone in its group. One query has no anchor.
 
     Args:
         catalogue: Counts, known positives, groups, anchors, a graph of the items and groups of items.
@@ -81,7 +81,7 @@ def problem(n_items: int = 20, seed: int = 0) -> Problem:
     counts[[3, n_items - 2]] = 0
     groups = torch.arange(QUERIES) // 6
     anchors = torch.arange(QUERIES) * 3 % (n_items - 2)
-    anchors[QUERIES - 1] = -1
+    groups[NOTHING], anchors[NOTHING], anchors[QUERIES - 1] = 2, n_items - 1, -1
     shares = torch.where(places % 4 == 3, -1, (places + seed) % (5 + seed))
     known, excluded = _sets(n_items, seed, 0), _sets(n_items, seed, 5)
     near = torch.cat([(places[:, None] + torch.tensor([1, 2, 5])) % (n_items - 1)], 1)[: n_items - 1]

@@ -157,6 +157,17 @@ def excluded_items_are_never_drawn(case: ProposalCase) -> None:
         )
 
 
+def it_tells_for_which_rows_it_is_empty(case: ProposalCase) -> None:
+    """``empty`` names the rows for which no item has a probability, or is None where there are none."""
+    for proposal in (case.bound(), case.trained()):
+        context = case.problem.batch()
+        nothing = probabilities(proposal, context, case.problem.n_items).sum(1) == 0
+        told = proposal.empty(context)
+        if told is not None:
+            like(told, (context.rows,), torch.bool, "empty()")
+        same(torch.zeros_like(nothing) if told is None else told, nothing, "empty()")
+
+
 def draws_depend_on_their_place_alone(case: ProposalCase) -> None:
     """Draws depend on key, example and slot alone: not on the rest of the batch or its order."""
     context, order = case.problem.batch(), shuffled(case.problem.batch().rows)
@@ -208,10 +219,12 @@ def one_pool_serves_the_batch(case: ProposalCase) -> None:
     context, order = case.problem.batch(step=7), shuffled(case.problem.batch().rows)
     for size in (context.rows // 2, 40):
         ids, log_q = pool(case, context, size)
-        hold(ids.numel() > 0 and int(ids.min()) >= 0, "a pool has an empty slot")
+        real = ids >= 0
+        hold(bool(real.any()) and int(ids.max()) < case.problem.n_items, f"a pool holds {ids.tolist()}")
         proposal = case.trained()
         look(proposal, case.problem, context)
-        near(log_q, proposal.log_prob(ids[None], rows_of(context, order[:1]))[0], "log_q of a pool")
+        wanted = proposal.log_prob(ids[None].clamp(min=0), rows_of(context, order[:1]))[0]
+        near(log_q[real], wanted[real], "log_q of a pool")
         same(pool(case, context, size)[0], ids, "a pool drawn again")
         same(pool(case, rows_of(context, order), size)[0].sort()[0], ids.sort()[0], "the pool of a reordered batch")
 
@@ -309,7 +322,8 @@ def draws_follow_the_claim(
     expected = torch.zeros(n_queries, n, dtype=torch.float64).index_add_(0, context.queries, claimed)
     codes = (context.queries[:, None] * n + ids)[ids >= 0]
     seen = torch.bincount(codes, minlength=n_queries * n).view(n_queries, n)
-    hold(codes.numel() > 0.5 * ids.numel(), f"only {codes.numel()} of {ids.numel()} slots hold an item")
+    wrong = (ids >= 0) != (claimed.sum(1, keepdim=True) > 0)
+    hold(not bool(wrong.any()), f"{int(wrong.sum())} slots hold -1 although items are left, or items although none is")
     totals = seen.sum(1, keepdim=True)
     shares = totals * expected / expected.sum(1, keepdim=True).clamp(min=1e-300)
     lost = int((totals > 0).sum())  # the number of draws of each query is given
@@ -329,6 +343,7 @@ CHECKS: tuple[Check[ProposalCase], ...] = (
     log_allowed_is_what_is_left,
     excluded_items_are_never_drawn,
     a_full_query_is_left_empty,
+    it_tells_for_which_rows_it_is_empty,
     draws_depend_on_their_place_alone,
     places_differ,
     one_pool_serves_the_batch,
