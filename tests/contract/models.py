@@ -86,7 +86,8 @@ FACTS: dict[str, Callable[[], Any]] = {
 def build(name: str, options: dict[str, Any], seed: int) -> Model:
     """A model from the facts that its constructor names, and options."""
     asked = inspect.signature(registry.get(name)).parameters
-    facts = {fact: value() for fact, value in FACTS.items() if fact in asked}
+    needed = {one for one, parameter in asked.items() if parameter.default in (inspect.Parameter.empty, None)}
+    facts = {fact: value() for fact, value in FACTS.items() if fact in needed}
     return registry.build({"name": name} | facts | options | ({"seed": seed} if "seed" in asked else {}))
 
 
