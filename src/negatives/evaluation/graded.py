@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
+from negatives.errors import ConfigError
 from negatives.evaluation.metrics import Metrics
+from negatives.registry import suggest
 
 BLOCK = 512
 
@@ -70,6 +72,9 @@ def evaluate_graded(
         judged: Queries, items and grades ``(m,)`` of the judgements.
         n_items: Number of items.
         names: Metrics to give.
+
+    Raises:
+        ConfigError: A metric is not known.
     """
     grades = grades_of(top, queries, judged, n_items)
     relevant = torch.bincount(judged[0][judged[2] > 0], minlength=int(queries.max()) + 1 if queries.numel() else 0)
@@ -82,9 +87,11 @@ def evaluate_graded(
             per_query[name] = graded_ndcg(grades, best_grades(queries, judged, k), k)
         elif kind == "recall":
             per_query[name] = hits.sum(1) / relevant[queries].clamp(min=1).double()
-        else:
+        elif kind == "mrr":
             first = hits.double().argmax(1)
             per_query[name] = hits.any(1) / (first + 1).double()
+        else:
+            raise ConfigError(f"no metric is called {kind!r}; {suggest(kind, ('ndcg', 'recall', 'mrr'))}")
     mean = {name: float(values.mean()) if values.numel() else 0.0 for name, values in per_query.items()}
     return Metrics(mean, per_query)
 
