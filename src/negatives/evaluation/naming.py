@@ -23,7 +23,7 @@ def parse(name: str) -> tuple[str, int | None]:
     row, mark, length = name.partition("@")
     if not mark:
         return row, None
-    if not length.isdigit() or int(length) < 1:
+    if not (length.isdecimal() and length.isascii()) or length.startswith("0"):
         raise ConfigError(f"{name}: give a length of at least 1, as in {row}@10")
     return row, int(length)
 

@@ -367,3 +367,9 @@ def test_a_metric_of_another_package_serves_all_ranked_lists() -> None:
     assert with_watched(["recall@20"], "last_hit@3", Ranked) == ["recall@20", "last_hit@3"]
     with pytest.raises(ConfigError, match="last_hit@2 needs ranked lists, and here are ranks of right answers"):
         measure(Ranks(torch.ones(2)), ["last_hit@2"])
+
+
+@pytest.mark.parametrize("name", ["recall@²", "recall@٣", "recall@05", "recall@5@5", "recall@ 5", "recall@5:hard"])
+def test_an_odd_length_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="give a length of at least 1, as in recall@10"):
+        metric(name)
