@@ -131,3 +131,10 @@ def test_wrong_names_are_refused(name: str, message: str) -> None:
     found = rank(users, items, queries=torch.arange(N_QUERIES), truth=sets(200, 1))
     with pytest.raises(ConfigError, match=message):
         evaluate(found, [name])
+
+
+def test_popularity_without_counts_is_refused() -> None:
+    users, items = tables()
+    found = rank(users, items, queries=torch.arange(N_QUERIES), truth=sets(200, 1))
+    with pytest.raises(ConfigError, match="popularity@5 needs ranked lists with training counts of the items"):
+        evaluate(found, ["recall@5", "popularity@5"])

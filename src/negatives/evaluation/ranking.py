@@ -59,12 +59,11 @@ def evaluate(ranking: Ranking, names: Sequence[str], counts: Tensor | None = Non
     Args:
         ranking: From :func:`rank`.
         names: Metrics, each with the length of the list.
-        counts: ``(n_items,)`` training counts, for ``popularity``.
+        counts: ``(n_items,)`` training counts, without which ``popularity`` cannot be given.
 
     Raises:
         ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
-    names = [name for name in names if counts is not None or name.partition("@")[0] != "popularity"]
     return measure(ranking.lists(counts), names)
 
 
