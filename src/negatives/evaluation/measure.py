@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from negatives.errors import InputError
 from negatives.evaluation.naming import metric
 from negatives.evaluation.values import Value
 
@@ -33,17 +35,22 @@ def measure(value: Value, names: Sequence[str]) -> Metrics:
 
     Raises:
         ConfigError: A metric is not known, needs other values, or its cut-off is missing or too long.
+        InputError: There is no question, or a metric has no value for these.
 
     >>> import torch
     >>> from negatives.evaluation.values import Ranks
     >>> measure(Ranks(torch.tensor([1.0, 4.0])), ["mrr", "hits@3"]).mean
     {'mrr': 0.625, 'hits@3': 0.5}
     """
+    if value.rows == 0:
+        raise InputError(f"nothing to evaluate: there are no {value.what}", mend="hold out more data")
     asked = {name: metric(name, type(value), value.longest) for name in names}
     found = Metrics({}, {})
     for name, one in asked.items():
         terms = one.of(value)
-        found.mean[name] = one.mean(value, terms) if value.rows else 0.0
+        found.mean[name] = one.mean(value, terms)
+        if math.isnan(found.mean[name]):
+            raise InputError(f"{name} has no value", mend="there is nothing to rank or to compare; hold out more data")
         if one.per_query:
             found.per_query[name] = terms
     return found

@@ -29,6 +29,7 @@ def likelihood(blocks: Iterator[tuple[Tensor, Tensor]], table: Tensor) -> Likeli
         NonFiniteScores: A score is NaN or infinite.
     """
     columns = table.T.contiguous()
+    none = torch.empty(0, dtype=torch.float64)
     log_p, log_z = [], []
     step = max(1, CELLS // len(table))
     for vectors, words in blocks:
@@ -38,7 +39,7 @@ def likelihood(blocks: Iterator[tuple[Tensor, Tensor]], table: Tensor) -> Likeli
             right = scores.gather(1, words[at : at + step, None])[:, 0].double()
             log_p.append((right - total).cpu())
             log_z.append(total.cpu())
-    found = Likelihood(torch.cat(log_p), torch.cat(log_z))
+    found = Likelihood(torch.cat([none, *log_p]), torch.cat([none, *log_z]))
     if not bool(torch.isfinite(found.log_p.sum())):
         raise NonFiniteScores("the scores hold NaN or infinity; lower the learning rate")
     return found

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.evaluation import longest, measure, metric, names_fitting, registry, with_watched
 from negatives.evaluation.naming import parse
+from negatives.evaluation.perplexity import likelihood
 from negatives.evaluation.values import (
     Decided,
     Likelihood,
@@ -373,3 +374,39 @@ def test_a_metric_of_another_package_serves_all_ranked_lists() -> None:
 def test_an_odd_length_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="give a length of at least 1, as in recall@10"):
         metric(name)
+
+
+NOTHING = torch.empty(0)
+EMPTY: dict[str, Value] = {
+    "recall@2": Ranked(
+        items=torch.empty(0, 2, dtype=torch.int64),
+        gains=torch.empty(0, 2, dtype=torch.bool),
+        relevant=torch.empty(0, dtype=torch.int64),
+        n_candidates=4,
+    ),
+    "mrr": Ranks(NOTHING),
+    "auc": Scored(NOTHING, torch.ones(2)),
+    "accuracy": Decided(torch.empty(0, 2, dtype=torch.bool), torch.empty(0, 2, dtype=torch.bool)),
+    "spearman": Rated(NOTHING, NOTHING),
+    "perplexity": Likelihood(NOTHING.double(), NOTHING.double()),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_part_is_an_error_and_no_number(name: str) -> None:
+    with pytest.raises(InputError, match="nothing to evaluate: there are no .*; hold out more data"):
+        measure(EMPTY[name], [name])
+    if registry.get(parse(name)[0]).per_query:
+        assert metric(name).of(EMPTY[name]).tolist() == []
+
+
+def test_a_metric_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(InputError, match="auc has no value"):
+        measure(Scored(torch.ones(3), NOTHING), ["ap", "auc"])
+    shown = RankedByCounts(
+        **(binary(2) | {"items": torch.full((3, WIDTH), -1)}), counts=torch.ones(ITEMS), wanted=torch.tensor([1])
+    )
+    with pytest.raises(InputError, match="popularity@3 has no value"):
+        measure(shown, ["popularity@3"])
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        measure(likelihood(iter([]), torch.ones(3, 2)), ["perplexity"])

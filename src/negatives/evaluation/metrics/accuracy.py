@@ -22,7 +22,8 @@ class Accuracy(Metric[Decided]):
     needs = Decided
 
     def of(self, value: Decided) -> Tensor:
-        return (value.said == value.true).double().reshape(value.rows, -1).mean(1)
+        right = (value.said == value.true).double()
+        return right if right.ndim == 1 else right.mean(1)
 
 
 __all__ = ["Accuracy"]
