@@ -394,7 +394,7 @@ EMPTY: dict[str, Value] = {
 
 @pytest.mark.parametrize("name", EMPTY)
 def test_an_empty_part_is_an_error_and_no_number(name: str) -> None:
-    with pytest.raises(InputError, match="nothing to evaluate: there are no .*; hold out more data"):
+    with pytest.raises(InputError, match=r"nothing to evaluate: there are no .*; hold out more data"):
         measure(EMPTY[name], [name])
     if registry.get(parse(name)[0]).per_query:
         assert metric(name).of(EMPTY[name]).tolist() == []
