@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
+from negatives.models.tables import table_scores
 from negatives.types import Context, Csr, shared_pool
 
 SIMILARITIES = ("dot", "cosine")
@@ -103,7 +104,17 @@ class Model(nn.Module, ABC):
         pool = shared_pool(items)
         if pool is not None:
             return vectors @ self.encode_items(pool).T
+        table = self.all_items()
+        if table is not None:
+            return table_scores(vectors, table, torch.arange(queries.numel(), device=queries.device), items)
         return torch.einsum("rd,rkd->rk", vectors, self.encode_items(items))
+
+    def all_items(self) -> Tensor | None:
+        """Encodings of all items ``(n_items, dim)`` where :meth:`refresh` has computed them, else None.
+
+        With them, candidates per query are scored without gathering their encodings.
+        """
+        return None
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
@@ -122,6 +133,12 @@ class TableModel(Model, ABC):
     engine = "rows"
     query_table: nn.Parameter
     item_table: nn.Parameter
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self.normalise(self.query_table[queries])
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self.normalise(self.item_table[items])
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; pairs and candidates per query are scored by a kernel that gathers nothing."""

@@ -90,8 +90,8 @@ class Words(Task):
         if spec["name"] == "glove":
             if not isinstance(examples.feed, CellFeed):
                 raise ConfigError("glove needs co-occurrence; name it with --model glove")
-            spec["counts"] = examples.feed.cells.counts
-        return registry.build(spec | {"n_words": examples.catalogue.n_items, "seed": config.seed})
+            spec["cell_counts"] = examples.feed.cells.counts
+        return registry.build(spec | {"n_items": examples.catalogue.n_items, "seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
         """``spearman:<set>`` and ``analogies`` for the sets found; here those of the best-known sets."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from negatives.errors import ConfigError
-from negatives.models.language.base import INPUTS, LanguageModel
+from negatives.models.language.base import INPUTS, LanguageModel, Layers
+from negatives.models.tower import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 
 
@@ -18,18 +18,12 @@ class LstmModel(LanguageModel):
     Args:
         tokens: ``(n,)`` int64, the training text.
         counts: ``(n_items,)`` words of the training text.
-        dim: Length of the vectors of words and prefixes.
-        layers: Layers of the network.
         window: Words of one run in training.
         streams: Runs of one training step.
-        drop: Share of the elements of a vector that is left out in training.
-        table_rate: Factor on the step size of the tables of words.
-        table_optimiser: Update rule of these tables.
-        max_norm: Length to which the network's gradient is clipped.
+        dim: Length of the vectors of words and prefixes.
+        network: Layers and dropout.
+        steps: Step sizes of the tables of words, and clipping.
         seed: Seed of the initial values and of dropout.
-
-    Raises:
-        ConfigError: A number is out of range.
 
     Source: Hochreiter and Schmidhuber, 1997; Zaremba et al., Recurrent Neural Network Regularization, 2014.
     """
@@ -38,24 +32,19 @@ class LstmModel(LanguageModel):
         self,
         tokens: Tensor,
         counts: Tensor,
-        dim: int = 256,
-        layers: int = 1,
         window: int = 35,
         streams: int = 32,
-        drop: float = 0.0,
-        table_rate: float = 1.0,
-        table_optimiser: str | None = None,
-        max_norm: float | None = 1.0,
+        dim: int = 256,
+        network: Layers = Layers(),
+        steps: TowerSteps = TowerSteps(max_norm=1.0),
         seed: int = 0,
     ) -> None:
-        super().__init__(tokens, counts, dim, window, drop, table_rate, table_optimiser, max_norm, seed)
-        if layers < 1 or not 0.0 <= drop < 1.0:
-            raise ConfigError(f"layers must be at least 1 and drop from 0 to below 1, not {layers} and {drop}")
-        self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(layers))
+        super().__init__(tokens, counts, dim, window, network.drop, steps, seed)
+        self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(network.layers))
         random = generator(stream(seed, Purpose.INIT, 2))
         for parameter in self.cells.parameters():
             parameter.data.uniform_(-(dim**-0.5), dim**-0.5, generator=random)
-        self.register_buffer("state", torch.zeros(2, layers, streams, dim))
+        self.register_buffer("state", torch.zeros(2, network.layers, streams, dim))
         self.register_buffer("next", torch.full((streams,), -1))
 
     def read(self, words: Tensor, start: Tensor | None = None) -> Tensor:
