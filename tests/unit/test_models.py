@@ -14,7 +14,7 @@ from negatives.models import Model, registry
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.history import HistoryTower
 from negatives.models.lightgcn import LightGCN
-from negatives.models.propagation import Operator, bipartite, transposed
+from negatives.models.propagation import Operator, bipartite
 from negatives.models.settings import ItemLength, Smoothing
 from negatives.models.tables import table_scores
 from negatives.models.two_tower import TwoTower
@@ -270,7 +270,7 @@ def test_an_operator_holds_its_transpose(powers: tuple[float, float]) -> None:
     forward, backward = as_dense(made.forward, ITEMS), as_dense(made.backward, QUERIES)
     torch.testing.assert_close(forward, expected, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(backward, forward.T)
-    back = transposed(made)
+    back = made.transposed()
     x, y = torch.randn(ITEMS, 3, requires_grad=True), torch.randn(QUERIES, 3, requires_grad=True)
     for operator, table, values in ((made, forward, x), (back, forward.T, y)):
         product = operator @ values

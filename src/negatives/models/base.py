@@ -1,4 +1,23 @@
-"""What every model offers to the sampler, the training loop and the evaluator."""
+"""What every model offers to the sampler, the training loop and the evaluator.
+
+Every model promises:
+
+- **Shapes.** :meth:`Model.encode_queries` gives ``(rows, width)`` and :meth:`Model.encode_items` ``(..., width)`` with
+  one width, which may exceed ``dim`` by a bias or a second part. :meth:`Model.score` gives ``(rows,)`` for pairs and
+  ``(rows, k)`` for candidates per query or a shared pool; the three agree, with and without gradients. float32.
+- **Refresh.** Encodings and scores are asked for after :meth:`Model.refresh`, and again after weights have changed, the
+  model was moved, restored or extended. ``refresh(context)`` is a training step: dropout, and the batch's own positives
+  left out of what the model reads. ``refresh(None)`` is the model as it is used: no dropout, the same every time.
+- **Tables.** :meth:`Model.tables` is ``(n_queries, width)`` and ``(n_items, width)``, without gradients, after
+  ``refresh(None)``; a model whose score is an inner product is ranked by theirs. They share no memory with the weights.
+- **Device.** ``model.to(device)`` moves parameters and buffers, ``refresh`` or the first encoding the data it holds.
+  Ids come from the caller on that device, and all results are there.
+- **State.** ``state_dict`` holds all that training changes. Loaded into a model that was built from the same facts and
+  options, whatever its seed, it gives the same scores and the same next step, bit for bit.
+- **Extend.** :meth:`Model.extend` changes no weight and no size; after it, as after ``refresh``, encodings may differ.
+- **Seed.** The same facts, options and seed give the same weights; another seed gives others where any are drawn.
+  Dropout depends on the seed and the step alone. No global random state is read or changed.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +54,9 @@ class Model(nn.Module, ABC):
 
     engine: ClassVar[str] = "autograd"
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
+    feed: ClassVar[str] = "pairs"
+    """What it is trained on: ``pairs`` of a query and its item, pairs ``grouped`` by query, ``triples``, ``walks``,
+    a ``corpus`` of sentences, co-occurrence ``cells``, or running ``text``."""
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""
@@ -115,6 +137,10 @@ class Model(nn.Module, ABC):
         With them, candidates per query are scored without gathering their encodings.
         """
         return None
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """Vectors of all queries and of all items for use outside the model, :meth:`tables` unless it has others."""
+        return self.tables()
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:

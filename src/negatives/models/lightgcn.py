@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives.models.base import Model
-from negatives.models.propagation import bipartite, smooth, transposed
+from negatives.models.propagation import bipartite, smooth
 from negatives.models.settings import ItemLength, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
 from negatives.randomness import Purpose, generator, stream
@@ -62,7 +62,7 @@ class LightGCN(Model):
         """Build the graph from ``known``."""
         own, other = self.smoothing.own_power, self.smoothing.other_power
         self._to_queries = bipartite(known, own, other)
-        self._to_items = transposed(bipartite(known, other, own))
+        self._to_items = bipartite(known, other, own).transposed()
 
     def refresh(self, context: Context | None = None) -> None:
         """Propagate; all encodings until the next refresh read the result."""

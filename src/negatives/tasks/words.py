@@ -16,7 +16,6 @@ from negatives.errors import ConfigError
 from negatives.evaluation import evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model, registry
-from negatives.models.words.glove import Glove
 from negatives.registry import suggest
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_words import WORDS
@@ -121,7 +120,7 @@ class Words(Task):
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
         """``word``: the input vectors, which are used; ``context``: the output vectors."""
-        words, contexts = model.words() if isinstance(model, Glove) else model.tables()
+        words, contexts = model.vectors()
         return {"word": (examples.query_names, words), "context": (examples.item_names, contexts)}
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from negatives.data.edges import symmetric
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models import Model
+from negatives.models.dropout import dropped
 from negatives.models.graph import parts
 from negatives.models.graph.gcn import Gcn
 from negatives.models.graph.line import Line
@@ -20,6 +21,7 @@ from negatives.models.graph.propagation import NodePropagation
 from negatives.models.graph.sage import GraphSage
 from negatives.models.graph.vectors import NodeVectors
 from negatives.models.settings import Smoothing
+from negatives.randomness import generator
 from negatives.types import Context, Csr
 
 NODES, WORDS, DIM = 14, 9, 8
@@ -161,10 +163,10 @@ def test_dropout_follows_the_step(name: str) -> None:
 
 def test_dropout_keeps_the_mean() -> None:
     x = torch.ones(200_000)
-    kept = parts.dropped(x, 0.25, key=3)
+    kept = dropped(x, 0.25, generator(3))
     assert abs(float(kept.mean()) - 1) < 5 * (0.25 / 0.75 / 200_000) ** 0.5
     assert abs(float((kept == 0).double().mean()) - 0.25) < 0.005
-    assert parts.dropped(x, 0.25, None) is x
+    assert dropped(x, 0.25, None) is x
 
 
 def test_propagation_is_a_weighted_sum_over_layers() -> None:

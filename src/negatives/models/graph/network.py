@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.base import Model
-from negatives.models.graph.parts import adjacency, dropped, initialised
-from negatives.models.two_tower import content_operator
+from negatives.models.dropout import dropped
+from negatives.models.graph.parts import adjacency, initialised
+from negatives.models.propagation import content_operator
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr
@@ -120,21 +121,24 @@ class GraphNetwork(Model, ABC):
         matrix = self._whole
         if context is not None and self.messages.masked:
             matrix = adjacency(self._graph, (context.queries, context.positives))
-        hidden = self._inputs(self._key(context, 0))
+        hidden = self._inputs(self._random(context, 0))
         for index, layer in enumerate(self.layers):
-            hidden = dropped(hidden, self.messages.dropout, self._key(context, index + 1))
+            hidden = dropped(hidden, self.messages.dropout, self._random(context, index + 1))
             hidden = layer(hidden, matrix)
             hidden = hidden.relu() if index + 1 < len(self.layers) else hidden
         self._queries, self._items = (end(hidden) for end in self.ends) if len(self.ends) else (hidden, hidden)
 
-    def _key(self, context: Context | None, place: int) -> int | None:
-        """The stream of one dropout of one step; None outside training."""
-        return None if context is None else stream(self.seed, Purpose.DROPOUT, context.step * 64 + place)
+    def _random(self, context: Context | None, place: int) -> torch.Generator | None:
+        """What one dropout of one step draws from; None outside training."""
+        if context is None:
+            return None
+        key = stream(self.seed, Purpose.DROPOUT, context.step * 64 + place)
+        return generator(key, next(self.parameters()).device)
 
-    def _inputs(self, key: int | None) -> Tensor:
+    def _inputs(self, random: torch.Generator | None) -> Tensor:
         hidden: Tensor | None = self.node_table
         if self.features is not None and self.feature_table is not None:
-            mixed = self.features @ dropped(self.feature_table, self.messages.feature_dropout, key)
+            mixed = self.features @ dropped(self.feature_table, self.messages.feature_dropout, random)
             hidden = mixed if hidden is None else mixed + hidden
         assert hidden is not None
         return hidden

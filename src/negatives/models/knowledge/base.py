@@ -14,6 +14,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import knowledge as kernels
 from negatives.kernels.torch_distances import compare
 from negatives.models.base import Model
+from negatives.models.dropout import dropped
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, shared_pool
@@ -62,6 +63,7 @@ class ComposedModel(Model, ABC):
     """
 
     engine = "composed"
+    feed = "triples"
     kind: str
     """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.knowledge`."""
     parts: ClassVar[int] = 1
@@ -117,8 +119,8 @@ class ComposedModel(Model, ABC):
             return self.compose(heads, relations)
         key = stream(context.seed, Purpose.DROPOUT, context.step)
         random = generator(key, heads.device)
-        heads = _dropped(heads, self.regularisation.entity_dropout, random)
-        return _dropped(self.compose(heads, relations), self.regularisation.dropout, random)
+        heads = dropped(heads, self.regularisation.entity_dropout, random)
+        return dropped(self.compose(heads, relations), self.regularisation.dropout, random)
 
     @property
     def drops(self) -> bool:
@@ -209,13 +211,6 @@ class ComposedModel(Model, ABC):
         if torch.is_grad_enabled():
             return compare(vectors[:, None], self.entities[items], self.kind)
         return kernels.pair_scores(vectors, self.entities, items, self.kind)
-
-
-def _dropped(values: Tensor, share: float, random: torch.Generator) -> Tensor:
-    if not share:
-        return values
-    keep = torch.empty_like(values).bernoulli_(1 - share, generator=random)
-    return values * keep / (1 - share)
 
 
 def _cubes(rows: Tensor, parts: int) -> Tensor:

@@ -56,6 +56,8 @@ class LanguageModel(TowerModel, ABC):
         seed: Seed of the initial values and of dropout.
     """
 
+    feed = "text"
+
     def __init__(
         self,
         tokens: Tensor,
