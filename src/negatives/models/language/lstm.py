@@ -40,7 +40,8 @@ class LstmModel(LanguageModel):
         seed: int = 0,
     ) -> None:
         super().__init__(tokens, counts, dim, window, network.drop, steps, seed)
-        self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(network.layers))
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(network.layers))
         random = generator(stream(seed, Purpose.INIT, 2))
         for parameter in self.cells.parameters():
             parameter.data.uniform_(-(dim**-0.5), dim**-0.5, generator=random)

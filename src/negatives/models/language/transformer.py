@@ -90,7 +90,8 @@ class TransformerModel(LanguageModel):
             raise ConfigError(f"dim {dim} is not a multiple of heads {heads}")
         random = generator(stream(seed, Purpose.INIT, 2))
         self.places = nn.Parameter(torch.empty(window, dim).normal_(0, 0.1, generator=random))
-        self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):
