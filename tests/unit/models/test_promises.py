@@ -9,7 +9,9 @@ import torch
 
 from negatives.data.ngrams import Ngram, Sentences
 from negatives.models import Model, registry
+from negatives.models.language.lstm import LstmModel
 from negatives.models.language.noise import NoiseBank
+from negatives.types import Context
 
 TOKENS = torch.arange(120) * 7 % 11
 TEXT = {"tokens": TOKENS, "counts": torch.bincount(TOKENS, minlength=11), "dim": 8, "window": 5}
@@ -34,3 +36,17 @@ def test_no_model_touches_the_global_random_state(make: Callable[[], Model]) -> 
     before = torch.random.get_rng_state()
     make()
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_an_lstm_with_other_streams_than_it_was_built_for_is_restored() -> None:
+    model, other = (LstmModel(TOKENS, TEXT["counts"], 5, streams=4, dim=8, seed=seed) for seed in (0, 1))  # type: ignore[arg-type]
+    first, then = (torch.cat([torch.arange(at, at + 5), torch.arange(at + 50, at + 55)]) for at in (10, 15))
+    model.refresh(Context(first, TOKENS[first + 1], first))
+    model.encode_queries(first)
+    other.load_state_dict(model.state_dict())
+    step = Context(then, TOKENS[then + 1], then, step=1)
+    found = []
+    for one in (model, other):
+        one.refresh(step)
+        found.append(one.encode_queries(then))
+    assert torch.equal(*found)

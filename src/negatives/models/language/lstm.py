@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -70,6 +73,13 @@ class LstmModel(LanguageModel):
             vectors, (h, c) = cell(vectors, hidden)
             kept.append(torch.stack([h[0], c[0]]))
         return vectors, torch.stack(kept, 1)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in PyTorch; the saved streams may be more or fewer than the model was built for."""
+        for name in ("state", "next"):
+            if name in state_dict:
+                setattr(self, name, getattr(self, name).new_empty(state_dict[name].shape))
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _begin(self, words: Tensor, start: Tensor | None) -> Tensor | None:
         if start is None:
