@@ -9,6 +9,7 @@ import torch
 
 from negatives.data.ngrams import Ngram, Sentences
 from negatives.models import Model, registry
+from negatives.models.graph.vectors import NodeVectors
 from negatives.models.language.lstm import LstmModel
 from negatives.models.language.noise import NoiseBank
 from negatives.types import Context
@@ -50,3 +51,14 @@ def test_an_lstm_with_other_streams_than_it_was_built_for_is_restored() -> None:
         one.refresh(step)
         found.append(one.encode_queries(then))
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("link", ["context", "centre"])
+def test_tables_of_node2vec_stay_as_they_were(link: str) -> None:
+    model = NodeVectors(6, 4, link=link)
+    tables = model.tables()
+    kept = [table.clone() for table in tables]
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.zero_()
+    assert all(torch.equal(*pair) for pair in zip(tables, kept, strict=True))

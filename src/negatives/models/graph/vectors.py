@@ -56,8 +56,8 @@ class NodeVectors(TableModel):
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
         """The vectors that score an edge, each ``(n_items, dim)``."""
-        centres = self.normalise(self.query_table.detach())
-        return centres, centres if self.link == "centre" else self.normalise(self.item_table.detach())
+        centres, contexts = super().tables()
+        return centres, centres if self.link == "centre" else contexts
 
 
 __all__ = ["NodeVectors"]
