@@ -198,21 +198,21 @@ def test_a_query_with_one_item_left_draws_it(name: str, values: dict) -> None:
 
 @every_proposal
 def test_one_pool_for_the_batch(name: str, values: dict) -> None:
-    proposal, pooled = make(name, values), batch().pooled()
+    proposal, context = make(name, values), batch()
     if proposal.conditional:
         with pytest.raises(ConfigError, match="cannot share"):
             Sampler(proposal, pool=30)
         return
-    ids, log_q = proposal.draw(pooled, 30, KEY)
+    ids, log_q = proposal.pool(context, 30, KEY)
+    torch.testing.assert_close(log_q, proposal.log_prob(ids[None], context)[0])
     if name == "every":
-        assert ids.tolist() == [list(range(N_ITEMS))]
-        torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
+        assert ids.tolist() == list(range(N_ITEMS))
         return
-    assert ids.shape == log_q.shape == (1, 30)
-    assert int(ids.min()) >= 0
-    torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
-    assert torch.equal(ids, proposal.draw(pooled, 30, KEY)[0])
-    assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
+    assert ids.shape == log_q.shape == (30,)
+    assert 0 <= int(ids.min()) <= int(ids.max()) < N_ITEMS
+    assert torch.equal(ids, proposal.pool(context, 30, KEY)[0])
+    other = replace(batch(4), examples=context.examples + ROWS)
+    assert not torch.equal(ids, proposal.pool(other, 30, KEY)[0])
 
 
 NEED_DATA = [
@@ -336,13 +336,13 @@ class TestBigram:
 
 class TestInBatch:
     def test_the_pool_is_the_batch_in_order(self) -> None:
-        assert make("in_batch", {}).draw(batch().pooled(), ROWS + 5, KEY)[0][0].tolist() == batch().positives.tolist()
+        assert make("in_batch", {}).pool(batch(), ROWS + 5, KEY)[0].tolist() == batch().positives.tolist()
 
     def test_a_smaller_pool_is_part_of_the_batch(self) -> None:
         counts = torch.ones(ROWS, dtype=torch.int64)
         context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
         proposal = registry.build({"name": "in_batch", "counts": counts})
-        ids = proposal.draw(context.pooled(), 9, KEY)[0][0].tolist()
+        ids = proposal.pool(context, 9, KEY)[0].tolist()
         assert ids == sorted(set(ids))
         assert len(ids) == 9
 

@@ -135,19 +135,14 @@ class Cached(Proposal):
     def _rows(self, queries: Tensor) -> Tensor:
         """The caches ``(rows, size)`` int64 of ``queries``; a first use fills them with uniform items."""
         cache = self._ready()
-        if cache.device != queries.device:
-            cache = self._cache = cache.to(queries.device)
         empty = torch.unique(queries[cache[queries, 0] == -2])
         if empty.numel():
             cache[empty] = self._uniform(empty, self.size, stream(0, Purpose.NOISE)).to(torch.int32)
         return cache[queries].to(torch.int64)
 
     def _uniform(self, queries: Tensor, k: int, key: int) -> Tensor:
-        known = self._known
-        if known is not None and known.indptr.device != queries.device:
-            known = self._known = known.to(queries.device)
-        owners = None if known is None else queries
-        return draw_uniform(queries, k, self._n_items, key, queries=owners, known=known)
+        owners = None if self._known is None else queries
+        return draw_uniform(queries, k, self._n_items, key, queries=owners, known=self._known)
 
     def _allowed(self, rows: Tensor, queries: Tensor, exclude: Csr | None) -> Tensor:
         """Slots ``(rows, size)`` that hold an item which is not excluded; what is known never entered."""

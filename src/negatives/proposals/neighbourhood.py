@@ -67,7 +67,7 @@ class Neighbourhood(Proposal):
         if self.around == "anchor" and catalogue.query_anchors is None:
             raise ConfigError("neighbourhood needs queries with an anchor; give around=positive")
         self._anchors = catalogue.query_anchors
-        self._sets = within(catalogue.item_graph, self.hops, self.most)
+        self._sets = within(catalogue.item_graph.to("cpu"), self.hops, self.most)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
@@ -90,13 +90,9 @@ class Neighbourhood(Proposal):
         """The neighbourhoods, and whose is meant in each row; the last one is empty, for queries without an anchor."""
         if self._sets is None:
             raise ConfigError("neighbourhood does not know the graph; bind the sampler to the data")
-        if self._sets.indptr.device != context.device:
-            self._sets = self._sets.to(context.device)
         if self.around == "positive":
             return self._sets, context.positives
         assert self._anchors is not None
-        if self._anchors.device != context.device:
-            self._anchors = self._anchors.to(context.device)
         owners = self._anchors[context.queries]
         return self._sets, torch.where(owners >= 0, owners, self._sets.n_rows - 1)
 
