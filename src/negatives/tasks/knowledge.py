@@ -16,7 +16,7 @@ from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError
 from negatives.evaluation.filtered import by_group, filtered_ranks, rank_metrics
 from negatives.evaluation.triple_classification import Labelled, classify
-from negatives.kernels import knowledge as kernels
+from negatives.kernels import distances as kernels
 from negatives.models import Model, registry
 from negatives.models.knowledge import ComposedModel
 from negatives.randomness import Purpose, permutation, stream

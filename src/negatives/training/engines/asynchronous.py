@@ -11,10 +11,7 @@ import torch
 
 from negatives import kernels
 from negatives.errors import ConfigError
-from negatives.losses.bpr_loss import BPR
-from negatives.losses.hinge_loss import Hinge
-from negatives.losses.logistic_loss import Logistic
-from negatives.losses.ops import all_ok
+from negatives.kernels.hogwild import KINDS, LossKernel
 from negatives.models import TableModel
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import Engine, Outcome, finite, rows_of
@@ -55,13 +52,10 @@ class AsynchronousEngine(Engine):
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         scores = kernels.async_pairs_(
-            self.model.query_table,
-            self.model.item_table,
+            (self.model.query_table, self.model.item_table),
             context.queries,
             context.positives,
-            negatives.ids,
-            ok=None if all_ok(negatives.ok) else negatives.ok,
-            weight=negatives.weight,
+            negatives,
             loss=self._pairwise(),
             lr=lr,
             weight_decay=self.weight_decay,
@@ -80,16 +74,12 @@ class AsynchronousEngine(Engine):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """There is nothing to restore but the model."""
 
-    def _pairwise(self) -> tuple[str, float, bool]:
-        """Name, margin and averaging of the loss, for the kernel."""
-        loss = self.loss
-        if isinstance(loss, BPR):
-            return "bpr", 0.0, True
-        if isinstance(loss, Hinge):
-            return "hinge", loss.margin, True
-        if isinstance(loss, Logistic):
-            return "logistic", loss.margin, loss.mean
-        raise ConfigError("async_sgd knows the losses bpr, hinge and logistic; choose one of them, or sgd or adam")
+    def _pairwise(self) -> LossKernel:
+        """The loss, for the kernel."""
+        loss = self.loss.kernel()
+        if loss is None or loss.kind not in KINDS:
+            raise ConfigError("async_sgd knows the losses bpr, hinge and logistic; choose one of them, or sgd or adam")
+        return loss
 
 
 __all__ = ["AsynchronousEngine"]

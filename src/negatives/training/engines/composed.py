@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
-from negatives.kernels import knowledge as kernels
+from negatives.kernels import distances as kernels
 from negatives.kernels import sum_rows
 from negatives.models.knowledge import ComposedModel
 from negatives.sampler.core import OBSERVED_ROWS
