@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.dispatch import serve
+from negatives.kernels.hogwild import LossKernel
 from negatives.types import Negatives
 
+LOSS = LossKernel("logistic")
+"""What :func:`train_windows_` minimises."""
 PLACES = 1 << 16
 """Places of a sentence that an example number can tell apart."""
 
@@ -123,6 +126,7 @@ def chances(counts: Tensor, sample: float) -> Tensor:
 
 
 __all__ = [
+    "LOSS",
     "PLACES",
     "Windows",
     "chances",

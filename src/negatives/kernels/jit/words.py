@@ -138,33 +138,9 @@ def _spread(inputs, context, n, d, steps, m, outs_now, whole):
 
 @inner_kernel
 def _windows(
-    stage,
-    inputs,
-    outputs,
-    words,
-    examples,
-    width,
-    key,
-    mean,
-    ids,
-    ok,
-    weight,
-    starts,
-    given,
-    logistic,
-    lr,
-    first,
-    x,
-    y,
-    whole,
-    steps,
-    turned,
-    context,
-    outs,
-    slot,
-    start,
-    stop,
-):
+    stage, inputs, outputs, words, examples, width, key, mean, ids, ok, weight, starts, given, logistic, lr, first,
+    x, y, whole, steps, turned, context, outs, slot, start, stop,
+):  # fmt: skip
     d, padded = inputs.shape[1], x.shape[1]
     for r in range(start, stop):
         n = _context(words, examples, first + r, width, key, context)

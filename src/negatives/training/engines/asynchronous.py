@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import torch
 
@@ -15,7 +13,7 @@ from negatives.kernels.hogwild import KINDS, LossKernel
 from negatives.models import TableModel
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import Engine, Outcome, finite, rows_of
-from negatives.types import Context, State
+from negatives.types import Context
 
 
 @dataclass(slots=True)
@@ -28,27 +26,25 @@ class AsynchronousEngine(Engine):
 
     Source: Niu et al., Hogwild, NIPS 2011.
 
-    Args:
-        optimiser: ``async_sgd``.
-        weight_decay: L2 factor; a row decays once for every pair that moves it.
-        half: Not used; there is no matrix product.
-
     Raises:
-        ConfigError: The model is not two free tables compared by ``dot`` on the CPU, or the loss is not pairwise.
+        ConfigError: The model is not two free tables compared by ``dot`` on the CPU, or the loss has no kernel.
     """
 
-    optimiser: str = "async_sgd"
-    weight_decay: float = 0.0
-    half: bool = False
+    model: TableModel
+    model_type = TableModel
+    family = "made of two free tables, which async_sgd needs; choose sgd or adam"
+    _kernel: LossKernel = field(init=False)
 
-    def __post_init__(self) -> None:
-        model = self.model
-        if not isinstance(model, TableModel) or model.similarity != "dot" or model.query_table.device.type != "cpu":
+    def _prepare(self) -> None:
+        if self.model.similarity != "dot" or self.model.query_table.device.type != "cpu":
             raise ConfigError("async_sgd trains two free tables with similarity dot on the CPU; choose sgd or adam")
-        self._pairwise()
+        kernel = self.loss.kernel()
+        if kernel is None or kernel.kind not in KINDS:
+            known = f"{', '.join(KINDS[:-1])} and {KINDS[-1]}"
+            raise ConfigError(f"async_sgd knows the losses {known}; choose one of them, or sgd or adam")
+        self._kernel = kernel
 
     def step(self, context: Context, lr: float) -> Outcome:
-        assert isinstance(self.model, TableModel)
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         scores = kernels.async_pairs_(
@@ -56,9 +52,9 @@ class AsynchronousEngine(Engine):
             context.queries,
             context.positives,
             negatives,
-            loss=self._pairwise(),
+            loss=self._kernel,
             lr=lr,
-            weight_decay=self.weight_decay,
+            weight_decay=self.update.weight_decay,
         )
         start = self._spend("update", start)
         seen = slice(0, OBSERVED_ROWS)
@@ -67,19 +63,6 @@ class AsynchronousEngine(Engine):
             loss = self.loss(scores[seen, 0], scores[seen, 1:], rows_of(negatives, seen))
         self._spend("loss", start)
         return Outcome(finite(loss, context), negatives, scores[:, 0], scores[:, 1:])
-
-    def state(self) -> State:
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """There is nothing to restore but the model."""
-
-    def _pairwise(self) -> LossKernel:
-        """The loss, for the kernel."""
-        loss = self.loss.kernel()
-        if loss is None or loss.kind not in KINDS:
-            raise ConfigError("async_sgd knows the losses bpr, hinge and logistic; choose one of them, or sgd or adam")
-        return loss
 
 
 __all__ = ["AsynchronousEngine"]
