@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from negatives.cli import main
+from negatives.config import RunConfig
 from negatives.runs.results import Curve, Row
+from negatives.runs.tuning import tuned
 from negatives.runs.verdict import table, verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
@@ -120,6 +123,25 @@ def test_tuning_and_a_difference_beyond_chance(
     assert whole["verdict"].startswith("uniform did best: recall@20 ")
     assert "more than chance (p " in whole["verdict"]
     assert whole["verdict"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("offset", [0.0, -20.0])
+def test_tuning_takes_the_highest_value_whatever_its_sign(offset: float) -> None:
+    """A log-likelihood is below zero; a step size that diverges must not win by a value of its own."""
+    config = RunConfig(task="recommend", optimiser={"lr": 0.1, "weight_decay": 0.5}, epochs=8)  # type: ignore[arg-type]
+    values = {0.1: offset + 0.3, 0.3: offset + 0.4, 0.03: -math.inf}
+    asked = []
+
+    def judge(trial: RunConfig) -> float:
+        asked.append((trial.epochs, trial.evaluation.every, trial.optimiser.weight_decay))
+        return values[round(trial.optimiser.lr or 0.0, 6)]
+
+    found = tuned(config, 3, judge)
+    assert asked == [(2, 2.0, 0.5)] * 3
+    assert found.config == config.model_copy(update={"optimiser": found.config.optimiser})
+    assert found.config.optimiser.lr == pytest.approx(0.3)
+    assert [one["valid"] for one in found.trials] == list(values.values())
+    assert tuned(config, 0, judge).config is config
 
 
 def row(sampler: str, mean: float, p_value: float | None, to: float | None = None) -> Row:

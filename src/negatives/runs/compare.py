@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -101,11 +102,11 @@ class Runs:
     caught: list[int]
 
     def trial(self, config: RunConfig) -> float:
-        """The best validation value of a short training."""
+        """The best validation value of a short training; minus infinity where its step size diverges."""
         choice = config.optimiser
         self.bar.begin(f"{config.sampler}, lr {choice.lr:g}, weight_decay {choice.weight_decay:g}")
         trained = prepare(config, self.examples, self.task)
-        return 0.0 if self._train(trained) else trained.loop.best  # 0 where this step size diverges
+        return -math.inf if self._train(trained) else trained.loop.best
 
     def run(self, config: RunConfig, name: str, seed: int) -> Result:
         """Train, test and record one run."""

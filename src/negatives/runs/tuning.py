@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -37,9 +38,9 @@ def tuned(config: RunConfig, trials: int, judge: Callable[[RunConfig], float]) -
     Args:
         config: A filled configuration.
         trials: How many; 0 for the configuration's own.
-        judge: Trains with a configuration and gives the best validation value.
+        judge: Trains with a configuration and gives the best validation value, minus infinity where it diverges.
     """
-    best, best_value, tried = config, -1.0, []
+    best, best_value, tried = config, -math.inf, []
     for candidate in _candidates(config, trials):
         choice = candidate.optimiser
         value = judge(_shortened(candidate))
