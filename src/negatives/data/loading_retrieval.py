@@ -125,7 +125,7 @@ def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> 
         notes.append("split: no training part; the given judgements are divided anew")
     for part, share in (("test", holding.test), ("valid", holding.valid)):
         if part not in parts:
-            parts["train"], parts[part] = _by_query(parts["train"], share, key_of("test", holding.seed))
+            parts["train"], parts[part] = _by_query(parts["train"], share, key_of(part, holding.seed))
             held = torch.unique(parts[part].queries).numel()
             notes.append(f"split: {held:,} training queries held out as {part} part")
     train = parts["train"]

@@ -68,7 +68,7 @@ def _parts(
         if part in parts:
             continue
         rows = parts["train"]
-        order = permutation(key_of("test", seed), len(rows)).tolist()
+        order = permutation(key_of(part, seed), len(rows)).tolist()
         count = round(share * len(rows))
         parts[part] = [rows[index] for index in order[:count]]
         parts["train"] = [rows[index] for index in sorted(order[count:])]
