@@ -125,6 +125,7 @@ class Sampler(Part):
             NonFiniteScores: The model's scores hold NaN or infinity.
             ConfigError: A part needs scores and no scorer was given.
         """
+        self._candidate_scores = None  # those of an older batch tell nothing of this one
         if self.proposal.needs_scorer:
             start = perf_counter()
             self.proposal.refresh(context, _given(scorer))
