@@ -13,7 +13,7 @@ from negatives.data.edges import EdgeData, joined, without_self
 from negatives.data.encode import codes_of, contains, names_of
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers.blocks import COMPRESSIONS
-from negatives.data.readers.edges import EdgeTable, read_edges
+from negatives.data.readers.edges import ENDINGS, EdgeTable, read_edges
 from negatives.data.readers.folder import part_of
 from negatives.data.readers.node_features import read_node_features
 from negatives.data.splits import key_of
@@ -21,7 +21,6 @@ from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation
 
 SPLITS = ("auto", "given", "random")
-ENDINGS = (".txt", ".csv", ".tsv", ".edges", ".edgelist", ".el", ".dat", "")
 
 
 @dataclass(frozen=True, slots=True)
