@@ -215,3 +215,9 @@ def test_every_public_name_is_there() -> None:
         assert len(set(module.__all__)) == len(module.__all__), name
         missing += [f"{name}.{one}" for one in module.__all__ if not hasattr(module, one)]
     assert missing == []
+
+
+def test_the_page_on_extending_names_every_group() -> None:
+    """A table that other packages can extend is no use when nobody tells."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    assert {one.kind for one in registries().values() if f"`negatives.{one.kind}`" not in page} == set()
