@@ -10,7 +10,7 @@ from typing import TypeVar
 from negatives.control import registry as controls
 from negatives.control.base import Controller, Knob, Schedule
 from negatives.errors import ConfigError
-from negatives.registry import Registry, Spec
+from negatives.registry import Part, Registry, Spec
 
 T = TypeVar("T")
 FEEDBACK = ("hold", "back_off")
@@ -61,18 +61,16 @@ def build_part(registry: Registry[T], spec: Spec) -> T:
     Raises:
         ConfigError: The name or a parameter is not known or does not fit.
     """
-    if isinstance(spec, str):
-        return registry.build(spec)
-    values = dict(spec)
-    name = values.get("name")
-    knobs = _knob_fields(registry.get(name)) if isinstance(name, str) else frozenset()
+    part = Part.of(spec)
+    values = dict(part.params)
+    knobs = _knob_fields(registry.get(part.name)) if part.name and values else frozenset()
     for parameter, value in values.items():
         if is_knob_spec(value) or (parameter in knobs and value is not None):
             try:
                 values[parameter] = knob(value)
             except ConfigError as error:
-                raise ConfigError(f"{name}.{parameter}: {error}") from error
-    return registry.build(values)
+                raise ConfigError(f"{part.name}.{parameter}: {error}") from error
+    return registry.build(Part(part.name, values))
 
 
 def _knob_fields(cls: type) -> frozenset[str]:

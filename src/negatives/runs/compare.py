@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from negatives.config import RunConfig, Values
+from negatives.config import Part, RunConfig, Values
 from negatives.diagnostics import Probes, Recorder, write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.evaluation import holm, interval, p_text, paired, seconds_to
@@ -117,9 +117,8 @@ def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> Run
     base = (
         config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
     )
-    shared = base.sampler if isinstance(base.sampler, dict) else {}  # for instance candidates, the same for all
-    spec = {**shared, "name": name} if shared else name
-    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": spec})
+    sampler = Part(name, base.sampler.params if base.sampler else {})  # for instance candidates, the same for all
+    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": sampler})
     filled = fill(asked, task, examples)
     every = (filled.epochs or 20) / EVALUATIONS
     seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.labelled import LabelledData
 from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.readers.labelled_text import Fields
@@ -72,7 +72,7 @@ class Classify(Task):
             if config.recipe not in CLASSIFY:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, CLASSIFY)}")
             return config.recipe
-        loss, sampler = _name(config.loss), _name(config.sampler)
+        loss, sampler = config.asked("loss"), config.asked("sampler")
         if (sampler in presets and "pool" not in preset(sampler).parts) or loss in PAIRWISE:
             return "pairwise"
         if sampler is None:
@@ -105,7 +105,8 @@ class Classify(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         spec |= {"features": examples.raw.features, "n_items": examples.catalogue.n_items}
         spec["known"] = examples.catalogue.known
         return registry.build(spec | {"seed": config.seed})
@@ -162,10 +163,6 @@ def tower(model: Model) -> tuple[Callable[[Tensor], Tensor], Tensor]:
         return model.encode_queries(queries)
 
     return encode, model.item_table.detach()
-
-
-def _name(part: PartSpec | None) -> str | None:
-    return part.get("name") if isinstance(part, dict) else part
 
 
 def _sample(row: int, scores: Tensor, truth: Csr, examples: Examples) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
 from negatives.errors import ConfigError
@@ -136,7 +136,8 @@ class Graph(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         edges: EdgeData = examples.raw.edges
         if spec["name"] in NETWORKS:
             features = None if edges.features is None else edges.features.normalised()
@@ -189,7 +190,7 @@ def _recipe_name(config: RunConfig, has_features: bool) -> str:
         if config.recipe not in GRAPH:
             raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
         return config.recipe
-    model, loss, sampler = (_name(part) for part in (config.model, config.loss, config.sampler))
+    model, loss, sampler = config.asked("model"), config.asked("loss"), config.asked("sampler")
     if loss is None and sampler in presets:
         loss = preset(sampler).loss
     if model in (None, "gcn") and has_features and loss in PAIRWISE:
@@ -197,15 +198,10 @@ def _recipe_name(config: RunConfig, has_features: bool) -> str:
     return model or ("features" if has_features else "default")
 
 
-def _name(part: PartSpec | None) -> str | None:
-    """The name of a part that the user asked for, None where only parameters were given or nothing."""
-    return part.get("name") if isinstance(part, dict) else part
-
-
 def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
     """Pairs from walks for models that learn from walks, else the edges in both directions."""
     recipe = GRAPH[_recipe_name(config, edges.features is not None)]
-    model = _name(config.model) or recipe["model"]["name"]
+    model = config.asked("model") or recipe["model"]["name"]
     if model in WALKED:
         return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
     pairs = edges.both_ways()

@@ -10,7 +10,7 @@ import polars
 import torch
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.loading_triples import TripleSplit, load_triples
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError
@@ -76,7 +76,7 @@ class Knowledge(Task):
             if config.recipe not in KNOWLEDGE:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, KNOWLEDGE)}")
             return config.recipe
-        model, sampler, loss = (_name(part) for part in (config.model, config.sampler, config.loss))
+        model, sampler, loss = config.asked("model"), config.asked("sampler"), config.asked("loss")
         if model not in (None, "complex"):
             return str(model)
         shared = sampler is None or (sampler in presets and "pool" in preset(sampler).parts)
@@ -111,7 +111,8 @@ class Knowledge(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         data: TripleData = examples.raw
         spec |= {"query_heads": data.query_heads, "query_relations": data.query_relations, "n_items": data.n_entities}
         return registry.build(spec | {"seed": config.seed})
@@ -235,10 +236,6 @@ def _labelled(model: Model, data: TripleData, true: Triples, false: Triples) -> 
     scores = (model.score(for_tail, triples.tails) + model.score(for_head, triples.heads)) / 2
     labels = torch.arange(len(triples)) < len(true)
     return Labelled(scores.cpu(), triples.relations, labels)
-
-
-def _name(part: PartSpec | None) -> str | None:
-    return part.get("name") if isinstance(part, dict) else part
 
 
 def _query(data: TripleData, entity: str, relation: str) -> int | None:

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.text import END, TextData, TextSplit, load_text
 from negatives.errors import ConfigError
 from negatives.evaluation.perplexity import Likelihood, likelihood
@@ -67,7 +67,7 @@ class Language(Task):
             if config.recipe not in LANGUAGE:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, LANGUAGE)}")
             return config.recipe
-        model, sampler, loss = (_name(part) for part in (config.model, config.sampler, config.loss))
+        model, sampler, loss = config.asked("model"), config.asked("sampler"), config.asked("loss")
         if model in ("transformer", "sentence"):
             return "sentences" if model == "sentence" else "transformer"
         if sampler == "full":
@@ -108,7 +108,8 @@ class Language(Task):
     def model(self, config: RunConfig, examples: Examples) -> Model:
         if isinstance(examples.raw, sentences.SentenceData):
             return sentences.model(config, examples, self.options(config).sentences)
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         window, feed = self.options(config).window, examples.feed
         assert isinstance(feed, TextFeed)
         spec |= {"tokens": examples.raw.parts["train"], "counts": examples.raw.counts, "window": window}
@@ -187,20 +188,16 @@ def prefixes(model: LanguageModel, words: Tensor, end: int) -> Iterator[tuple[Te
             yield model.with_one(vectors.reshape(-1, model.dim)), right[:, at : at + model.window].reshape(-1)
 
 
-def _name(part: PartSpec | None) -> str | None:
-    return part.get("name") if isinstance(part, dict) else part
-
-
 def _whole_sentences(config: RunConfig) -> bool:
     """Whether the run tells sentences from noise.
 
     Raises:
         ConfigError: Recipe, model or options say both yes and no.
     """
-    asked = config.recipe == "sentences", _name(config.model) == "sentence"
-    if asked[0] and not asked[1] and _name(config.model) is not None:
+    asked = config.recipe == "sentences", config.asked("model") == "sentence"
+    if asked[0] and not asked[1] and config.asked("model") is not None:
         raise ConfigError(
-            f"the recipe sentences trains the model sentence, not {_name(config.model)}; leave --model out"
+            f"the recipe sentences trains the model sentence, not {config.asked('model')}; leave --model out"
         )
     if asked[1] and not asked[0] and config.recipe is not None:
         raise ConfigError(f"the model sentence needs the recipe sentences, not {config.recipe}; leave --recipe out")

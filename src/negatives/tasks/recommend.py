@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig
+from negatives.config import RunConfig
 from negatives.data.loading import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
@@ -51,7 +51,7 @@ class Recommend(Task):
             if config.recipe not in RECOMMEND:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; choose one of: {', '.join(RECOMMEND)}")
             return config.recipe
-        model, loss, sampler = (_name(part) for part in (config.model, config.loss, config.sampler))
+        model, loss, sampler = config.asked("model"), config.asked("loss"), config.asked("sampler")
         if model == "two_tower" or (model is None and _cold(examples.raw, "test") is not None):
             if examples.raw.features is None:
                 if model is not None:
@@ -104,7 +104,8 @@ class Recommend(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         known = examples.catalogue.known
         if spec["name"] == "mf":
             spec |= {"n_queries": examples.catalogue.n_queries, "n_items": examples.catalogue.n_items}
@@ -159,11 +160,6 @@ class Recommend(Task):
         users, items = (table.cpu() for table in model.tables())
         known = examples.raw.known(("train", "valid", "canaries"))
         return [answers(names[index], items @ users[index], known.row(index), examples.item_names) for index in asked]
-
-
-def _name(part: PartSpec | None) -> str | None:
-    """The name of a part that the user asked for, None where only parameters were given or nothing."""
-    return part.get("name") if isinstance(part, dict) else part
 
 
 def _cold(data: PairData, part: str) -> Tensor | None:

@@ -83,14 +83,14 @@ class Search(Task):
             if config.recipe not in SEARCH:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, SEARCH)}")
             return config.recipe
-        return "transformer" if _model_name(config) == "sentence_transformers" else "default"
+        return "transformer" if config.asked("model") == "sentence_transformers" else "default"
 
     def shared_recipe(self, examples: Examples) -> str:
         return "default"
 
     def load(self, path: Path | None, config: RunConfig) -> Examples:
         options: SearchOptions = self.options(config)
-        if "titles" not in options.model_fields_set and _model_name(config) == "sentence_transformers":
+        if "titles" not in options.model_fields_set and config.asked("model") == "sentence_transformers":
             options = options.model_copy(update={"titles": False})
         split, shares = config.split, {}
         for name in ("test", "valid", "canaries"):
@@ -167,10 +167,6 @@ class Search(Task):
             }
             for text, right, values, found in zip(texts, answers, best.values, best.indices, strict=True)
         ]
-
-
-def _model_name(config: RunConfig) -> str | None:
-    return config.model.get("name") if isinstance(config.model, dict) else config.model
 
 
 def _feed(data: RetrievalData, repeats: int) -> PairFeed:

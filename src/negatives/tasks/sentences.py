@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import Part, RunConfig, Section
 from negatives.data.ngrams import Ngram, Sentences, cut_behind, sentences_of
 from negatives.data.text import PARTS, TextData
 from negatives.errors import ConfigError, InputError
@@ -130,7 +130,8 @@ def model(config: RunConfig, examples: Examples, options: SentenceOptions) -> Mo
         options.longest,
         config.seed,
     )
-    spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+    part = config.part("model")
+    spec: dict[str, Any] = {"name": part.name, **part.params}
     made = {"real": data.real["train"], "noise": bank, "n_words": data.text.n_words, "seed": config.seed}
     return registry.build(spec | made)
 
@@ -143,17 +144,17 @@ def check_parts(config: RunConfig) -> None:
     """
     parts = resolve(config.sampler or "uniform")
     for part, usual, fits in (("proposal", "uniform", ("uniform",)), ("difficulty", "score", ("score", "margin"))):
-        found = _name(parts.get(part, usual))
+        found = Part.of(parts.get(part, usual)).name
         if found not in fits:
             raise ConfigError(
                 "noise sentences come from an n-gram model, and the sampler only chooses among them: its "
                 f"{part} must be {' or '.join(fits)}, not {found}; choose for instance --sampler uniform, dns or hold, "
                 "with --loss logistic"
             )
-    if _name(config.loss) != "logistic":
+    loss = config.part("loss")
+    if loss.name != "logistic":
         raise ConfigError(
-            f"the recipe sentences tells real from noise with the loss logistic, not {_name(config.loss)}; add "
-            "--loss logistic"
+            f"the recipe sentences tells real from noise with the loss logistic, not {loss}; add --loss logistic"
         )
 
 
@@ -216,10 +217,6 @@ def _enough(path: Path | None, text: TextData, part: str, found: int, least: int
             path=path or text.name,
             mend=f"{mend}, or raise reading.sentences.longest",
         )
-
-
-def _name(spec: Any) -> str:
-    return str(spec.get("name")) if isinstance(spec, Mapping) else str(spec)
 
 
 __all__ = [

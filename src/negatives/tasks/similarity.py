@@ -61,7 +61,7 @@ class Similarity(Task):
             if config.recipe not in SIMILARITY:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, SIMILARITY)}")
             return config.recipe
-        name = config.model.get("name") if isinstance(config.model, dict) else config.model
+        name = config.asked("model")
         return "transformer" if name == "sentence_transformers" else "default"
 
     def shared_recipe(self, examples: Examples) -> str:

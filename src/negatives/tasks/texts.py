@@ -30,7 +30,8 @@ def encoder_spec(
         ConfigError: A package is missing.
         InputError: The file of vectors cannot be read.
     """
-    spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+    part = config.part("model")
+    spec: dict[str, Any] = {"name": part.name, **part.params}
     spec["seed"] = config.seed
     if spec["name"] != "static":
         half = {"half": config.precision == "bfloat16"}

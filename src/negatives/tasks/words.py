@@ -52,7 +52,7 @@ class Words(Task):
             if config.recipe not in WORDS:
                 raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, WORDS)}")
             return config.recipe
-        name = _model_name(config)
+        name = config.asked("model")
         if name in WORDS:
             return str(name)
         return "small" if examples.raw.corpus.n_tokens < LITTLE else "default"
@@ -68,7 +68,7 @@ class Words(Task):
         each = torch.arange(n)
         feed: Feed = CorpusFeed(corpus, reading.sample)
         known = Csr.from_pairs(each, each, n, n)
-        if "glove" in (_model_name(config), config.recipe):
+        if "glove" in (config.asked("model"), config.recipe):
             cells = count_cooccurrence(corpus, reading.cooccurrence)
             notes += cells.notes
             feed, known = CellFeed(cells), cells.known(n)
@@ -86,7 +86,8 @@ class Words(Task):
         )
 
     def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
+        part = config.part("model")
+        spec: dict[str, Any] = {"name": part.name, **part.params}
         if spec["name"] == "glove":
             if not isinstance(examples.feed, CellFeed):
                 raise ConfigError("glove needs co-occurrence; name it with --model glove")
@@ -145,10 +146,6 @@ class Words(Task):
             }
             for at, row in enumerate(asked)
         ]
-
-
-def _model_name(config: RunConfig) -> str | None:
-    return config.model.get("name") if isinstance(config.model, dict) else config.model
 
 
 def _recall(model: Model, truth: Csr) -> Scores:
