@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,6 +14,11 @@ from negatives.types import Negatives
 @dataclass(slots=True)
 class Loss(ABC):
     """A loss over one positive and ``k`` negatives per row. Honours ``ok`` and ``weight``."""
+
+    pairwise: ClassVar[bool] = False
+    """Whether one negative of the row's own makes a whole loss, as in a comparison of pairs."""
+    pointwise: ClassVar[bool] = False
+    """Whether each score counts by itself, so that all items together make one-versus-all."""
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

@@ -22,6 +22,8 @@ class BPR(Loss):
     negative per positive.
     """
 
+    pairwise = True
+
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         gaps = masked(negative - positive.unsqueeze(1), negatives.ok)
         return weighted_mean(softplus(gaps), negatives)

@@ -24,6 +24,7 @@ class Hinge(Loss):
     Source: Weston et al., WSABIE, IJCAI 2011 (there weighted by rank); Bordes et al., TransE, NIPS 2013.
     """
 
+    pairwise = True
     margin: float = 1.0
 
     def __post_init__(self) -> None:

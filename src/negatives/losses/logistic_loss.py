@@ -27,6 +27,8 @@ class Logistic(Loss):
     ICLR 2019.
     """
 
+    pairwise = True
+    pointwise = True
     margin: float = 0.0
     mean: bool = False
 
