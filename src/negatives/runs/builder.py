@@ -21,7 +21,7 @@ from negatives.models import Model
 from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import AnyTask, Examples, Scores, Task
 from negatives.tasks.registry import registry
 from negatives.training.engines import engine_for
 from negatives.training.loop import Loop, Plan
@@ -46,8 +46,8 @@ class Trained:
     """
 
     config: RunConfig
-    task: Task
-    examples: Examples
+    task: AnyTask
+    examples: Examples[object]
     model: Model
     loop: Loop
     sampler: Sampler
@@ -81,7 +81,7 @@ class Trained:
         }
 
 
-def task_of(config: RunConfig) -> Task:
+def task_of(config: RunConfig) -> AnyTask:
     """The task of a configuration."""
     task = registry.get(config.task)()
     assert isinstance(task, Task)
@@ -98,11 +98,7 @@ def check(config: RunConfig) -> None:
         build_sampler(config.sampler)
     if config.loss and config.loss.name:
         build_part(losses, config.loss)
-    task = task_of(config)
-    name = config.asked("model")
-    if name and name not in task.models:
-        raise ConfigError(f"the task {task.name} has no model {name!r}; {suggest(name, task.models)}")
-    task.options(config)
+    task_of(config).check(config)
 
 
 def located(config: RunConfig) -> RunConfig:
@@ -110,9 +106,9 @@ def located(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
 
 
-def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
+def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
     """Fill what was left out from the task's recipe that fits the data."""
-    name = task.recipe_name(config, examples)
+    name = task.recipe_name(config, examples.data)
     recipe = dict(task.recipes()[name])
     asked = config.sampler
     if asked and asked.name in presets and config.loss is None:
@@ -129,7 +125,7 @@ def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
     return filled.model_copy(update={"precision": faster}) if filled.precision == "auto" else filled
 
 
-def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
+def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Trained:
     """Build everything a run needs, from a filled configuration; nothing is trained yet."""
     device = _device(config.device or "cpu")
     threads = config.threads or kernels.threads()

@@ -19,7 +19,7 @@ from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.evaluation import holm, interval, p_text, paired, seconds_to
 from negatives.runs.builder import Trained, check, fill, located, prepare, task_of
 from negatives.runs.terminal import Begin, signals_caught
-from negatives.tasks.base import Examples, Task
+from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback, Evaluation
 from negatives.training.run_folder import COMPARE, CONFIG, HISTORY, METRICS, REPORT, RunFolder, environment
 
@@ -112,7 +112,7 @@ def compare(
     return folder.path
 
 
-def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> RunConfig:
+def _shared(config: RunConfig, name: str, task: AnyTask, examples: Examples[object]) -> RunConfig:
     """The configuration of one sampler: only the sampler, and the loss it needs, differ from the others."""
     base = (
         config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
@@ -127,7 +127,7 @@ def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> Run
 
 
 def _tuned(
-    config: RunConfig, examples: Examples, task: Task, tune: int, bar: Any, caught: list[int]
+    config: RunConfig, examples: Examples[object], task: AnyTask, tune: int, bar: Any, caught: list[int]
 ) -> tuple[RunConfig, list[Values]]:
     """The configuration with the step size and regularisation that did best on the validation part."""
     best, best_value, tried = config, -1.0, []
@@ -163,7 +163,9 @@ def _trial(trained: Trained, caught: list[int]) -> float:
     return trained.loop.best
 
 
-def _run(config: RunConfig, name: str, examples: Examples, task: Task, folder: RunFolder, caught: list[int]) -> Result:
+def _run(
+    config: RunConfig, name: str, examples: Examples[object], task: AnyTask, folder: RunFolder, caught: list[int]
+) -> Result:
     trained = prepare(config, examples, task)
     curve = Curve(trained.loop.plan.watch, [[0.0, 0.0, trained.evaluate("valid").mean[trained.loop.plan.watch]]])
     begin = Begin(lambda: folder.write_toml(CONFIG, config.given()))

@@ -33,6 +33,8 @@ class NodeVectors(TableModel):
         ConfigError: ``link`` is not known.
     """
 
+    feed = "walks"
+
     def __init__(
         self,
         n_nodes: int,

@@ -33,6 +33,8 @@ class LanguageModel(TowerModel, ABC):
         seed: Seed of the initial values and of dropout.
     """
 
+    feed = "text"
+
     def __init__(
         self,
         tokens: Tensor,
@@ -56,6 +58,10 @@ class LanguageModel(TowerModel, ABC):
         share = (counts.float() + 0.1) / (counts.sum() + 0.1 * n)
         self.item_table.data[:, dim] = share.log()
         self._tokens = tokens
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: words as they are predicted, without their bias; ``input``: words as they are read."""
+        return {"item": self.item_table.detach()[:, : self.dim], "input": self.word_table.detach()}
 
     def sparse_parameters(self) -> list[nn.Parameter]:
         return [self.word_table]

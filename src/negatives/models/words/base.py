@@ -27,6 +27,7 @@ class WindowModel(TableModel, ABC):
     """
 
     engine = "windows"
+    feed = "corpus"
     mean: ClassVar[bool]
     """Average the words of a window into one input."""
 

@@ -19,7 +19,7 @@ class Glove(TableModel):
 
     Args:
         n_words: Size of the vocabulary.
-        counts: ``(n_cells,)`` float32 co-occurrence of each cell; cell ``i`` is also cell ``n_cells + i``, turned.
+        cell_counts: ``(n_cells,)`` float32 co-occurrence of each cell; cell ``i`` is also cell ``n_cells + i``, turned.
         dim: Length of a vector.
         x_max: Count from which all cells weigh the same.
         power: How the weight grows below.
@@ -33,11 +33,12 @@ class Glove(TableModel):
     """
 
     engine = "cells"
+    feed = "cells"
 
     def __init__(
         self,
         n_words: int,
-        counts: Tensor,
+        cell_counts: Tensor,
         dim: int = 100,
         x_max: float = 10.0,
         power: float = 0.75,
@@ -47,7 +48,7 @@ class Glove(TableModel):
         super().__init__(n_words, n_words, dim + 2, "dot")
         if not x_max > 0:
             raise ConfigError(f"x_max is {x_max}; it must be above 0")
-        self.counts, self.x_max, self.power, self.zero_target = counts, x_max, power, zero_target
+        self.counts, self.x_max, self.power, self.zero_target = cell_counts, x_max, power, zero_target
         random = generator(stream(seed, Purpose.INIT))
         tables = [torch.empty(n_words, dim + 2).uniform_(-0.5 / dim, 0.5 / dim, generator=random) for _ in range(2)]
         tables[0][:, -1] = tables[1][:, -2] = 1.0
@@ -65,7 +66,7 @@ class Glove(TableModel):
         return counts.log(), (counts / self.x_max).clamp(max=1.0).pow(self.power)
 
     @torch.no_grad()
-    def words(self) -> tuple[Tensor, Tensor]:
+    def vectors(self) -> dict[str, Tensor]:
         """``w + c`` and ``w - c`` without the biases, ``(n_words, dim)`` each: the sum is what GloVe uses."""
         left, right = self.query_table[:, :-2], self.item_table[:, :-2]
-        return left + right, left - right
+        return {"query": left + right, "item": left - right}
