@@ -15,7 +15,7 @@ import pytest
 
 from negatives import runs
 from negatives.cli import main
-from negatives.config import RunConfig
+from negatives.config import Part, RunConfig
 from negatives.errors import InputError, Interrupted
 
 Calls = list[tuple[Any, ...]]
@@ -147,9 +147,9 @@ def test_file_options_and_set_merge(calls: Calls, tmp_path: Path) -> None:
     line = "train --config {} --epochs 5 --sampler dns --set sampler.candidates=64 --set model.dim=16 --set loss=bpr"
     assert main([*shlex.split(line.format(file)), "--out", "here"]) == 0
     config, out, resume = calls[0]
-    assert (config.task, config.data, config.epochs, config.seed, config.loss) == ("recommend", None, 5, 1, "bpr")
-    assert config.model == {"name": "mf", "dim": 16}
-    assert config.sampler == {"name": "dns", "candidates": 64}
+    assert (config.task, config.data, config.epochs, config.seed) == ("recommend", None, 5, 1)
+    assert (config.loss, config.model) == (Part("bpr"), Part("mf", {"dim": 16}))
+    assert config.sampler == Part("dns", {"candidates": 64})
     assert (out, resume) == (Path("here"), False)
 
 

@@ -121,8 +121,7 @@ def test_recipes(options: list[str], recipe: str, loss: str, topics: Path) -> No
     config = RunConfig(task="classify", data=str(topics), **pairs)
     task = task_of(config)
     filled = fill(config, task, task.load(topics, config))
-    name = filled.loss if isinstance(filled.loss, str) else (filled.loss or {})["name"]
-    assert (filled.recipe, name) == (recipe, loss)
+    assert (filled.recipe, filled.asked("loss")) == (recipe, loss)
 
 
 @pytest.mark.parametrize("name", sorted(presets))
@@ -196,7 +195,7 @@ def test_wrong_input_is_told_in_one_line(
 
 def test_wrong_options(topics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, said in (
-        (["--model", "mf"], "has no model"),
+        (["--model", "gcn"], "the model gcn does not fit the task classify: it needs edges; choose one of: "),
         (["--recipe", "best"], "no recipe"),
         (["--set", "reading.wieghts=none"], "weights"),
         (["--set", "evaluation.metric=recal@20"], "no metric"),

@@ -15,7 +15,7 @@ import torch
 from negatives.cli import main
 from negatives.randomness import Purpose, integers, stream
 from negatives.runs import runner, terminal
-from negatives.tasks.recipes_search import SEARCH
+from negatives.tasks.search import Search
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
@@ -122,11 +122,11 @@ def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
     assert metrics(tmp_path / "r")["sampler"] == sampler
 
 
-@pytest.mark.parametrize("recipe", sorted(SEARCH))
+@pytest.mark.parametrize("recipe", sorted(Search().recipes()))
 def test_recipes_are_whole(recipe: str) -> None:
     from negatives.config import RunConfig
 
-    filled = RunConfig(task="search", recipe=recipe).filled(SEARCH[recipe], recipe)
+    filled = RunConfig(task="search", recipe=recipe).filled(Search().recipes()[recipe], recipe)
     assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
     assert filled.evaluation.metric in METRICS
 
