@@ -32,7 +32,6 @@ class TowerModel(Model, ABC):
     """
 
     engine = "tower"
-    feed = "groups"
 
     def __init__(
         self,

@@ -83,8 +83,8 @@ class Graph(Task[GraphData, GraphOptions]):
     name = "graph"
     metric = "mrr:hard"
     reading = GraphOptions
-    offers = frozenset(("n_queries", "n_items", "known", "counts", "n_nodes", "edges", "directed", "features"))
-    feeds = ("pairs", "walks")
+    offers = frozenset(("n_queries", "n_items", "known", "counts", "graph", "directed", "features"))
+    feeds = ("pairs", "edges", "walks")
     kinds: ClassVar = {"query": "node", "item": "context"}
     phrases = ("is linked to", "may also be linked to")
 
@@ -121,7 +121,7 @@ class Graph(Task[GraphData, GraphOptions]):
         edges = examples.data.edges
         neighbours = cache(lambda: symmetric(edges.graph()))
         facts: dict[str, Callable[[], object]] = catalogue_facts(examples.catalogue)
-        facts |= {"n_nodes": lambda: edges.n_nodes, "edges": neighbours, "known": neighbours}
+        facts |= {"graph": neighbours, "known": neighbours}
         facts["directed"] = lambda: edges.directed
         return facts if edges.features is None else {**facts, "features": edges.features.normalised}
 

@@ -40,7 +40,7 @@ class Words(Task[WordData, WordReading]):
     name = "words"
     metric = "mean"
     reading = WordReading
-    offers = frozenset(("n_words", "counts", "cell_counts"))
+    offers = frozenset(("n_items", "counts", "cell_counts"))
     feeds = ("corpus", "cells")
     kinds: ClassVar = {"query": "word", "item": "context"}
     phrases = ("stands near", "is like")
@@ -74,7 +74,7 @@ class Words(Task[WordData, WordReading]):
 
     def facts(self, config: RunConfig, examples: Examples[WordData]) -> Facts:
         corpus, cells = examples.data.corpus, examples.data.cells
-        facts: dict[str, Callable[[], object]] = {"n_words": lambda: len(corpus.words), "counts": lambda: corpus.counts}
+        facts: dict[str, Callable[[], object]] = {"n_items": lambda: len(corpus.words), "counts": lambda: corpus.counts}
         return facts if cells is None else {**facts, "cell_counts": lambda: cells.counts}
 
     def preferred(self, config: RunConfig, data: WordData) -> str:

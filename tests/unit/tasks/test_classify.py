@@ -195,7 +195,7 @@ def test_wrong_input_is_told_in_one_line(
 
 def test_wrong_options(topics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, said in (
-        (["--model", "gcn"], "the model gcn does not fit the task classify: it needs edges; choose one of: "),
+        (["--model", "gcn"], "the model gcn does not fit the task classify: it needs graph; choose one of: "),
         (["--recipe", "best"], "no recipe"),
         (["--set", "reading.wieghts=none"], "weights"),
         (["--set", "evaluation.metric=recall@20"], "no metric"),

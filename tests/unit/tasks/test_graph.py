@@ -222,7 +222,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
     [
         (
             "--model skip_gram",
-            "skip_gram does not fit the task graph: it needs n_words; choose one of: gcn, his",
+            "skip_gram does not fit the task graph: it is trained on the feed corpus, not on pairs or edges or walks",
         ),
         ("--model gnc", "the task graph has no model 'gnc'; did you mean gcn"),
         ("--set reading.windows=3", "did you mean window?"),

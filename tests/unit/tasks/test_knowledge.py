@@ -229,7 +229,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--model gcn", "does not fit the task knowledge: it needs edges; choose one of: "),
+        ("--model gcn", "does not fit the task knowledge: it needs graph; choose one of: "),
         ("--model gru", "has no model 'gru'; choose one of: complex, distmult, history, lightgcn, mf, rotate, transe"),
         (
             "--model transe --set model.relation_weight=0.1",

@@ -45,6 +45,8 @@ class SparseClassifier(TowerModel):
         ConfigError: A share is not in ``[0, 1)``, or ``layers`` is below 1.
     """
 
+    feed = "grouped"
+
     def __init__(
         self,
         features: SparseFeatures,

@@ -26,7 +26,7 @@ class GraphNetwork(Model, ABC):
     heard it.
 
     Args:
-        edges: Neighbours of each node in the training part, in both directions.
+        graph: Neighbours of each node in the training part, in both directions.
         features: Content of the nodes, or None.
         dim: Length of an embedding, and of every layer.
         similarity: ``"dot"`` or ``"cosine"``.
@@ -44,7 +44,7 @@ class GraphNetwork(Model, ABC):
 
     def __init__(
         self,
-        edges: Csr,
+        graph: Csr,
         features: SparseFeatures | None = None,
         dim: int = 128,
         similarity: str = "dot",
@@ -57,7 +57,7 @@ class GraphNetwork(Model, ABC):
         directed: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(edges.n_rows, edges.n_rows, dim, similarity)
+        super().__init__(graph.n_rows, graph.n_rows, dim, similarity)
         if layers < 1 or scale <= 0:
             raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 1 and above 0")
         self.scale = scale
@@ -71,7 +71,7 @@ class GraphNetwork(Model, ABC):
         else:
             self.feature_table = None
         if features is None or free:
-            start = torch.empty(edges.n_rows, dim).normal_(
+            start = torch.empty(graph.n_rows, dim).normal_(
                 0, dim**-0.5, generator=generator(stream(seed, Purpose.INIT, 1))
             )
             self.node_table: nn.Parameter | None = nn.Parameter(start)
@@ -82,7 +82,7 @@ class GraphNetwork(Model, ABC):
             self.ends = nn.ModuleList([nn.Linear(dim, dim, bias=False) for _ in range(2 if directed else 0)])
         initialised(self.layers, stream(seed, Purpose.INIT, 2))
         initialised(self.ends, stream(seed, Purpose.INIT, 3))
-        self.extend(edges)
+        self.extend(graph)
         self._queries = self._items = torch.empty(0)
 
     @abstractmethod

@@ -22,7 +22,7 @@ class NodePropagation(Model):
     """Smoothed free vectors of nodes.
 
     Args:
-        edges: Neighbours of each node in the training part, in both directions.
+        graph: Neighbours of each node in the training part, in both directions.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
         scale: Factor of the cosine, so that losses without a temperature have one.
@@ -39,7 +39,7 @@ class NodePropagation(Model):
 
     def __init__(
         self,
-        edges: Csr,
+        graph: Csr,
         dim: int = 64,
         similarity: str = "dot",
         scale: float = 1.0,
@@ -51,21 +51,21 @@ class NodePropagation(Model):
         ranking_length: float | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(edges.n_rows, edges.n_rows, dim, similarity, item_length, ranking_length)
+        super().__init__(graph.n_rows, graph.n_rows, dim, similarity, item_length, ranking_length)
         if layers < 0 or scale <= 0:
             raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 0 and above 0")
         self._end = scale**0.5 if similarity == "cosine" else 1.0
         key = stream(seed, Purpose.INIT)
         if spectral:
-            start = spectral_vectors(bipartite(edges), dim, init, key)[0]
+            start = spectral_vectors(bipartite(graph), dim, init, key)[0]
         else:
-            start = torch.empty(edges.n_rows, dim).normal_(0, init, generator=generator(key))
+            start = torch.empty(graph.n_rows, dim).normal_(0, init, generator=generator(key))
         self.node_table = nn.Parameter(start)
         first = 1 / (layers + 1) if own_share is None else own_share
         self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
         self._power = self.item_length
         self._nodes: Tensor = torch.empty(0)
-        self.extend(edges)
+        self.extend(graph)
 
     def extend(self, known: Csr) -> None:
         """Build the graph from ``known``."""
