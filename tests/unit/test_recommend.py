@@ -253,7 +253,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--loss bprr", "did you mean bpr?"),
         ("--model mff", "did you mean mf?"),
         ("--model two_tower", "does not fit this data: it needs item_features; choose one of: history, lightgcn, mf"),
-        ("--recipe bets", "choose one of: default"),
+        ("--recipe bets", "did you mean best?"),
         ("--set model.dims=8", "did you mean dim?"),
         ("--set model.dim=0", "dim is 0"),
         ("--set sampler.pool=0", "pool is 0"),

@@ -55,8 +55,9 @@ class Model(nn.Module, ABC):
     engine: ClassVar[str] = "autograd"
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
     feed: ClassVar[str] = "pairs"
-    """Kind of feed that it is trained on, one of those that a task offers: ``pairs``, ``groups`` of one query side by
-    side, ``walks`` over a graph, ``text`` in order, a ``corpus`` in windows, or ``cells`` of co-occurrence."""
+    """What it is trained on, one of the feeds that a task offers: ``pairs`` of a query and its item, pairs ``grouped``
+    by query, ``triples``, ``edges`` of a graph or ``walks`` over it, a ``corpus`` of sentences, ``cells`` of
+    co-occurrence, or running ``text``."""
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""

@@ -47,7 +47,6 @@ class TowerModel(Model, ABC):
     """
 
     engine = "tower"
-    feed = "groups"
 
     def __init__(
         self,

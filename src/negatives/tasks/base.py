@@ -14,7 +14,7 @@ import polars
 import torch
 from torch import Tensor
 
-from negatives.config import RunConfig, Section, Values, options
+from negatives.config import RunConfig, Section, Values, merge, options
 from negatives.errors import ConfigError
 from negatives.models import Model
 from negatives.models import registry as models
@@ -190,11 +190,19 @@ class Task(ABC, Generic[D, R]):
         Raises:
             ConfigError: A recipe was asked for that does not exist.
         """
-        if config.recipe:
-            self._check_recipe(config.recipe)
-            return config.recipe
+        return self._named(config) or self.preferred(config, data)
+
+    def _named(self, config: RunConfig) -> str | None:
+        """The recipe that is known before the data is; None where the data decides."""
+        asked = config.recipe
+        if asked and asked not in self.recipes():
+            task = f"{asked} is a task of its own: negatives train {asked}"
+            mend = task if asked in registry else suggest(asked, self.recipes())
+            raise ConfigError(f"no recipe is called {asked!r}; {mend}")
+        if asked:
+            return asked
         own = [name for name in self.recipes() if self.model_of(name) == config.asked("model")]
-        return own[0] if len(own) == 1 else self.preferred(config, data)
+        return own[0] if len(own) == 1 else None
 
     @final
     def model_of(self, recipe: str) -> str:
@@ -203,12 +211,14 @@ class Task(ABC, Generic[D, R]):
 
     @final
     def options(self, config: RunConfig) -> R:
-        """The options of the task's reader.
+        """The options of the task's reader: those given over those of the recipe, where it is known before the data.
 
         Raises:
             ConfigError: One is not known or has a value of the wrong type.
         """
-        return options(self.reading, config.reading)
+        name = self._named(config)
+        recipe = self.recipes()[name].get("reading", {}) if name else {}
+        return options(self.reading, merge(recipe, config.reading))
 
     @final
     def load(self, path: Path | None, config: RunConfig) -> Examples[D]:
@@ -229,17 +239,9 @@ class Task(ABC, Generic[D, R]):
         Raises:
             ConfigError: The task has no such recipe, model or option.
         """
-        if config.recipe:
-            self._check_recipe(config.recipe)
+        self._named(config)
         self.offer().check(config.model or Part(None), _elsewhere)
         self.options(config)
-
-    def _check_recipe(self, name: str) -> None:
-        if name not in self.recipes():
-            task = f"{name} is a task of its own: negatives train {name}"
-            raise ConfigError(
-                f"no recipe is called {name!r}; {task if name in registry else suggest(name, self.recipes())}"
-            )
 
     @final
     def offer(self) -> Offer:

@@ -61,7 +61,7 @@ class Classify(Task[LabelledData, LabelledReading]):
     metric = "precision@1"
     reading = LabelledReading
     offers = frozenset(("n_queries", "n_items", "known", "counts", "features"))
-    feeds = ("groups", "pairs")
+    feeds = ("grouped", "pairs")
     kinds: ClassVar = {"item": "label"}
     phrases = ("labelled", "the model says")
 

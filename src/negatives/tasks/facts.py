@@ -52,7 +52,7 @@ class Offer:
         if missing:
             return f"it needs {' and '.join(missing)}"
         if kind.feed not in self.feeds:
-            return f"it is trained on {kind.feed}, not on {' or '.join(self.feeds)}"
+            return f"it is trained on the feed {kind.feed}, not on {' or '.join(self.feeds)}"
         return "" if issubclass(kind, self.family) else f"it is no {self.family.__name__}"
 
     def check(self, part: Part, elsewhere: Callable[[str], str] = lambda name: "") -> None:
@@ -90,8 +90,8 @@ def build_model(part: Part, facts: Facts, seed: int) -> Model:
     Raises:
         ConfigError: The model or a parameter is not known, or the model needs what there is not.
     """
-    parameters = inspect.signature(registry.get(str(part))).parameters
-    required = _required(registry.get(str(part)))
+    kind = registry.get(str(part))
+    parameters, required = inspect.signature(kind).parameters, _required(kind)
     lacking = [name for name in required if name not in (SEED, *facts, *part.params)]
     if lacking:
         raise ConfigError(f"the model {part} needs {' and '.join(lacking)}, which this data does not have")

@@ -84,7 +84,7 @@ class Graph(Task[GraphData, GraphOptions]):
     metric = "mrr:hard"
     reading = GraphOptions
     offers = frozenset(("n_queries", "n_items", "known", "counts", "graph", "directed", "features"))
-    feeds = ("pairs", "walks")
+    feeds = ("pairs", "edges", "walks")
     kinds: ClassVar = {"query": "node", "item": "context"}
     phrases = ("is linked to", "may also be linked to")
 

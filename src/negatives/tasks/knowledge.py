@@ -61,6 +61,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     metric = "mrr"
     reading = TripleReading
     offers = frozenset(("n_queries", "n_items", "known", "counts", "query_heads", "query_relations"))
+    feeds = ("triples", "pairs")
     kinds: ClassVar = {"item": "entity", "relation": "relation"}
     demo: ClassVar = {"model": {"name": "complex", "dim": 128}}
     phrases = ("known", "also likely")

@@ -60,11 +60,7 @@ class Search(Task[RetrievalData, SearchReading]):
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
-        options = self.options(config)
-        titles = options.titles
-        if "titles" not in options.model_fields_set and config.asked("model") == self.model_of("transformer"):
-            titles = False
-        return load_retrieval(path, Holding(seed=config.seed, **shares(config)), titles=titles)
+        return load_retrieval(path, Holding(seed=config.seed, **shares(config)), titles=self.options(config).titles)
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))

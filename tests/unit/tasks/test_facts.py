@@ -103,7 +103,7 @@ def test_the_configuration_wins_over_a_fact_that_has_a_default_and_over_no_other
 
 def test_a_model_is_trained_on_a_feed_that_the_task_has() -> None:
     offer = task_of(RunConfig(task="graph")).offer()
-    assert offer.misfit(Part("sparse")) == "it is trained on groups, not on pairs or walks"
+    assert offer.misfit(Part("sparse")) == "it is trained on the feed grouped, not on pairs or edges or walks"
 
 
 def test_a_family_is_required_in_words(popular: str) -> None:

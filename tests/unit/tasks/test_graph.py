@@ -91,7 +91,7 @@ def test_evaluate_and_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "x" / "nodes.vec").read_text().startswith(f"{NODES} ")
 
 
-@pytest.mark.parametrize("model", ["gcn", "sage", "propagation", "node2vec", "line", "mf"])
+@pytest.mark.parametrize("model", ["gcn", "sage", "propagation", "node2vec", "line", "mf", "history", "lightgcn"])
 @pytest.mark.parametrize("sampler", ["dns", "softmax"])
 def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path, tmp_path: Path) -> None:
     options = [*SHORT, *WALKS, "--epochs", "1", "--model", model, "--sampler", sampler, "--set", "model.dim=16"]
@@ -100,7 +100,7 @@ def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path,
     found = metrics(tmp_path / "r")
     assert (found["model"], found["sampler"]) == (model, sampler)
     kinds = pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"].unique(maintain_order=True).to_list()
-    assert kinds == (["node", "context"] if model in ("node2vec", "line", "mf") else ["node"])
+    assert kinds == (["node", "context"] if model in ("node2vec", "line", "mf", "history", "lightgcn") else ["node"])
 
 
 @pytest.mark.parametrize("options", [{"recipe": "node2vec"}, {"model": "node2vec"}, {"model": {"name": "node2vec"}}])
@@ -222,7 +222,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
     [
         (
             "--model skip_gram",
-            "skip_gram does not fit the task graph: it needs n_words; choose one of: gcn, his",
+            "skip_gram does not fit the task graph: it is trained on the feed corpus, not on pairs or edges or walks",
         ),
         ("--model gnc", "the task graph has no model 'gnc'; did you mean gcn"),
         ("--set reading.windows=3", "did you mean window?"),

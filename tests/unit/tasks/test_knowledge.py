@@ -162,6 +162,15 @@ def test_models_and_samplers_go_together(model: str, sampler: str, graph: Path, 
     assert metrics(tmp_path / "r")["model"] == model
 
 
+@pytest.mark.parametrize("model", ["mf", "lightgcn"])
+def test_models_without_relations_are_ranked_by_the_same_filter(model: str, graph: Path, tmp_path: Path) -> None:
+    options = [*SHORT, "--epochs", "1", "--model", model, "--sampler", "uniform", "--loss", "bpr"]
+    assert train(graph, tmp_path / "r", *options, "--set", "optimiser.weight_decay=0.0") == 0
+    assert 0 < metrics(tmp_path / "r")["test"]["mrr"] <= 1
+    assert set(pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"]) == {"entity"}
+    assert runner.evaluate(tmp_path / "r") == metrics(tmp_path / "r")["test"]
+
+
 def test_recipes_follow_what_was_asked_for(graph: Path) -> None:
     def recipe(**asked: Any) -> RunConfig:
         config = RunConfig(task="knowledge", data=str(graph), **asked)
@@ -229,7 +238,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--model gcn", "does not fit the task knowledge: it needs edges; choose one of: "),
+        ("--model gcn", "does not fit the task knowledge: it needs graph; choose one of: "),
         ("--model gru", "has no model 'gru'; choose one of: complex, distmult, history, lightgcn, mf, rotate, transe"),
         (
             "--model transe --set model.relation_weight=0.1",

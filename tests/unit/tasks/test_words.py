@@ -193,7 +193,7 @@ def test_compare_ranks_samplers(text: Path, tmp_path: Path, capsys: pytest.Captu
         (
             b"fine words\n" * 9,
             ["--model", "mf"],
-            "mf does not fit the task words: it needs n_queries and n_items; choose one of: cbow, ",
+            "mf does not fit the task words: it needs n_queries; choose one of: cbow, ",
         ),
         (b"fine words\n" * 9, ["--recipe", "best"], "no recipe is called 'best'"),
         (b"fine words\n" * 9, ["--set", "reading.windw=3"], "no key is called 'windw'"),

@@ -81,6 +81,8 @@ class SparseClassifier(TowerModel):
         seed: Seed of the initial values and of dropout.
     """
 
+    feed = "grouped"
+
     def __init__(
         self,
         features: SparseFeatures,

@@ -63,6 +63,7 @@ class ComposedModel(Model, ABC):
     """
 
     engine = "composed"
+    feed = "triples"
     kind: str
     """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.distances`."""
     parts: ClassVar[int] = 1
