@@ -17,9 +17,10 @@ from negatives.data.readers.labelled_text import Fields
 from negatives.evaluation.labels import best_labels, label_metrics, propensities
 from negatives.models import Model
 from negatives.tasks.asked import pairwise, pointwise, pools
-from negatives.tasks.base import Examples, Scores, Task, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import share, shares
 from negatives.training.grouped_feed import GroupedFeed
 
 METRICS = ("precision", "ndcg", "psp")
