@@ -7,6 +7,7 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -14,6 +15,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from negatives.errors import InputError, NonFiniteScores
 from negatives.randomness import Purpose, stream
 
 T = TypeVar("T")
@@ -59,14 +61,47 @@ class Csr:
     def from_pairs(rows: Tensor, cols: Tensor, n_rows: int, n_cols: int) -> Csr:
         """Build from int64 pairs ``(n,)``; duplicates are merged.
 
+        Raises:
+            InputError: A row or column is out of range.
+
         >>> Csr.from_pairs(torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), 2, 3).row(1).tolist()
         [0, 2]
         """
+        within("row", rows, n_rows)
+        within("column", cols, n_cols)
         codes = torch.unique(rows.to(torch.int64) * n_cols + cols.to(torch.int64))
         counts = torch.bincount(codes // n_cols, minlength=n_rows)
         indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """What the model gave, as it is.
+
+    Raises:
+        NonFiniteScores: A value is NaN or infinite.
+    """
+    total = float(values.sum())  # one pass; of finite values the sum may overflow, so only then is each looked at
+    if not math.isfinite(total) and not bool(values.isfinite().all()):
+        raise NonFiniteScores(
+            f"the model's {what} hold NaN or infinity; lower the learning rate, or clip the gradients"
+        )
+    return values
+
+
+def within(name: str, ids: Tensor, n: int) -> None:
+    """Refuse ids that are not among ``0 .. n - 1``.
+
+    Raises:
+        InputError: Names the first such id and its place.
+    """
+    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= n):
+        place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
+        raise InputError(
+            f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
+            mend=f"there are {n}, numbered from 0" if n else "there is none",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +320,8 @@ __all__ = [
     "Part",
     "Scorer",
     "State",
+    "finite",
     "moved",
     "shared_pool",
+    "within",
 ]

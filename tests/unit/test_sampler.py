@@ -17,10 +17,10 @@ from torch import Tensor
 from negatives import losses
 from negatives.control import Hold
 from negatives.control.base import controllers_in
-from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
+from negatives.errors import ConfigError, InputError, LogQUnknown, NonFiniteScores
 from negatives.guards import Duplicates, Guard, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
-from negatives.proposals import Popularity, Proposal, Uniform
+from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uniform
 from negatives.registry import Registry
 from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
 from negatives.sampler.exclusion import union
@@ -130,6 +130,66 @@ def test_a_query_that_knows_all_gets_nothing_and_is_counted(name: str, planted: 
 
 
 @every_preset
+def test_where_every_query_knows_all_nothing_is_drawn_and_nothing_breaks(name: str, planted: Planted) -> None:
+    everything = torch.arange(USERS * ITEMS)
+    known = Csr.from_pairs(everything // ITEMS, everything % ITEMS, USERS, ITEMS)
+    made = sampler(name, replace(planted.catalogue(), known=known))
+    if name == "ance":
+        with pytest.raises(ConfigError, match="no query has an item from rank 0 on"):
+            made.sample(batch(planted), model())
+        return
+    for step in range(3):
+        context = batch(planted, step)
+        neg = made.sample(context, model())
+        with torch.no_grad():
+            scores = model().score(context.queries, context.positives), model().score(context.queries, neg.ids)
+        signals = made.observe(context, neg, *scores)
+        assert not bool(neg.ok.any())
+        assert signals.get("ok_share", 0.0) == 0.0
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("proposal", ["uniform", "popularity", "cluster", "mixed"])
+@pytest.mark.parametrize("loss", sorted(losses.registry))
+def test_a_query_that_knows_all_costs_nothing_under_any_loss(
+    loss: str, proposal: str, pool: bool, planted: Planted
+) -> None:
+    users = torch.cat([planted.users, torch.zeros(ITEMS, dtype=torch.int64)])
+    known = Csr.from_pairs(users, torch.cat([planted.items, torch.arange(ITEMS)]), USERS, ITEMS)
+    spec = {"name": "mixed", "parts": ["uniform", "popularity"]} if proposal == "mixed" else proposal
+    if pool and proposal == "cluster":
+        return
+    made = build({"proposal": spec, "pool" if pool else "candidates": 8})
+    made.bind(replace(planted.catalogue(), known=known))
+    context = batch(planted)
+    full = torch.arange(ROWS) < 3
+    neg = made.sample(replace(context, queries=torch.where(full, 0, context.queries)), model())
+    assert neg.positive_log_q is not None
+    assert bool(neg.positive_log_q.isfinite().all())
+    scores = torch.randn(ROWS, requires_grad=True), torch.randn(ROWS, 8, requires_grad=True)
+    rows = losses.registry.build(loss).rows(*scores, neg)
+    assert bool(rows.isfinite().all())
+    assert not bool(rows[full].any())
+    for grad in torch.autograd.grad(rows.sum(), scores):
+        assert bool(grad.isfinite().all())
+        assert not bool(grad[full].any())
+        assert bool(grad[~full].any())
+
+
+def test_nce_says_that_a_proposal_cannot_reach_the_positives(planted: Planted) -> None:
+    for spec in ("cached", {"name": "retrieved", "stop": 9}):
+        made = build({"proposal": spec, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        with pytest.raises(LogQUnknown, match="mix the proposal with uniform"):
+            losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)
+        made = build({"proposal": {"name": "mixed", "parts": [spec, "uniform"]}, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        assert math.isfinite(float(losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)))
+
+
+@every_preset
 def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
     first, again = (sampler(name, planted.catalogue()).sample(batch(planted), model()) for _ in range(2))
     assert same(first, again)
@@ -229,6 +289,17 @@ def test_candidates_or_pool() -> None:
             Sampler(Uniform(9), **given)  # type: ignore[arg-type]
 
 
+def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
+    context = rows_of(batch(planted), torch.tensor([3]))
+    for proposal, given in ((Every(), 5), (InBatch(), 0), (Mixed(["in_batch", "uniform"]), 5)):
+        made = Sampler(proposal, candidates=5)  # no guard excludes, which was once the sign of a pool
+        made.bind(planted.catalogue())
+        neg = made.sample(context)
+        assert neg.ids.shape == (1, 5)
+        assert made.unfilled == int((~neg.ok).sum()) >= 5 - given
+        assert given or not bool(neg.ok.any())
+
+
 def test_a_conditional_proposal_has_no_pool() -> None:
     @dataclass(slots=True)
     class PerQuery(Uniform):
@@ -254,6 +325,38 @@ def test_scores_that_are_no_numbers_name_the_step(name: str, bad: float, planted
     broken.query_table.data[planted.users[ROWS * 7 + 3]] = bad
     with pytest.raises(NonFiniteScores, match=r"step 7 \(epoch 2\)"):
         sampler(name, planted.catalogue()).sample(replace(batch(planted, 7), epoch=2), broken)
+
+
+LOOKING = [name for name in sorted(presets) if build(name).proposal.needs_scorer or name == "similar"]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_model_that_is_not_finite_is_told_by_every_part_that_looks(name: str, bad: float, planted: Planted) -> None:
+    broken = model()
+    broken.item_table.data[planted.items[5]] = bad
+    made = sampler(name, planted.catalogue())
+    if name == "adversarial_tree":  # looks at items from the second step on
+        made.sample(batch(planted), broken)
+    with pytest.raises(NonFiniteScores, match="hold NaN or infinity; lower the learning rate"):
+        made.sample(batch(planted, int(name == "adversarial_tree")), broken)
+
+
+class Loud(MatrixFactorization):
+    """All scores and vectors are finite, and their sum is not."""
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        return 2e38 + items.float() * 1e35
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return MatrixFactorization.encode_items(self, items).detach().clamp(-1, 1).sign() * 3e38
+
+
+@pytest.mark.parametrize("name", ["dns", "sir", "nscaching", "similar"])
+def test_large_scores_whose_sum_overflows_are_finite(name: str, planted: Planted) -> None:
+    loud = Loud(USERS, ITEMS, 8, init=0.7, seed=3)
+    neg = sampler(name, planted.catalogue()).sample(batch(planted), loud)
+    assert bool(neg.ok.all())
 
 
 def generators() -> list[Any]:
@@ -415,6 +518,29 @@ def test_guards_learn_from_the_negatives() -> None:
 
 
 @dataclass(slots=True)
+class Verdict(Guard):
+    """Says the same of every candidate, as an expanded view or as a column."""
+
+    allowed: bool
+    column: bool = False
+
+    def allow(self, context: Context, candidates: Candidates) -> Tensor:
+        said = torch.full((1, 1), self.allowed)
+        return said.expand(context.rows, 1) if self.column else said.expand(candidates.ids.shape)
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("pool", [False, True])
+def test_a_guard_that_forbids_all_is_not_overruled_by_the_next(pool: bool, column: bool, planted: Planted) -> None:
+    for order in ((False, True), (True, False), (True, True)):
+        guards = [Verdict(one, column) for one in order]
+        made = Sampler(Uniform(ITEMS), guards=guards, **{"pool" if pool else "candidates": 6})
+        neg = made.sample(batch(planted))
+        assert neg.ok.shape == neg.ids.shape == (ROWS, 6)
+        assert bool((neg.ok == all(order)).all())
+
+
+@dataclass(slots=True)
 class Banned(Guard):
     """Excludes a table of its own."""
 
@@ -460,3 +586,39 @@ def test_other_packages_add_presets(monkeypatch: pytest.MonkeyPatch) -> None:
         preset("odd")
     with pytest.raises(ConfigError, match="did you mean twice"):
         preset("twise")
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "words"),
+    [
+        ([0, 3], [1, 1], r"row 3 at place 1 is out of range; there are 3"),
+        ([0, -1], [1, 1], r"row -1 at place 1"),
+        ([0, 1, 0], [1, 4, 9], r"column 4 at place 1 is out of range; there are 4, numbered from 0"),
+        ([0], [-2], r"column -2"),
+    ],
+)
+def test_pairs_out_of_range_are_refused(rows: list[int], cols: list[int], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Csr.from_pairs(torch.tensor(rows), torch.tensor(cols), 3, 4)
+    assert Csr.from_pairs(torch.tensor([2]), torch.tensor([3]), 3, 4).row(2).tolist() == [3]
+    assert Csr.from_pairs(torch.empty(0), torch.empty(0), 0, 0).nnz == 0
+
+
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("bound", [False, True])
+def test_ids_out_of_range_are_told(pool: bool, bound: bool, planted: Planted) -> None:
+    guards = [] if bound else [KnownPositives(planted.known())]
+    made = Sampler(Uniform(ITEMS), guards=guards, **{"pool" if pool else "candidates": 6})
+    if bound:
+        made.bind(planted.catalogue())
+    fine, zero = torch.tensor([0, USERS - 1]), torch.zeros(2, dtype=torch.int64)
+    assert made(fine, torch.tensor([0, ITEMS - 1])).k == 6
+    for users, items, words in (
+        (fine + 1, zero, f"query {USERS} at place 1"),
+        (fine - 1, zero, "query -1 at place 0"),
+        (zero, zero + ITEMS, f"positive {ITEMS} at place 0 is out of range; there are {ITEMS}"),
+        (zero, zero - 1, "positive -1"),
+        (zero, zero[:1], "2 queries for 1 positives"),
+    ):
+        with pytest.raises(InputError, match=words):
+            made(users, items)

@@ -81,7 +81,7 @@ def read_tables(path: Path) -> tuple[Tensor, Tensor]:
     """The tables ``queries`` and ``items`` of a safetensors file, rows at unit length.
 
     Raises:
-        InputError: The file is missing, damaged, or lacks one of them.
+        InputError: The file is missing, damaged, or lacks one of them, or one holds NaN.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -95,6 +95,8 @@ def read_tables(path: Path) -> tuple[Tensor, Tensor]:
     for name in ("queries", "items"):
         if name not in tables:
             raise InputError(f"holds no table {name!r}", path=path, mend="give a run's model.safetensors")
+        if not bool(tables[name].isfinite().all()):
+            raise InputError(f"the table {name!r} holds NaN or infinity", path=path, mend="give another teacher")
     queries, items = (functional.normalize(tables[name].float(), dim=1) for name in ("queries", "items"))
     return queries, items
 

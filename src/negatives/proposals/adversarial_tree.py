@@ -14,7 +14,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
 from negatives.proposals.rejection import conditional_log_q
-from negatives.proposals.seen_batch import SeenBatch, all_vectors, batch_vectors, next_due
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
 from negatives.randomness import Purpose, stream
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
@@ -107,7 +107,7 @@ class AdversarialTree(Proposal):
         if context.step >= self._due and self._recent:
             self._fit(context, scorer)
             self._due = next_due(context.step, self.every)
-        vectors = batch_vectors(scorer, context)
+        vectors = query_vectors(scorer, context.queries)
         self._batch = context.queries, vectors
         if self._frame.numel():
             self._seen.keep(context.queries, _seen_along(self._frame, vectors))
@@ -162,7 +162,7 @@ class AdversarialTree(Proposal):
         vectors, positives = self._pairs()
         self._frame, across = _directions(vectors, self.dim)
         items = all_vectors(scorer, tree.order.numel(), context.device) @ across
-        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.PROBES, context.step))
+        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.CLUSTERS, context.step))
         tree = DecisionTree.build(order, self._mass, self.dim + 1)
         self._tree = tree.fit(_seen_along(self._frame, vectors), positives, self.ridge)
 

@@ -65,6 +65,13 @@ class Proposal(Part, ABC):
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log-probability ``(rows, n)`` float32 of ``ids`` ``(rows, n)`` for each row, nothing excluded."""
 
+    def empty(self, context: Context) -> Tensor | None:
+        """``(rows,)`` bool, rows for which there is no item at all to draw; None where there always is one.
+
+        A mixture gives the share of such a part to its others.
+        """
+        return None
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)`` float32, ``log(1 - Q(excluded))`` for each row's query; -inf where nothing is left."""
         return rejection.log_allowed(self, context, exclude)

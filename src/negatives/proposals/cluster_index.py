@@ -12,7 +12,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.clusters import Clusters, bisect, k_means, means, principal
-from negatives.proposals.seen_batch import SeenBatch, all_vectors, batch_vectors, next_due
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
 from negatives.randomness import Purpose, stream
 from negatives.types import Catalogue, Context, Scorer, State
 
@@ -70,12 +70,12 @@ class ClusterIndex:
         """Find the clusters anew when it is time, and take the vectors of the batch."""
         now = self.now()
         if not now.centroids.shape[1] or context.step >= self._due:
-            key = stream(context.seed, Purpose.PROBES, context.step)
+            key = stream(context.seed, Purpose.CLUSTERS, context.step)
             vectors = all_vectors(scorer, now.of.numel(), context.device)
             of, centroids = self._balanced(vectors, now.n, key) if self.balanced else self._means(vectors, now, key)
             self._now = Clusters.build(of, now.weight, centroids)
             self._due = next_due(context.step, self.every)
-        self._seen.keep(context.queries, batch_vectors(scorer, context))
+        self._seen.keep(context.queries, query_vectors(scorer, context.queries))
 
     def now(self) -> Clusters:
         """The clusters as they stand."""

@@ -42,10 +42,7 @@ class Every(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; uniform."""
-        if context.rows > 1 or exclude is not None:
-            return self._uniform.draw(context, k, key, exclude)
-        ids, log_q = self.pool(context, k, key)
-        return ids[None], log_q[None]
+        return self._uniform.draw(context, k, key, exclude)
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`; all items, whatever ``k``."""

@@ -25,7 +25,7 @@ class InBatch(Proposal):
     at random from the training pairs.
 
     * Per row: each row gets ``k`` positives of other rows, drawn with replacement. Excluded items are skipped; a
-      row for which no other row holds an allowed item gets -1.
+      row for which no other row holds an allowed item gets -1, as does the only row of a batch.
     * As a pool: the positives themselves, in the order of the rows, the row's own included
       (the guards ``own_positive`` and ``known_positives`` mark it). With ``k`` below the number of rows, ``k`` of
       them at random without replacement; with ``k`` above, all of them, so that the pool is shorter than ``k``.
@@ -40,18 +40,20 @@ class InBatch(Proposal):
     """
 
     counts: Tensor | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _mass: ItemMass | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._given = self.counts is not None
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the counts from the training data, unless they were given."""
-        self.counts = counts_from(self.counts, catalogue, "in_batch")
+        self.counts = counts_from(self.counts if self._given else None, catalogue, "in_batch")
+        self._mass = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; draws depend on the batch, but not on the order of its rows."""
         mass = self._checked(context)
-        if context.rows == 1 and exclude is None:
-            ids, log_q = self.pool(context, k, key)
-            return ids[None], log_q[None]
         if context.rows == 1:
             ids = torch.full((1, k), -1, dtype=torch.int64, device=context.device)
             return ids, torch.zeros(ids.shape, device=context.device)
@@ -74,6 +76,10 @@ class InBatch(Proposal):
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log of the training frequency ``(rows, n)``."""
         return self._ready().log_prob(ids)
+
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; the only row of a batch."""
+        return torch.full((1,), True, device=context.device) if context.rows == 1 else None
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""

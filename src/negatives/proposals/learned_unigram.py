@@ -13,7 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import AliasTable
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
-from negatives.proposals.static import StaticTable
+from negatives.proposals.static import StaticTable, items_from
 from negatives.types import Catalogue, Context, Csr, State
 
 LARGE = 1e12
@@ -48,12 +48,14 @@ class LearnedUnigram(Proposal):
     smoothing: float = 1.0
     every: int = 100
     n_items: int | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64), init=False, repr=False)
     _unit: float = field(default=1.0, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)
     _table: StaticTable | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._given = self.n_items is not None
         if not 0.0 < self.decay <= 1.0:
             raise ConfigError(f"learned_unigram: decay must be above 0 and at most 1, not {self.decay}")
         if self.every < 1:
@@ -62,8 +64,9 @@ class LearnedUnigram(Proposal):
             raise ConfigError(f"learned_unigram: smoothing must be at least 0, not {self.smoothing}")
 
     def bind(self, catalogue: Catalogue) -> None:
-        """Take the number of items from the data, unless it was given."""
-        self.n_items = self.n_items or catalogue.n_items
+        """Take the number of items from the data, unless it was given, and begin to count."""
+        self.n_items = items_from(self.n_items if self._given else None, catalogue, "learned_unigram")
+        self._table, self._unit, self._step = None, 1.0, 0
 
     def observe(self, context: Context) -> None:
         """Count the positives of one batch. The counts are kept in units that grow, so that decay is free."""

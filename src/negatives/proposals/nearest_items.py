@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
+from negatives.proposals.seen_batch import all_vectors
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 CELLS = 1 << 25
@@ -24,8 +25,9 @@ class NearestItems(Proposal):
     """Draw uniformly from the ``n`` nearest neighbours of the row's positive, or of the item its query is about.
 
     ``q(i | row) = 1/n`` for the neighbours of the anchor ``a`` by ``cos(v_i, v_a)``, itself left out, and 0 for all
-    else. Every ``every`` steps the neighbours of all items are found anew by blocked matrix products, so they lag
-    behind the model by at most so many steps. Items outside have no chance: mix with another proposal.
+    else; a query that is about no item draws nothing. Every ``every`` steps the neighbours of all items are found anew
+    by blocked matrix products, so they lag behind the model by at most so many steps. Items outside have no chance:
+    mix with another proposal.
 
     Until the model can tell items apart (all its vectors are zero) every item's neighbours are the most frequent.
 
@@ -40,7 +42,8 @@ class NearestItems(Proposal):
         skip: The nearest so many are left out: they may well be right answers.
 
     Raises:
-        ConfigError: A value is out of range, or the data is not known, or has no anchors where they are asked for.
+        ConfigError: A value is out of range, or the data is not known, has no anchors where they are asked for, or so
+            few items that ``skip`` leaves none.
     """
 
     n: int = 50
@@ -74,8 +77,15 @@ class NearestItems(Proposal):
             raise ConfigError("nearest_items: the queries of this data are not about items; set around=positive")
         self._popular = torch.argsort(catalogue.counts, descending=True, stable=True)[: self.among]
         self._anchors = catalogue.query_anchors
-        n = min(self.n, max(1, self._popular.numel() - 1 - self.skip))
-        self._keep(self._popular[:n].expand(catalogue.n_items, -1))
+        n = min(self.n, self._popular.numel() - 1 - self.skip)
+        if n < 1:
+            raise ConfigError(
+                f"nearest_items: skip is {self.skip} but an item has only {self._popular.numel() - 1} neighbours; "
+                "lower skip, or raise among"
+            )
+        table = self._popular[:n].repeat(catalogue.n_items, 1)
+        table[self._popular[:n], torch.arange(n, device=table.device)] = self._popular[n]  # none is its own neighbour
+        self._keep(table)
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
@@ -84,7 +94,7 @@ class NearestItems(Proposal):
             return
         popular, table = self._ready()
         n_items, n = table.shape
-        vectors = scorer.encode_items(torch.arange(n_items, device=context.device)).float()
+        vectors = all_vectors(scorer, n_items, context.device)
         unit = torch.nn.functional.normalize(vectors, dim=1)
         near = unit[popular].T.contiguous()
         place = torch.full((n_items,), -1, device=context.device)
@@ -113,6 +123,10 @@ class NearestItems(Proposal):
         """See :meth:`Proposal.log_prob`; of the neighbours as they were last found."""
         return sets.members_log_prob(self._members(), self._owners(context), ids)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries that are about no item."""
+        return None if self.around == "positive" else self._owners(context) == self._members().n_rows - 1
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         members = self._members()
@@ -127,10 +141,10 @@ class NearestItems(Proposal):
         self._keep(state["table"])
 
     def _keep(self, table: Tensor) -> None:
-        """Hold neighbours ``(n_items, n)`` as sorted sets."""
+        """Hold neighbours ``(n_items, n)`` as sorted sets; one more, empty, is for queries about no item."""
         n_items, n = table.shape
         self._table = table.sort(1).values.to(torch.int32)
-        indptr = torch.arange(n_items + 1, device=table.device) * n
+        indptr = torch.arange(n_items + 2, device=table.device).clamp(max=n_items) * n
         self._sets = Csr(indptr, self._table.reshape(-1), n_items)
 
     def _ready(self) -> tuple[Tensor, Tensor]:
@@ -147,7 +161,8 @@ class NearestItems(Proposal):
         if self.around == "positive":
             return context.positives
         assert self._anchors is not None
-        return self._anchors[context.queries].clamp(min=0)
+        anchors = self._anchors[context.queries]
+        return torch.where(anchors >= 0, anchors, self._members().n_rows - 1)
 
 
 __all__ = ["NearestItems"]

@@ -13,6 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import draw_allowed
+from negatives.proposals.static import items_from
 from negatives.types import Catalogue, Context, Csr, State
 
 
@@ -39,16 +40,19 @@ class Queue(Proposal):
 
     size: int = 4096
     n_items: int | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _held: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
     _probability: Tensor | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._given = self.n_items is not None
         if self.size < 1:
             raise ConfigError(f"queue: size is {self.size}; it must be at least 1")
 
     def bind(self, catalogue: Catalogue) -> None:
-        """Take the number of items from the data, unless it was given."""
-        self.n_items = self.n_items or catalogue.n_items
+        """Take the number of items from the data, unless it was given, and begin with an empty queue."""
+        self.n_items = items_from(self.n_items if self._given else None, catalogue, "queue")
+        self._held, self._probability = torch.empty(0, dtype=torch.int64), None
 
     def observe(self, context: Context) -> None:
         """Let the batch's positives in, and the oldest out."""

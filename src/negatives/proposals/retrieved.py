@@ -13,6 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
 from negatives.randomness import bits
 from negatives.types import Catalogue, Context, Csr, Scorer, State
@@ -92,15 +93,13 @@ class Retrieved(Proposal):
             return
         known = self._bound()
         asked = torch.nonzero(known.lengths() > 0)[:, 0]
-        items = torch.arange(self._n_items, device=context.device)
-        parts = torch.split(items, 8 * BLOCK)
-        columns = torch.cat([scorer.encode_items(part).float() for part in parts]).T.contiguous()
+        columns = all_vectors(scorer, self._n_items, context.device).T.contiguous()
         if self._windows is None:
             shape = known.n_rows, self.stop - self.start
             self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
         windows = self._windows
         for part in torch.split(asked, BLOCK):
-            scores = scorer.encode_queries(part).float() @ columns
+            scores = query_vectors(scorer, part) @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
             windows[part, : found.shape[1]] = found.to(torch.int32)
         self._marginal = None
@@ -135,6 +134,10 @@ class Retrieved(Proposal):
             inside |= ids == rows[:, slot : slot + 1]
         sizes = (rows >= 0).sum(1, keepdim=True).clamp(min=1).double().log().float()
         return torch.where(inside, -sizes, -torch.inf)
+
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries with an empty window."""
+        return None if self.shared else (self._rows(context.queries) < 0).all(1)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
@@ -185,6 +188,11 @@ class Retrieved(Proposal):
                 windows = self._rows(some)
                 share = known.lengths()[some].double() / (windows >= 0).sum(1).clamp(min=1)
                 mass.index_add_(0, windows.clamp(min=0).flatten(), (share[:, None] * (windows >= 0)).flatten())
+            if not bool(mass.any()):
+                raise ConfigError(
+                    f"retrieved: no query has an item from rank {self.start} on that it does not know; lower start, or "
+                    "choose another sampler"
+                )
             self._marginal = StaticTable.of(mass, "retrieved")
         return self._marginal
 

@@ -16,7 +16,7 @@ from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.rejection import conditional_log_q, take
 from negatives.proposals.seen_batch import SeenBatch
 from negatives.randomness import bits
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
 
 CELLS = 1 << 21
 """Candidates that are scored at a time."""
@@ -114,6 +114,10 @@ class Shortlist(Proposal):
         place = torch.searchsorted(lists, ids.contiguous()).clamp(max=lists.shape[1] - 1)
         return torch.where(lists.gather(1, place) == ids, -self._sizes(lists).log().float(), -torch.inf)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries for which no item was found."""
+        return self._of(context)[:, 0] >= self._index.now().order.numel()
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         lists = self._of(context)
@@ -139,7 +143,7 @@ class Shortlist(Proposal):
         found = now.order[places.flatten(1).clamp(max=len(now.order) - 1)]
         if self._known is not None:
             there &= ~contains(self._known, context.queries, found)
-        scores = scorer.score(context.queries, found).detach().float().masked_fill(~there, -torch.inf)
+        scores = finite(scorer.score(context.queries, found).detach().float(), "scores").masked_fill(~there, -torch.inf)
         best = scores.topk(min(self._popular.numel(), scores.shape[1]), dim=1)
         lists = torch.where(best.values > -torch.inf, found.gather(1, best.indices), now.order.numel())
         missing = self._popular.numel() - lists.shape[1]

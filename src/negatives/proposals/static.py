@@ -29,6 +29,19 @@ def check_counts(counts: Tensor, name: str) -> Tensor:
     return counts
 
 
+def items_from(given: int | None, catalogue: Catalogue, name: str) -> int:
+    """The number of items that was given, else that of the data.
+
+    Raises:
+        ConfigError: The two differ.
+    """
+    if given is not None and given != catalogue.n_items:
+        raise ConfigError(
+            f"{name} was given n_items={given} but the data has {catalogue.n_items} items; leave n_items out"
+        )
+    return catalogue.n_items
+
+
 def counts_from(given: Tensor | None, catalogue: Catalogue, name: str) -> Tensor:
     """The counts that were given, else those of the training data.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from negatives.control import Knob, value_of
 from negatives.control.base import controllers_in
 from negatives.control.signals import false_negative_signals, signals
-from negatives.errors import ConfigError, NonFiniteScores
+from negatives.errors import ConfigError, InputError
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.proposals.base import Proposal
@@ -21,7 +21,8 @@ from negatives.randomness import Purpose
 from negatives.sampler.exclusion import Exclusion
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
+from negatives.selection.picking import all_ok
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, finite, within
 
 OBSERVED_ROWS = 512
 
@@ -65,6 +66,7 @@ class Sampler(Part):
     unfilled: int = 0
     _step: int = 0
     _examples: int = 0
+    _n_queries: int = 0
     _n_items: int = 0
     _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
@@ -85,7 +87,7 @@ class Sampler(Part):
 
     def bind(self, catalogue: Catalogue) -> None:
         """Tell every part about the data; not needed where the parts were given their data."""
-        self._n_items = catalogue.n_items
+        self._n_queries, self._n_items = catalogue.n_queries, catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
         self.to(catalogue.counts.device)
@@ -115,7 +117,11 @@ class Sampler(Part):
                 the order of batches; left out, rows are counted.
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done, for schedules.
+
+        Raises:
+            InputError: A query or a positive is out of the range of what the sampler was bound to or was given.
         """
+        self._check(queries, positives)
         if examples is None:
             examples = torch.arange(self._examples, self._examples + queries.numel(), device=queries.device)
             self._examples += queries.numel()
@@ -213,6 +219,20 @@ class Sampler(Part):
             part.load_state(state["parts"][str(index)])
         self._device = None
 
+    def _check(self, queries: Tensor, positives: Tensor) -> None:
+        """Ids out of range would read, or mark, the rows of others; told where the sampler knows the range."""
+        if queries.shape != positives.shape:
+            raise InputError(
+                f"{queries.numel()} queries for {positives.numel()} positives", mend="give one for each row"
+            )
+        gone = self._exclusion.by(self.guards)
+        n_queries, n_items = self._n_queries, self._n_items
+        if gone is not None:
+            n_queries, n_items = gone.n_rows, gone.n_cols
+        if n_items:
+            within("query", queries, n_queries)
+            within("positive", positives, n_items)
+
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
 
@@ -243,11 +263,14 @@ class Sampler(Part):
         """``(rows,)``: the proposal's log-probability of the positives, on the scale of the negatives' ``log_q``.
 
         Draws per row never give an excluded item; NCE compares both under one density, so the same
-        normalisation is applied to the positive as to the negatives.
+        normalisation is applied to the positive as to the negatives. 0 in rows whose query has no item left.
         """
         log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
         gone = None if self.pool is not None else self._exclusion.by(self.guards)
-        return log_q if gone is None else log_q - self.proposal.log_allowed(context, gone)
+        if gone is None:
+            return log_q
+        rest = self.proposal.log_allowed(context, gone)
+        return torch.where(rest > -torch.inf, log_q - rest, 0.0)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
         start = perf_counter()
@@ -256,10 +279,10 @@ class Sampler(Part):
                 continue
             if self.pool is None and guard.excluded() is not None:
                 continue  # the proposal has left these items out already
-            allowed, ok = guard.allow(context, candidates), candidates.ok
+            allowed = guard.allow(context, candidates).expand(candidates.ok.shape)
             candidates = replace(
                 candidates,
-                ok=allowed if ok.stride() == (0, 0) else ok & allowed,
+                ok=allowed if all_ok(candidates.ok) else candidates.ok & allowed,
                 log_q=candidates.log_q if guard.keeps_log_q else None,
             )
         self._spend("guard", start)
@@ -268,14 +291,9 @@ class Sampler(Part):
     def _score(self, context: Context, candidates: Candidates, scorer: Scorer | None) -> Candidates:
         start = perf_counter()
         scorer = _given(scorer)
-        scores = scorer.score(context.queries, candidates.ids).detach().float()
-        positive = scorer.score(context.queries, context.positives).detach().float()
-        total = float(scores.sum() + positive.sum())
-        if total - total != 0.0:
-            raise NonFiniteScores(
-                f"the model's scores hold NaN or infinity at step {context.step} (epoch {context.epoch}); "
-                "lower the learning rate, or clip the gradients"
-            )
+        what = f"scores at step {context.step} (epoch {context.epoch})"
+        scores = finite(scorer.score(context.queries, candidates.ids).detach().float(), what)
+        positive = finite(scorer.score(context.queries, context.positives).detach().float(), what)
         self._candidate_scores = scores[:OBSERVED_ROWS]
         self._spend("score", start)
         return Candidates(candidates.ids, candidates.log_q, candidates.ok, scores, positive)

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.selection.base import Selection
-from negatives.selection.picking import everything, needed, softmax_allowed
+from negatives.selection.picking import LEAST, everything, needed, softmax_allowed
 from negatives.types import Candidates, Context, Negatives
 
 
 def softmax_weights(difficulty: Tensor, sharpness: float, ok: Tensor) -> Tensor:
     """``(rows, m)`` weights ``n softmax(a d)`` over the ``n`` allowed slots, 0 elsewhere; without gradient."""
-    return softmax_allowed(difficulty.detach() * sharpness, ok) * ok.sum(1, keepdim=True)
+    return softmax_allowed(difficulty.detach().clamp(min=LEAST) * sharpness, ok) * ok.sum(1, keepdim=True)
 
 
 @dataclass(slots=True)

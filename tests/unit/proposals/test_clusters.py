@@ -9,7 +9,7 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Cluster, Matched, Shortlist
 from negatives.proposals.base import Proposal
-from negatives.proposals.clusters import Clusters, bisect, k_means, principal
+from negatives.proposals.clusters import bisect, k_means, principal
 from negatives.proposals.seen_batch import SeenBatch
 from negatives.types import Catalogue, Context, Csr
 
@@ -206,13 +206,6 @@ def test_a_resumed_proposal_goes_on_as_it_would_have() -> None:
                 one.refresh(batch(step), model())
             ours, theirs = whole.draw(batch(step), 9, step), resumed.draw(batch(step), 9, step)
             assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-
-
-def test_clusters_move_to_a_device_whole() -> None:
-    made = Clusters.build(torch.tensor([1, 0, 1]), torch.tensor([1, 2, 3]), torch.zeros(2, 1))
-    moved = made.to(torch.device("cpu"))
-    assert torch.equal(moved.totals(), torch.tensor([2, 4]))
-    assert moved.sizes().tolist() == [1, 2]
 
 
 def test_seen_vectors_of_another_width_are_none() -> None:
