@@ -120,12 +120,16 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(text: Path, tmp_path
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+FEW = ["--set", "sampler.candidates=4"]
+"""Every candidate is a sentence to score."""
+
+
 @pytest.mark.parametrize(
     "options",
     [
         ["--sampler", "uniform", "--loss", "logistic", "--set", "reading.reestimate=false"],
         ["--sampler", "softmax", "--loss", "logistic", "--set", "sampler.pool=64"],
-        ["--sampler", "hold", "--loss", "logistic", "--set", "reading.noise=unigram"],
+        ["--sampler", "hold", "--loss", "logistic", "--set", "reading.noise=unigram", *FEW],
         ["--set", 'sampler.select.share={schedule="linear",start=0,stop=1}', "--set", "reading.drawn=90"],
     ],
     ids=["static", "pool", "held", "hardening"],
