@@ -79,8 +79,8 @@ def test_long_sets_of_known_items_are_never_drawn() -> None:
 def test_a_large_alias_table_is_lean_and_never_draws_weight_zero() -> None:
     weights = torch.arange(200_000).double() % 5
     table = kernels.build_alias(weights)
-    parts = (table.threshold, table.alias, table.probability)
-    assert sum(part.numel() * part.element_size() for part in parts) == 12 * len(weights)
+    parts = (table.cell, table.fine, table.alias, table.probability)
+    assert sum(part.numel() * part.element_size() for part in parts) == 17 * len(weights)
     ids = kernels.draw_alias(table, torch.arange(1000), 500, KEY)
     shares = torch.bincount(ids.reshape(-1) % 5, minlength=5) / ids.numel()
     torch.testing.assert_close(shares, torch.arange(5) / 10, atol=3e-3, rtol=0)
@@ -93,7 +93,8 @@ def test_the_twin_fills_the_same_table(weights: list[float]) -> None:
     table = kernels.build_alias(torch.tensor(weights))
     with kernels.use("numpy"):
         twin = kernels.build_alias(torch.tensor(weights))
-    assert torch.equal(table.threshold, twin.threshold)
+    assert torch.equal(table.cell, twin.cell)
+    assert torch.equal(table.fine, twin.fine)
     assert torch.equal(table.alias, twin.alias)
 
 
