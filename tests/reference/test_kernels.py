@@ -140,20 +140,6 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
-def test_alias_table_holds_its_weights() -> None:
-    weights = torch.tensor([0.0, 3.0, 1.0, 0.0, 6.0])
-    table = kernels.build_alias(weights)
-    n = len(weights)
-    keep = table.threshold.to(torch.int64).bitwise_and(0xFFFFFFFF).double() / 2**32
-    held = keep / n
-    held = held.index_add(0, table.alias.long(), (1 - keep) / n)
-    torch.testing.assert_close(held.float(), table.probability, atol=1e-6, rtol=0)
-    assert held[0] == 0
-    assert held[3] == 0
-    with pytest.raises(ValueError, match="not negative"):
-        kernels.build_alias(torch.tensor([1.0, -1.0]))
-
-
 def stepped(users: torch.Tensor, items: torch.Tensor, queries: torch.Tensor, ids: torch.Tensor) -> list[torch.Tensor]:
     """Both tables after two fused steps; a third of the gradients are zero, one whole row among them."""
     grad = torch.randn(ids.shape, generator=generator(12)) * (torch.rand(ids.shape, generator=generator(13)) < 0.7)

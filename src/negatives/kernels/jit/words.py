@@ -13,7 +13,7 @@ from torch import Tensor
 
 from negatives.kernels.checks import all_ok
 from negatives.kernels.jit.compile import Array, array, in_place, index, inner_kernel
-from negatives.kernels.jit.mix import mix
+from negatives.kernels.jit.mix import mix, upper
 from negatives.kernels.jit.small import combine, products
 from negatives.kernels.threads import by_chunks
 from negatives.kernels.words import Windows
@@ -51,7 +51,7 @@ def _keep(tokens, bounds, first, keep, key, words, examples):
 @inner_kernel
 def _context(words, examples, r, width, key, context):
     """The words of the window around ``r``; their number."""
-    reach = 1 + np.int64((mix(key ^ (np.uint64(examples[r]) * _E)) >> _32) * np.uint64(width) >> _32)
+    reach = 1 + upper(mix(key ^ (np.uint64(examples[r]) * _E)), np.uint64(width))
     sentence, n = examples[r] >> _PLACES, 0
     for p in range(max(0, r - reach), min(words.size, r + reach + 1)):
         if p != r and examples[p] >> _PLACES == sentence:

@@ -38,7 +38,7 @@ class _Draws:
 
 
 def _of(nodes: list[int], h: int) -> int:
-    return nodes[(h >> 32) * len(nodes) >> 32]
+    return nodes[h * len(nodes) >> 64]
 
 
 def _biased(near: list[list[int]], came: int, node: int, draws: _Draws, back: float, away: float, tries: int) -> int:

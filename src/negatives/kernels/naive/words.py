@@ -34,7 +34,7 @@ def _contexts(windows: Windows) -> Iterator[tuple[int, int, list[int]]]:
     words, examples = windows.words.tolist(), windows.examples.tolist()
     for r in windows.centres:
         example = examples[r]
-        reach = 1 + ((_first_mix(windows.key, example) >> 32) * windows.width >> 32)
+        reach = 1 + (_first_mix(windows.key, example) * windows.width >> 64)
         near = range(max(0, r - reach), min(len(words), r + reach + 1))
         yield (
             r - windows.first,

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from negatives.kernels.alias import QUANTUM, AliasTable
+from negatives.kernels.alias import LEAST, QUANTUM, AliasTable
 from negatives.kernels.tensor.members import member
 from negatives.kernels.tensor.segments import BUDGET, listed
-from negatives.randomness import bits, integers, uniforms
+from negatives.randomness import again, bits, bounded, integers
 from negatives.types import Csr
+
+HALF = (1 << 32) - 1
 
 
 def _reject(
@@ -57,8 +59,8 @@ def draw_uniform(
     if known is None or queries is None or not rows.numel():
         return ids
     left = n_items - known.lengths()[queries[rows]]
-    hashed = (bits(key, examples[rows], cols + k * tries) >> 32) & 0xFFFFFFFF
-    ids[rows, cols] = torch.where(left > 0, _nth_allowed(known, queries[rows], hashed * left >> 32), -1)
+    nth = bounded(bits(key, examples[rows], cols + k * tries), left)
+    ids[rows, cols] = torch.where(left > 0, _nth_allowed(known, queries[rows], nth), -1)
     return ids
 
 
@@ -68,31 +70,44 @@ def draw_alias(
     n_items = table.alias.numel()
 
     def draw(rows: Tensor, slots: Tensor) -> Tensor:
-        hashed = bits(key, rows, slots)
-        bucket = (((hashed >> 32) & 0xFFFFFFFF) * n_items) >> 32
-        keep = (hashed & 0xFFFFFFFF) < (table.threshold[bucket].to(torch.int64) & 0xFFFFFFFF)
+        words = bits(key, rows, slots)
+        bucket = bounded(words, n_items)
+        cell, meets = (words * n_items >> 56) & 0xFF, table.cell[bucket]
+        fine = ((again(words) >> 11) & (1 << 53) - 1) < table.fine[bucket]
+        keep = torch.where(cell == meets, fine, cell < meets)
         return torch.where(keep, bucket, table.alias[bucket].to(torch.int64))
 
     ids = _reject(draw, examples, k, queries, known, tries)
     open_rows = (ids < 0).any(1).nonzero()[:, 0]
     if known is None or queries is None or not open_rows.numel():
         return ids
-    units = (table.probability.double() * QUANTUM).to(torch.int64).clamp(min=(table.probability > 0).to(torch.int64))
     for part in open_rows.split(max(1, BUDGET // n_items)):
-        share = uniforms(key, examples[part, None], torch.arange(k, device=ids.device) + k * tries)
-        ids[part] = torch.where(ids[part] < 0, _enumerate(units, known, queries[part], share), ids[part])
+        words = bits(key, examples[part, None], torch.arange(k, device=ids.device) + k * tries)
+        ids[part] = torch.where(ids[part] < 0, _enumerate(table.probability, known, queries[part], words), ids[part])
     return ids
 
 
-def _enumerate(units: Tensor, known: Csr, queries: Tensor, share: Tensor) -> Tensor:
-    """For ``share`` ``(rows, k)`` of the allowed total, the item on which it falls; -1 for a total of zero."""
+def _product_high(words: Tensor, factor: Tensor) -> Tensor:
+    """The upper 64 bits of ``words``, unsigned, times ``factor`` below 2^63, from products of halves."""
+    high, low = (words >> 32) & HALF, words & HALF
+    upper, lower = factor >> 32, factor & HALF
+    middle = high * lower + ((low * lower >> 32) & HALF)  # unsigned
+    return high * upper + ((middle >> 32) & HALF) + ((middle & HALF) + low * upper >> 32)
+
+
+def _enumerate(probability: Tensor, known: Csr, queries: Tensor, words: Tensor) -> Tensor:
+    """For hashed ``words`` ``(rows, k)``, the item on which that share of the total falls; -1 for a total of zero."""
     rows, items, _ = listed(known, queries)
-    allowed = units.repeat(queries.numel(), 1)
-    allowed[rows, items] = 0
-    sums = allowed.cumsum(1)
+    allowed = probability.double().repeat(queries.numel(), 1)
+    allowed[rows, items] = 0.0
+    least = (allowed > 0).to(torch.int64)
+    total = (allowed * QUANTUM).to(torch.int64).clamp(min=least).sum(1, keepdim=True)
+    scale = torch.full(total.shape, QUANTUM, dtype=torch.float64, device=total.device)
+    while bool((few := (total > 0) & (total < LEAST)).any()):
+        total, scale = torch.where(few, 2 * total, total), torch.where(few, 2 * scale, scale)
+    sums = (allowed * scale).to(torch.int64).clamp(min=least).cumsum(1)
     total = sums[:, -1:]
-    target = torch.minimum((share * total.double()).to(torch.int64), total - 1)
-    return torch.where(total > 0, torch.searchsorted(sums, target, right=True), -1)
+    return torch.where(total > 0, torch.searchsorted(sums, _product_high(words, total), right=True), -1)
 
 
 __all__ = ["draw_alias", "draw_uniform"]
