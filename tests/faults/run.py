@@ -202,21 +202,12 @@ def verdict(status: int | None) -> str:
 
 def run(faults: Sequence[Fault], jobs: int, trust: bool) -> int:
     """Try all; print a row for each that was not caught, and a summary. The number of those."""
-    start, left, lock = (
-        time.monotonic(),
-        queue.SimpleQueue[tuple[str, Fault | None, list[str], bool]](),
-        threading.Lock(),
-    )
-    outcomes: dict[str, str] = {}
-    if not trust:
-        for plain in (False, True):
-            tests = sorted({test for fault in faults if fault.plain is plain for test in fault.tests})
-            for index in range(jobs if tests else 0):
-                left.put(
-                    (f"without a fault, part {index + 1}{', uncompiled' * plain}", None, tests[index::jobs], plain)
-                )
+    start, lock, outcomes = time.monotonic(), threading.Lock(), dict[str, str]()
+    left: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    for job in [] if trust else sound(faults, jobs):
+        left.put(job)
     for fault in faults:
-        left.put((fault.label, fault, list(fault.tests), fault.plain))
+        left.put(Job(fault.label, list(fault.tests), fault.plain, fault))
 
     def work() -> None:
         worker = Worker()
