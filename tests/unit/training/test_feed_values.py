@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus.encode import encode
+from negatives.data.edges import symmetric
 from negatives.kernels.words import PLACES
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
 from negatives.training.feeds import Batch, Feed
 from negatives.training.grouped_feed import GroupedFeed
 from negatives.training.text_feed import TextFeed
+from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
 
@@ -71,3 +75,15 @@ def test_text_is_read_to_the_end_of_each_stream() -> None:
     assert epoch(feed, 30).queries.unique().numel() == 93
     starts = {int(feed.batch(0, number, 0, 30).queries[0]) for number in range(9)}
     assert len(starts) > 1
+
+
+def test_each_epoch_walks_other_ways() -> None:
+    nodes = torch.arange(30)
+    graph = symmetric(Csr.from_pairs(nodes, (nodes + 1) % 30, 30, 30))
+    feed = WalkFeed(graph, length=6, walks=2, window=3)
+    pairs = [
+        Counter(zip(one.queries.tolist(), one.items.tolist(), strict=True))
+        for one in (epoch(feed, 50, 0), epoch(feed, 50, 1))
+    ]
+    assert pairs[0] != pairs[1]
+    assert pairs[0].total() == pairs[1].total() == feed.rows
