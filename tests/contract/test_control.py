@@ -53,7 +53,7 @@ def test_schedule_flat_outside_its_span() -> None:
         ({"schedule": "liner", "start": 0, "stop": 1}, "linear"),
         ({"schedule": "linear", "start": 0}, "stop"),
         ({"schedule": "linear", "start": math.nan, "stop": 1}, "finite"),
-        ({"schedule": "linear", "start": "a", "stop": 1}, "finite"),
+        ({"schedule": "linear", "start": "a", "stop": 1}, "number"),
         ({"schedule": "linear", "start": 0, "stop": 1, "begin": 0.5, "end": 0.5}, "begin"),
         ({"schedule": "exponential", "start": 0, "stop": 1}, "above zero"),
         ({"schedule": "step", "values": [1], "at_progress": [0.5]}, "values"),

@@ -17,6 +17,7 @@ from negatives.models import Model
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.history import HistoryTower
 from negatives.models.lightgcn import LightGCN
+from negatives.models.settings import Smoothing
 from negatives.sampler import Sampler, build
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
@@ -234,7 +235,7 @@ def make_loop(planted: Planted, preset: object, kind: str, loss: str, **plan: fl
     assert catalogue.known is not None
     models: dict[str, Callable[[], Model]] = {
         "mf": lambda: MatrixFactorization(USERS, ITEMS, 8, seed=3),
-        "lightgcn": lambda: LightGCN(catalogue.known, 8, "cosine", layers=1, seed=3),  # type: ignore[arg-type]
+        "lightgcn": lambda: LightGCN(catalogue.known, 8, "cosine", Smoothing(1), seed=3),  # type: ignore[arg-type]
     }
     model = models[kind]()
     name = "adagrad" if kind == "mf" else "adam"

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite
-from negatives.models.tables import table_scores
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Context, Csr
 
 
 class HistoryTower(Model):
@@ -80,10 +79,5 @@ class HistoryTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
-        if items.dim() == 1 or shared_pool(items) is not None:
-            return Model.score(self, queries, items)
-        vectors = self.encode_queries(queries)
-        rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(vectors, self._items, rows, items)
+    def all_items(self) -> Tensor:
+        return self._items

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from negatives.data.pairs import SparseFeatures
 from negatives.models.base import Model
-from negatives.models.propagation import Operator, bipartite
+from negatives.models.propagation import bipartite, content_operator
 from negatives.randomness import Purpose, generator, stream, uniforms
 from negatives.types import Context, Csr
 
@@ -97,15 +96,3 @@ class TwoTower(Model):
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
-
-
-def content_operator(features: SparseFeatures) -> Operator:
-    """Sparse content as a matrix ``(n_items, n_words)`` with its transpose; rows have unit length."""
-    n_items = features.indptr.numel() - 1
-    rows = torch.repeat_interleave(torch.arange(n_items), features.indptr.diff())
-    norms = torch.zeros(n_items).index_add_(0, rows, features.values**2).sqrt().clamp(min=1e-12)
-    values = features.values / norms[rows]
-    cols = features.indices.to(torch.int64)
-    order = torch.argsort(cols, stable=True)
-    indptr = functional.pad(torch.bincount(cols, minlength=features.n_cols).cumsum(0), (1, 0))
-    return Operator((features.indptr, features.indices, values), (indptr, rows[order].to(torch.int32), values[order]))

@@ -16,7 +16,9 @@ from negatives.data.labelled import LabelledData
 from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.readers.labelled_text import Fields
 from negatives.errors import ConfigError
+from negatives.evaluation import longest, with_watched
 from negatives.evaluation.labels import best_labels, label_metrics, propensities
+from negatives.evaluation.values import RankedByWeights
 from negatives.models import Model, registry
 from negatives.models.tower import TowerModel
 from negatives.randomness import Purpose, permutation, stream
@@ -113,7 +115,8 @@ class Classify(Task):
     def metric_names(self, config: RunConfig) -> list[str]:
         lengths = [k for k in LENGTHS if k <= (config.evaluation.k or max(LENGTHS))]
         more = [config.evaluation.k] if config.evaluation.k and config.evaluation.k not in lengths else []
-        return [f"{kind}@{k}" for kind in METRICS for k in (*lengths, *more)]
+        names = [f"{kind}@{k}" for kind in METRICS for k in (*lengths, *more)]
+        return with_watched(names, config.evaluation.metric, RankedByWeights)
 
     def can_validate(self, examples: Examples) -> bool:
         return len(examples.raw.parts["valid"]) > 0
@@ -130,9 +133,8 @@ class Classify(Task):
             order = permutation(stream(config.seed, Purpose.PROBES), queries.numel())
             queries = queries[order[:most]].sort().values
         names = self.metric_names(config)
-        k = max(int(name.partition("@")[2]) for name in names)
         encode, table = tower(model)
-        top = best_labels(encode, table, queries, k)
+        top = best_labels(encode, table, queries, longest(names))
         reading = self.options(config)
         chance = propensities(data.counts(), data.n_train, reading.propensity_a, reading.propensity_b)
         found = label_metrics(top, queries, truth, names, chance)

@@ -142,9 +142,9 @@ class Graph(Task):
             features = None if edges.features is None else edges.features.normalised()
             spec |= {"features": features, "directed": edges.directed}
         if spec["name"] in (*NETWORKS, "propagation"):
-            spec["known"] = symmetric(edges.graph())
+            spec["graph"] = symmetric(edges.graph())
         else:
-            spec["n_nodes"] = edges.n_nodes
+            spec["n_items"] = edges.n_nodes
         return registry.build(spec | {"seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:

@@ -14,8 +14,10 @@ from negatives.config import PartSpec, RunConfig, Section
 from negatives.data.loading_triples import TripleSplit, load_triples
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError
-from negatives.evaluation.filtered import by_group, filtered_ranks, rank_metrics
+from negatives.evaluation import measure, with_watched
+from negatives.evaluation.filtered import by_group, filtered_ranks
 from negatives.evaluation.triple_classification import Labelled, classify
+from negatives.evaluation.values import Ranks
 from negatives.kernels import knowledge as kernels
 from negatives.models import Model, registry
 from negatives.models.knowledge import ComposedModel
@@ -117,7 +119,7 @@ class Knowledge(Task):
         return registry.build(spec | {"seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
-        return list(METRICS)
+        return with_watched(METRICS, config.evaluation.metric, Ranks)
 
     def can_validate(self, examples: Examples) -> bool:
         return len(examples.raw.part("valid")) > 0
@@ -128,8 +130,8 @@ class Knowledge(Task):
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
         data: TripleData = examples.raw
         ranked, queries = ranks(model, data, part, *self._limit(config, part))
-        values = rank_metrics(ranked, METRICS)
-        mean = {name: float(value.mean()) for name, value in values.items()}
+        found = measure(Ranks(ranked), self.metric_names(config))
+        mean, values = found.mean, found.per_query
         if part != "test":
             return Scores(mean, values)
         directed = data.query_relations[queries]

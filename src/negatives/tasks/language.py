@@ -14,7 +14,8 @@ from torch import Tensor
 from negatives.config import PartSpec, RunConfig, Section
 from negatives.data.text import END, TextData, TextSplit, load_text
 from negatives.errors import ConfigError
-from negatives.evaluation.perplexity import Likelihood, likelihood
+from negatives.evaluation import measure
+from negatives.evaluation.perplexity import FIGURES, Likelihood, likelihood
 from negatives.models import Model, registry
 from negatives.models.language.base import LanguageModel
 from negatives.registry import suggest
@@ -137,7 +138,7 @@ class Language(Task):
         if part == "valid" and most is not None:
             words = words[:most]
         found = exact(model, data, words)
-        return Scores(found.metrics(), {"log_likelihood": found.log_p})
+        return Scores(measure(found, FIGURES).mean, {"log_likelihood": found.log_p})
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
         """Vectors of words as they are predicted, without their bias, and as they are read; of a scorer the latter."""

@@ -18,7 +18,8 @@ from negatives.data.loading import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
 from negatives.errors import ConfigError
-from negatives.evaluation import evaluate, rank
+from negatives.evaluation import evaluate, longest, rank, with_watched
+from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model, registry
 from negatives.randomness import Purpose, permutation, stream
 from negatives.sampler import preset, presets
@@ -117,7 +118,8 @@ class Recommend(Task):
         return registry.build(spec | {"seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
-        return [f"{name}@{config.evaluation.k or 20}" for name in METRICS]
+        names = [f"{name}@{config.evaluation.k or 20}" for name in METRICS]
+        return with_watched(names, config.evaluation.metric, RankedByCounts)
 
     def watched(self, config: RunConfig) -> str:
         return config.evaluation.metric or f"recall@{config.evaluation.k or 20}"
@@ -137,7 +139,7 @@ class Recommend(Task):
             order = permutation(stream(config.seed, Purpose.PROBES), queries.numel())
             queries = queries[order[:most]].sort().values
         seen = ("train",) if part == "valid" else ("train", "valid", "canaries")
-        k = config.evaluation.k or 20
+        names = self.metric_names(config)
         users, items = model.tables()
         ranking = rank(
             users.cpu(),
@@ -145,10 +147,10 @@ class Recommend(Task):
             queries=queries,
             truth=truth,
             exclude=data.known(seen),
-            k=k,
+            k=longest(names),
             items=_cold(data, part),
         )
-        metrics = evaluate(ranking, self.metric_names(config), counts=data.counts())
+        metrics = evaluate(ranking, names, counts=data.counts())
         return Scores(metrics.mean, metrics.per_query)
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:

@@ -18,7 +18,9 @@ from negatives.config import RunConfig, Section
 from negatives.data.loading_retrieval import Holding, load_retrieval
 from negatives.data.retrieval import RetrievalData
 from negatives.errors import ConfigError
+from negatives.evaluation import longest, with_watched
 from negatives.evaluation.graded import evaluate_graded, search
+from negatives.evaluation.values import Ranked
 from negatives.models import Model, registry
 from negatives.models.encoders.base import TextEncoder
 from negatives.randomness import Purpose, permutation, stream
@@ -120,7 +122,7 @@ class Search(Task):
 
     def metric_names(self, config: RunConfig) -> list[str]:
         k = config.evaluation.k or 10
-        return [f"ndcg@{k}", "recall@100", f"mrr@{k}"]
+        return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
 
     def watched(self, config: RunConfig) -> str:
         return config.evaluation.metric or f"ndcg@{config.evaluation.k or 10}"
@@ -136,8 +138,7 @@ class Search(Task):
         queries = _evaluated(data, part, config)
         names = self.metric_names(config)
         query_table, item_table = (table.cpu() for table in model.tables())
-        width = max(int(name.partition("@")[2]) for name in names)
-        top, _ = search(query_table, item_table, queries, width)
+        top, _ = search(query_table, item_table, queries, longest(names))
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":

@@ -19,6 +19,8 @@ from negatives.config import RunConfig, Section
 from negatives.data.loading_similarity import load_similarity
 from negatives.data.similarity import SimilarityData
 from negatives.errors import ConfigError
+from negatives.evaluation import measure
+from negatives.evaluation.values import Rated
 from negatives.models import Model, registry
 from negatives.models.encoders.base import TextEncoder
 from negatives.registry import suggest
@@ -109,8 +111,8 @@ class Similarity(Task):
     def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
         pairs = examples.raw[0].parts[part]
         table = _unit(model)
-        shares = spearman_shares((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores)
-        return Scores({METRIC: float(shares.mean())}, {METRIC: shares})
+        found = measure(Rated((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores), [METRIC])
+        return Scores(found.mean, found.per_query)
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[pl.Series, Tensor]]:
         """``sentence``."""
@@ -131,20 +133,6 @@ def _unit(model: Model) -> Tensor:
     return found
 
 
-def spearman_shares(one: Tensor, other: Tensor) -> Tensor:
-    """``(n,)`` what each pair adds to Spearman's correlation, which is their mean: products of standardised ranks.
-
-    >>> round(float(spearman_shares(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 3.0, 2.0])).mean()), 4)
-    0.5
-    """
-    from scipy import stats
-
-    ranks = [torch.from_numpy(stats.rankdata(values.double().numpy())) for values in (one, other)]
-    left, right = ((rank - rank.mean()) / rank.std(correction=0).clamp(min=1e-12) for rank in ranks)
-    found: Tensor = left * right
-    return found
-
-
 def _sample(data: SimilarityData, table: Tensor, row: int) -> dict[str, Any]:
     pairs = data.parts["test"]
     query, partner = int(pairs.left[row]), int(pairs.right[row])
@@ -161,4 +149,4 @@ def _sample(data: SimilarityData, table: Tensor, row: int) -> dict[str, Any]:
     }
 
 
-__all__ = ["Similarity", "SimilarityOptions", "spearman_shares"]
+__all__ = ["Similarity", "SimilarityOptions"]

@@ -16,7 +16,6 @@ from negatives.errors import ConfigError
 from negatives.evaluation import evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model, registry
-from negatives.models.words.glove import Glove
 from negatives.registry import suggest
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.recipes_words import WORDS
@@ -90,8 +89,8 @@ class Words(Task):
         if spec["name"] == "glove":
             if not isinstance(examples.feed, CellFeed):
                 raise ConfigError("glove needs co-occurrence; name it with --model glove")
-            spec["counts"] = examples.feed.cells.counts
-        return registry.build(spec | {"n_words": examples.catalogue.n_items, "seed": config.seed})
+            spec["cell_counts"] = examples.feed.cells.counts
+        return registry.build(spec | {"n_items": examples.catalogue.n_items, "seed": config.seed})
 
     def metric_names(self, config: RunConfig) -> list[str]:
         """``spearman:<set>`` and ``analogies`` for the sets found; here those of the best-known sets."""
@@ -121,7 +120,7 @@ class Words(Task):
 
     def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
         """``word``: the input vectors, which are used; ``context``: the output vectors."""
-        words, contexts = model.words() if isinstance(model, Glove) else model.tables()
+        words, contexts = model.vectors()
         return {"word": (examples.query_names, words), "context": (examples.item_names, contexts)}
 
     def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:

@@ -199,10 +199,18 @@ def test_wrong_options(topics: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--model", "mf"], "has no model"),
         (["--recipe", "best"], "no recipe"),
         (["--set", "reading.wieghts=none"], "weights"),
-        (["--set", "evaluation.metric=recall@20"], "no metric"),
+        (["--set", "evaluation.metric=recal@20"], "no metric"),
+        (["--set", "evaluation.metric=auc"], "auc needs scores of right and wrong pairs"),
     ):
         assert train(topics, tmp_path / "run", *options) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_metric_that_the_task_does_not_list_may_be_watched(topics: Path, tmp_path: Path) -> None:
+    assert train(topics, tmp_path / "run", *SHORT, "--epochs", "1", "--set", "evaluation.metric=recall@2") == 0
+    found = metrics(tmp_path / "run")
+    assert 0 < found["valid"]["recall@2"] <= 1
+    assert 0 < found["test"]["recall@2"] <= 1
 
 
 def test_lengths_of_the_list(topics: Path, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
         ),
         ("--set reading.sides=boht", "did you mean both"),
         ("--set reading.sids=both", "did you mean sides"),
-        ("--set evaluation.metric=recall@20", "no metric is called 'recall@20'"),
+        ("--set evaluation.metric=recall@20", "recall@20 needs ranked lists, and here are ranks of right answers"),
         ("--set split.kind=temporal", "triples know"),
         ("--recipe bets", "no recipe is called"),
         ("--model transe --set model.norm=3", "norm is 3"),

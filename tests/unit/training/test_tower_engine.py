@@ -13,7 +13,7 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses import registry as losses
 from negatives.models import registry as models
 from negatives.models.classify.sparse import SparseClassifier, rows_of
-from negatives.models.tower import TowerModel
+from negatives.models.tower import TowerModel, TowerSteps
 from negatives.sampler import build
 from negatives.training.engines import engine_for, tower
 from negatives.training.engines.autograd import AutogradEngine
@@ -32,7 +32,7 @@ class Dense(TowerModel):
     """A tower with ordinary gradients."""
 
     def __init__(self, bias: bool = True, max_norm: float | None = None) -> None:
-        super().__init__(QUERIES, ITEMS, DIM, bias, 0.5, max_norm=max_norm, seed=3)
+        super().__init__(QUERIES, ITEMS, DIM, bias, 0.5, TowerSteps(max_norm=max_norm), seed=3)
         random = torch.Generator().manual_seed(5)
         self.inputs = nn.Parameter(torch.randn(QUERIES, DIM, generator=random))
         self.mixed = nn.Parameter(torch.randn(DIM, DIM, generator=random))

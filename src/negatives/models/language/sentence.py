@@ -30,8 +30,9 @@ class SentenceScorer(nn.Module):
     def __init__(self, n_words: int, dim: int = 64, seed: int = 0) -> None:
         super().__init__()
         self.words = nn.Parameter(torch.empty(n_words, dim))
-        self.reader = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
-        self.inner, self.outer = nn.Linear(2 * dim, dim), nn.Linear(dim, 1)
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.reader = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
+            self.inner, self.outer = nn.Linear(2 * dim, dim), nn.Linear(dim, 1)
         random = generator(stream(seed, Purpose.INIT))
         for parameter in self.parameters():
             parameter.data.uniform_(-(dim**-0.5), dim**-0.5, generator=random)
