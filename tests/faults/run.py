@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -88,12 +88,13 @@ def serve() -> None:
 def answer(root: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """Apply a change, run tests in a child, put the file back."""
     start = time.monotonic()
-    if asked["text"] is None:
+    if asked["fault"] is None:
         return _outcome(root, asked) | {"seconds": time.monotonic() - start}
-    path = root / SOURCES / asked["file"]
+    fault = Fault(**asked["fault"])
+    path = root / SOURCES / fault.file
     before, times = path.read_bytes(), path.stat()
     try:
-        path.write_text(asked["text"], encoding="utf-8")
+        path.write_text(fault.applied(root), encoding="utf-8")
         os.utime(path, (times.st_atime, times.st_mtime + 1000))  # so that no compiled form passes for it
         return _outcome(root, asked) | {"seconds": time.monotonic() - start}
     finally:
@@ -147,6 +148,16 @@ def _child(root: Path, asked: dict[str, Any], log: Path) -> None:
 # --- the process that asks ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Tests to run, with a fault or without one."""
+
+    label: str
+    tests: list[str]
+    plain: bool
+    fault: Fault | None = None
+
+
 class Worker:
     """A process that serves; see :func:`serve`."""
 
@@ -156,30 +167,23 @@ class Worker:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(words, env=os.environ | threads, stdin=pipe, stdout=pipe, text=True)
 
-    def ask(self, tests: Sequence[str], plain: bool, file: str = "", text: str | None = None) -> dict[str, Any]:
+    def ask(self, job: Job) -> dict[str, Any]:
         """What becomes of the tests."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        asked = {"tests": list(tests), "plain": plain, "file": file, "text": text}
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        fault = None if job.fault is None else asdict(job.fault)
+        self.process.stdin.write(json.dumps({"tests": job.tests, "plain": job.plain, "fault": fault}) + "\n")
         self.process.stdin.flush()
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process that ran {job.label} has ended")
+        found: dict[str, Any] = json.loads(line)
         return found
 
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Tests to run, with a fault or without one."""
-
-    label: str
-    tests: list[str]
-    plain: bool
-    fault: Fault | None = None
 
 
 def sound(faults: Sequence[Fault], jobs: int) -> list[Job]:
@@ -216,11 +220,10 @@ def run(faults: Sequence[Fault], jobs: int, trust: bool) -> int:
                 job = left.get_nowait()
             except queue.Empty:
                 break
+            found = worker.ask(job)
             if job.fault is None:
-                found = worker.ask(job.tests, job.plain)
                 said = "passed" if found["status"] == 0 else f"error: tests fail ({found['status']})"
             else:
-                found = worker.ask(job.tests, job.plain, job.fault.file, job.fault.applied(ROOT))
                 said = verdict(found["status"])
             with lock:
                 outcomes[job.label] = said
@@ -279,6 +282,12 @@ def main() -> int:
         serve()
         return 0
     faults = chosen(asked)
+    try:
+        for fault in faults:
+            fault.applied(ROOT)
+    except ValueError as stale:
+        print(stale, file=sys.stderr)
+        return 2
     if asked.list:
         for fault in faults:
             print(f"{fault.label}\n    {fault.file}: {fault.why}")

@@ -28,6 +28,7 @@ def test_the_best_that_are_no_positives() -> None:
     assert mined([0.9, 0.1, 0.7, 0.8, 0.3], [0], num_negatives=2, range_min=1).ids.tolist() == [[2, 4]]
     assert mined([0.9, 0.1, 0.7, 0.8, 0.3], [0], num_negatives=1, range_min=1, range_max=2).ids.tolist() == [[2]]
     assert mined([0.9, 0.1], [0], num_negatives=2).ids.tolist() == [[1, -1]]
+    assert mined([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], [0, 1, 2], num_negatives=3).ids.tolist() == [[3, 4, 5]]
 
 
 def test_margins_are_to_the_lowest_positive_also_below_zero() -> None:
@@ -57,7 +58,9 @@ def test_positives_that_would_have_been_taken() -> None:
     assert mined(scores, [0, 3], num_negatives=2).mistaken == 0.5  # the second has rank 2 among the others
     assert mined(scores, [0, 3], num_negatives=2, max_score=0.85).mistaken == 0.0
     assert mined([0.9, 0.3, 0.2, 0.1], [0], num_negatives=2, max_score=0.5).mistaken == 0.0
-    found = report(mined(scores, [0, 3], num_negatives=3))
+    found = report(mined(scores, [0, 3], num_negatives=3))  # the lowest positive scores 0.2
+    assert found["false_negatives"]["above_positive"] == pytest.approx(2 / 3)
+    found = report(mined([0.3, 0.8, 0.7, 0.2, 0.1], [3, 1], num_negatives=3))
     assert found["false_negatives"]["above_positive"] == pytest.approx(2 / 3)
     assert (found["diversity"]["distinct"], found["diversity"]["most_frequent"]) == (3, 1)
 

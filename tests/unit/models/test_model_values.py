@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from negatives.data.pairs import SparseFeatures
+from negatives.models import registry
 from negatives.models.classify.sparse import SparseClassifier
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.knowledge.distmult import DistMult
 from negatives.models.lightgcn import LightGCN
+from negatives.models.settings import Smoothing, Start
 from negatives.models.words.glove import Glove
 from negatives.types import Context, Csr
 
@@ -60,7 +62,7 @@ def test_initial_values_differ_between_tables_and_seeds() -> None:
 def test_layers_have_weights_of_their_own() -> None:
     # one query and one item: each layer hands the other side's vector on unchanged
     known = Csr.from_pairs(torch.tensor([0]), torch.tensor([0]), 1, 1)
-    model = LightGCN(known, 1, layers=2, own_share=0.5, spectral=False)
+    model = LightGCN(known, 1, smoothing=Smoothing(layers=2, own_share=0.5), start=Start(spectral=False))
     model.query_table.data.fill_(8.0)
     model.item_table.data.fill_(80.0)
     model.refresh()
@@ -69,7 +71,9 @@ def test_layers_have_weights_of_their_own() -> None:
 
 
 def knowledge(**options: float) -> DistMult:
-    model = DistMult(torch.tensor([0, 1]), torch.tensor([0, 1]), 3, 2, **options)  # type: ignore[arg-type]
+    facts = {"query_heads": torch.tensor([0, 1]), "query_relations": torch.tensor([0, 1]), "n_items": 3}
+    model = registry.build({"name": "distmult", "dim": 2} | options, facts)
+    assert isinstance(model, DistMult)
     model.entities.data.copy_(torch.tensor([[1.0, -2.0], [0.5, 1.0], [3.0, 0.0]]))
     model.relations.data.copy_(torch.tensor([[2.0, 1.0], [-1.0, 1.0]]))
     return model
@@ -82,6 +86,15 @@ def test_a_penalty_is_a_mean_over_the_batch() -> None:
     assert found is not None
     assert found.item() == pytest.approx(0.1 * sum(cubes) / 2)
     assert knowledge().penalty(context) is None
+
+
+def test_the_penaltys_gradient_is_three_times_the_square() -> None:
+    model = knowledge(n3=0.1)
+    found = model.penalty(Context(torch.tensor([0]), torch.tensor([2]), torch.arange(1)))
+    assert found is not None
+    found.backward()
+    assert model.entities.grad is not None
+    assert model.entities.grad.flatten().tolist() == pytest.approx([0.3, -1.2, 0.0, 0.0, 2.7, 0.0])
 
 
 def test_composed_vectors_keep_their_mean_under_dropout() -> None:
@@ -99,14 +112,15 @@ def test_targets_weights_and_vectors_of_glove() -> None:
     target, weight = model.targets(torch.tensor([0, 1, 2, 4]))  # cell 4 is cell 1, turned
     assert target.tolist() == pytest.approx([0.0, math.log(4), math.log(100), math.log(4)])
     assert weight.tolist() == pytest.approx([0.25, 0.5, 1.0, 0.5])
-    assert [table.shape for table in model.words()] == [(3, 2), (3, 2)]
+    assert [table.shape for table in model.vectors()] == [(3, 2), (3, 2)]
     assert model.item_table[:, -2].tolist() == [1.0] * 3 == model.query_table[:, -1].tolist()
 
 
 def classifier(**options: float) -> tuple[SparseClassifier, Tensor]:
     n = 4000
     features = SparseFeatures(torch.arange(n + 1), torch.zeros(n, dtype=torch.int32), torch.ones(n), 1)
-    model = SparseClassifier(features, 2, dim=3, **options)  # type: ignore[arg-type]
+    model = registry.build({"name": "sparse", "dim": 3} | options, {"features": features, "n_items": 2})
+    assert isinstance(model, SparseClassifier)
     model.feature_table.data.fill_(2.0)
     return model, torch.arange(n)
 
