@@ -40,6 +40,8 @@ from catalogue import ROOT, SOURCES, Fault, part_of, read
 SECONDS = 120
 """Longest that the tests of one fault may take."""
 COPIED = ("src", "tests", "pyproject.toml", "README.md", "docs", "benchmarks", "examples")
+COMPILED = ("kernels/jit", "randomness.py")
+"""What compiled kernels are made of."""
 CAUGHT, SURVIVED = 1, 0
 OPTIONS = (
     "-x",
@@ -52,6 +54,8 @@ OPTIONS = (
     "-W",
     "ignore::DeprecationWarning",
 )
+PLAIN = ("-W", "ignore::RuntimeWarning")
+"""Uncompiled, hashes tell that they overflow."""
 HEAVY = ("numpy", "torch", "numba", "polars", "pydantic", "safetensors.torch", "scipy.sparse", "hypothesis", "pytest")
 """What a worker imports before it forks; each is imported in one process and used in none of its threads."""
 
@@ -131,6 +135,8 @@ def _child(root: Path, asked: dict[str, Any], log: Path) -> None:
         os.dup2(handle, 2)
         os.chdir(root)
         os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(root / "src")}
+        if asked["fault"] is not None and asked["fault"]["file"].startswith(COMPILED):
+            os.environ["NUMBA_CACHE_DIR"] = str(root.parent / "compiled")  # nothing of it goes to the user's cache
         if asked["plain"]:
             import numba
 
@@ -139,7 +145,8 @@ def _child(root: Path, asked: dict[str, Any], log: Path) -> None:
         sys.path[:0] = [str(root / "src"), str(root / "tests")]
         import pytest
 
-        status = int(pytest.main([*OPTIONS, f"--basetemp={root.parent / 'base'}", *asked["tests"]]))
+        options = [*OPTIONS, *(PLAIN if asked["plain"] else ()), f"--basetemp={root.parent / 'base'}"]
+        status = int(pytest.main([*options, *asked["tests"]]))
         sys.stdout.flush()
     finally:
         os._exit(status)
