@@ -188,7 +188,12 @@ class Sampler(Part):
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
         if self.canaries is not None and self._n_items:
             measured |= false_negative_signals(
-                negatives, context, self.canaries, self._n_items, canary_share=self.canary_share
+                negatives,
+                context,
+                self.canaries,
+                self._n_items,
+                self.canary_share,
+                self._exclusion.by(self.guards),
             )
         for path, controller in controllers_in(self):
             controller.observe(measured)
