@@ -7,15 +7,18 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from negatives.errors import InputError, NonFiniteScores
 from negatives.randomness import Purpose, stream
 
+T = TypeVar("T")
 State = dict[str, Any]
 """What a part must remember: tensors, numbers, strings and nested dictionaries of them."""
 
@@ -58,14 +61,47 @@ class Csr:
     def from_pairs(rows: Tensor, cols: Tensor, n_rows: int, n_cols: int) -> Csr:
         """Build from int64 pairs ``(n,)``; duplicates are merged.
 
+        Raises:
+            InputError: A row or column is out of range.
+
         >>> Csr.from_pairs(torch.tensor([1, 0, 1]), torch.tensor([2, 1, 0]), 2, 3).row(1).tolist()
         [0, 2]
         """
+        within("row", rows, n_rows)
+        within("column", cols, n_cols)
         codes = torch.unique(rows.to(torch.int64) * n_cols + cols.to(torch.int64))
         counts = torch.bincount(codes // n_cols, minlength=n_rows)
         indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+def finite(values: Tensor, what: str) -> Tensor:
+    """What the model gave, as it is.
+
+    Raises:
+        NonFiniteScores: A value is NaN or infinite.
+    """
+    total = float(values.sum())  # one pass; of finite values the sum may overflow, so only then is each looked at
+    if not math.isfinite(total) and not bool(values.isfinite().all()):
+        raise NonFiniteScores(
+            f"the model's {what} hold NaN or infinity; lower the learning rate, or clip the gradients"
+        )
+    return values
+
+
+def within(name: str, ids: Tensor, n: int) -> None:
+    """Refuse ids that are not among ``0 .. n - 1``.
+
+    Raises:
+        InputError: Names the first such id and its place.
+    """
+    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= n):
+        place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
+        raise InputError(
+            f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
+            mend=f"there are {n}, numbered from 0" if n else "there is none",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +167,9 @@ class Context:
         return stream(self.seed, purpose, self.epoch)
 
     def pooled(self) -> Context:
-        """One row that stands for the whole batch: its example is the step, its positives are all of the batch's."""
+        """One row that stands for the whole batch: its example is the step."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
-        return replace(self, queries=self.queries[:1], examples=step)
+        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +268,47 @@ class Part:
     def bind(self, catalogue: Catalogue) -> None:
         """Learn about the data. Called once before the first draw; does nothing by default."""
 
+    def to(self, device: torch.device) -> None:
+        """Move all tensors that the part holds, in tables and inner parts too, to where the next batches are."""
+        for name, held in _held(self):
+            setattr(self, name, moved(held, device))
+
     def state(self) -> State:
         """All that the part must remember to go on exactly where it was."""
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
+
+
+def moved(value: T, device: torch.device) -> T:
+    """A value with every tensor in it on ``device``; the same object where nothing has to move.
+
+    Looks into parts and other dataclasses, lists, tuples and dictionaries. What is not frozen changes in place.
+    """
+    found: Any = value
+    if isinstance(value, Tensor):
+        found = value.to(device)
+    elif isinstance(value, Part):
+        value.to(device)
+    elif isinstance(value, (list, tuple)):
+        parts = [moved(one, device) for one in value]
+        found = value if all(one is two for one, two in zip(parts, value, strict=True)) else type(value)(parts)
+    elif isinstance(value, dict):
+        found = {key: moved(one, device) for key, one in value.items()}
+    elif is_dataclass(value) and not isinstance(value, type):
+        changed = {name: one for name, held in _held(value) if (one := moved(held, device)) is not held}
+        if value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            found = replace(value, **changed) if changed else value
+        else:
+            for name, one in changed.items():
+                setattr(value, name, one)
+    return found  # type: ignore[no-any-return]
+
+
+def _held(part: Any) -> list[tuple[str, Any]]:
+    """Fields of a dataclass that have a value."""
+    return [(one.name, getattr(part, one.name)) for one in fields(part) if hasattr(part, one.name)]
 
 
 __all__ = [
@@ -249,5 +320,8 @@ __all__ = [
     "Part",
     "Scorer",
     "State",
+    "finite",
+    "moved",
     "shared_pool",
+    "within",
 ]

@@ -201,6 +201,19 @@ def test_numbers_may_be_schedules() -> None:
         assert torch.equal(found, drawn.scores < 1.0 - progress)
 
 
+@pytest.mark.parametrize("name", ["known_positives", "same_answer"])
+def test_a_guard_bound_to_other_data_forgets_the_old(name: str) -> None:
+    known = Csr.from_pairs(torch.arange(N_QUERIES), torch.arange(N_QUERIES) + 3, N_QUERIES, N_ITEMS)
+    other = replace(catalogue(), known=known, item_groups=torch.arange(N_ITEMS) % 2)
+    used, fresh = registry.build(name), registry.build(name)
+    used.bind(catalogue())
+    before = used.allow(context(), candidates())
+    for one in (used, fresh):
+        one.bind(other)
+    assert torch.equal(used.allow(context(), candidates()), fresh.allow(context(), candidates()))
+    assert not torch.equal(used.allow(context(), candidates()), before)
+
+
 class TestKnownPositives:
     full = Csr.from_pairs(torch.full((4,), 2), torch.arange(4), 3, 4)
 

@@ -198,21 +198,38 @@ def test_a_query_with_one_item_left_draws_it(name: str, values: dict) -> None:
 
 @every_proposal
 def test_one_pool_for_the_batch(name: str, values: dict) -> None:
-    proposal, pooled = make(name, values), batch().pooled()
+    proposal, context = make(name, values), batch()
     if proposal.conditional:
         with pytest.raises(ConfigError, match="cannot share"):
             Sampler(proposal, pool=30)
         return
-    ids, log_q = proposal.draw(pooled, 30, KEY)
+    ids, log_q = proposal.pool(context, 30, KEY)
+    torch.testing.assert_close(log_q, proposal.log_prob(ids[None], context)[0])
     if name == "every":
-        assert ids.tolist() == [list(range(N_ITEMS))]
-        torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
+        assert ids.tolist() == list(range(N_ITEMS))
         return
-    assert ids.shape == log_q.shape == (1, 30)
-    assert int(ids.min()) >= 0
-    torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
-    assert torch.equal(ids, proposal.draw(pooled, 30, KEY)[0])
-    assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
+    assert ids.shape == log_q.shape == (30,)
+    assert 0 <= int(ids.min()) <= int(ids.max()) < N_ITEMS
+    assert torch.equal(ids, proposal.pool(context, 30, KEY)[0])
+    other = replace(batch(4), examples=context.examples + ROWS)
+    assert not torch.equal(ids, proposal.pool(other, 30, KEY)[0])
+
+
+@every_proposal
+@pytest.mark.parametrize("excluding", [False, True])
+def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
+    proposal, context = make(name, values), batch()
+    exclude = catalogue().known if excluding else None
+    whole, alone = (
+        proposal.draw(rejection.take(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9])
+    )
+    assert alone[0].shape == alone[1].shape == (1, K)
+    if name == "in_batch":  # there is no other row
+        assert set(alone[0][0].tolist()) == {-1}
+        assert not bool(alone[1].any())
+    elif "in_batch" not in str(values):
+        assert torch.equal(alone[0][0], whole[0][0])
+        torch.testing.assert_close(alone[1][0], whole[1][0])
 
 
 NEED_DATA = [
@@ -336,13 +353,13 @@ class TestBigram:
 
 class TestInBatch:
     def test_the_pool_is_the_batch_in_order(self) -> None:
-        assert make("in_batch", {}).draw(batch().pooled(), ROWS + 5, KEY)[0][0].tolist() == batch().positives.tolist()
+        assert make("in_batch", {}).pool(batch(), ROWS + 5, KEY)[0].tolist() == batch().positives.tolist()
 
     def test_a_smaller_pool_is_part_of_the_batch(self) -> None:
         counts = torch.ones(ROWS, dtype=torch.int64)
         context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
         proposal = registry.build({"name": "in_batch", "counts": counts})
-        ids = proposal.draw(context.pooled(), 9, KEY)[0][0].tolist()
+        ids = proposal.pool(context, 9, KEY)[0].tolist()
         assert ids == sorted(set(ids))
         assert len(ids) == 9
 
@@ -383,3 +400,111 @@ class TestMixed:
     def test_parts_and_weights_that_do_not_fit(self, values: dict) -> None:
         with pytest.raises(ConfigError):
             registry.build({"name": "mixed", **values})
+
+
+def other_catalogue(n_items: int) -> Catalogue:
+    """Other data over the same queries and, or not, as many items."""
+    first, items = catalogue(), torch.arange(n_items)
+    rows = torch.arange(N_QUERIES).repeat_interleave(3)
+    known = Csr.from_pairs(rows, (rows * 7 + torch.tensor([1, 5, 8]).repeat(N_QUERIES)) % n_items, N_QUERIES, n_items)
+    graph = Csr.from_pairs(items, (items * 5 + 2) % n_items, n_items, n_items)
+    counts = 1 + (items * 3) % 7
+    return replace(
+        first,
+        n_items=n_items,
+        counts=counts,
+        known=known,
+        query_groups=torch.arange(N_QUERIES) % 2,
+        query_anchors=torch.arange(N_QUERIES) + 3,
+        item_graph=graph,
+    )
+
+
+def shown(proposal: Proposal, n_items: int, exclude: Csr | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draws after a look at a model and at two batches."""
+    for step in range(2):
+        context = batch(step)
+        if proposal.needs_scorer:
+            proposal.refresh(context, MatrixFactorization(N_QUERIES, n_items, 8, init=0.5, seed=3))
+        proposal.observe(context)
+    return proposal.draw(batch(), K, KEY, exclude)
+
+
+@every_proposal
+@pytest.mark.parametrize("n_items", [N_ITEMS, N_ITEMS + 8])
+def test_a_part_bound_to_other_data_forgets_the_old(name: str, values: dict, n_items: int) -> None:
+    used, fresh = make(name, values), registry.build({"name": name, **values})
+    exclude = catalogue().known if n_items == N_ITEMS else other_catalogue(n_items).known
+    assert exclude is not None
+    if n_items == N_ITEMS:
+        used.draw(batch(), K, KEY, exclude)  # shares of this table are remembered
+    for one in (used, fresh):
+        one.bind(other_catalogue(n_items))
+    for ours, theirs in zip(shown(used, n_items, exclude), shown(fresh, n_items, exclude), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["uniform", "every", "queue", "learned_unigram"])
+def test_another_number_of_items_than_that_of_the_data_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"n_items=5 but the data has 23 items; leave n_items out"):
+        registry.build({"name": name, "n_items": 5}).bind(catalogue())
+    registry.build({"name": name, "n_items": N_ITEMS}).bind(catalogue())
+
+
+class TestQueriesAboutNoItem:
+    """Anchors of -1, which are no index."""
+
+    data = replace(catalogue(), query_anchors=torch.tensor([-1, 2, 4, -1, 8, 10]))
+
+    def test_nearest_items_draws_nothing_and_a_mixture_goes_to_its_other_parts(self) -> None:
+        proposal = registry.build({"name": "nearest_items", "around": "anchor", "n": 5})
+        mixed = Mixed([proposal, "uniform"])
+        mixed.bind(self.data)
+        mixed.refresh(batch(0), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
+        nowhere = torch.isin(batch().queries, torch.tensor([0, 3]))
+        for exclude in (None, catalogue().known):
+            ids, log_q = proposal.draw(batch(), K, KEY, exclude)
+            assert torch.equal((ids < 0).all(1), nowhere)
+            assert torch.equal((ids >= 0).all(1), ~nowhere)
+            assert not bool(log_q[nowhere].any())
+            ids, log_q = mixed.draw(batch(), K, KEY, exclude)
+            assert int(ids.min()) >= 0
+            expected = conditional(mixed, batch(), exclude or Csr.from_pairs(*[torch.empty(0)] * 2, N_QUERIES, N_ITEMS))
+            torch.testing.assert_close(log_q, expected.gather(1, ids).log().float(), atol=1e-5, rtol=1e-5)
+        assert bool((proposal.log_prob(all_items(), batch())[nowhere] == -torch.inf).all())
+
+    def test_bigram_draws_from_its_unigram(self) -> None:
+        proposal = registry.build({"name": "bigram", "weight": 0.9})
+        proposal.bind(self.data)
+        probability = proposal.log_prob(all_items(), batch()).exp()
+        unigram = self.data.counts / self.data.counts.sum()
+        nowhere = torch.isin(batch().queries, torch.tensor([0, 3]))
+        torch.testing.assert_close(probability[nowhere], unigram.expand(ROWS, -1)[nowhere].float())
+        ids, _ = proposal.draw(batch(), 5000, KEY)
+        found = torch.bincount(ids[nowhere].flatten(), minlength=N_ITEMS) / ids[nowhere].numel()
+        torch.testing.assert_close(found, unigram.float(), atol=0.01, rtol=0)
+
+    def test_no_pair_with_an_anchor_is_told(self) -> None:
+        with pytest.raises(ConfigError, match="no query of this data is about an item"):
+            registry.build("bigram").bind(replace(catalogue(), query_anchors=torch.full((N_QUERIES,), -1)))
+
+
+class TestNearestItems:
+    def test_no_item_is_its_own_neighbour(self) -> None:
+        proposal = registry.build({"name": "nearest_items", "n": 22})
+        for look in (False, True):
+            proposal.bind(catalogue())
+            if look:
+                proposal.refresh(batch(0), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
+            own = proposal.log_prob(batch().positives[:, None], batch())
+            assert bool((own == -torch.inf).all())
+
+    @pytest.mark.parametrize("values", [{"skip": 22}, {"skip": 4, "among": 5}])
+    def test_too_large_a_skip_is_told(self, values: dict) -> None:
+        with pytest.raises(ConfigError, match=r"skip is \d+ but an item has only \d+ neighbours; lower skip"):
+            registry.build({"name": "nearest_items", **values}).bind(catalogue())
+        values["skip"] -= 1
+        proposal = registry.build({"name": "nearest_items", **values})
+        proposal.bind(catalogue())
+        proposal.refresh(batch(0), MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.5, seed=3))
+        assert len(proposal.draw(batch(), K, KEY)[0].unique()) > 1

@@ -273,3 +273,26 @@ def test_similarity_to_the_positive_among_far_ids() -> None:
     found = part.of(replace(context, positives=context.positives * 50), far, wide)
     assert int(far.ids.max()) > 16 * far.ids.numel()
     assert torch.allclose(found, part.of(context, near, _Table(vectors[::50])), atol=1e-6)
+
+
+BY_DIFFICULTY = ("hardest", "hard_share", "top_m", "rank_window", "softmax", "self_adversarial", "hard_contrastive")
+
+
+@pytest.mark.parametrize("name", BY_DIFFICULTY)
+@pytest.mark.parametrize("lost", [0.6, 1.0])
+def test_a_difficulty_of_minus_infinity_is_no_mark(name: str, lost: float) -> None:
+    candidates, context = _candidates(), _context()
+    gone = torch.rand(N, M, generator=torch.Generator().manual_seed(4)) < lost
+    assert candidates.scores is not None
+    assert bool((gone & candidates.ok).any())
+    part = registry.build({"name": name} | ROWS[name])
+    found = part.pick(context, candidates, candidates.scores.masked_fill(gone, -math.inf), 7)
+    finite = part.pick(context, candidates, candidates.scores.masked_fill(gone, -99.0), 7)
+    assert torch.equal(found.ok, finite.ok)
+    for row in range(N):
+        allowed = set(candidates.ids[row][candidates.ok[row]].tolist())
+        assert set(found.ids[row][found.ok[row]].tolist()) <= allowed
+    for values in (found.log_q, found.weight):
+        assert values is None or bool(values.isfinite().all())
+    if found.weight is not None:
+        torch.testing.assert_close(found.weight.sum(1), candidates.ok.sum(1).float())

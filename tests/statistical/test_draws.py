@@ -22,7 +22,7 @@ COUNTS = (1 + torch.arange(N_ITEMS)) ** 2 % 641 * torch.arange(N_ITEMS).ne(7)
 ROWS = int(COUNTS.sum())
 LEVEL = 0.01
 """Chance that one of all the tests below would fail if every proposal were right."""
-N_TESTS = 208
+N_TESTS = 256
 PER_ROW = (
     *(
         "in_batch",
@@ -35,6 +35,7 @@ PER_ROW = (
         "cached",
         "mixed sets",
         "retrieved",
+        "retrieved pool",
     ),
     "nearest_items",
     *("cluster", "counted clusters", "matched", "adversarial_tree", "shortlist"),
@@ -175,8 +176,8 @@ def test_frequencies_are_those_of_log_q(name: str, excluding: bool) -> None:
 @pytest.mark.parametrize("name", [name for name in SPECS if name not in PER_ROW])
 def test_frequencies_of_a_pool(name: str) -> None:
     context, proposal = batch(), make(name)
-    ids, _ = proposal.draw(context.pooled(), 1_000_000, context.key(Purpose.CANDIDATES))
-    assert p_value(torch.bincount(ids[0], minlength=N_ITEMS), claimed(proposal, 0, None)) > LEVEL / N_TESTS
+    ids, _ = proposal.pool(context, 1_000_000, context.key(Purpose.CANDIDATES))
+    assert p_value(torch.bincount(ids, minlength=N_ITEMS), claimed(proposal, 0, None)) > LEVEL / N_TESTS
 
 
 @pytest.mark.parametrize("name", ["in_batch", "mixed"])
@@ -187,8 +188,8 @@ def test_frequencies_of_pools_over_random_batches(name: str) -> None:
     for step in range(3000):
         picked = integers(stream(3, Purpose.SHUFFLE), torch.tensor([step]), torch.arange(32), ROWS)
         context = Context(torch.zeros(32).long(), pairs[picked], picked, seed=5, step=step)
-        ids, _ = proposal.draw(context.pooled(), size, context.key(Purpose.CANDIDATES))
-        totals += torch.bincount(ids[0], minlength=N_ITEMS)
+        ids, _ = proposal.pool(context, size, context.key(Purpose.CANDIDATES))
+        totals += torch.bincount(ids, minlength=N_ITEMS)
     assert p_value(totals, claimed(proposal, 0, None)) > LEVEL / N_TESTS
 
 
@@ -258,7 +259,59 @@ def test_no_known_positive_is_allowed_in_a_million_cells_of_shared_pools() -> No
     for step in range(4):
         rows = torch.arange(512)
         context = Context((rows + 3 * step) % 500, rows, rows, step=step)
-        ids, _ = proposal.draw(context.pooled(), 512, context.key(Purpose.CANDIDATES))
+        ids, _ = proposal.pool(context, 512, context.key(Purpose.CANDIDATES))
         ids = ids.expand(512, -1)
         ok = guard.allow(context, Candidates(ids, None, torch.ones(1, 1, dtype=torch.bool).expand(512, 512)))
         assert torch.equal(ok, ~dense[context.queries[:, None], ids])
+
+
+EMPTY_FOR = {"typed": [3], "neighbourhood": [3], "cached": [2], "shortlist": [2], "retrieved": [2, 3]}
+"""Proposals, and the queries for which each has nothing in :func:`sparse`."""
+
+
+def sparse() -> Catalogue:
+    """Query 2 knows every item; 3 is about an item without neighbours, and no query of its group has a positive."""
+    owners = torch.cat([torch.zeros(9), torch.ones(5), torch.full((N_ITEMS,), 2)]).long()
+    items = torch.cat([torch.arange(9) * 2, torch.arange(9, 14), torch.arange(N_ITEMS)])
+    graph = Csr.from_pairs(torch.arange(12), torch.arange(12) + 20, N_ITEMS, N_ITEMS)
+    table = Csr.from_pairs(owners, items, N_QUERIES, N_ITEMS)
+    return Catalogue(N_QUERIES, N_ITEMS, COUNTS, table, torch.tensor([0, 0, 0, 1]), torch.tensor([5, 8, 11, 14]), graph)
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+@pytest.mark.parametrize("name", [*EMPTY_FOR, "mixed"])
+def test_the_share_of_an_empty_part_goes_to_the_others(name: str, excluding: bool) -> None:
+    inner = {"name": "mixed", "parts": list(EMPTY_FOR)} if name == "mixed" else name
+    proposal, context = registry.build({"name": "mixed", "parts": [inner, "uniform", "popularity"]}), batch()
+    proposal.bind(sparse())
+    proposal.refresh(context, MatrixFactorization(N_QUERIES, N_ITEMS, 8, init=0.4, seed=2))
+    few = Csr.from_pairs(torch.tensor([0, 2, 3, 3]), torch.tensor([3, 7, 39, 1]), N_QUERIES, N_ITEMS)
+    exclude = few if excluding else None
+    ids, log_q = proposal.draw(context, K, context.key(Purpose.CANDIDATES), exclude)
+    assert int(ids.min()) >= 0
+    for query in range(N_QUERIES):
+        one = replace(context, queries=torch.tensor([query]), positives=torch.tensor([1]))
+        total = all_log_probs(proposal, one, N_ITEMS).exp().sum()
+        assert abs(float(total) - 1.0) < 1e-6
+        rows, probability = context.queries == query, claimed(proposal, query, exclude)
+        assert p_value(torch.bincount(ids[rows].flatten(), minlength=N_ITEMS), probability) > LEVEL / N_TESTS
+        torch.testing.assert_close(log_q[rows].double(), probability.log()[ids[rows]], atol=1e-4, rtol=1e-4)
+        if exclude is not None:
+            rest = proposal.log_allowed(one, exclude).double().exp()
+            expected = 1.0 - all_log_probs(proposal, one, N_ITEMS).exp()[0, exclude.row(query).long()].sum()
+            torch.testing.assert_close(rest[0], expected, atol=1e-6, rtol=0)
+    if name != "mixed":
+        expected = torch.isin(context.queries, torch.tensor(EMPTY_FOR[name]))
+        assert torch.equal(proposal.parts[0].empty(context), expected)
+
+
+def test_a_mixture_of_empty_parts_is_empty() -> None:
+    proposal = registry.build({"name": "mixed", "parts": ["typed", "neighbourhood"]})
+    proposal.bind(sparse())
+    empty = proposal.empty(batch())
+    assert torch.equal(empty, batch().queries == 3)
+    ids, log_q = proposal.draw(batch(), 9, 7)
+    assert bool((ids[empty] == -1).all())
+    assert not bool(log_q[empty].any())
+    assert bool((ids[~empty] >= 0).all())
+    assert proposal.log_prob(torch.tensor([[3]] * ROWS), batch())[empty].eq(-torch.inf).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -43,14 +43,17 @@ class KnownPositives(Guard):
 
     known: Csr | None = None
     strict: bool = False
+    _given: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._given = self.known is not None
         if self.known is not None:
             self.check()
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the known positives of the data, unless they were given."""
-        self.known = self.known or catalogue.known
+        if not self._given:
+            self.known = catalogue.known
         if self._table().n_cols != catalogue.n_items:
             raise ConfigError(
                 f"known_positives was given a table over {self._table().n_cols} items but the data has "
@@ -71,12 +74,13 @@ class KnownPositives(Guard):
                 "leave it out of the data, or set strict=False to have its slots marked"
             )
 
+    def excluded(self) -> Csr | None:
+        """The known positives."""
+        return self._table()
+
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
-        known = self._table()
-        if known.indptr.device != context.device:
-            known = self.known = known.to(context.device)
-        pool = shared_pool(candidates.ids)
+        known, pool = self._table(), shared_pool(candidates.ids)
         if pool is not None:
             return contains_pool(known, context.queries, pool).logical_not_()
         return contains(known, context.queries, candidates.ids).logical_not_()

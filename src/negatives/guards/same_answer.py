@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -27,17 +27,21 @@ class SameAnswer(Guard):
     """
 
     groups: Tensor | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._given = self.groups is not None
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the groups of the data, unless they were given."""
-        if self.groups is None:
+        if not self._given:
             self.groups = catalogue.item_groups
         if self._table().numel() != catalogue.n_items:
             raise ConfigError(f"same_answer has {self._table().numel()} groups for {catalogue.n_items} items")
 
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
-        groups = self.groups = self._table().to(context.device)
+        groups = self._table()
         found = groups[candidates.ids]
         return (found != groups[context.positives][:, None]) | (found < 0)
 

@@ -65,7 +65,8 @@ class HistoryTower(Model):
         self._lengths = self._lengths.to(self.item_table.device)
         self._context = context
         self._sums = self._mean @ self.item_table
-        self._items = self.normalise(self.item_table)
+        items = self.normalise(self.item_table)
+        self._items = items.view_as(items)  # the table itself would be kept as a second parameter
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         lengths, sums = self._lengths[queries], self._sums[queries]

@@ -36,8 +36,8 @@ class Proposal(Part, ABC):
         """Draw ``k`` items with replacement for each row of ``context``.
 
         Args:
-            context: The batch; ``context.pooled()`` when one pool serves the whole batch.
-            k: Number of draws per row; a proposal may give fewer columns for a pool where it says so.
+            context: The batch.
+            k: Number of draws per row.
             key: Random stream; draw ``(row, slot)`` depends on ``(key, context.examples[row], slot)`` only.
             exclude: Items that must not be drawn, per query. The distribution is then the one conditional on
                 not being excluded, and ``log_q`` is normalised accordingly.
@@ -46,9 +46,31 @@ class Proposal(Part, ABC):
             ids ``(rows, k)`` int64, -1 where no item is left, and log_q ``(rows, k)`` float32.
         """
 
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """Draw one pool of ``k`` items that all rows of the batch share; nothing is excluded.
+
+        Args:
+            context: The whole batch.
+            k: Size of the pool; a proposal may give fewer or more items where it says so.
+            key: Random stream; slot ``j`` depends on ``(key, context.step, j)``, and on the batch where that is drawn
+                from.
+
+        Returns:
+            ids ``(m,)`` int64, -1 where there is no item, and log_q ``(m,)`` float32.
+        """
+        ids, log_q = self.draw(context.pooled(), k, key)
+        return ids[0], log_q[0]
+
     @abstractmethod
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log-probability ``(rows, n)`` float32 of ``ids`` ``(rows, n)`` for each row, nothing excluded."""
+
+    def empty(self, context: Context) -> Tensor | None:
+        """``(rows,)`` bool, rows for which there is no item at all to draw; None where there always is one.
+
+        A mixture gives the share of such a part to its others.
+        """
+        return None
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)`` float32, ``log(1 - Q(excluded))`` for each row's query; -inf where nothing is left."""

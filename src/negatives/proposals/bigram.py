@@ -74,19 +74,20 @@ class Bigram(Proposal):
         """Count which items follow which anchors.
 
         Raises:
-            ConfigError: The data has no anchors or no known positives.
+            ConfigError: The data has no anchors or no known positives, or none of a query with an anchor.
         """
         if catalogue.query_anchors is None or catalogue.known is None:
             raise ConfigError("bigram needs queries about an item (the word before); this data names none")
         known, n = catalogue.known, catalogue.n_items
-        self._anchors = catalogue.query_anchors
-        anchors = self._anchors[torch.repeat_interleave(torch.arange(known.n_rows), known.lengths())]
+        self._anchors, self._now = catalogue.query_anchors, value_of(self.weight, 0.0)
+        anchors = self._anchors[torch.repeat_interleave(known.lengths())]
         items = known.indices.long()[anchors >= 0]
+        if not items.numel():
+            raise ConfigError("bigram: no query of this data is about an item and has a positive; choose popularity")
         self._codes = (anchors[anchors >= 0] * n + items).sort().values
         self._following = self._codes % n
         counts = torch.bincount(self._codes // n, minlength=n)
-        self._starts = torch.zeros(n + 1, dtype=torch.int64)
-        self._starts[1:] = counts.cumsum(0)
+        self._starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         self._unigram = StaticTable.of(power_weights(catalogue.counts, self.alpha, 0.0, "bigram"), "bigram")
 
     def observe(self, context: Context) -> None:
@@ -111,11 +112,11 @@ class Bigram(Proposal):
         ids, _ = self._table().draw(context, k, derived(key, 1), None)
         slots = torch.arange(k, device=context.device)
         anchors = self._of(context)
-        start, stop = self._starts[anchors], self._starts[anchors + 1]
+        start, stop = self._starts[anchors.clamp(min=0)], self._starts[anchors + 1]
         chosen = uniforms(derived(key, 2), context.examples[:, None], slots) < self._weight(context)
         chosen &= (stop > start)[:, None] & (anchors >= 0)[:, None]
         place = uniforms(derived(key, 3), context.examples[:, None], slots) * (stop - start)[:, None]
-        at = (start[:, None] + place.long()).clamp(max=max(0, self._following.numel() - 1))
+        at = (start[:, None] + place.long()).clamp(max=self._following.numel() - 1)
         ids = torch.where(chosen, self._following[at], ids)
         return ids, self.log_prob(ids, context)
 
@@ -164,16 +165,12 @@ class Bigram(Proposal):
         anchors, n = self._of(context), self._table().n_items
         codes = anchors[:, None] * n + ids.clamp(min=0)
         pair = torch.searchsorted(self._codes, codes, right=True) - torch.searchsorted(self._codes, codes)
-        size = (self._starts[anchors + 1] - self._starts[anchors]) * (anchors >= 0)
+        size = (self._starts[anchors + 1] - self._starts[anchors.clamp(min=0)]) * (anchors >= 0)
         return anchors, (pair * (anchors >= 0)[:, None]).double(), size[:, None].double()
 
     def _of(self, context: Context) -> Tensor:
         if self._anchors is None:
             raise ConfigError("bigram has counted nothing yet; bind the sampler to the data")
-        if self._anchors.device != context.device:
-            parts = ("_anchors", "_starts", "_following", "_codes")
-            for name in parts:
-                setattr(self, name, getattr(self, name).to(context.device))
         return self._anchors[context.queries]
 
     def _table(self) -> StaticTable:

@@ -13,7 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import AliasTable
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
-from negatives.proposals.static import StaticTable
+from negatives.proposals.static import StaticTable, items_from
 from negatives.types import Catalogue, Context, Csr, State
 
 LARGE = 1e12
@@ -48,12 +48,14 @@ class LearnedUnigram(Proposal):
     smoothing: float = 1.0
     every: int = 100
     n_items: int | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64), init=False, repr=False)
     _unit: float = field(default=1.0, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)
     _table: StaticTable | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._given = self.n_items is not None
         if not 0.0 < self.decay <= 1.0:
             raise ConfigError(f"learned_unigram: decay must be above 0 and at most 1, not {self.decay}")
         if self.every < 1:
@@ -62,15 +64,15 @@ class LearnedUnigram(Proposal):
             raise ConfigError(f"learned_unigram: smoothing must be at least 0, not {self.smoothing}")
 
     def bind(self, catalogue: Catalogue) -> None:
-        """Take the number of items from the data, unless it was given."""
-        self.n_items = self.n_items or catalogue.n_items
+        """Take the number of items from the data, unless it was given, and begin to count."""
+        self.n_items = items_from(self.n_items if self._given else None, catalogue, "learned_unigram")
+        self._table, self._unit, self._step = None, 1.0, 0
 
     def observe(self, context: Context) -> None:
         """Count the positives of one batch. The counts are kept in units that grow, so that decay is free."""
-        self._ready()
+        self._ready(context.device)
         self._unit /= self.decay
-        positives = context.positives.to(self._counts.device)
-        self._counts.index_add_(0, positives, torch.full(positives.shape, self._unit, dtype=torch.float64))
+        self._counts.index_add_(0, context.positives, self._counts.new_full(context.positives.shape, self._unit))
         self._step += 1
         rebuild = self._step % self.every == 0
         if rebuild or self._unit > LARGE:
@@ -82,38 +84,31 @@ class LearnedUnigram(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        return self._ready().draw(context, k, key, exclude)
+        return self._ready(context.device).draw(context, k, key, exclude)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the table in use."""
-        return self._ready().mass.log_prob(ids)
+        return self._ready(context.device).mass.log_prob(ids)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        return self._ready().mass.log_allowed(context, exclude)
+        return self._ready(context.device).mass.log_allowed(context, exclude)
 
     def state(self) -> State:
         """Counts, their unit, the step and the table in use."""
-        table = self._ready().alias
-        return {
-            "counts": self._counts.clone(),
-            "unit": self._unit,
-            "step": self._step,
-            "threshold": table.threshold.cpu(),
-            "alias": table.alias.cpu(),
-            "probability": table.probability.cpu(),
-        }
+        table = self._ready(self._counts.device).alias
+        return {"counts": self._counts.clone(), "unit": self._unit, "step": self._step, "table": table.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         self._counts, self._unit, self._step = state["counts"].clone(), float(state["unit"]), int(state["step"])
         self.n_items = self._counts.numel()
-        self._table = StaticTable(AliasTable(state["threshold"], state["alias"], state["probability"]))
+        self._table = StaticTable(AliasTable(**state["table"]))
 
-    def _ready(self) -> StaticTable:
+    def _ready(self, device: torch.device) -> StaticTable:
         if self._table is None:
             if not self.n_items or self.n_items < 1:
                 raise ConfigError("learned_unigram does not know the items; give n_items=N or bind the sampler")
-            self._counts = torch.zeros(self.n_items, dtype=torch.float64)
-            self._table = StaticTable.of(torch.ones(self.n_items), "learned_unigram")
+            self._counts = torch.zeros(self.n_items, dtype=torch.float64, device=device)
+            self._table = StaticTable.of(torch.ones(self.n_items, device=device), "learned_unigram")
         return self._table

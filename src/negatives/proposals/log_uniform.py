@@ -35,11 +35,16 @@ class LogUniform(Proposal):
     """
 
     counts: Tensor | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _table: StaticTable | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._given = self.counts is not None
 
     def bind(self, catalogue: Catalogue) -> None:
         """Take the counts from the training data, unless they were given."""
-        self.counts = counts_from(self.counts, catalogue, "log_uniform")
+        self.counts = counts_from(self.counts if self._given else None, catalogue, "log_uniform")
+        self._table = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""

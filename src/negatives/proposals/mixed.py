@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
@@ -22,7 +23,8 @@ from negatives.types import Catalogue, Context, Csr, Scorer, State
 class Mixed(Proposal):
     """Draw each item from one of several proposals, chosen by weight; ``log_q`` is that of the mixture.
 
-    ``q(i) = sum_c w_c q_c(i)``. With items ``X`` excluded, component ``c`` is chosen in proportion to
+    ``q(i) = sum_c w_c q_c(i)``; the share of a part that has no item for a query goes to the others. With items ``X``
+    excluded, component ``c`` is chosen in proportion to
     ``w_c (1 - Q_c(X))`` and drawn conditionally, which gives exactly ``q(i) / sum_c w_c (1 - Q_c(X))``.
 
     Source: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in
@@ -50,7 +52,7 @@ class Mixed(Proposal):
     def __post_init__(self) -> None:
         from negatives.proposals import registry
 
-        self.parts = [part if isinstance(part, Proposal) else registry.build(part) for part in self.parts]
+        self.parts = [part if isinstance(part, Proposal) else build_part(registry, part) for part in self.parts]
         given = [1.0] * len(self.parts) if self.weights is None else [float(weight) for weight in self.weights]
         if not self.parts or len(given) != len(self.parts):
             raise ConfigError(f"mixed needs one weight per part, but has {len(self.parts)} parts, {len(given)} weights")
@@ -74,9 +76,9 @@ class Mixed(Proposal):
         return any(part.needs_scorer for part in self.proposals)
 
     def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Let every part look at the model."""
-        for part in self.proposals:
-            part.refresh(context, scorer)
+        """Let every part look at the model, each with a seed of its own: two of one kind draw other numbers."""
+        for index, part in enumerate(self.proposals):
+            part.refresh(replace(context, seed=derived(context.seed, index)), scorer)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Bind every part."""
@@ -89,37 +91,54 @@ class Mixed(Proposal):
             part.observe(context)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`.
-
-        A part that gives a pool of fewer than ``k`` items (in-batch, a small batch) repeats them, so that the
-        shares stay those of the mixture.
-        """
-        log_shares = self._log_shares(context.device).expand(context.rows, -1)
+        """See :meth:`Proposal.draw`."""
+        log_shares = self._log_shares(context)
         if exclude is not None:
             log_shares = log_shares + torch.stack([part.log_allowed(context, exclude) for part in self.proposals], 1)
         which = self._choose(log_shares, context, k, key)
         ids = torch.full((context.rows, k), -1, dtype=torch.int64, device=context.device)
         for index, part in enumerate(self.proposals):
             drawn, _ = part.draw(context, k, derived(key, index), exclude)
-            if drawn.shape[1] < k:
-                drawn = drawn[:, torch.arange(k, device=drawn.device) % drawn.shape[1]]
             ids = torch.where(which == index, drawn, ids)
         log_prob = self.log_prob(ids.clamp(min=0), context)
-        log_rest = log_shares.logsumexp(1) if exclude is not None else torch.zeros_like(log_shares[:, 0])
+        log_rest = torch.zeros_like(log_shares[:, 0])
+        if exclude is not None:
+            log_rest = log_shares.logsumexp(1) - self._log_there(context)
         return ids, conditional_log_q(log_prob, log_rest, ids)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`.
+
+        A part that gives fewer than ``k`` items (in-batch, a small batch) repeats them, so that the shares stay those
+        of the mixture.
+        """
+        one, slots = context.pooled(), torch.arange(k, device=context.device)
+        pools = [part.pool(context, k, derived(key, index))[0] for index, part in enumerate(self.proposals)]
+        log_shares = self._plain(context.device).clone()
+        log_shares[torch.tensor([pool.numel() == 0 for pool in pools])] = -torch.inf
+        which = self._choose(log_shares[None], one, k, key)[0]
+        ids = torch.full((k,), -1, dtype=torch.int64, device=context.device)
+        for index, pool in enumerate(pools):
+            if pool.numel():
+                ids = torch.where(which == index, pool[slots % pool.numel()], ids)
+        log_prob = self._joined(ids.clamp(min=0)[None], one, [None] * len(pools))
+        return ids, torch.where(ids >= 0, log_prob[0], 0.0)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``log sum_c w_c q_c(i)``, ``(rows, n)``."""
-        logs = [
-            part.log_prob(ids, context) + math.log(share)
-            for part, share in zip(self.proposals, self._shares, strict=True)
-        ]
-        return torch.stack(logs).logsumexp(0)
+        joined = self._joined(ids, context, [part.empty(context) for part in self.proposals])
+        return joined - self._log_there(context)[:, None]
+
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; rows for which every part is empty."""
+        found = [part.empty(context) for part in self.proposals]
+        kept = [one for one in found if one is not None]
+        return torch.stack(kept).all(0) if len(kept) == len(found) else None
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)``, ``log sum_c w_c (1 - Q_c(X))``."""
         logs = torch.stack([part.log_allowed(context, exclude) for part in self.proposals], 1)
-        return (logs + self._log_shares(context.device)).logsumexp(1)
+        return (logs + self._log_shares(context)).logsumexp(1) - self._log_there(context)
 
     def state(self) -> State:
         """State of every part by its position."""
@@ -130,8 +149,32 @@ class Mixed(Proposal):
         for index, part in enumerate(self.proposals):
             part.load_state(state.get(str(index), {}))
 
-    def _log_shares(self, device: torch.device) -> Tensor:
+    def _joined(self, ids: Tensor, context: Context, empty: Sequence[Tensor | None]) -> Tensor:
+        """``log sum_c w_c q_c(i)`` ``(rows, n)`` over the parts that are not empty."""
+        logs = []
+        for part, share, gone in zip(self.proposals, self._shares, empty, strict=True):
+            log_prob = part.log_prob(ids, context) + math.log(share)
+            logs.append(log_prob if gone is None else log_prob.masked_fill(gone[:, None], -torch.inf))
+        return torch.stack(logs).logsumexp(0)
+
+    def _plain(self, device: torch.device) -> Tensor:
+        """``log w_c``, ``(parts,)``."""
         return torch.tensor(self._shares, dtype=torch.float32, device=device).log()
+
+    def _log_shares(self, context: Context) -> Tensor:
+        """``log w_c`` ``(rows, parts)``, -inf where the part is empty."""
+        shares = self._plain(context.device).expand(context.rows, -1)
+        empty = [part.empty(context) for part in self.proposals]
+        if all(one is None for one in empty):
+            return shares
+        nowhere = torch.zeros(context.rows, dtype=torch.bool, device=context.device)
+        return shares.masked_fill(torch.stack([nowhere if one is None else one for one in empty], 1), -torch.inf)
+
+    def _log_there(self, context: Context) -> Tensor:
+        """``(rows,)``, log of the shares of the parts that are not empty; 0 where none is, or all are."""
+        shares = self._log_shares(context)
+        some = (shares == -torch.inf).any(1) & (shares > -torch.inf).any(1)
+        return torch.where(some, shares.logsumexp(1), 0.0)
 
     def _choose(self, log_shares: Tensor, context: Context, k: int, key: int) -> Tensor:
         """Positions of the chosen parts ``(rows, k)``; -1 where every share is zero."""

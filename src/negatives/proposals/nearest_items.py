@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
+from negatives.proposals.seen_batch import all_vectors
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 CELLS = 1 << 25
@@ -24,8 +25,9 @@ class NearestItems(Proposal):
     """Draw uniformly from the ``n`` nearest neighbours of the row's positive, or of the item its query is about.
 
     ``q(i | row) = 1/n`` for the neighbours of the anchor ``a`` by ``cos(v_i, v_a)``, itself left out, and 0 for all
-    else. Every ``every`` steps the neighbours of all items are found anew by blocked matrix products, so they lag
-    behind the model by at most so many steps. Items outside have no chance: mix with another proposal.
+    else; a query that is about no item draws nothing. Every ``every`` steps the neighbours of all items are found anew
+    by blocked matrix products, so they lag behind the model by at most so many steps. Items outside have no chance:
+    mix with another proposal.
 
     Until the model can tell items apart (all its vectors are zero) every item's neighbours are the most frequent.
 
@@ -40,7 +42,8 @@ class NearestItems(Proposal):
         skip: The nearest so many are left out: they may well be right answers.
 
     Raises:
-        ConfigError: A value is out of range, or the data is not known, or has no anchors where they are asked for.
+        ConfigError: A value is out of range, or the data is not known, has no anchors where they are asked for, or so
+            few items that ``skip`` leaves none.
     """
 
     n: int = 50
@@ -74,17 +77,24 @@ class NearestItems(Proposal):
             raise ConfigError("nearest_items: the queries of this data are not about items; set around=positive")
         self._popular = torch.argsort(catalogue.counts, descending=True, stable=True)[: self.among]
         self._anchors = catalogue.query_anchors
-        n = min(self.n, max(1, self._popular.numel() - 1 - self.skip))
-        self._keep(self._popular[:n].expand(catalogue.n_items, -1))
+        n = min(self.n, self._popular.numel() - 1 - self.skip)
+        if n < 1:
+            raise ConfigError(
+                f"nearest_items: skip is {self.skip} but an item has only {self._popular.numel() - 1} neighbours; "
+                "lower skip, or raise among"
+            )
+        table = self._popular[:n].repeat(catalogue.n_items, 1)
+        table[self._popular[:n], torch.arange(n, device=table.device)] = self._popular[n]  # none is its own neighbour
+        self._keep(table)
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Find the neighbours of all items anew, at every so many-th step."""
         if context.step % self.every:
             return
-        popular, table = self._ready(context.device)
+        popular, table = self._ready()
         n_items, n = table.shape
-        vectors = scorer.encode_items(torch.arange(n_items, device=context.device)).float()
+        vectors = all_vectors(scorer, n_items, context.device)
         unit = torch.nn.functional.normalize(vectors, dim=1)
         near = unit[popular].T.contiguous()
         place = torch.full((n_items,), -1, device=context.device)
@@ -103,7 +113,7 @@ class NearestItems(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        owners, members = self._owners(context), self._members(context.device)
+        owners, members = self._owners(context), self._members()
         ids = sets.draw_members(members, owners, context, k, key, exclude)
         rest = None if exclude is None else sets.allowed_share(members, owners, exclude, context.queries)
         log_prob = torch.full(ids.shape, -math.log(members.indptr[1]), device=ids.device)
@@ -111,49 +121,48 @@ class NearestItems(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the neighbours as they were last found."""
-        return sets.members_log_prob(self._members(context.device), self._owners(context), ids)
+        return sets.members_log_prob(self._members(), self._owners(context), ids)
+
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries that are about no item."""
+        return None if self.around == "positive" else self._owners(context) == self._members().n_rows - 1
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        members = self._members(context.device)
+        members = self._members()
         return sets.allowed_share(members, self._owners(context), exclude, context.queries)
 
     def state(self) -> State:
         """The neighbours."""
-        return {"table": self._ready(torch.device("cpu"))[1].clone()}
+        return {"table": self._ready()[1].clone()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         self._keep(state["table"])
 
     def _keep(self, table: Tensor) -> None:
-        """Hold neighbours ``(n_items, n)`` as sorted sets."""
+        """Hold neighbours ``(n_items, n)`` as sorted sets; one more, empty, is for queries about no item."""
         n_items, n = table.shape
         self._table = table.sort(1).values.to(torch.int32)
-        indptr = torch.arange(n_items + 1, device=table.device) * n
+        indptr = torch.arange(n_items + 2, device=table.device).clamp(max=n_items) * n
         self._sets = Csr(indptr, self._table.reshape(-1), n_items)
 
-    def _ready(self, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _ready(self) -> tuple[Tensor, Tensor]:
         if self._popular is None or self._table is None:
             raise ConfigError("nearest_items does not know the items; bind the sampler to the data")
-        if self._popular.device != device:
-            self._popular = self._popular.to(device)
         return self._popular, self._table
 
-    def _members(self, device: torch.device) -> Csr:
-        self._ready(device)
+    def _members(self) -> Csr:
+        self._ready()
         assert self._sets is not None
-        if self._sets.indptr.device != device:
-            self._sets = self._sets.to(device)
         return self._sets
 
     def _owners(self, context: Context) -> Tensor:
         if self.around == "positive":
             return context.positives
         assert self._anchors is not None
-        if self._anchors.device != context.device:
-            self._anchors = self._anchors.to(context.device)
-        return self._anchors[context.queries].clamp(min=0)
+        anchors = self._anchors[context.queries]
+        return torch.where(anchors >= 0, anchors, self._members().n_rows - 1)
 
 
 __all__ = ["NearestItems"]

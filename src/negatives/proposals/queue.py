@@ -13,6 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import draw_allowed
+from negatives.proposals.static import items_from
 from negatives.types import Catalogue, Context, Csr, State
 
 
@@ -39,20 +40,23 @@ class Queue(Proposal):
 
     size: int = 4096
     n_items: int | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _held: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
     _probability: Tensor | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._given = self.n_items is not None
         if self.size < 1:
             raise ConfigError(f"queue: size is {self.size}; it must be at least 1")
 
     def bind(self, catalogue: Catalogue) -> None:
-        """Take the number of items from the data, unless it was given."""
-        self.n_items = self.n_items or catalogue.n_items
+        """Take the number of items from the data, unless it was given, and begin with an empty queue."""
+        self.n_items = items_from(self.n_items if self._given else None, catalogue, "queue")
+        self._held, self._probability = torch.empty(0, dtype=torch.int64), None
 
     def observe(self, context: Context) -> None:
         """Let the batch's positives in, and the oldest out."""
-        self._held = torch.cat([self._held.to(context.device), context.positives])[-self.size :]
+        self._held = torch.cat([self._held, context.positives])[-self.size :]
         self._probability = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
@@ -67,8 +71,8 @@ class Queue(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the queue as it stands."""
-        if self._probability is None or self._probability.device != ids.device:
-            counts = torch.bincount(self._held.to(ids.device), minlength=self._items()).double()
+        if self._probability is None:
+            counts = torch.bincount(self._held, minlength=self._items()).double()
             counts = counts if self._held.numel() else torch.ones_like(counts)
             self._probability = counts / counts.sum()
         return self._probability[ids].log().float()

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negatives.errors import NonFiniteScores
-from negatives.types import Context, Scorer, State
+from negatives.types import Scorer, State, finite
 
 BLOCK = 8192
 
@@ -40,8 +39,6 @@ class SeenBatch:
         """Vectors ``(rows, width)`` of some queries, zero where there is none, and where there is one ``(rows,)``."""
         if self._vectors.shape[1] != width or not self._queries.numel():
             return torch.zeros(queries.numel(), width, device=queries.device), torch.zeros_like(queries).bool()
-        if self._queries.device != queries.device:
-            self._queries, self._vectors = self._queries.to(queries.device), self._vectors.to(queries.device)
         place = torch.searchsorted(self._queries, queries).clamp(max=self._queries.numel() - 1)
         there = self._queries[place] == queries
         return self._vectors[place] * there[:, None], there
@@ -70,24 +67,12 @@ def all_vectors(scorer: Scorer, n_items: int, device: torch.device) -> Tensor:
     """Vectors ``(n_items, d)`` float32 of all items."""
     items = torch.arange(n_items, device=device)
     parts = [scorer.encode_items(some).detach().float() for some in torch.split(items, BLOCK)]
-    return finite(torch.cat(parts), "items")
+    return finite(torch.cat(parts), "vectors of items")
 
 
-def batch_vectors(scorer: Scorer, context: Context) -> Tensor:
-    """Vectors ``(rows, d)`` float32 of the batch's queries."""
-    return finite(scorer.encode_queries(context.queries).detach().float(), "queries")
+def query_vectors(scorer: Scorer, queries: Tensor) -> Tensor:
+    """Vectors ``(rows, d)`` float32 of some queries."""
+    return finite(scorer.encode_queries(queries).detach().float(), "vectors of queries")
 
 
-def finite(vectors: Tensor, what: str) -> Tensor:
-    """The vectors as they are.
-
-    Raises:
-        NonFiniteScores: One holds NaN or infinity.
-    """
-    total = float(vectors.sum())
-    if total - total != 0.0:
-        raise NonFiniteScores(f"the model's vectors of {what} hold NaN or infinity; lower the learning rate")
-    return vectors
-
-
-__all__ = ["SeenBatch", "all_vectors", "batch_vectors", "finite", "next_due"]
+__all__ = ["SeenBatch", "all_vectors", "next_due", "query_vectors"]

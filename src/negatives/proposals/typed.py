@@ -50,7 +50,7 @@ class Typed(Proposal):
         known, groups = catalogue.known, catalogue.query_groups
         rows = torch.repeat_interleave(groups, known.lengths())
         n_groups = int(groups.max()) + 1 if groups.numel() else 0
-        self._groups = groups
+        self._groups, self._shares = groups, AllowedShares()
         self._sets = Csr.from_pairs(rows, known.indices, n_groups, catalogue.n_items)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
@@ -64,6 +64,11 @@ class Typed(Proposal):
         """See :meth:`Proposal.log_prob`."""
         return members_log_prob(*self._ready(context), ids)
 
+    def empty(self, context: Context) -> Tensor | None:
+        """See :meth:`Proposal.empty`; queries whose group has no item."""
+        sets, owners = self._ready(context)
+        return sets.lengths()[owners] == 0
+
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`; remembered per query."""
         return self._shares.get(*self._ready(context), exclude, context.queries)
@@ -71,8 +76,6 @@ class Typed(Proposal):
     def _ready(self, context: Context) -> tuple[Csr, Tensor]:
         if self._sets is None or self._groups is None:
             raise ConfigError("typed does not know the groups of the queries; bind the sampler to the data")
-        if self._groups.device != context.device:
-            self._groups, self._sets = self._groups.to(context.device), self._sets.to(context.device)
         return self._sets, self._groups[context.queries]
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
+from negatives.proposals.static import items_from
 from negatives.types import Catalogue, Context, Csr
 
 
@@ -26,7 +27,8 @@ class Uniform(Proposal):
         n_items: Number of items; taken from the data when left out.
 
     Raises:
-        ConfigError: On a draw, when the number of items is not known or does not fit ``exclude``.
+        ConfigError: The number of items is not that of the data; or on a draw, when it is not known or does not fit
+            ``exclude``.
 
     >>> context = Context(torch.tensor([0]), torch.tensor([3]), torch.tensor([0]))
     >>> ids, log_q = Uniform(n_items=4).draw(context, 2, key=1)
@@ -35,14 +37,18 @@ class Uniform(Proposal):
     """
 
     n_items: int | None = None
+    _given: bool = field(init=False, repr=False, compare=False)
     _of: Csr | None = field(default=None, init=False, repr=False, compare=False)
     _log_rest: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False, compare=False)
 
     _log_q: Tensor = field(default_factory=lambda: torch.empty(0), init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        self._given = self.n_items is not None
+
     def bind(self, catalogue: Catalogue) -> None:
         """Take the number of items from the data, unless it was given."""
-        self.n_items = self.n_items or catalogue.n_items
+        self.n_items = items_from(self.n_items if self._given else None, catalogue, "uniform")
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
@@ -56,7 +62,7 @@ class Uniform(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``-log N`` in the shape of ``ids``."""
-        return torch.full((), -math.log(self._size(None)), device=ids.device).expand(ids.shape)
+        return torch.full((), -math.log(self.known_size()), device=ids.device).expand(ids.shape)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)``, ``log((N - x) / N)``; computed once for all queries."""
@@ -71,12 +77,21 @@ class Uniform(Proposal):
             log_q = -math.log(exclude.n_cols) - self._log_rest
             self._log_q = log_q.masked_fill_(log_q == math.inf, 0.0)
 
-    def _size(self, exclude: Csr | None) -> int:
+    def known_size(self) -> int:
+        """Number of items.
+
+        Raises:
+            ConfigError: It is not known yet.
+        """
         if not self.n_items or self.n_items < 1:
             raise ConfigError("uniform does not know the number of items; give n_items=N or bind the sampler")
-        if exclude is not None and exclude.n_cols != self.n_items:
+        return self.n_items
+
+    def _size(self, exclude: Csr | None) -> int:
+        n_items = self.known_size()
+        if exclude is not None and exclude.n_cols != n_items:
             raise ConfigError(
-                f"known positives over {exclude.n_cols} items do not fit a proposal over {self.n_items}; "
+                f"known positives over {exclude.n_cols} items do not fit a proposal over {n_items}; "
                 "build both from the same data"
             )
-        return self.n_items
+        return n_items

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from negatives import guards, proposals, selection
 from negatives.control import build_part, knob
 from negatives.errors import ConfigError
-from negatives.proposals.base import Proposal
-from negatives.registry import Spec, suggest
+from negatives.registry import Part, Spec, suggest
 from negatives.sampler.core import Sampler
 from negatives.sampler.presets import preset
 
@@ -20,15 +18,13 @@ def resolve(spec: Spec) -> dict[str, Any]:
     """The parts of a sampler as plain values.
 
     Args:
-        spec: A preset's name; or a mapping of parts, which may start from a preset by its ``name``.
+        spec: A preset's name; or parts, which may start from a preset by its ``name``.
 
     Raises:
         ConfigError: A name or key is not known.
     """
-    if isinstance(spec, str):
-        return dict(preset(spec).parts)
-    parts = dict(spec)
-    name = parts.pop("name", None)
+    part = Part.of(spec)
+    parts, name = dict(part.params), part.name
     for key in parts:
         if key not in KEYS:
             raise ConfigError(f"a sampler has no part {key!r}; {suggest(key, KEYS)}")
@@ -48,7 +44,7 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
     """
     parts = resolve(spec)
     return Sampler(
-        proposal=_proposal(parts.get("proposal", "uniform")),
+        proposal=build_part(proposals.registry, parts.get("proposal", "uniform")),
         select=build_part(selection.registry, parts.get("select", "all")),
         guards=[build_part(guards.registry, guard) for guard in parts.get("guards", ["known_positives"])],
         difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
@@ -57,9 +53,3 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
         seed=seed,
         observe_every=int(parts.get("observe_every", 8)),
     )
-
-
-def _proposal(spec: Spec) -> Proposal:
-    if isinstance(spec, Mapping) and "parts" in spec:
-        return build_part(proposals.registry, {**spec, "parts": [_proposal(part) for part in spec["parts"]]})
-    return build_part(proposals.registry, spec)

@@ -12,7 +12,7 @@ from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.selection.base import Difficulty
 from negatives.selection.picking import needed
-from negatives.types import Candidates, Context, Scorer, shared_pool
+from negatives.types import Candidates, Context, Scorer, finite, shared_pool
 
 
 @dataclass(slots=True)
@@ -74,6 +74,7 @@ class PositiveSimilarity(Difficulty):
         return kernels.gather_scores(vectors, vectors, places[:, 0], places[:, 1:].contiguous())
 
     def _scaled(self, vectors: Tensor) -> Tensor:
+        finite(vectors, "vectors of items")
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
 

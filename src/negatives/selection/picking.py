@@ -11,6 +11,9 @@ from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.types import Candidates, Context, Negatives
 
+LEAST = -1e30
+"""Stands for a difficulty of -inf where exponentials are taken: if all allowed ones have it, they are equal."""
+
 
 def check_count(name: str, value: object, least: int = 1) -> None:
     """Refuse what is not a whole number of at least ``least``.
@@ -71,8 +74,10 @@ def all_ok(ok: Tensor) -> bool:
 
 
 def masked(difficulty: Tensor, ok: Tensor) -> Tensor:
-    """Difficulty with what is not allowed below all else."""
-    return difficulty if all_ok(ok) else difficulty.masked_fill(~ok, -torch.inf)
+    """Difficulty with what is not allowed below all else, below an allowed -inf too."""
+    if all_ok(ok):
+        return difficulty
+    return difficulty.clamp(min=torch.finfo(difficulty.dtype).min).masked_fill_(~ok, -torch.inf)
 
 
 def softmax_allowed(logits: Tensor, ok: Tensor) -> Tensor:
@@ -94,7 +99,7 @@ def resampled(context: Context, candidates: Candidates, logits: Tensor, k: int, 
         k: Negatives per row, with replacement.
         key: Random stream of the selection.
     """
-    whole = all_ok(candidates.ok)
+    whole, logits = all_ok(candidates.ok), logits.clamp(min=LEAST)
     slots, chances = kernels.resample(logits, None if whole else candidates.ok, context.examples, k, key)
     ok = candidates.ok[:1, :1].expand(slots.shape) if whole else candidates.ok.gather(1, slots)
     log_q = None

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.selection.base import Selection
-from negatives.selection.picking import everything, needed, softmax_allowed
+from negatives.selection.picking import LEAST, everything, needed, softmax_allowed
 from negatives.types import Candidates, Context, Negatives
 
 
 def softmax_weights(difficulty: Tensor, sharpness: float, ok: Tensor) -> Tensor:
     """``(rows, m)`` weights ``n softmax(a d)`` over the ``n`` allowed slots, 0 elsewhere; without gradient."""
-    return softmax_allowed(difficulty.detach() * sharpness, ok) * ok.sum(1, keepdim=True)
+    return softmax_allowed(difficulty.detach().clamp(min=LEAST) * sharpness, ok) * ok.sum(1, keepdim=True)
 
 
 @dataclass(slots=True)
@@ -31,6 +31,10 @@ class SelfAdversarial(Selection):
     """
 
     alpha: Knob = 1.0
+
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
 
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         hard = needed(difficulty, "self_adversarial", "a difficulty")
@@ -51,6 +55,10 @@ class HardContrastive(Selection):
     """
 
     beta: Knob = 1.0
+
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
 
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         hard = needed(difficulty, "hard_contrastive", "a difficulty")

@@ -10,9 +10,10 @@ import torch
 from negatives.data.ngrams import Ngram, Sentences
 from negatives.models import Model, registry
 from negatives.models.graph.vectors import NodeVectors
+from negatives.models.history import HistoryTower
 from negatives.models.language.lstm import LstmModel
 from negatives.models.language.noise import NoiseBank
-from negatives.types import Context
+from negatives.types import Context, Csr
 
 TOKENS = torch.arange(120) * 7 % 11
 TEXT = {"tokens": TOKENS, "counts": torch.bincount(TOKENS, minlength=11), "dim": 8, "window": 5}
@@ -62,3 +63,12 @@ def test_tables_of_node2vec_stay_as_they_were(link: str) -> None:
         for weight in model.parameters():
             weight.zero_()
     assert all(torch.equal(*pair) for pair in zip(tables, kept, strict=True))
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+def test_a_history_tower_keeps_one_copy_of_its_items(similarity: str) -> None:
+    known = Csr.from_pairs(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 2]), 2, 3)
+    model = HistoryTower(known, dim=2, similarity=similarity)
+    names = list(model.state_dict())
+    model.refresh()
+    assert list(model.state_dict()) == names == ["item_table"]

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from negatives.errors import ConfigError
-from negatives.kernels import knowledge as kernels
-from negatives.kernels.torch_distances import compare
+from negatives.kernels import distances as kernels
+from negatives.kernels.distances import compare
 from negatives.models.base import Model
 from negatives.models.dropout import dropped
 from negatives.parameters import Settings
@@ -65,7 +65,7 @@ class ComposedModel(Model, ABC):
     engine = "composed"
     feed = "triples"
     kind: str
-    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.knowledge`."""
+    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.distances`."""
     parts: ClassVar[int] = 1
     """Real numbers of one coordinate: 2 for complex vectors, whose imaginary parts stand in the second half."""
     relation_parts: ClassVar[int] = 1
@@ -126,6 +126,14 @@ class ComposedModel(Model, ABC):
     def drops(self) -> bool:
         """Whether composed vectors differ while training."""
         return bool(self.regularisation.dropout or self.regularisation.entity_dropout)
+
+    def score_all(self, queries: Tensor) -> Tensor:
+        """As :meth:`Model.score_all`, without gradient."""
+        return kernels.pool_scores(self.encode_queries(queries), self.entities, self.kind)
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: rows of the entities; ``relation``: rows of the relations, reciprocal ones among them."""
+        return {"item": self.entities.detach(), "relation": self.relations.detach()}
 
     def regulariser(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor | None:
         """N3, summed over the rows ``n3 sum(|h|^3 + |r|^3 + |t|^3)`` of moduli; None where it is off.
