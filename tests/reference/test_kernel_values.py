@@ -55,6 +55,22 @@ def test_draws_leave_out_what_is_known_and_keep_their_shares(tries: int, k: int)
         assert bool((alias[QUERIES == 2] == -1).all())
 
 
+@pytest.mark.parametrize("tries", [1, 4])
+def test_draws_are_the_twins_also_where_the_first_tries_fail(tries: int) -> None:
+    examples, queries = torch.arange(40), torch.arange(40) % 4
+    table = kernels.build_alias(torch.tensor(WEIGHTS))
+
+    def drawn() -> list[torch.Tensor]:
+        return [
+            kernels.draw_uniform(examples, 3, N, KEY, queries=queries, known=KNOWN, tries=tries),
+            kernels.draw_alias(table, examples, 3, KEY, queries=queries, known=KNOWN, tries=tries),
+        ]
+
+    found = drawn()
+    with kernels.use("numpy"):
+        assert all(torch.equal(*pair) for pair in zip(found, drawn(), strict=True))
+
+
 def test_an_alias_table_gives_each_item_its_weight() -> None:
     for weights in (WEIGHTS, [1.0] * 7, [0.0, 4.0], [1e-3, 1.0, 1e3, 1.0], [0.3] * 3 + [0.1]):
         table = kernels.build_alias(torch.tensor(weights))
@@ -179,7 +195,9 @@ def test_a_shuffled_order_holds_every_place_once_and_any_place_anywhere() -> Non
         near(orders[:, place], [1 / 6] * 6)
 
 
-def test_walks_follow_edges_with_node2vecs_weights() -> None:
+@pytest.mark.parametrize("tries", [0, 16])
+def test_walks_follow_edges_with_node2vecs_weights(tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("negatives.kernels.walks.TRIES", tries)  # without a try the neighbours are listed
     # a triangle 0-1-2 with a tail 2-3; 4 has no neighbour
     edges = [(0, 1), (0, 2), (1, 2), (2, 3)]
     both = edges + [(b, a) for a, b in edges]

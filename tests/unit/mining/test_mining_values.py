@@ -40,6 +40,11 @@ def test_margins_are_to_the_lowest_positive_also_below_zero() -> None:
     assert mined(scores, [0], num_negatives=2, max_score=-1.1, min_score=-2.0).ids.tolist() == [[2, 3]]
 
 
+def test_more_ranks_are_searched_where_a_bound_rules_out_the_first() -> None:
+    scores = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.3, 0.2, 0.1]
+    assert mined(scores, [0], num_negatives=2, max_score=0.5).ids.tolist() == [[6, 7]]
+
+
 def test_random_ranks_leave_out_what_is_ruled_out() -> None:
     scores = [1.0, *[0.1 * i for i in range(9)]]
     for seed in range(20):
