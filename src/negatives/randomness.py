@@ -87,9 +87,32 @@ def bits(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
     return _mix(rows + slots * _signed(SLOT_STEP))
 
 
-def integers(key: int, examples: Tensor, slots: Tensor | int, bound: int) -> Tensor:
-    """Integers in ``[0, bound)`` by multiply-shift on the upper 32 bits; ``bound`` below 2^31."""
-    return _shift(bits(key, examples, slots), 32) * bound >> 32
+def bounded(words: Tensor, bound: int | Tensor) -> Tensor:
+    """Integers ``floor(h bound / 2^64)`` in ``[0, bound)``, each from as many words ``h`` as any other but for one.
+
+    Args:
+        words: int64 that hold unsigned 64-bit values, as :func:`bits` gives them.
+        bound: At most 2^31, one for all or int64 of a shape that broadcasts; where it is 0, so is the integer.
+
+    Raises:
+        ValueError: ``bound`` is one number out of range.
+
+    >>> bounded(torch.tensor([0, -1, 1 << 62]), 10).tolist()
+    [0, 9, 2]
+    """
+    if isinstance(bound, int) and not 0 <= bound <= 1 << 31:
+        raise ValueError(f"a bound must lie between 0 and 2^31, not {bound}")
+    return _shift(words, 32) * bound + ((words & 0xFFFFFFFF) * bound >> 32) >> 32
+
+
+def integers(key: int, examples: Tensor, slots: Tensor | int, bound: int | Tensor) -> Tensor:
+    """Hashed integers in ``[0, bound)``; see :func:`bits` and :func:`bounded`."""
+    return bounded(bits(key, examples, slots), bound)
+
+
+def again(words: Tensor) -> Tensor:
+    """Another 64 hashed bits ``mix(h + E)`` for each word ``h``, where one does not tell enough."""
+    return _mix(words + _signed(EXAMPLE_STEP))
 
 
 def uniforms(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:

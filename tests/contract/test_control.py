@@ -17,11 +17,13 @@ from negatives import proposals
 from negatives.control import BackOff, Constant, Hold, Knob, Linear, Schedule, build_part, knob, registry, value_of
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError
+from negatives.guards import KnownPositives
 from negatives.proposals.base import Proposal
 from negatives.registry import Registry
+from negatives.sampler import Sampler
 from negatives.selection import registry as selections
 from negatives.testing.control import CONTROLLER_CHECKS, SCHEDULE_CHECKS, ControllerCase, ScheduleCase
-from negatives.types import Context, Csr, Negatives
+from negatives.types import Catalogue, Context, Csr, Negatives
 
 Strength = Knob | None
 SCHEDULES = {
@@ -104,7 +106,7 @@ def test_schedule_flat_outside_its_span() -> None:
         ({"schedule": "liner", "start": 0, "stop": 1}, "linear"),
         ({"schedule": "linear", "start": 0}, "stop"),
         ({"schedule": "linear", "start": math.nan, "stop": 1}, "finite"),
-        ({"schedule": "linear", "start": "a", "stop": 1}, "finite"),
+        ({"schedule": "linear", "start": "a", "stop": 1}, "number"),
         ({"schedule": "linear", "start": 0, "stop": 1, "begin": 0.5, "end": 0.5}, "begin"),
         ({"schedule": "exponential", "start": 0, "stop": 1}, "above zero"),
         ({"schedule": "step", "values": [1], "at_progress": [0.5]}, "values"),
@@ -185,6 +187,19 @@ def test_back_off_halves_at_a_collapse_and_recovers() -> None:
     assert back.value == 1.0
 
 
+def test_back_off_takes_a_signal_below_zero_for_one_collapse() -> None:
+    back = BackOff("y", start=8.0, low=1.0, smoothing=0.0, recovery=1.0)
+    for value in (-1.0, -2.0, -0.5):
+        back.observe({"y": value})
+    assert back.value == 8.0
+    for value in (1.0, -1.0, -1.0, -3.0):
+        back.observe({"y": value})
+    assert back.value == 4.0
+    for value in (2.0, 0.5):
+        back.observe({"y": value})
+    assert back.value == 2.0
+
+
 def _negatives(ids: list[list[int]], ok: list[list[bool]], weight: list[list[float]] | None = None) -> Negatives:
     return Negatives(torch.tensor(ids), None, torch.tensor(ok), None if weight is None else torch.tensor(weight))
 
@@ -246,6 +261,20 @@ def test_false_negatives_against_brute_force(shared: bool, weights: bool) -> Non
     assert found["canary_hits"] == count
     assert found["false_negative_rate"] == pytest.approx(hits / total / 0.1, rel=1e-5)
     assert found["false_negative_lift"] == pytest.approx(hits / expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_lift_is_one_of_a_uniform_sampler_that_excludes_much(pool: bool) -> None:
+    """Query 0 knows 30 of 40 items and query 1 none, and each has two canaries."""
+    known = Csr.from_pairs(torch.zeros(30), torch.arange(30), 2, 40)
+    canaries = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([33, 38, 4, 5]), 2, 40)
+    sampler = Sampler(proposals.Uniform(40), guards=[KnownPositives(known)], **{"pool" if pool else "candidates": 4000})
+    sampler.bind(Catalogue(2, 40, torch.ones(40, dtype=torch.int64), known))
+    sampler.canaries, rows = canaries, torch.arange(60)
+    context = Context(rows % 2, torch.where(rows % 2 == 0, 3, 39), rows)
+    neg = sampler.sample(context)
+    found = sampler.observe(context, neg, torch.zeros(60), torch.zeros(60, neg.k))
+    assert found["false_negative_lift"] == pytest.approx(1.0, abs=0.15 if pool else 0.03)
 
 
 def test_lift_of_uniform_draws_is_one_and_a_large_batch_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,10 @@ from negatives.models import Model
 from negatives.models.graph.line import Line
 from negatives.models.graph.propagation import NodePropagation
 from negatives.models.graph.vectors import NodeVectors
+from negatives.models.settings import Start
 from negatives.randomness import Purpose, generator, permutation, stream, uniforms
 from negatives.sampler import build
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
@@ -51,7 +52,7 @@ def fit(model: Model, feed: Feed, data: EdgeData, sampler: str, loss: object, lr
     chosen = build(sampler, 0)
     chosen.bind(data.catalogue())
     optimiser = "adagrad" if model.engine == "rows" else "adam"
-    engine = engine_for(model, chosen, loss, optimiser, 0.0, False)  # type: ignore[arg-type]
+    engine = engine_for(model, chosen, loss, Update(optimiser))  # type: ignore[arg-type]
     Loop(engine, feed, Plan(epochs, 1024, StepSize(lr)), dict).run()
 
 
@@ -74,7 +75,7 @@ def test_hard_negatives_tell_near_nodes_apart() -> None:
     asked = link_test(data.test.queries, data.test.items, data.graph(), known, known, wrong=100, seed=0)
     feed, found = PairFeed(data.both_ways().queries, data.both_ways().items), {}
     for sampler in ("uniform", "dns"):
-        model = NodePropagation(data.graph(), 32, spectral=False)
+        model = NodePropagation(data.graph(), 32, start=Start(spectral=False))
         fit(model, feed, data, sampler, BPR(), 0.02, 15)
         nodes = model.tables()[0]
         found[sampler] = evaluate_links(asked, nodes, nodes, directed=False).mean

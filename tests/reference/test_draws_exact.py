@@ -76,11 +76,28 @@ def test_long_sets_of_known_items_are_never_drawn() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
 
 
+def test_tables_that_share_their_columns_keep_their_own_known_items() -> None:
+    """Rows cut from a table without a copy, and the table itself, each drawn from often enough to have a filter."""
+    n_rows, n_items = 40, 60
+    pairs = (torch.rand(n_rows, n_items, generator=generator(5)) < 0.4).nonzero()
+    whole = Csr.from_pairs(pairs[:, 0], pairs[:, 1], n_rows, n_items)
+    cuts = [whole, Csr(whole.indptr[20:], whole.indices, n_items), Csr(whole.indptr[7:31], whole.indices, n_items)]
+    table = kernels.build_alias(torch.rand(n_items, generator=generator(6)))
+    for _ in range(3):
+        for known in cuts:
+            queries = torch.arange(400) % known.n_rows
+            for ids in (
+                kernels.draw_uniform(torch.arange(400), 2, n_items, KEY, queries=queries, known=known),
+                kernels.draw_alias(table, torch.arange(400), 2, KEY, queries=queries, known=known),
+            ):
+                assert not kernels.contains(known, queries, ids).any()
+
+
 def test_a_large_alias_table_is_lean_and_never_draws_weight_zero() -> None:
     weights = torch.arange(200_000).double() % 5
     table = kernels.build_alias(weights)
-    parts = (table.threshold, table.alias, table.probability)
-    assert sum(part.numel() * part.element_size() for part in parts) == 12 * len(weights)
+    parts = (table.cell, table.fine, table.alias, table.probability)
+    assert sum(part.numel() * part.element_size() for part in parts) == 17 * len(weights)
     ids = kernels.draw_alias(table, torch.arange(1000), 500, KEY)
     shares = torch.bincount(ids.reshape(-1) % 5, minlength=5) / ids.numel()
     torch.testing.assert_close(shares, torch.arange(5) / 10, atol=3e-3, rtol=0)
@@ -93,7 +110,8 @@ def test_the_twin_fills_the_same_table(weights: list[float]) -> None:
     table = kernels.build_alias(torch.tensor(weights))
     with kernels.use("numpy"):
         twin = kernels.build_alias(torch.tensor(weights))
-    assert torch.equal(table.threshold, twin.threshold)
+    assert torch.equal(table.cell, twin.cell)
+    assert torch.equal(table.fine, twin.fine)
     assert torch.equal(table.alias, twin.alias)
 
 

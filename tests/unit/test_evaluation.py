@@ -10,7 +10,7 @@ from torch import Tensor
 from torchmetrics.functional import retrieval
 
 from negatives.errors import ConfigError, NonFiniteScores
-from negatives.evaluation import evaluate, metrics, rank, ranking
+from negatives.evaluation import evaluate, rank, ranking
 from negatives.types import Csr
 
 N_QUERIES, N_ITEMS = 40, 70
@@ -51,17 +51,6 @@ def test_metrics_agree_with_torchmetrics() -> None:
             expected = oracle(users[query] @ items.T, target).item()
             assert measured.per_query[name][row].item() == pytest.approx(expected, abs=1e-6), (name, query)
         assert measured.mean[name] == pytest.approx(measured.per_query[name].mean().item())
-
-
-def test_metrics_by_hand() -> None:
-    hits, n_truth = torch.tensor([[False, True, True], [False, False, False]]), torch.tensor([5, 1])
-    assert metrics.recall(hits, n_truth).tolist() == pytest.approx([0.4, 0.0])
-    assert metrics.precision(hits, n_truth).tolist() == pytest.approx([2 / 3, 0.0])
-    assert metrics.hit(hits[:, :1], n_truth).tolist() == [0.0, 0.0]
-    assert metrics.hit(hits, n_truth).tolist() == [1.0, 0.0]
-    assert metrics.mrr(hits, n_truth).tolist() == [0.5, 0.0]
-    gain, ideal = 1 / math.log2(3) + 1 / 2, 1 + 1 / math.log2(3) + 1 / 2
-    assert metrics.ndcg(hits, n_truth).tolist() == pytest.approx([gain / ideal, 0.0])
 
 
 def test_coverage_and_popularity_by_hand() -> None:
@@ -135,10 +124,17 @@ def test_tables_that_are_not_finite_are_refused(broken: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("recal@5", "recall"), ("recall", "recall@10"), ("recall@21", "1 to 20"), ("recall@0", "1 to 20")],
+    [("recal@5", "recall"), ("recall", "recall@10"), ("recall@21", "1 to 20"), ("recall@0", "at least 1")],
 )
 def test_wrong_names_are_refused(name: str, message: str) -> None:
     users, items = tables()
     found = rank(users, items, queries=torch.arange(N_QUERIES), truth=sets(200, 1))
     with pytest.raises(ConfigError, match=message):
         evaluate(found, [name])
+
+
+def test_popularity_without_counts_is_refused() -> None:
+    users, items = tables()
+    found = rank(users, items, queries=torch.arange(N_QUERIES), truth=sets(200, 1))
+    with pytest.raises(ConfigError, match="popularity@5 needs ranked lists with training counts of the items"):
+        evaluate(found, ["recall@5", "popularity@5"])

@@ -14,7 +14,8 @@ from negatives.models import Model, registry
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.history import HistoryTower
 from negatives.models.lightgcn import LightGCN
-from negatives.models.propagation import Operator, bipartite, transposed
+from negatives.models.propagation import Operator, bipartite
+from negatives.models.settings import ItemLength, Smoothing
 from negatives.models.tables import table_scores
 from negatives.models.two_tower import TwoTower
 from negatives.types import Context, Csr
@@ -54,7 +55,7 @@ def features() -> SparseFeatures:
 MAKE: dict[str, Callable[[str, int], Model]] = {
     "mf": lambda similarity, seed: MatrixFactorization(QUERIES, ITEMS, DIM, similarity, seed=seed),
     "history": lambda similarity, seed: HistoryTower(known(), DIM, similarity, own=0.5, seed=seed),
-    "lightgcn": lambda similarity, seed: LightGCN(known(), DIM, similarity, layers=2, seed=seed),
+    "lightgcn": lambda similarity, seed: LightGCN(known(), DIM, similarity, Smoothing(2), seed=seed),
     "two_tower": lambda similarity, seed: TwoTower(
         known(), features(), DIM, similarity, free_items=True, own=0.3, seed=seed
     ),
@@ -173,7 +174,7 @@ def test_table_scores_have_the_dense_gradient() -> None:
 @pytest.mark.parametrize("powers", [(0.5, 0.5), (0.8, 0.2)])
 def test_lightgcn_is_dense_propagation(similarity: str, powers: tuple[float, float]) -> None:
     own, other = powers
-    model = LightGCN(known(), DIM, similarity, layers=3, own_power=own, other_power=other)
+    model = LightGCN(known(), DIM, similarity, Smoothing(3, own_power=own, other_power=other))
     pairs = dense(known())
     d_query, d_item = pairs.sum(1), pairs.sum(0).clamp(min=1)
     upper = d_query[:, None] ** -own * pairs * d_item[None] ** -other
@@ -269,7 +270,7 @@ def test_an_operator_holds_its_transpose(powers: tuple[float, float]) -> None:
     forward, backward = as_dense(made.forward, ITEMS), as_dense(made.backward, QUERIES)
     torch.testing.assert_close(forward, expected, atol=1e-6, rtol=1e-6)
     torch.testing.assert_close(backward, forward.T)
-    back = transposed(made)
+    back = made.transposed()
     x, y = torch.randn(ITEMS, 3, requires_grad=True), torch.randn(QUERIES, 3, requires_grad=True)
     for operator, table, values in ((made, forward, x), (back, forward.T, y)):
         product = operator @ values
@@ -283,7 +284,7 @@ def test_sizes_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="dim is 0"):
         MatrixFactorization(QUERIES, ITEMS, 0)
     with pytest.raises(ConfigError, match="layers is -1"):
-        LightGCN(known(), DIM, layers=-1)
+        LightGCN(known(), DIM, smoothing=Smoothing(-1))
 
 
 @pytest.mark.parametrize("name", ["history", "lightgcn", "two_tower"])
@@ -291,7 +292,7 @@ def test_more_pairs_can_be_taken_in_without_training(name: str) -> None:
     more = Csr.from_pairs(torch.arange(24) % QUERIES, torch.arange(24) * 5 % ITEMS, QUERIES, ITEMS)
     makers: dict[str, Callable[[Csr], Model]] = {
         "history": lambda sets: HistoryTower(sets, DIM, own=0.5),
-        "lightgcn": lambda sets: LightGCN(sets, DIM, "cosine", layers=2),
+        "lightgcn": lambda sets: LightGCN(sets, DIM, "cosine", Smoothing(2)),
         "two_tower": lambda sets: TwoTower(sets, features(), DIM),
     }
     model, fresh = makers[name](known()), makers[name](more)
@@ -305,8 +306,8 @@ def test_more_pairs_can_be_taken_in_without_training(name: str) -> None:
 
 @pytest.mark.parametrize("layers", [0, 2])
 def test_the_length_of_items_counts_to_a_power(layers: int) -> None:
-    model = LightGCN(known(), DIM, "cosine", layers=layers, item_length=0.3, ranking_length=0.8)
-    plain = LightGCN(known(), DIM, "dot", layers=layers)
+    model = LightGCN(known(), DIM, "cosine", Smoothing(layers), ItemLength(0.3, 0.8))
+    plain = LightGCN(known(), DIM, "dot", Smoothing(layers))
     plain.load_state_dict(model.state_dict())
     raw = plain.tables()[1][:COLD]
     users, ranked = model.tables()

@@ -174,6 +174,13 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
     assert steps[0] == steps[1]
 
 
+def test_a_longer_list_is_ranked_where_the_watched_metric_needs_one(planted_file: Path, tmp_path: Path) -> None:
+    assert train(planted_file, tmp_path / "r", *FAST, "--set", "evaluation.metric=hr@30") == 0
+    found = metrics(tmp_path / "r")["test"]
+    assert list(found)[-1] == "hr@30"
+    assert found["hr@30"] >= found["recall@20"] > 0
+
+
 def test_a_run_is_not_overwritten(run: Path, planted_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run / "metrics.json").read_bytes()
     assert train(planted_file, run, *FAST) == 2
@@ -245,13 +252,14 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--sampler unifrom", "did you mean uniform?"),
         ("--loss bprr", "did you mean bpr?"),
         ("--model mff", "did you mean mf?"),
-        ("--model two_tower", "needs item content"),
-        ("--recipe bets", "choose one of: default"),
+        ("--model two_tower", "does not fit this data: it needs item_features; choose one of: history, lightgcn, mf"),
+        ("--recipe bets", "did you mean best?"),
         ("--set model.dims=8", "did you mean dim?"),
         ("--set model.dim=0", "dim is 0"),
         ("--set sampler.pool=0", "pool is 0"),
         ("--set sampler.poool=3", "did you mean pool?"),
         ("--set evaluation.metric=recal@20", "did you mean recall@20"),
+        ("--set evaluation.metric=psp@20", "psp@20 needs ranked lists with propensities of the labels"),
         ("--set split.kind=cold_items", "no content"),
         ("--set split.kind=temporal", "no times"),
         ("--set split.user=uesr", "uesr"),

@@ -17,10 +17,11 @@ from negatives.models import Model
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.history import HistoryTower
 from negatives.models.lightgcn import LightGCN
+from negatives.models.settings import Smoothing
 from negatives.sampler import Sampler, build
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.engines.autograd import AutogradEngine
 from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
@@ -99,7 +100,7 @@ def test_multiplying_encodings_gives_the_same_as_scoring(
         model = kind(catalogue.known, 6, similarity="cosine", seed=1)
         model.inner_product = multiplied  # type: ignore[misc]
         sampler = bound({"name": "softmax", "pool": 24}, catalogue)
-        engine = AutogradEngine(model, sampler, losses.build(loss), optimiser="sgd")
+        engine = AutogradEngine(model, sampler, losses.build(loss), Update("sgd"))
         losses_seen.append([engine.step(batch(planted, step), 5.0).loss for step in range(3)])
         tables.append(model.item_table.detach())
     assert losses_seen[0] == pytest.approx(losses_seen[1], rel=1e-4)
@@ -119,7 +120,7 @@ def test_rows_are_updated_as_by_autograd(
 ) -> None:
     mine, theirs = (MatrixFactorization(20, 40, 7, similarity, init=0.5, seed=1) for _ in range(2))
     rule = losses.build(loss)
-    engine = RowEngine(mine, bound(spec, small_catalogue(planted)), rule, optimiser=optimiser, weight_decay=DECAY)
+    engine = RowEngine(mine, bound(spec, small_catalogue(planted)), rule, Update(optimiser, DECAY))
     reference = Reference(theirs, optimiser, DECAY)
     start = mine.query_table.detach().clone()
     for step in range(3):
@@ -147,7 +148,7 @@ def test_rows_are_updated_as_by_autograd(
 def test_the_autograd_engine_minimises_the_mean(optimiser: str, planted: Planted) -> None:
     catalogue, context = small_catalogue(planted), batch(planted, 0)
     mine, theirs = (HistoryTower(catalogue.known, 5, own=1.0, seed=2) for _ in range(2))  # type: ignore[arg-type]
-    engine = AutogradEngine(mine, bound("softmax", catalogue), losses.build("sampled_softmax"), optimiser=optimiser)
+    engine = AutogradEngine(mine, bound("softmax", catalogue), losses.build("sampled_softmax"), Update(optimiser))
     outcome = engine.step(context, LR)
     theirs.refresh(context)
     scores = theirs.score(context.queries, context.positives), theirs.score(context.queries, outcome.negatives.ids)
@@ -162,7 +163,9 @@ def test_half_precision_comes_near(planted: Planted) -> None:
     models = [MatrixFactorization(20, 40, 7, "cosine", seed=1) for _ in range(2)]
     for model, half in zip(models, (False, True), strict=True):
         sampler = bound("softmax", small_catalogue(planted))
-        RowEngine(model, sampler, losses.build("sampled_softmax"), half=half).step(batch(planted, 0), 0.1)
+        RowEngine(model, sampler, losses.build("sampled_softmax"), Update("sgd", half=half)).step(
+            batch(planted, 0), 0.1
+        )
     gap = (models[0].item_table - models[1].item_table).detach().norm()
     moved = (models[0].item_table - MatrixFactorization(20, 40, 7, "cosine", seed=1).item_table).detach().norm()
     assert 0 < float(gap) < 0.03 * float(moved)
@@ -172,9 +175,9 @@ def test_unknown_optimisers_and_models_are_refused(planted: Planted) -> None:
     catalogue = small_catalogue(planted)
     tower, sampler = HistoryTower(catalogue.known, 4), bound("uniform", catalogue)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="not made of two free tables"):
-        RowEngine(tower, sampler, losses.build("bpr"))
+        RowEngine(tower, sampler, losses.build("bpr"), Update("sgd"))
     with pytest.raises(ConfigError, match="choose sgd, adagrad or adam"):
-        AutogradEngine(tower, sampler, losses.build("bpr"), optimiser="adamw")
+        AutogradEngine(tower, sampler, losses.build("bpr"), Update("adamw"))
     with pytest.raises(ConfigError, match="no optimiser is called"):
         RowOptimiser(torch.zeros(1, 1), "adamw")
     with pytest.raises(ConfigError, match="no step-size schedule"):
@@ -184,7 +187,7 @@ def test_unknown_optimisers_and_models_are_refused(planted: Planted) -> None:
 def test_a_loss_that_is_no_number_names_the_step(planted: Planted) -> None:
     model = MatrixFactorization(20, 40, 4)
     model.query_table.data.fill_(math.nan)
-    engine = RowEngine(model, bound("uniform", small_catalogue(planted)), losses.build("bpr"))
+    engine = RowEngine(model, bound("uniform", small_catalogue(planted)), losses.build("bpr"), Update("sgd"))
     with pytest.raises(NonFiniteScores, match="step 3"):
         engine.step(batch(planted, 3), 0.1)
 
@@ -234,11 +237,11 @@ def make_loop(planted: Planted, preset: object, kind: str, loss: str, **plan: fl
     assert catalogue.known is not None
     models: dict[str, Callable[[], Model]] = {
         "mf": lambda: MatrixFactorization(USERS, ITEMS, 8, seed=3),
-        "lightgcn": lambda: LightGCN(catalogue.known, 8, "cosine", layers=1, seed=3),  # type: ignore[arg-type]
+        "lightgcn": lambda: LightGCN(catalogue.known, 8, "cosine", Smoothing(1), seed=3),  # type: ignore[arg-type]
     }
     model = models[kind]()
     name = "adagrad" if kind == "mf" else "adam"
-    engine = engine_for(model, bound(preset, catalogue), losses.build(loss), name, 0.0, False)
+    engine = engine_for(model, bound(preset, catalogue), losses.build(loss), Update(name))
     given = {"epochs": 3, "batch_size": 512, "evaluate_every": 0.5, "seed": 9} | plan
     made = Loop(engine, PairFeed(planted.users, planted.items), Plan(step_size=StepSize(0.05, "cosine"), **given), dict)  # type: ignore[arg-type]
     made.evaluate = lambda: {"recall@20": recall(model, planted)}
@@ -326,6 +329,50 @@ def test_patience_ends_the_training(planted: Planted) -> None:
     assert len(states) == 5
     assert made.steps < made.total_steps
     assert not made.interrupted
+
+
+@pytest.mark.parametrize("at", [8, 13, 16, 19])
+def test_patience_is_counted_across_a_resume(at: int, planted: Planted, tmp_path: Path) -> None:
+    """The best value comes at step 8; three evaluations without a better one end the training at step 20."""
+    values = [0.2, 0.3, 0.1, 0.3, 0.2, 0.9, 0.9, 0.9]
+    whole, first, second = (make_loop(planted, "dns", "mf", "bpr", epochs=50, patience=3) for _ in range(3))
+    scripted(whole, iter(values))
+    whole.run()
+    assert (whole.steps, whole.best_step) == (20, 8)
+    goes_on = iter(values)
+    scripted(first, goes_on)
+    first.save = lambda state: checkpoint.save(tmp_path / "c", state)
+    first.stop = lambda: first.steps >= at
+    first.run()
+    assert (first.interrupted, first.steps) == (True, at)
+    scripted(second, goes_on)
+    second.load_state(checkpoint.load(tmp_path / "c"))
+    second.run()
+    assert (second.steps, second.best, second.best_step, second.best_metrics) == (20, 0.3, 8, {"recall@20": 0.3})
+    told = [(one.step, one.metrics, one.best) for one in trace(first).evaluations + trace(second).evaluations]
+    assert told == [(one.step, one.metrics, one.best) for one in trace(whole).evaluations]
+    assert trace(second).losses == trace(whole).losses
+    mine, theirs = second.engine.model.state_dict(), whole.engine.model.state_dict()
+    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize("at", [3, 4, 5, 8])
+def test_evaluations_spaced_in_seconds_keep_their_times_across_a_resume(
+    at: int, planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count()
+    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))  # a step takes one second
+    first, second = (
+        make_loop(planted, "uniform", "mf", "bpr", epochs=1000, max_seconds=10.0, evaluate_seconds=3.0)
+        for _ in range(2)
+    )
+    first.save = lambda state: checkpoint.save(tmp_path / "c", state)
+    first.stop = lambda: first.steps >= at
+    first.run()
+    second.load_state(checkpoint.load(tmp_path / "c"))
+    second.run()
+    assert second.seconds == 10.0
+    assert [one.step for one in trace(first).evaluations + trace(second).evaluations] == [3, 6, 9, 10]
 
 
 def test_max_seconds_ends_the_training_and_moves_progress(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,28 @@
-"""How good a model is: full-ranking metrics and tests of their differences."""
+"""How good a model is: rankings, a registry of metrics, and tests of their differences."""
 
-from negatives.evaluation.metrics import Metrics, evaluate
-from negatives.evaluation.ranking import Ranking, rank
+from negatives.evaluation.measure import Metrics, measure
+from negatives.evaluation.metrics import Metric, registry
+from negatives.evaluation.naming import longest, metric, names_fitting, with_watched
+from negatives.evaluation.ranking import Ranking, evaluate, rank
 from negatives.evaluation.significance import Difference, holm, interval, p_text, paired, seconds_to, sign_flip
 
 __all__ = [
     "Difference",
+    "Metric",
     "Metrics",
     "Ranking",
     "evaluate",
     "holm",
     "interval",
+    "longest",
+    "measure",
+    "metric",
+    "names_fitting",
     "p_text",
     "paired",
     "rank",
+    "registry",
     "seconds_to",
     "sign_flip",
+    "with_watched",
 ]

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from negatives.errors import ConfigError, NonFiniteScores
+from negatives.errors import NonFiniteScores
+from negatives.evaluation.measure import measure
+from negatives.evaluation.values import Ranks
 from negatives.types import Csr
 
 CELLS = 1 << 23
@@ -67,35 +69,30 @@ def _block(scores: Tensor, queries: Tensor, owners: Tensor, answers: Tensor, kno
     own = scores[owners, answers]
     for row, query in enumerate(queries.tolist()):  # other right answers must not count
         scores[row, known.row(query).long()] = -torch.inf
-    better = torch.empty(answers.numel(), dtype=torch.float64)
+    better = torch.empty(answers.numel(), dtype=torch.int64)
     equal = torch.empty_like(better)
     for at in range(0, answers.numel(), scores.shape[0]):
         part = slice(at, at + scores.shape[0])
         each, mine = scores[owners[part]], own[part, None]
-        better[part] = (each > mine).sum(1).double()
-        equal[part] = (each == mine).sum(1).double()
-    return 1 + better + equal / 2
+        better[part], equal[part] = (each > mine).sum(1), (each == mine).sum(1)
+    return realistic(better, equal)
+
+
+def realistic(better: Tensor, equal: Tensor) -> Tensor:
+    """Realistic ranks ``1 + better + equal / 2`` of answers with so many rivals of higher and of equal score."""
+    return 1 + better.double() + equal.double() / 2
 
 
 def rank_metrics(ranks: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """One value per answer for ``mrr`` (``1 / rank``) and ``hits@k`` (rank at most ``k``), each ``(n,)`` float64.
+    """One value per answer for metrics of ranks such as ``mrr`` and ``hits@10``, each ``(n,)`` float64.
 
     Raises:
-        ConfigError: A metric is not known.
+        ConfigError: A metric is not known, or needs more than ranks.
 
     >>> {name: value.tolist() for name, value in rank_metrics(torch.tensor([1.0, 4.0]), ["mrr", "hits@3"]).items()}
     {'mrr': [1.0, 0.25], 'hits@3': [1.0, 0.0]}
     """
-    found: dict[str, Tensor] = {}
-    for name in names:
-        kind, _, length = name.partition("@")
-        if name == "mrr":
-            found[name] = 1 / ranks.double()
-        elif kind == "hits" and length.isdigit() and int(length) > 0:
-            found[name] = (ranks <= int(length)).double()
-        else:
-            raise ConfigError(f"no metric is called {name!r}; choose mrr or hits@k, as in hits@10")
-    return found
+    return measure(Ranks(ranks), names).per_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +122,4 @@ def by_group(values: Tensor, groups: Tensor) -> list[GroupMean]:
     return [GroupMean(*row) for row in zip(distinct.tolist(), counts.tolist(), means, strict=True)]
 
 
-__all__ = ["GroupMean", "by_group", "filtered_ranks", "rank_metrics"]
+__all__ = ["GroupMean", "by_group", "filtered_ranks", "rank_metrics", "realistic"]

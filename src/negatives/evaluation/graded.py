@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.evaluation.metrics import Metrics
+from negatives.evaluation.ideal import highest
+from negatives.evaluation.measure import Metrics, measure
+from negatives.evaluation.values import Ranked
 
 BLOCK = 512
 
@@ -31,38 +33,12 @@ def grades_of(top: Tensor, queries: Tensor, judged: tuple[Tensor, Tensor, Tensor
     return torch.where(found, judged[2][order][place], 0)
 
 
-def graded_ndcg(grades: Tensor, ideal: Tensor, k: int) -> Tensor:
-    """``sum_r g_r / log2(r + 1)`` over the same sum of the best possible order, ``(n,)`` float64; linear gains.
-
-    Args:
-        grades: ``(n, >= k)`` grades in the order of the ranking; negative ones count as 0.
-        ideal: ``(n, >= k)`` all grades of the query, highest first, filled up with 0.
-        k: Length.
-
-    >>> graded_ndcg(torch.tensor([[0, 2]]), torch.tensor([[2, 1]]), 2).item().__round__(4)
-    0.4796
-    """
-    gains = 1 / torch.log2(torch.arange(k, dtype=torch.float64) + 2)
-    best = (ideal[:, :k].clamp(min=0) * gains).sum(1)
-    return (grades[:, :k].clamp(min=0) * gains).sum(1) / best.clamp(min=1e-12)
-
-
-def best_grades(queries: Tensor, judged: tuple[Tensor, Tensor, Tensor], k: int) -> Tensor:
-    """``(n, k)`` highest grades of each query, highest first, filled up with 0."""
-    order = torch.argsort(judged[2], descending=True, stable=True)
-    order = order[torch.argsort(judged[0][order], stable=True)]
-    owners, grades = judged[0][order].contiguous(), judged[2][order]
-    start, stop = torch.searchsorted(owners, queries), torch.searchsorted(owners, queries, right=True)
-    places = start[:, None] + torch.arange(k)
-    if grades.numel() == 0:
-        return torch.zeros(queries.numel(), k, dtype=torch.int64)
-    return torch.where(places < stop[:, None], grades[places.clamp(max=grades.numel() - 1)], 0)
-
-
 def evaluate_graded(
     top: Tensor, queries: Tensor, judged: tuple[Tensor, Tensor, Tensor], n_items: int, names: Sequence[str]
 ) -> Metrics:
-    """``ndcg@k``, ``recall@k`` and ``mrr@k`` over queries with a relevant judgement.
+    """Metrics of ranked lists such as ``ndcg@10``, ``recall@100`` and ``mrr@10``, with grades for gains.
+
+    A grade above zero makes an item relevant; grades below zero count as 0.
 
     Args:
         top: ``(n, k)`` ranked items, best first, -1 where there is none.
@@ -70,23 +46,19 @@ def evaluate_graded(
         judged: Queries, items and grades ``(m,)`` of the judgements.
         n_items: Number of items.
         names: Metrics to give.
+
+    Raises:
+        ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
-    grades = grades_of(top, queries, judged, n_items)
     relevant = torch.bincount(judged[0][judged[2] > 0], minlength=int(queries.max()) + 1 if queries.numel() else 0)
-    per_query: dict[str, Tensor] = {}
-    for name in names:
-        kind, _, length = name.partition("@")
-        k = int(length)
-        hits = grades[:, :k] > 0
-        if kind == "ndcg":
-            per_query[name] = graded_ndcg(grades, best_grades(queries, judged, k), k)
-        elif kind == "recall":
-            per_query[name] = hits.sum(1) / relevant[queries].clamp(min=1).double()
-        else:
-            first = hits.double().argmax(1)
-            per_query[name] = hits.any(1) / (first + 1).double()
-    mean = {name: float(values.mean()) if values.numel() else 0.0 for name, values in per_query.items()}
-    return Metrics(mean, per_query)
+    lists = Ranked(
+        items=top,
+        gains=grades_of(top, queries, judged, n_items).clamp(min=0),
+        relevant=relevant[queries],
+        n_candidates=n_items,
+        ideal=highest(judged[0], judged[2].clamp(min=0), queries, top.shape[1]),
+    )
+    return measure(lists, names)
 
 
 def search(query_table: Tensor, item_table: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -118,4 +90,4 @@ def trec_qrels(judged: Mapping[str, Mapping[str, int]]) -> str:
     return "".join(f"{query} 0 {item} {grade}\n" for query, row in judged.items() for item, grade in row.items())
 
 
-__all__ = ["best_grades", "evaluate_graded", "graded_ndcg", "grades_of", "search", "trec_qrels", "trec_run"]
+__all__ = ["evaluate_graded", "grades_of", "search", "trec_qrels", "trec_run"]

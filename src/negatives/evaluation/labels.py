@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.errors import ConfigError, NonFiniteScores
-from negatives.evaluation.metrics import Metrics
-from negatives.registry import suggest
+from negatives.errors import NonFiniteScores
+from negatives.evaluation.ideal import highest
+from negatives.evaluation.measure import Metrics, measure
+from negatives.evaluation.values import RankedByWeights
 from negatives.types import Csr
 
 CELLS = 1 << 24
 """Scores that are held at a time."""
-KINDS = ("precision", "ndcg", "psp", "recall")
 
 
 def propensities(counts: Tensor, rows: int, a: float = 0.55, b: float = 1.5) -> Tensor:
@@ -63,10 +63,7 @@ def best_labels(
 
 
 def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str], chance: Tensor) -> Metrics:
-    """Named metrics ``precision@k``, ``ndcg@k``, ``recall@k`` and ``psp@k``.
-
-    ``psp@k = sum_i sum_{l in top_k(i)} y_il / p_l / sum_i max_{y'} sum_{l in y'} 1 / p_l``: the gain of all rows over
-    the best possible one, as the published evaluation scripts compute it; so it has no mean per row.
+    """Metrics of ranked lists such as ``precision@1`` and ``ndcg@5``, and ``psp@5`` by the labels' propensities.
 
     Args:
         top: ``(n, k)`` labels, best first, -1 for none.
@@ -76,52 +73,28 @@ def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str]
         chance: ``(n_labels,)`` propensities.
 
     Raises:
-        ConfigError: A metric is not known, or is longer than what was ranked.
+        ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
-    hits = kernels.contains(truth, queries, top.clamp(min=0)) & (top >= 0)
-    number = truth.lengths()[queries]
-    discounts = 1 / torch.log2(torch.arange(top.shape[1]).double() + 2)
-    found = Metrics({}, {})
-    for name in names:
-        kind, k = _parse(name, top.shape[1])
-        if kind == "psp":
-            gains = (hits[:, :k] / chance[top[:, :k].clamp(min=0)]).sum(1)
-            best = best_gains(queries, truth, 1 / chance, k)
-            found.mean[name] = float(gains.sum() / best.sum().clamp(min=1e-300))
-            found.per_query[name] = gains * (queries.numel() / best.sum().clamp(min=1e-300))
-            continue
-        if kind == "ndcg":
-            ideal = discounts[:k].cumsum(0)[number.clamp(max=k) - 1]
-            values = (hits[:, :k] * discounts[:k]).sum(1) / ideal
-        else:
-            values = hits[:, :k].double().sum(1) / (number if kind == "recall" else k)
-        found.per_query[name] = values
-        found.mean[name] = float(values.mean()) if values.numel() else 0.0
-    return found
+    number, weights = truth.lengths()[queries], 1 / chance
+    owners, labels = _right_labels(queries, truth)
+    lists = RankedByWeights(
+        items=top,
+        gains=kernels.contains(truth, queries, top.clamp(min=0)) & (top >= 0),
+        relevant=number,
+        n_candidates=truth.n_cols,
+        weights=weights,
+        best=highest(owners, weights[labels], torch.arange(queries.numel()), top.shape[1]),
+    )
+    return measure(lists, names)
 
 
-def best_gains(queries: Tensor, truth: Csr, gain: Tensor, k: int) -> Tensor:
-    """Largest sum ``(n,)`` that ``k`` labels of each row can give."""
+def _right_labels(queries: Tensor, truth: Csr) -> tuple[Tensor, Tensor]:
+    """The right labels ``(m,)`` of all rows, behind the place of their row in ``queries``."""
     lengths = truth.lengths()[queries]
-    start = truth.indptr[queries]
-    owner = torch.repeat_interleave(torch.arange(queries.numel()), lengths)
-    offsets = lengths.cumsum(0) - lengths
-    at = torch.arange(owner.numel()) - offsets[owner] + start[owner]
-    values = gain[truth.indices[at].long()]
-    order = torch.argsort(values, descending=True, stable=True)
-    order = order[torch.argsort(owner[order], stable=True)]
-    place = torch.arange(owner.numel()) - offsets[owner]
-    return torch.zeros(queries.numel(), dtype=torch.float64).index_add_(0, owner, values[order] * (place < k))
-
-
-def _parse(name: str, most: int) -> tuple[str, int]:
-    kind, _, length = name.partition("@")
-    if kind not in KINDS:
-        raise ConfigError(f"no metric is called {kind!r}; {suggest(kind, KINDS)}")
-    k = int(length) if length.isdigit() else 0
-    if not 0 < k <= most:
-        raise ConfigError(f"{name}: give a length from 1 to {most}, as in {kind}@5")
-    return kind, k
+    owners = torch.repeat_interleave(torch.arange(queries.numel()), lengths)
+    before = lengths.cumsum(0) - lengths
+    places = torch.arange(owners.numel()) - before[owners] + truth.indptr[queries][owners]
+    return owners, truth.indices[places].long()
 
 
 __all__ = ["best_labels", "label_metrics", "propensities"]

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.errors import InputError, NonFiniteScores
-from negatives.evaluation.metrics import Metrics
+from negatives.evaluation.filtered import realistic
+from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.nearness import nearest
+from negatives.evaluation.values import Ranks, Scored
 from negatives.randomness import Purpose, integers, permutation, stream
 from negatives.types import Csr
 
@@ -163,11 +165,13 @@ def evaluate_links(test: LinkTest, queries: Tensor, items: Tensor, *, directed: 
         items = queries
     right = link_scores(queries, items, test.sources, test.targets[:, None], directed=directed)[:, 0]
     wrong = link_scores(queries, items, test.other_sources, test.other_targets[:, None], directed=directed)[:, 0]
-    found = {"auc": above(right, wrong), "ap": precision_at_each(right, wrong)}
-    for name, candidates in (("", test.random), (":hard", test.hard)):
-        ranks = _ranks(test, candidates, right, queries, items, directed)
-        found[f"mrr{name}"], found[f"hits@{k}{name}"] = 1.0 / ranks, (ranks <= k).double()
-    return Metrics({name: float(values.mean()) for name, values in found.items()}, found)
+    found = measure(Scored(right, wrong), ["auc", "ap"])
+    for suffix, candidates in (("", test.random), (":hard", test.hard)):
+        ranks = Ranks(_ranks(test, candidates, right, queries, items, directed))
+        ranked = measure(ranks, ["mrr", f"hits@{k}"])
+        found.mean.update({f"{name}{suffix}": value for name, value in ranked.mean.items()})
+        found.per_query.update({f"{name}{suffix}": values for name, values in ranked.per_query.items()})
+    return found
 
 
 def metric_names(k: int) -> list[str]:
@@ -185,31 +189,8 @@ def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, queries: Tensor, i
             link_scores(queries, items, test.sources[rows], ids[:, :half], directed=directed),
             link_scores(queries, items, test.targets[rows], ids[:, half:], directed=directed, reverse=True),
         ], 1)  # fmt: skip
-        over, same = ((scores > own) & real).sum(1), ((scores == own) & real).sum(1)
-        ranks[rows] = 1.0 + over.double() + 0.5 * same.double()
+        ranks[rows] = realistic(((scores > own) & real).sum(1), ((scores == own) & real).sum(1))
     return ranks
-
-
-def above(right: Tensor, wrong: Tensor) -> Tensor:
-    """Share of ``wrong`` ``(m,)`` below each of ``right`` ``(n,)``, ties by half; their mean is the area under the ROC.
-
-    >>> above(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0])).tolist()
-    [0.25, 1.0]
-    """
-    ordered = wrong.sort().values
-    below = torch.searchsorted(ordered, right), torch.searchsorted(ordered, right, right=True)
-    return (below[0] + below[1]).double() / (2 * wrong.numel())
-
-
-def precision_at_each(right: Tensor, wrong: Tensor) -> Tensor:
-    """Precision ``(n,)`` of the list that ends with each of ``right``; their mean is the average precision.
-
-    >>> precision_at_each(torch.tensor([3.0, 1.0]), torch.tensor([2.0])).tolist()
-    [1.0, 0.6666666666666666]
-    """
-    good = right.numel() - torch.searchsorted(right.sort().values, right)
-    bad = wrong.numel() - torch.searchsorted(wrong.sort().values, right)
-    return good.double() / (good + bad).double()
 
 
 __all__ = ["LinkTest", "evaluate_links", "link_scores", "link_test", "metric_names", "non_edges"]

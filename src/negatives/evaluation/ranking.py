@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.errors import NonFiniteScores
+from negatives.evaluation.measure import Metrics, measure
+from negatives.evaluation.values import Ranked, RankedByCounts
 from negatives.types import Csr
 
 BLOCK = 512
@@ -35,6 +38,33 @@ class Ranking:
     n_candidates: int
     skipped: int
     relevant: Tensor
+
+    def lists(self, counts: Tensor | None = None) -> Ranked:
+        """What metrics are computed of; with training counts ``(n_items,)`` also those that need them."""
+        if counts is None:
+            return Ranked(items=self.top, gains=self.hits, relevant=self.n_truth, n_candidates=self.n_candidates)
+        return RankedByCounts(
+            items=self.top,
+            gains=self.hits,
+            relevant=self.n_truth,
+            n_candidates=self.n_candidates,
+            counts=counts,
+            wanted=self.relevant,
+        )
+
+
+def evaluate(ranking: Ranking, names: Sequence[str], counts: Tensor | None = None) -> Metrics:
+    """Named metrics such as ``recall@20``, ``ndcg@10``, ``coverage@20`` and ``popularity@20``.
+
+    Args:
+        ranking: From :func:`rank`.
+        names: Metrics, each with the length of the list.
+        counts: ``(n_items,)`` training counts, without which ``popularity`` cannot be given.
+
+    Raises:
+        ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
+    """
+    return measure(ranking.lists(counts), names)
 
 
 def rank(

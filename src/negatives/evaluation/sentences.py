@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from negatives.data.ngrams import LONGEST, Ngram, Sentences, shuffled_words
+from negatives.evaluation.metrics.accuracy import Accuracy
+from negatives.evaluation.values import Decided
 from negatives.randomness import Purpose, stream
 
 KINDS = ("shuffled", "unigram", "bigram", "trigram")
@@ -46,8 +48,9 @@ def told_right(
         real: ``n`` real sentences.
         noise: ``n`` noise sentences of each kind.
     """
-    right = (score(real) > 0).double()
-    found = {f"accuracy:{kind}": (right + (score(false) <= 0).double()) / 2 for kind, false in noise.items()}
+    right, truth = score(real) > 0, torch.ones(real.lengths.numel(), 2, dtype=torch.bool)
+    told = {kind: torch.stack([right, score(false) <= 0], 1) for kind, false in noise.items()}
+    found = {f"accuracy:{kind}": Accuracy().of(Decided(one, truth)) for kind, one in told.items()}
     return {"accuracy": torch.stack(list(found.values())).mean(0)} | found
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.evaluation.metrics.accuracy import Accuracy
+from negatives.evaluation.values import Decided
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -60,7 +63,7 @@ def classify(valid: Labelled, test: Labelled) -> Tensor:
     """
     by_relation, other = thresholds(valid)
     cut = torch.tensor([by_relation.get(one, other) for one in test.relations.tolist()], dtype=torch.float64)
-    return ((test.scores.double() >= cut) == test.true).double()
+    return Accuracy().of(Decided(test.scores.double() >= cut, test.true))
 
 
 __all__ = ["Labelled", "best_threshold", "classify", "thresholds"]

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from negatives.evaluation.metrics.accuracy import Accuracy
+from negatives.evaluation.metrics.spearman import Spearman
+from negatives.evaluation.values import Decided, Rated
 from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
 
 QUESTIONS = 512
@@ -45,30 +48,9 @@ def similarity(vectors: Tensor, index: Mapping[str, int], asked: Similarity, par
     return torch.stack([cosine, asked.ratings[places]], 1)
 
 
-def ranks(values: Tensor) -> Tensor:
-    """Ranks from one ``(n,)`` float64; equal values share the mean of theirs.
-
-    >>> ranks(torch.tensor([3.0, 1.0, 3.0])).tolist()
-    [2.5, 1.0, 2.5]
-    """
-    _, inverse, counts = torch.unique(values, return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0).double()
-    found: Tensor = (ends - (counts.double() - 1) / 2)[inverse]
-    return found
-
-
 def spearman_terms(pairs: Tensor) -> Tensor:
-    """``(n,)`` terms whose mean is Spearman's rank correlation of the two columns of ``pairs`` ``(n, 2)``.
-
-    ``z_a z_b`` with both columns as ranks of mean 0 and variance 1; zeros where a column is constant. They are what
-    paired tests compare.
-    """
-    if pairs.shape[0] < 2:
-        return torch.zeros(pairs.shape[0], dtype=torch.float64)
-    columns = torch.stack([ranks(pairs[:, 0]), ranks(pairs[:, 1])], 1)
-    centred = columns - columns.mean(0)
-    terms: Tensor = (centred / centred.square().mean(0).sqrt().clamp(min=1e-12)).prod(1)
-    return terms
+    """``(n,)`` terms whose mean is Spearman's rank correlation of the two columns of ``pairs`` ``(n, 2)``."""
+    return Spearman().of(Rated(pairs[:, 0], pairs[:, 1]))
 
 
 def analogies(
@@ -105,7 +87,7 @@ def analogies(
         a, b, c, right = asked_rows[at : at + QUESTIONS].T
         scores = (unit[b] - unit[a] + unit[c]) @ unit.T
         scores.scatter_(1, torch.stack([a, b, c], 1), -torch.inf)
-        found.append((scores.argmax(1) == right).double())
+        found.append(Accuracy().of(Decided(scores.argmax(1), right)))
     return torch.cat(found)
 
 
@@ -132,7 +114,6 @@ __all__ = [
     "analogies",
     "in_part",
     "nearest",
-    "ranks",
     "read_sets",
     "similarity",
     "spearman_terms",

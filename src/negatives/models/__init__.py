@@ -1,4 +1,23 @@
-"""Models that satisfy :class:`negatives.types.Scorer`; one file each, one row below."""
+"""Models that satisfy :class:`negatives.types.Scorer`; one file each, one row below.
+
+A constructor names the facts that it needs of the data, and its own options; groups of options stand in
+:class:`negatives.parameters.Settings`, facts never do. The same fact has the same name in all models:
+
+- ``n_queries``, ``n_items``: numbers of queries and of items; nodes and words are both.
+- ``known``: Csr of the pairs of the training part, a row per query.
+- ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
+  edges have directions.
+- ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
+- ``query_heads``, ``query_relations``: ``(n_queries,)`` int64 entity and directed relation of each query.
+- ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
+  ``window``, ``streams``: words of one run, and runs of one training step.
+- ``cell_counts``: ``(n_cells,)`` float32 co-occurrence of pairs of words.
+- ``queries``, ``documents``: the texts; ``query_bags``, ``document_bags``: the same as Bags; ``tokenizer``: what made
+  the bags; ``vectors``: ``(n_tokens, dim)`` vectors to start from, or None.
+- ``real``, ``noise``: the real sentences and the bank of noise sentences; ``n_words``: number of their words.
+- ``half``: bool, whether a pretrained encoder multiplies in bfloat16.
+- ``seed``: of initial values and dropout; always the last.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,23 @@
-"""What every model offers to the sampler, the training loop and the evaluator."""
+"""What every model offers to the sampler, the training loop and the evaluator.
+
+Every model promises:
+
+- **Shapes.** :meth:`Model.encode_queries` gives ``(rows, width)`` and :meth:`Model.encode_items` ``(..., width)`` with
+  one width, which may exceed ``dim`` by a bias or a second part. :meth:`Model.score` gives ``(rows,)`` for pairs and
+  ``(rows, k)`` for candidates per query or a shared pool; the three agree, with and without gradients. float32.
+- **Refresh.** Encodings and scores are asked for after :meth:`Model.refresh`, and again after weights have changed, the
+  model was moved, restored or extended. ``refresh(context)`` is a training step: dropout, and the batch's own positives
+  left out of what the model reads. ``refresh(None)`` is the model as it is used: no dropout, the same every time.
+- **Tables.** :meth:`Model.tables` is ``(n_queries, width)`` and ``(n_items, width)``, without gradients, after
+  ``refresh(None)``; a model whose score is an inner product is ranked by theirs. They share no memory with the weights.
+- **Device.** ``model.to(device)`` moves parameters and buffers, ``refresh`` or the first encoding the data it holds.
+  Ids come from the caller on that device, and all results are there.
+- **State.** ``state_dict`` holds all that training changes. Loaded into a model that was built from the same facts and
+  options, whatever its seed, it gives the same scores and the same next step, bit for bit.
+- **Extend.** :meth:`Model.extend` changes no weight and no size; after it, as after ``refresh``, encodings may differ.
+- **Seed.** The same facts, options and seed give the same weights; another seed gives others where any are drawn.
+  Dropout depends on the seed and the step alone. No global random state is read or changed.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +30,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
+from negatives.models.tables import table_scores
 from negatives.types import Context, Csr, shared_pool
 
 SIMILARITIES = ("dot", "cosine")
@@ -34,6 +54,10 @@ class Model(nn.Module, ABC):
 
     engine: ClassVar[str] = "autograd"
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
+    feed: ClassVar[str] = "pairs"
+    """What it is trained on, one of the feeds that a task offers: ``pairs`` of a query and its item, pairs ``grouped``
+    by query, ``triples``, ``edges`` of a graph or ``walks`` over it, a ``corpus`` of sentences, ``cells`` of
+    co-occurrence, or running ``text``."""
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""
@@ -103,7 +127,21 @@ class Model(nn.Module, ABC):
         pool = shared_pool(items)
         if pool is not None:
             return vectors @ self.encode_items(pool).T
+        table = self.all_items()
+        if table is not None:
+            return table_scores(vectors, table, torch.arange(queries.numel(), device=queries.device), items)
         return torch.einsum("rd,rkd->rk", vectors, self.encode_items(items))
+
+    def all_items(self) -> Tensor | None:
+        """Encodings of all items ``(n_items, dim)`` where :meth:`refresh` has computed them, else None.
+
+        With them, candidates per query are scored without gathering their encodings.
+        """
+        return None
+
+    def score_all(self, queries: Tensor) -> Tensor:
+        """Scores ``(rows, n_items)`` of queries ``(rows,)`` with every item."""
+        return self.encode_queries(queries) @ self.encode_items(torch.arange(self.n_items, device=queries.device)).T
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
@@ -115,6 +153,11 @@ class Model(nn.Module, ABC):
             self.encode_items(torch.arange(self.n_items, device=device)),
         )
 
+    def vectors(self) -> dict[str, Tensor]:
+        """Vectors that other programs may want, by kind: ``query`` and ``item``, or what a model has instead."""
+        queries, items = self.tables()
+        return {"query": queries, "item": items}
+
 
 class TableModel(Model, ABC):
     """A model that is two tables of free vectors; the loop updates their rows without autograd."""
@@ -122,6 +165,12 @@ class TableModel(Model, ABC):
     engine = "rows"
     query_table: nn.Parameter
     item_table: nn.Parameter
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        return self.normalise(self.query_table[queries])
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self.normalise(self.item_table[items])
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; pairs and candidates per query are scored by a kernel that gathers nothing."""

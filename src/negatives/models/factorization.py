@@ -7,7 +7,7 @@ vector, which the cosine leaves out on purpose.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from negatives.models.base import TableModel
 from negatives.randomness import Purpose, generator, stream
@@ -39,9 +39,3 @@ class MatrixFactorization(TableModel):
         random = generator(stream(seed, Purpose.INIT))
         self.query_table = nn.Parameter(torch.empty(n_queries, dim).normal_(0, scale, generator=random))
         self.item_table = nn.Parameter(torch.empty(n_items, dim).normal_(0, scale, generator=random))
-
-    def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self.query_table[queries])
-
-    def encode_items(self, items: Tensor) -> Tensor:
-        return self.normalise(self.item_table[items])

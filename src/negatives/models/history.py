@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite
-from negatives.models.tables import table_scores
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Context, Csr
 
 
 class HistoryTower(Model):
@@ -66,7 +65,8 @@ class HistoryTower(Model):
         self._lengths = self._lengths.to(self.item_table.device)
         self._context = context
         self._sums = self._mean @ self.item_table
-        self._items = self.normalise(self.item_table)
+        items = self.normalise(self.item_table)
+        self._items = items.view_as(items)  # the table itself would be kept as a second parameter
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         lengths, sums = self._lengths[queries], self._sums[queries]
@@ -80,10 +80,5 @@ class HistoryTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
-        if items.dim() == 1 or shared_pool(items) is not None:
-            return Model.score(self, queries, items)
-        vectors = self.encode_queries(queries)
-        rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(vectors, self._items, rows, items)
+    def all_items(self) -> Tensor:
+        return self._items

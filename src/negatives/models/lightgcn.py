@@ -10,13 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from negatives.errors import ConfigError
 from negatives.models.base import Model
-from negatives.models.propagation import bipartite, smooth, transposed
+from negatives.models.propagation import bipartite, smooth
+from negatives.models.settings import ItemLength, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
-from negatives.models.tables import table_scores
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Context, Csr
 
 
 class LightGCN(Model):
@@ -26,13 +25,9 @@ class LightGCN(Model):
         known: Known pairs of the training part; they are the graph.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
-        layers: Number of propagation steps.
-        own_power: Power of the degree of the node that receives.
-        other_power: Power of the degree of the node that sends.
-        own_share: Weight of layer 0; the other layers share the rest equally. None for equal weights.
-        init: Standard deviation of the initial values.
-        item_length: Power of the length of an item's vector in training; see :class:`Model`.
-        ranking_length: The same power in the final ranking.
+        smoothing: Layers of the propagation.
+        lengths: Powers of the length of an item's vector.
+        start: Initial values.
         seed: Seed of the initial values.
     """
 
@@ -43,40 +38,31 @@ class LightGCN(Model):
         known: Csr,
         dim: int = 64,
         similarity: str = "dot",
-        layers: int = 3,
-        own_power: float = 0.5,
-        other_power: float = 0.5,
-        own_share: float | None = None,
-        init: float = 0.1,
-        spectral: bool = True,
-        item_length: float = 0.0,
-        ranking_length: float | None = None,
+        smoothing: Smoothing = Smoothing(),
+        lengths: ItemLength = ItemLength(),
+        start: Start = Start(),
         seed: int = 0,
     ) -> None:
-        super().__init__(known.n_rows, known.n_cols, dim, similarity, item_length, ranking_length)
-        if layers < 0:
-            raise ConfigError(f"lightgcn: layers is {layers}; it must be at least 0")
+        super().__init__(known.n_rows, known.n_cols, dim, similarity, lengths.item_length, lengths.ranking_length)
         key = stream(seed, Purpose.INIT)
-        if spectral:
-            queries, items = spectral_vectors(bipartite(known), dim, init, key)
+        if start.spectral:
+            queries, items = spectral_vectors(bipartite(known), dim, start.init, key)
         else:
             random = generator(key)
-            queries = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
-            items = torch.empty(known.n_cols, dim).normal_(0, init, generator=random)
+            queries = torch.empty(known.n_rows, dim).normal_(0, start.init, generator=random)
+            items = torch.empty(known.n_cols, dim).normal_(0, start.init, generator=random)
         self.query_table, self.item_table = nn.Parameter(queries), nn.Parameter(items)
-        self._powers = own_power, other_power
+        self.smoothing, self.layer_weights = smoothing, smoothing.weights()
         self.extend(known)
-        first = 1 / (layers + 1) if own_share is None else own_share
-        self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
         self._power = self.item_length
         self._queries: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
 
     def extend(self, known: Csr) -> None:
         """Build the graph from ``known``."""
-        own, other = self._powers
+        own, other = self.smoothing.own_power, self.smoothing.other_power
         self._to_queries = bipartite(known, own, other)
-        self._to_items = transposed(bipartite(known, other, own))
+        self._to_items = bipartite(known, other, own).transposed()
 
     def refresh(self, context: Context | None = None) -> None:
         """Propagate; all encodings until the next refresh read the result."""
@@ -93,9 +79,5 @@ class LightGCN(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self.scaled_items(self._items[items], self._power)
 
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
-        if items.dim() == 1 or shared_pool(items) is not None:
-            return Model.score(self, queries, items)
-        rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(self.encode_queries(queries), self.scaled_items(self._items, self._power), rows, items)
+    def all_items(self) -> Tensor:
+        return self.scaled_items(self._items, self._power)

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from negatives import kernels
+from negatives.data.pairs import SparseFeatures
 from negatives.types import Csr
 
 
@@ -29,6 +31,19 @@ class Operator:
         """The same matrix on another device."""
         move = [tuple(part.to(device) for part in side) for side in (self.forward, self.backward)]
         return Operator(*move)  # type: ignore[arg-type]
+
+    @staticmethod
+    def by_rows(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> Operator:
+        """``A`` from indptr ``(n + 1,)``, indices and values ``(nnz,)``; the transpose is computed."""
+        rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1), indptr.diff())
+        order = torch.argsort(indices, stable=True)
+        starts = functional.pad(torch.bincount(indices, minlength=n_cols).cumsum(0), (1, 0))
+        turned = starts, rows[order].to(torch.int32), values[order]
+        return Operator((indptr, indices.to(torch.int32), values), turned)
+
+    def transposed(self) -> Operator:
+        """``A^T``."""
+        return Operator(self.backward, self.forward)
 
     def __matmul__(self, dense: Tensor) -> Tensor:
         """``A x`` for ``x`` ``(m, dim)``, differentiable in ``x``."""
@@ -64,16 +79,20 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
     cols = known.indices.to(torch.int64)
     item_degrees = torch.bincount(cols, minlength=known.n_cols)
     values = degrees[rows].double() ** -query_power * item_degrees[cols].double() ** -item_power
-    order = torch.argsort(cols, stable=True)
-    indptr = torch.zeros(known.n_cols + 1, dtype=torch.int64)
-    indptr[1:] = item_degrees.cumsum(0)
-    weights = values.float()
-    return Operator((known.indptr, known.indices, weights), (indptr, rows[order].to(torch.int32), weights[order]))
+    return Operator.by_rows(known.indptr, known.indices, values.float(), known.n_cols)
 
 
-def transposed(operator: Operator) -> Operator:
-    """The transpose of a sparse matrix."""
-    return Operator(operator.backward, operator.forward)
+def content_operator(features: SparseFeatures) -> Operator:
+    """Sparse content as a matrix ``(n_items, n_words)``; rows have unit length."""
+    values = unit_rows(features.indptr, features.values)
+    return Operator.by_rows(features.indptr, features.indices, values, features.n_cols)
+
+
+def unit_rows(indptr: Tensor, values: Tensor) -> Tensor:
+    """Values ``(nnz,)`` of a sparse matrix whose rows have unit length."""
+    rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1), indptr.diff())
+    norms = torch.zeros(indptr.numel() - 1).index_add_(0, rows, values**2).sqrt().clamp(min=1e-12)
+    return values / norms[rows]
 
 
 def smooth(

@@ -9,10 +9,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.models.propagation import Operator, transposed
+from negatives.models.propagation import Operator
 from negatives.randomness import generator
 
 OVERSAMPLING = 16
+
+
+def leading(
+    operator: Operator, dim: int, more: int, passes: int, random: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading singular triplets ``U (n, kept)``, ``S (kept,)``, ``V (m, kept)``.
+
+    ``kept`` is ``dim``, or the smaller side of the matrix where that is less.
+
+    Args:
+        operator: The matrix ``(n, m)``.
+        dim: Number of triplets.
+        more: Columns beyond ``dim`` that are iterated for accuracy.
+        passes: Passes of the subspace iteration.
+        random: Where the start is drawn from.
+    """
+    back = operator.transposed()
+    n, m = (side[0].numel() - 1 for side in (operator.forward, operator.backward))
+    right = torch.randn(m, min(dim + more, n, m), generator=random)
+    for _ in range(passes):
+        left = torch.linalg.qr(operator @ right).Q
+        right = torch.linalg.qr(back @ left).Q
+    left, values, mixing = torch.linalg.svd(operator @ right, full_matrices=False)
+    return left[:, :dim], values[:dim], (right @ mixing.T)[:, :dim]
 
 
 def spectral_vectors(operator: Operator, dim: int, std: float, key: int, passes: int = 3) -> tuple[Tensor, Tensor]:
@@ -28,19 +52,11 @@ def spectral_vectors(operator: Operator, dim: int, std: float, key: int, passes:
     Returns:
         ``(n_queries, dim)`` and ``(n_items, dim)``; columns beyond the rank hold noise of the same deviation.
     """
-    back = transposed(operator)
-    n_items = back.forward[0].numel() - 1
-    n_queries = operator.forward[0].numel() - 1
-    width = min(dim + OVERSAMPLING, n_items, n_queries)
     random = generator(key)
-    right = torch.randn(n_items, width, generator=random)
-    for _ in range(passes):
-        left = torch.linalg.qr(operator @ right).Q
-        right = torch.linalg.qr(back @ left).Q
-    left, values, mixing = torch.linalg.svd(operator @ right, full_matrices=False)
-    kept = min(dim, width)
-    scale = values[:kept].clamp(min=0).sqrt()
-    both = torch.cat([left[:, :kept] * scale, (right @ mixing.T)[:, :kept] * scale])
+    left, values, right = leading(operator, dim, OVERSAMPLING, passes, random)
+    kept, n_queries = values.numel(), len(left)
+    scale = values.clamp(min=0).sqrt()
+    both = torch.cat([left * scale, right * scale])
     both = both * (std / both.std().clamp(min=1e-12))
     if kept < dim:
         both = torch.cat([both, torch.randn(len(both), dim - kept, generator=random) * std], 1)

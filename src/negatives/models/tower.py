@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from negatives import kernels
 from negatives.models.base import Model
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, shared_pool
+
+
+@dataclass(frozen=True, slots=True)
+class TowerSteps(Settings):
+    """How the steps of a tower and of its tables differ from those of the run's optimiser.
+
+    Args:
+        table_rate: Factor on the step size of the item table and of tables with sparse gradients.
+        table_optimiser: Update rule of these tables, ``sgd``, ``adagrad`` or ``adam``; that of the run when None.
+        max_norm: Length to which the tower's gradient is clipped; None for none.
+    """
+
+    table_rate: float = 1.0
+    table_optimiser: str | None = None
+    max_norm: float | None = None
 
 
 class TowerModel(Model, ABC):
@@ -25,9 +42,7 @@ class TowerModel(Model, ABC):
         dim: Length of the tower's vectors.
         bias: Add ``b_i``.
         item_init: Standard deviation of the initial ``w_i``; biases begin at zero.
-        table_rate: Factor on the step size of the item table and of tables with sparse gradients.
-        table_optimiser: Update rule of these tables, ``sgd``, ``adagrad`` or ``adam``; that of the run when None.
-        max_norm: Length to which the tower's gradient is clipped; None for none.
+        steps: Step sizes of tables, and clipping.
         seed: Seed of the initial values and of dropout.
     """
 
@@ -40,14 +55,12 @@ class TowerModel(Model, ABC):
         dim: int,
         bias: bool = True,
         item_init: float = 0.0,
-        table_rate: float = 1.0,
-        table_optimiser: str | None = None,
-        max_norm: float | None = None,
+        steps: TowerSteps = TowerSteps(),
         seed: int = 0,
     ) -> None:
         super().__init__(n_queries, n_items, dim)
-        self.bias, self.table_rate, self.table_optimiser = bias, table_rate, table_optimiser
-        self.max_norm, self.seed = max_norm, seed
+        self.bias, self.seed = bias, seed
+        self.table_rate, self.table_optimiser, self.max_norm = steps.table_rate, steps.table_optimiser, steps.max_norm
         self.item_table = nn.Parameter(torch.zeros(n_items, dim + bias))
         if item_init:
             random = generator(stream(seed, Purpose.INIT, 1))
@@ -72,6 +85,10 @@ class TowerModel(Model, ABC):
         rows = torch.arange(queries.numel(), device=queries.device)
         return kernels.gather_scores(self.encode_queries(queries), self.item_table, rows, items)
 
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: the table, with the bias in the last column."""
+        return {"item": self.item_table.detach()}
+
     def with_one(self, vectors: Tensor) -> Tensor:
         """The tower's vectors ``(rows, dim)`` with the 1 that the bias needs, ``(rows, dim + 1)``."""
         if not self.bias:
@@ -88,4 +105,4 @@ class TowerModel(Model, ABC):
         return values * kept.div_(1.0 - share)
 
 
-__all__ = ["TowerModel"]
+__all__ = ["TowerModel", "TowerSteps"]

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from negatives.data.pairs import SparseFeatures
 from negatives.models.base import Model
-from negatives.models.propagation import Operator, bipartite
+from negatives.models.propagation import bipartite, content_operator
 from negatives.randomness import Purpose, generator, stream, uniforms
 from negatives.types import Context, Csr
 
@@ -24,7 +23,7 @@ class TwoTower(Model):
 
     Args:
         known: Known pairs of the training part.
-        features: Sparse content of every item.
+        item_features: Sparse content of every item.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
         free_items: Add a free vector to warm items.
@@ -38,7 +37,7 @@ class TwoTower(Model):
     def __init__(
         self,
         known: Csr,
-        features: SparseFeatures,
+        item_features: SparseFeatures,
         dim: int = 128,
         similarity: str = "cosine",
         free_items: bool = False,
@@ -48,13 +47,13 @@ class TwoTower(Model):
     ) -> None:
         super().__init__(known.n_rows, known.n_cols, dim, similarity)
         random = generator(stream(seed, Purpose.INIT))
-        words = torch.empty(features.n_cols, dim).normal_(0, dim**-0.5, generator=random)
+        words = torch.empty(item_features.n_cols, dim).normal_(0, dim**-0.5, generator=random)
         self.word_table = nn.Parameter(words)
         self.item_table = nn.Parameter(torch.zeros(known.n_cols, dim)) if free_items else None
         own_vectors = torch.empty(known.n_rows, dim).normal_(0, 0.1, generator=random)
         self.query_table = nn.Parameter(own_vectors) if own else None
         self.own, self.drop_free, self.seed = own, drop_free, seed
-        self._content = content_operator(features)
+        self._content = content_operator(item_features)
         self.extend(known)
         self._warm = torch.bincount(known.indices.long(), minlength=known.n_cols) > 0
         self._context: Context | None = None
@@ -97,15 +96,3 @@ class TwoTower(Model):
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
-
-
-def content_operator(features: SparseFeatures) -> Operator:
-    """Sparse content as a matrix ``(n_items, n_words)`` with its transpose; rows have unit length."""
-    n_items = features.indptr.numel() - 1
-    rows = torch.repeat_interleave(torch.arange(n_items), features.indptr.diff())
-    norms = torch.zeros(n_items).index_add_(0, rows, features.values**2).sqrt().clamp(min=1e-12)
-    values = features.values / norms[rows]
-    cols = features.indices.to(torch.int64)
-    order = torch.argsort(cols, stable=True)
-    indptr = functional.pad(torch.bincount(cols, minlength=features.n_cols).cumsum(0), (1, 0))
-    return Operator((features.indptr, features.indices, values), (indptr, rows[order].to(torch.int32), values[order]))

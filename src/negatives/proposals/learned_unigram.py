@@ -97,20 +97,13 @@ class LearnedUnigram(Proposal):
     def state(self) -> State:
         """Counts, their unit, the step and the table in use."""
         table = self._ready(self._counts.device).alias
-        return {
-            "counts": self._counts.clone(),
-            "unit": self._unit,
-            "step": self._step,
-            "threshold": table.threshold.cpu(),
-            "alias": table.alias.cpu(),
-            "probability": table.probability.cpu(),
-        }
+        return {"counts": self._counts.clone(), "unit": self._unit, "step": self._step, "table": table.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         self._counts, self._unit, self._step = state["counts"].clone(), float(state["unit"]), int(state["step"])
         self.n_items = self._counts.numel()
-        self._table = StaticTable(AliasTable(state["threshold"], state["alias"], state["probability"]))
+        self._table = StaticTable(AliasTable(**state["table"]))
 
     def _ready(self, device: torch.device) -> StaticTable:
         if self._table is None:

@@ -15,7 +15,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, some_rows, take
 from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
-from negatives.randomness import bits
+from negatives.randomness import bits, bounded
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 BLOCK = 512
@@ -201,9 +201,9 @@ class Retrieved(Proposal):
 def _pick(rows: Tensor, allowed: Tensor, examples: Tensor, k: int, key: int) -> Tensor:
     """``(n, k)`` uniform draws with replacement from the allowed slots of each row; -1 where there is none."""
     counts = allowed.sum(1, keepdim=True)
-    hashed = (bits(key, examples[:, None], torch.arange(k, device=rows.device)) >> 32) & 0xFFFFFFFF
+    nth = bounded(bits(key, examples[:, None], torch.arange(k, device=rows.device)), counts)
     order = torch.argsort((~allowed).to(torch.int8), dim=1, stable=True)
-    places = order.gather(1, hashed * counts >> 32)
+    places = order.gather(1, nth)
     return torch.where(counts > 0, rows.gather(1, places), -1)
 
 

@@ -142,6 +142,7 @@ class Sampler(Part):
         """
         if context.device != self._device:
             self.to(context.device)
+        self._candidate_scores = None  # those of an older batch tell nothing of this one
         if self.proposal.needs_scorer:
             start = perf_counter()
             self.proposal.refresh(context, _given(scorer))
@@ -188,7 +189,12 @@ class Sampler(Part):
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
         if self.canaries is not None and self._n_items:
             measured |= false_negative_signals(
-                negatives, context, self.canaries, self._n_items, canary_share=self.canary_share
+                negatives,
+                context,
+                self.canaries,
+                self._n_items,
+                self.canary_share,
+                self._exclusion.by(self.guards),
             )
         for path, controller in controllers_in(self):
             controller.observe(measured)

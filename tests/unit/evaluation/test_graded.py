@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from negatives.errors import ConfigError
 from negatives.evaluation.graded import evaluate_graded, search, trec_qrels, trec_run
 from negatives.randomness import integers
 
@@ -53,6 +54,13 @@ def test_metrics_agree_with_their_definitions(name: str) -> None:
     expected = [naive(row, table[query], name) for query, row in zip(table, top.tolist(), strict=True)]
     torch.testing.assert_close(found.per_query[name], torch.tensor(expected, dtype=torch.float64))
     assert found.mean[name] == pytest.approx(sum(expected) / len(expected))
+
+
+@pytest.mark.parametrize("name", ["ndgc@10", "map@10", "prec@1"])
+def test_an_unknown_metric_is_refused(name: str) -> None:
+    table, top = judged(), ranked()
+    with pytest.raises(ConfigError, match=f"no metric is called '{name.partition('@')[0]}'"):
+        evaluate_graded(top, torch.tensor(list(table)), tensors(table), N_ITEMS, [name])
 
 
 def test_a_short_ranking_is_filled_up() -> None:

@@ -10,18 +10,17 @@ from torch import Tensor
 from negatives import kernels
 from negatives.data.edges import symmetric
 from negatives.errors import InputError, NonFiniteScores
-from negatives.evaluation import nearness
+from negatives.evaluation import measure, nearness
 from negatives.evaluation.links import (
     LinkTest,
-    above,
     evaluate_links,
     link_scores,
     link_test,
     metric_names,
     non_edges,
-    precision_at_each,
 )
 from negatives.evaluation.nearness import nearest
+from negatives.evaluation.values import Scored
 from negatives.randomness import Purpose, generator, integers, stream
 from negatives.types import Csr
 
@@ -60,10 +59,9 @@ def test_area_and_precision_agree_with_sklearn(rounded: bool) -> None:
         right, wrong = (right * 2).round(), (wrong * 2).round()  # many ties
     labels = [1] * 300 + [0] * 211
     scores = torch.cat([right, wrong]).numpy()
-    assert float(above(right, wrong).mean()) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    assert float(precision_at_each(right, wrong).mean()) == pytest.approx(
-        average_precision_score(labels, scores), abs=1e-12
-    )
+    found = measure(Scored(right, wrong), ["auc", "ap"]).mean
+    assert found["auc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("directed", [False, True])

@@ -51,9 +51,11 @@ def test_too_few_negatives_are_filled_and_counted() -> None:
     from negatives.mining import Mining
     from negatives.types import Csr
 
-    known = Csr.from_pairs(torch.arange(4), torch.arange(4) * 4, 4, 16)
+    # each query knows twelve of the sixteen: what fills up by chance would soon be a known one
+    known = Csr.from_pairs(torch.arange(48) // 12, torch.arange(48) % 12, 4, 16)
     negatives = Remining(QUERIES, DOCUMENTS, known, Mining(num_negatives=3, max_score=-0.99), make())
     assert negatives.filled == 12
+    assert bool((negatives._ids >= 12).all())
     rows = negatives.dataset()[:]
     assert all(own not in wrong for own, *wrong in zip(*(rows[name] for name in list(rows)[1:]), strict=True))
 

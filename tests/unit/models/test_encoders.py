@@ -13,7 +13,7 @@ from negatives.data.tokens import Bags, bags_of, learn_tokenizer
 from negatives.errors import ConfigError
 from negatives.models import registry
 from negatives.models.encoders.latent import latent_vectors
-from negatives.models.encoders.static import StaticEncoder
+from negatives.models.encoders.static import StaticEncoder, TokenTable
 
 DOCUMENTS = ["the cat sat on the mat", "dogs and cats and dogs", "a mat for the dog", "stars shine at night", ""]
 QUERIES = ["cat mat", "night stars", "dog"]
@@ -63,7 +63,7 @@ def test_latent_vectors_are_singular_vectors() -> None:
 
 @pytest.mark.parametrize("start", ["latent", "random"])
 def test_scores_are_scaled_cosines_of_weighted_sums(start: str) -> None:
-    model = make(start=start, speed=2.0)
+    model = make(tokens=TokenTable(start=start, speed=2.0))
     with torch.no_grad():
         model.token_weight.uniform_(-1, 1, generator=torch.Generator().manual_seed(0))
     sums = [dense(one) @ (model.weights()[:, None] * model.token_table) for one in (model._queries, model._documents)]
@@ -84,7 +84,7 @@ def test_vectors_and_weights_learn() -> None:
     assert model.token_table.grad is not None
     assert model.token_weight.grad is not None
     assert bool((model.token_weight.grad != 0).any())
-    assert make(speed=0.0).token_weight.requires_grad is False
+    assert make(tokens=TokenTable(speed=0.0)).token_weight.requires_grad is False
 
 
 def test_new_texts_are_encoded_as_the_known_ones() -> None:
@@ -103,7 +103,7 @@ def test_the_state_of_another_tokenizer_is_refused() -> None:
 
 def test_faults_are_named() -> None:
     with pytest.raises(ConfigError, match="latent or random"):
-        make(start="luck")
+        make(tokens=TokenTable(start="luck"))
     with pytest.raises(ConfigError, match="scale"):
         make(scale=0.0)
     with pytest.raises(ConfigError, match="3 vectors"):

@@ -12,12 +12,16 @@ from negatives.data.edges import symmetric
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models import Model
+from negatives.models.dropout import dropped
 from negatives.models.graph import parts
 from negatives.models.graph.gcn import Gcn
 from negatives.models.graph.line import Line
+from negatives.models.graph.network import MessagePassing
 from negatives.models.graph.propagation import NodePropagation
 from negatives.models.graph.sage import GraphSage
 from negatives.models.graph.vectors import NodeVectors
+from negatives.models.settings import Smoothing
+from negatives.randomness import generator
 from negatives.types import Context, Csr
 
 NODES, WORDS, DIM = 14, 9, 8
@@ -100,7 +104,7 @@ def dense(graph: Csr) -> Tensor:
 
 
 def test_the_convolution_is_the_papers() -> None:
-    model = Gcn(ring(), features(), DIM, layers=1)
+    model = Gcn(ring(), features(), DIM, messages=MessagePassing(layers=1))
     loops = dense(ring()) + torch.eye(NODES)
     scale = loops.sum(1).rsqrt()
     words = torch.zeros(NODES, WORDS)
@@ -112,7 +116,7 @@ def test_the_convolution_is_the_papers() -> None:
 
 
 def test_the_sage_layer_is_the_papers() -> None:
-    model = GraphSage(ring(), None, DIM, layers=1)
+    model = GraphSage(ring(), None, DIM, messages=MessagePassing(layers=1))
     mean = dense(ring()) / dense(ring()).sum(1, keepdim=True)
     weights = dict(model.layers.named_parameters())
     table = model.node_table
@@ -129,7 +133,9 @@ def test_the_batchs_own_edges_carry_no_message(name: str) -> None:
     matrix = parts.adjacency(ring(), (queries, positives))
     torch.testing.assert_close(matrix.to_dense(), kept)
     kind = {"gcn": Gcn, "sage": GraphSage}[name]
-    hides, shows = (kind(ring(), features(), DIM, dropout=0.0, masked=masked) for masked in (True, False))
+    hides, shows = (
+        kind(ring(), features(), DIM, messages=MessagePassing(dropout=0.0, masked=masked)) for masked in (True, False)
+    )
     for model in (hides, shows):
         model.refresh(context(0, queries, positives))
     assert not torch.allclose(hides.encode_queries(queries), shows.encode_queries(queries))
@@ -146,7 +152,7 @@ def test_edges_that_the_graph_lacks_are_no_fault() -> None:
 def test_dropout_follows_the_step(name: str) -> None:
     queries, positives = torch.tensor([0]), torch.tensor([1])
     kind = {"gcn": Gcn, "sage": GraphSage}[name]
-    model = kind(ring(), features(), DIM, dropout=0.5, feature_dropout=0.5)
+    model = kind(ring(), features(), DIM, messages=MessagePassing(dropout=0.5, feature_dropout=0.5))
     seen = []
     for step in (0, 1, 0):
         model.refresh(context(step, queries, positives))
@@ -157,14 +163,14 @@ def test_dropout_follows_the_step(name: str) -> None:
 
 def test_dropout_keeps_the_mean() -> None:
     x = torch.ones(200_000)
-    kept = parts.dropped(x, 0.25, key=3)
+    kept = dropped(x, 0.25, generator(3))
     assert abs(float(kept.mean()) - 1) < 5 * (0.25 / 0.75 / 200_000) ** 0.5
     assert abs(float((kept == 0).double().mean()) - 0.25) < 0.005
-    assert parts.dropped(x, 0.25, None) is x
+    assert dropped(x, 0.25, None) is x
 
 
 def test_propagation_is_a_weighted_sum_over_layers() -> None:
-    model = NodePropagation(ring(), DIM, layers=2, own_share=0.5)
+    model = NodePropagation(ring(), DIM, smoothing=Smoothing(2, own_share=0.5))
     degrees = dense(ring()).sum(1)
     smooth = dense(ring()) * degrees.rsqrt()[:, None] * degrees.rsqrt()
     table = model.node_table
@@ -188,7 +194,11 @@ def test_orders_of_line_and_links_of_node2vec() -> None:
     assert second.query_table is not second.item_table
     sources, targets = NodeVectors(NODES, DIM, link="centre").tables()
     assert torch.equal(sources, targets)
-    for fault in (lambda: Line(NODES, order=3), lambda: NodeVectors(NODES, link="both"), lambda: Gcn(ring(), layers=0)):
+    for fault in (
+        lambda: Line(NODES, order=3),
+        lambda: NodeVectors(NODES, link="both"),
+        lambda: Gcn(ring(), messages=MessagePassing(layers=0)),
+    ):
         with pytest.raises(ConfigError):
             fault()
 

@@ -6,14 +6,18 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from negatives.diagnostics.report import head
 from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
 from negatives.training.files import write_bytes
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TEMPLATE = "report.html.j2"
 
@@ -29,15 +33,21 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         InputError: A folder holds neither a run nor a comparison.
         OSError: The file cannot be written; names the path.
     """
+    loaded = load([Path(run) for run in runs])
+    template, library = _template()
+    write_bytes(out, template.render(content(loaded) | {"plotly": library}).encode("utf-8"))
+
+
+@cache
+def _template() -> tuple[Template, str]:
+    """The compiled template and plotly.js."""
     import jinja2  # slow to import
     from plotly import offline
 
-    loaded = load([Path(run) for run in runs])
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     source = resources.files("negatives.diagnostics").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    library = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
-    page = environment.from_string(source).render(content(loaded) | {"plotly": library})
-    write_bytes(out, page.encode("utf-8"))
+    library: str = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
+    return environment.from_string(source), library
 
 
 def content(loaded: Loaded) -> dict[str, Any]:

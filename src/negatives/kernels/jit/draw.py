@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.alias import QUANTUM, AliasTable
+from negatives.kernels.alias import LEAST, QUANTUM, AliasTable
 from negatives.kernels.jit.compile import Array, array, inline_kernel, inner_kernel
 from negatives.kernels.jit.members import is_known, pair_bit, pair_filter, sets
 from negatives.kernels.jit.mix import mix, upper
@@ -16,8 +16,8 @@ from negatives.randomness import EXAMPLE_STEP, MASK64, SLOT_STEP
 from negatives.types import Csr
 
 _E, _S = np.uint64(EXAMPLE_STEP), np.uint64(SLOT_STEP)
-_6, _11 = np.uint64(6), np.uint64(11)
-_NONE, _ONE, _63, _LOW = np.uint64(0), np.uint64(1), np.uint64(63), np.uint64(0xFFFFFFFF)
+_6, _11, _56 = np.uint64(6), np.uint64(11), np.uint64(56)
+_NONE, _ONE, _63 = np.uint64(0), np.uint64(1), np.uint64(63)
 _FILTER_WORDS = 32
 _FILTER_WORTH = 48
 """Known items per draw up to which the filter costs less than it saves."""
@@ -94,11 +94,11 @@ def _uniform(examples, n, key, queries, indptr, indices, pairs, filter_, tries, 
 
 
 @inner_kernel
-def _accumulate(probability, indices, lo, hi, sums):
-    """Running sums of the allowed probability in whole units; gives the total."""
+def _accumulate(probability, indices, lo, hi, scale, sums):
+    """Running sums of the allowed probability in whole units, ``scale`` to one; gives the total."""
     total = np.int64(0)
     for i in range(probability.size):
-        units = np.int64(np.float64(probability[i]) * QUANTUM)
+        units = np.int64(np.float64(probability[i]) * scale)
         if units == 0 and probability[i] > 0:
             units = np.int64(1)
         if lo < hi and indices[lo] == i:
@@ -121,11 +121,20 @@ def _first_above(sums, target):
     return lo
 
 
+@inline_kernel
+def _keeps(h, bound, cell, fine, bucket):
+    """Whether a draw keeps its bucket's own item; see :class:`AliasTable`."""
+    at, meets = (h * bound) >> _56, np.uint64(cell[bucket])
+    if at != meets:
+        return at < meets
+    return np.int64(mix(h + _E) >> _11) < fine[bucket]
+
+
 @inner_kernel
-def _alias(threshold, alias, examples, key, queries, indptr, indices, pairs, filter_, tries, out, start, stop):
+def _alias(cell, fine, alias, examples, key, queries, indptr, indices, pairs, filter_, tries, out, start, stop):
     """Gives the number of slots that hold -1, because every try gave a known item."""
     k = out.shape[1]
-    bound = np.uint64(threshold.size)
+    bound = np.uint64(alias.size)
     query, lo, hi, left = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     for r in range(start, stop):
         base = mix(key ^ (np.uint64(examples[r]) * _E))
@@ -138,8 +147,8 @@ def _alias(threshold, alias, examples, key, queries, indptr, indices, pairs, fil
             for t in range(tries):
                 h = mix(base + np.uint64(j + k * t) * _S)
                 drawn = upper(h, bound)
-                if (h & _LOW) >= np.uint64(threshold[drawn]):
-                    drawn = np.int64(alias[drawn])
+                if not _keeps(h, bound, cell, fine, np.uint64(drawn)):
+                    drawn = np.int64(alias[np.uint64(drawn)])
                 if not _refused(filter_, pairs, query, indices, lo, hi, drawn):
                     out[r, j] = drawn
                     break
@@ -163,12 +172,15 @@ def _enumerate(probability, examples, key, queries, indptr, indices, tries, out,
             query = queries[r]
             lo, hi = indptr[query], indptr[query + 1]
         if query != last:
-            total, last = _accumulate(probability, indices, lo, hi, sums), query
+            total, last, scale = _accumulate(probability, indices, lo, hi, QUANTUM, sums), query, QUANTUM
+            while 0 < total < LEAST:
+                total, scale = 2 * total, 2.0 * scale
+            if scale > QUANTUM:
+                total = _accumulate(probability, indices, lo, hi, scale, sums)
         for j in range(k):
             if out[r, j] < 0 and total > 0:
                 h = mix(mix(key ^ (np.uint64(examples[r]) * _E)) + np.uint64(j + k * tries) * _S)
-                share = np.float64(h >> _11) * 2.0**-53
-                out[r, j] = _first_above(sums, min(np.int64(share * np.float64(total)), total - 1))
+                out[r, j] = _first_above(sums, upper(h, np.uint64(total)))
 
 
 def _members(queries: Tensor | None, known: Csr | None, k: int) -> tuple[Array, Array, Array, Array]:
@@ -195,7 +207,7 @@ def draw_alias(
 ) -> Tensor:
     out = np.empty((examples.numel(), k), np.int64)
     rows, word, members = array(examples, np.int64), np.uint64(key & MASK64), _members(queries, known, k)
-    buckets = array(table.threshold, np.int32).view(np.uint32), array(table.alias, np.int32)
+    buckets = array(table.cell, np.uint8), array(table.fine, np.int64), array(table.alias, np.int32)
     shares = array(table.probability, np.float32)
 
     left: list[int] = []

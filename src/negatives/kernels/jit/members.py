@@ -18,6 +18,7 @@ from negatives.types import Csr
 
 _local = threading.local()
 _filters = WeakTensorKeyDictionary()
+"""Filters by the columns of a table, then by where its rows start: tables cut from one another share their columns."""
 _E = np.uint64(EXAMPLE_STEP)
 _6, _63, _ONE = np.uint64(6), np.uint64(63), np.uint64(1)
 FILTER_BITS = 16
@@ -115,14 +116,14 @@ def pair_filter(known: Csr | None) -> Array:
     words = 0 if known is None else 1 << max(0, (FILTER_BITS * known.nnz - 1).bit_length() - 6)
     if known is None or 8 * words > FILTER_BYTES:
         return nothing
-    if known.indices not in _filters:
-        _filters[known.indices] = nothing
+    held = _filters.setdefault(known.indices, WeakTensorKeyDictionary())
+    if known.indptr not in held:
+        held[known.indptr] = nothing
         return nothing
-    found: Array = _filters[known.indices]
+    found: Array = held[known.indptr]
     if not found.size:
-        found = np.zeros(words, np.uint64)
+        found = held[known.indptr] = np.zeros(words, np.uint64)
         _note(array(known.indptr, np.int64), array(known.indices, np.int32), found)
-        _filters[known.indices] = found
     return found
 
 

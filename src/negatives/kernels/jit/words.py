@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negatives.kernels.checks import all_ok
 from negatives.kernels.jit.compile import Array, array, in_place, index, inner_kernel
-from negatives.kernels.jit.mix import mix
+from negatives.kernels.jit.mix import mix, upper
 from negatives.kernels.jit.small import combine, products
 from negatives.kernels.threads import by_chunks
 from negatives.kernels.words import Windows
@@ -50,7 +51,7 @@ def _keep(tokens, bounds, first, keep, key, words, examples):
 @inner_kernel
 def _context(words, examples, r, width, key, context):
     """The words of the window around ``r``; their number."""
-    reach = 1 + np.int64((mix(key ^ (np.uint64(examples[r]) * _E)) >> _32) * np.uint64(width) >> _32)
+    reach = 1 + upper(mix(key ^ (np.uint64(examples[r]) * _E)), np.uint64(width))
     sentence, n = examples[r] >> _PLACES, 0
     for p in range(max(0, r - reach), min(words.size, r + reach + 1)):
         if p != r and examples[p] >> _PLACES == sentence:
@@ -137,33 +138,9 @@ def _spread(inputs, context, n, d, steps, m, outs_now, whole):
 
 @inner_kernel
 def _windows(
-    stage,
-    inputs,
-    outputs,
-    words,
-    examples,
-    width,
-    key,
-    mean,
-    ids,
-    ok,
-    weight,
-    starts,
-    given,
-    logistic,
-    lr,
-    first,
-    x,
-    y,
-    whole,
-    steps,
-    turned,
-    context,
-    outs,
-    slot,
-    start,
-    stop,
-):
+    stage, inputs, outputs, words, examples, width, key, mean, ids, ok, weight, starts, given, logistic, lr, first,
+    x, y, whole, steps, turned, context, outs, slot, start, stop,
+):  # fmt: skip
     d, padded = inputs.shape[1], x.shape[1]
     for r in range(start, stop):
         n = _context(words, examples, first + r, width, key, context)
@@ -233,8 +210,7 @@ def _run(
     inputs, outputs = (in_place(table) for table in tables)
     index(windows.words, min(len(inputs), len(outputs)), "words")
     ids, rows = index(negatives.ids, len(outputs), "negatives"), len(windows.centres)
-    everything = negatives.ok.stride() == (0, 0) and bool(negatives.ok.all())
-    ok = np.empty((0, 0), np.bool_) if everything else array(negatives.ok, np.bool_)
+    ok = np.empty((0, 0), np.bool_) if all_ok(negatives.ok) else array(negatives.ok, np.bool_)
     weight = np.empty((0, 0), np.float32) if negatives.weight is None else array(negatives.weight, np.float32)
     starts = np.zeros(1, np.int64) if stage == TRAIN else window_starts(windows).numpy()
     fixed = (stage, inputs, outputs, *_text(windows), windows.mean, ids, ok, weight, starts, given, _LOGISTIC)

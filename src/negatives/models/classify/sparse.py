@@ -8,6 +8,8 @@ al., WSDM 2021); features and vector elements are dropped in training.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,11 +17,54 @@ from torch.nn import functional
 from negatives.data.neighbours import with_votes
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
-from negatives.models.tower import TowerModel
+from negatives.models.tower import TowerModel, TowerSteps
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr
 
 FEATURES, HIDDEN = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class SparseTower(Settings):
+    """From a row's features to its vector.
+
+    Args:
+        relu: Pass the sum of feature vectors through a rectifier.
+        layers: 1, or more for residual layers.
+        drop_features: Share of a row's features that is left out in training.
+        drop: Share of the elements of a vector that is left out in training.
+        neighbours: Add the labels of so many nearest training rows to a row's features; costs the square of the rows.
+
+    Raises:
+        ConfigError: A share is not in ``[0, 1)``, or ``layers`` is below 1.
+    """
+
+    relu: bool = True
+    layers: int = 1
+    drop_features: float = 0.0
+    drop: float = 0.0
+    neighbours: int = 0
+
+    def __post_init__(self) -> None:
+        for name, share in (("drop_features", self.drop_features), ("drop", self.drop)):
+            if not 0.0 <= share < 1.0:
+                raise ConfigError(f"{name} is {share}; a share lies between 0 and 1")
+        if self.layers < 1:
+            raise ConfigError(f"layers is {self.layers}; it must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable(Settings):
+    """The vectors of the labels.
+
+    Args:
+        bias: A bias per label.
+        item_init: Standard deviation of the initial label vectors; ``dim ** -0.5`` when None.
+    """
+
+    bias: bool = True
+    item_init: float | None = None
 
 
 class SparseClassifier(TowerModel):
@@ -28,55 +73,37 @@ class SparseClassifier(TowerModel):
     Args:
         features: Features of all rows, one row per query.
         n_items: Number of labels.
-        dim: Length of the vectors.
-        relu: Pass the sum of feature vectors through a rectifier.
-        layers: 1, or more for residual layers.
-        drop_features: Share of a row's features that is left out in training.
-        drop: Share of the elements of a vector that is left out in training.
-        bias: A bias per label.
-        item_init: Standard deviation of the initial label vectors; ``dim ** -0.5`` when None.
-        table_rate: Factor on the step size of labels and features.
-        table_optimiser: Update rule of labels and features; that of the run when None.
-        neighbours: Add the labels of so many nearest training rows to a row's features; costs the square of the rows.
         known: Labels of the training rows, for the neighbours.
+        dim: Length of the vectors.
+        tower: Layers, dropout and neighbours.
+        labels: Vectors of the labels.
+        steps: Step sizes of labels and features.
         seed: Seed of the initial values and of dropout.
-
-    Raises:
-        ConfigError: A share is not in ``[0, 1)``, or ``layers`` is below 1.
     """
+
+    feed = "grouped"
 
     def __init__(
         self,
         features: SparseFeatures,
         n_items: int,
-        dim: int = 256,
-        relu: bool = True,
-        layers: int = 1,
-        drop_features: float = 0.0,
-        drop: float = 0.0,
-        bias: bool = True,
-        item_init: float | None = None,
-        table_rate: float = 1.0,
-        table_optimiser: str | None = None,
-        neighbours: int = 0,
         known: Csr | None = None,
+        dim: int = 256,
+        tower: SparseTower = SparseTower(),
+        labels: LabelTable = LabelTable(),
+        steps: TowerSteps = TowerSteps(),
         seed: int = 0,
     ) -> None:
-        if neighbours and known is not None:
-            features = with_votes(features, known, neighbours)
-        item_init = max(dim, 1) ** -0.5 if item_init is None else item_init
-        super().__init__(features.n_rows, n_items, dim, bias, item_init, table_rate, table_optimiser, seed=seed)
-        for name, share in (("drop_features", drop_features), ("drop", drop)):
-            if not 0.0 <= share < 1.0:
-                raise ConfigError(f"{name} is {share}; a share lies between 0 and 1")
-        if layers < 1:
-            raise ConfigError(f"layers is {layers}; it must be at least 1")
-        self.relu, self.drop_features, self.drop = relu, drop_features, drop
+        if tower.neighbours and known is not None:
+            features = with_votes(features, known, tower.neighbours)
+        item_init = max(dim, 1) ** -0.5 if labels.item_init is None else labels.item_init
+        super().__init__(features.n_rows, n_items, dim, labels.bias, item_init, steps, seed)
+        self.tower = tower
         random = generator(stream(seed, Purpose.INIT))
         rows = torch.empty(max(1, features.n_cols), dim).normal_(0, dim**-0.5, generator=random)
         self.feature_table = nn.Parameter(rows)
         self.shift = nn.Parameter(torch.zeros(dim))
-        more = [torch.empty(dim, dim).normal_(0, dim**-0.5, generator=random) for _ in range(layers - 1)]
+        more = [torch.empty(dim, dim).normal_(0, dim**-0.5, generator=random) for _ in range(tower.layers - 1)]
         self.weights = nn.ParameterList(nn.Parameter(one) for one in more)
         self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(dim)) for _ in more)
         self._features = features
@@ -102,15 +129,15 @@ class SparseClassifier(TowerModel):
             values: ``(nnz,)`` float32.
             offsets: ``(rows,)`` int64, where each row begins.
         """
-        values = self.dropped(values, self.drop_features, FEATURES)
+        values = self.dropped(values, self.tower.drop_features, FEATURES)
         vectors = functional.embedding_bag(
             index, self.feature_table, offsets, mode="sum", per_sample_weights=values, sparse=True
         )
         vectors = vectors + self.shift
-        vectors = self.dropped(functional.relu(vectors) if self.relu else vectors, self.drop, HIDDEN)
+        vectors = self.dropped(functional.relu(vectors) if self.tower.relu else vectors, self.tower.drop, HIDDEN)
         for place, (weight, shift) in enumerate(zip(self.weights, self.shifts, strict=True)):
             more = functional.relu(vectors @ weight.T + shift)
-            vectors = vectors + self.dropped(more, self.drop, HIDDEN + 1 + place)
+            vectors = vectors + self.dropped(more, self.tower.drop, HIDDEN + 1 + place)
         return self.with_one(vectors)
 
 

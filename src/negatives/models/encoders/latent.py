@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from negatives.data.tokens import Bags
-from negatives.models.propagation import Operator
+from negatives.models.propagation import Operator, unit_rows
+from negatives.models.spectral import leading
 from negatives.randomness import generator
 
 OVERSAMPLING = 32
@@ -26,33 +26,16 @@ def latent_vectors(bags: Bags, weights: Tensor, dim: int, key: int, passes: int 
         key: Seed of the random start.
         passes: Passes of the iteration.
     """
-    operator = _weighted(bags, weights)
-    back = Operator(operator.backward, operator.forward)
+    operator = Operator.by_rows(
+        bags.indptr, bags.indices, unit_rows(bags.indptr, bags.values * weights[bags.indices]), bags.n_tokens
+    )
     random = generator(key)
-    width = min(dim + OVERSAMPLING, bags.n_rows, bags.n_tokens)
-    right = torch.randn(bags.n_tokens, width, generator=random)
-    for _ in range(passes):
-        left = torch.linalg.qr(operator @ right).Q
-        right = torch.linalg.qr(back @ left).Q
-    _, _, mixing = torch.linalg.svd(operator @ right, full_matrices=False)
-    found = (right @ mixing.T)[:, :dim]
+    _, _, found = leading(operator, dim, OVERSAMPLING, passes, random)
     if found.shape[1] < dim:
         noise = torch.randn(bags.n_tokens, dim - found.shape[1], generator=random) * 1e-3
         found = torch.cat([found, noise], 1)
     whole: Tensor = found.contiguous()
     return whole
-
-
-def _weighted(bags: Bags, weights: Tensor) -> Operator:
-    """The matrix ``(texts, tokens)`` of weighted values, rows at unit length, with its transpose."""
-    rows = torch.repeat_interleave(torch.arange(bags.n_rows), bags.indptr.diff())
-    values = bags.values * weights[bags.indices]
-    norms = torch.zeros(bags.n_rows).index_add_(0, rows, values**2).sqrt().clamp(min=1e-12)
-    values = values / norms[rows]
-    order = torch.argsort(bags.indices, stable=True)
-    indptr = functional.pad(bags.frequencies().cumsum(0), (1, 0))
-    forward = bags.indptr, bags.indices.to(torch.int32), values
-    return Operator(forward, (indptr, rows[order].to(torch.int32), values[order]))
 
 
 __all__ = ["latent_vectors"]

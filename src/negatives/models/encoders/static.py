@@ -9,6 +9,7 @@ for the weights Arora et al., 2017, "A simple but tough-to-beat baseline for sen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,65 +20,82 @@ from negatives.data.tokens import Bags, bags_of
 from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
 from negatives.models.encoders.latent import latent_vectors
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
+@dataclass(frozen=True, slots=True)
+class TokenTable(Settings):
+    """How the vectors and weights of tokens begin, move and count.
+
+    Args:
+        start: ``latent`` for latent semantic analysis of the documents, or ``random``.
+        weights: Start of the token weights: ``idf`` for its square root, or ``ones``.
+        speed: Steps of the weights' logarithms are this many times those of the vectors; 0 leaves them as they start.
+        symmetric: Queries are weighted as documents are, so that ``s(a, b) = s(b, a)``.
+
+    Raises:
+        ConfigError: ``start`` or ``weights`` is not known.
+    """
+
+    start: str = "latent"
+    weights: str = "idf"
+    speed: float = 30.0
+    symmetric: bool = False
+
+    def __post_init__(self) -> None:
+        start, weights = self.start, self.weights
+        if start not in ("latent", "random") or weights not in ("idf", "ones"):
+            raise ConfigError(f"start is {start!r} and weights {weights!r}; choose latent or random, and idf or ones")
+
+
 class StaticEncoder(TextEncoder):
     """Weighted sums of token vectors.
 
     Args:
-        queries: Bags of the queries, with counts.
-        documents: Bags of the documents, with counts.
+        query_bags: Bags of the queries, with counts.
+        document_bags: Bags of the documents, with counts.
         tokenizer: What made the bags; its JSON is kept among the model's tensors.
-        vectors: ``(n_tokens, dim)`` start of the token vectors; None to make them as ``start`` says.
+        vectors: ``(n_tokens, dim)`` start of the token vectors; None to make them as ``tokens`` says.
         dim: Length of an embedding, where no vectors are given.
-        start: ``latent`` for latent semantic analysis of the documents, or ``random``.
-        weights: Start of the token weights: ``idf`` for its square root, or ``ones``.
-        speed: Steps of the weights' logarithms are this many times those of the vectors; 0 leaves them as they start.
+        tokens: Start and weights of the token vectors.
         scale: Factor of the cosine.
-        symmetric: Queries are weighted as documents are, so that ``s(a, b) = s(b, a)``.
         seed: Seed of the initial values.
 
     Raises:
-        ConfigError: ``start`` or ``weights`` is not known, or the vectors do not fit the vocabulary.
+        ConfigError: The vectors do not fit the vocabulary.
     """
 
     def __init__(
         self,
-        queries: Bags,
-        documents: Bags,
+        query_bags: Bags,
+        document_bags: Bags,
         tokenizer: Tokenizer,
         vectors: Tensor | None = None,
         dim: int = 512,
-        start: str = "latent",
-        weights: str = "idf",
-        speed: float = 30.0,
+        tokens: TokenTable = TokenTable(),
         scale: float = 20.0,
-        symmetric: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(queries.n_rows, documents.n_rows, dim if vectors is None else vectors.shape[1], scale)
-        if start not in ("latent", "random") or weights not in ("idf", "ones"):
-            raise ConfigError(f"start is {start!r} and weights {weights!r}; choose latent or random, and idf or ones")
-        self.tokenizer, self.speed = tokenizer, speed
-        lengths = torch.zeros(documents.n_rows).index_add_(0, _owners(documents), documents.values)
+        super().__init__(query_bags.n_rows, document_bags.n_rows, dim if vectors is None else vectors.shape[1], scale)
+        self.tokenizer, self.tokens = tokenizer, tokens
+        lengths = torch.zeros(document_bags.n_rows).index_add_(0, _owners(document_bags), document_bags.values)
         self._mean = float(lengths.mean())
-        self.symmetric = symmetric
-        self._queries = queries.saturated(mean=self._mean) if symmetric else queries
-        self._documents = documents.saturated(mean=self._mean)
-        first = _idf(documents).sqrt() if weights == "idf" else torch.ones(documents.n_tokens)
+        self._queries = query_bags.saturated(mean=self._mean) if tokens.symmetric else query_bags
+        self._documents = document_bags.saturated(mean=self._mean)
+        first = _idf(document_bags).sqrt() if tokens.weights == "idf" else torch.ones(document_bags.n_tokens)
         key = stream(seed, Purpose.INIT)
-        if vectors is None and start == "latent":
+        if vectors is None and tokens.start == "latent":
             vectors = latent_vectors(self._documents, first, self.dim, key)
         elif vectors is None:
-            vectors = torch.empty(documents.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
-        if vectors.shape[0] != documents.n_tokens:
-            raise ConfigError(f"{vectors.shape[0]} vectors were given for {documents.n_tokens} tokens")
+            vectors = torch.empty(document_bags.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
+        if vectors.shape[0] != document_bags.n_tokens:
+            raise ConfigError(f"{vectors.shape[0]} vectors were given for {document_bags.n_tokens} tokens")
         self.token_table = nn.Parameter(vectors.clone())
-        self.token_weight = nn.Parameter(torch.zeros(documents.n_tokens), requires_grad=speed > 0)
+        self.token_weight = nn.Parameter(torch.zeros(document_bags.n_tokens), requires_grad=tokens.speed > 0)
         self.register_buffer("first_weight", first)
         text = bytearray(tokenizer.to_str().encode())
         self.register_buffer("tokenizer_json", torch.frombuffer(text, dtype=torch.uint8).clone())
@@ -97,7 +115,7 @@ class StaticEncoder(TextEncoder):
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
         first: Tensor = self.first_weight  # type: ignore[assignment]
-        return first * torch.exp(self.speed * self.token_weight)
+        return first * torch.exp(self.tokens.speed * self.token_weight)
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         if self._queries.indptr.device != queries.device:
@@ -112,7 +130,7 @@ class StaticEncoder(TextEncoder):
     def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
         """See :meth:`TextEncoder.encode_texts`."""
         bags = bags_of(texts, self.tokenizer)
-        bags = bags if kind == "query" and not self.symmetric else bags.saturated(mean=self._mean)
+        bags = bags if kind == "query" and not self.tokens.symmetric else bags.saturated(mean=self._mean)
         device = self.token_table.device
         return self._distinct(bags.to(device), torch.arange(len(texts), device=device))
 

@@ -7,7 +7,7 @@ trains both and puts them side by side; here they are two runs.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from negatives.errors import ConfigError
 from negatives.models.base import TableModel
@@ -18,7 +18,7 @@ class Line(TableModel):
     """Vectors of first or second order.
 
     Args:
-        n_nodes: Number of nodes.
+        n_items: Number of nodes; they are queries and items.
         dim: Length of a vector.
         similarity: ``"dot"`` or ``"cosine"``.
         order: 1 or 2.
@@ -29,28 +29,24 @@ class Line(TableModel):
         ConfigError: The order is neither 1 nor 2.
     """
 
+    feed = "edges"
+
     def __init__(
         self,
-        n_nodes: int,
+        n_items: int,
         dim: int = 128,
         similarity: str = "dot",
         order: int = 2,
         init: float = 0.1,
         seed: int = 0,
     ) -> None:
-        super().__init__(n_nodes, n_nodes, dim, similarity)
+        super().__init__(n_items, n_items, dim, similarity)
         if order not in (1, 2):
             raise ConfigError(f"line: order is {order}; it is 1 or 2")
         random = generator(stream(seed, Purpose.INIT))
-        self.query_table = nn.Parameter(torch.empty(n_nodes, dim).normal_(0, init, generator=random))
-        own = torch.empty(n_nodes, dim).normal_(0, 0.1 * init, generator=random)
+        self.query_table = nn.Parameter(torch.empty(n_items, dim).normal_(0, init, generator=random))
+        own = torch.empty(n_items, dim).normal_(0, 0.1 * init, generator=random)
         self.item_table = self.query_table if order == 1 else nn.Parameter(own)
-
-    def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self.query_table[queries])
-
-    def encode_items(self, items: Tensor) -> Tensor:
-        return self.normalise(self.item_table[items])
 
 
 __all__ = ["Line"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,38 @@ from torch import Tensor, nn
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.base import Model
-from negatives.models.graph.parts import adjacency, dropped, initialised
-from negatives.models.tables import table_scores
-from negatives.models.two_tower import content_operator
+from negatives.models.dropout import dropped
+from negatives.models.graph.parts import adjacency, initialised
+from negatives.models.propagation import content_operator
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Context, Csr
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePassing(Settings):
+    """How nodes hear their neighbours.
+
+    Args:
+        layers: Number of layers.
+        dropout: Share of the numbers dropped before each layer.
+        feature_dropout: Share of the features dropped.
+        free: Whether nodes have free vectors besides their features.
+        masked: Whether the batch's own edges are left out of the messages.
+
+    Raises:
+        ConfigError: ``layers`` is below 1.
+    """
+
+    layers: int = 2
+    dropout: float = 0.2
+    feature_dropout: float = 0.0
+    free: bool = False
+    masked: bool = True
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ConfigError(f"layers is {self.layers}; it must be at least 1")
 
 
 class GraphNetwork(Model, ABC):
@@ -26,16 +54,12 @@ class GraphNetwork(Model, ABC):
     heard it.
 
     Args:
-        known: Neighbours of each node in the training part, in both directions.
+        graph: Neighbours of each node in the training part, in both directions.
         features: Content of the nodes, or None.
         dim: Length of an embedding, and of every layer.
         similarity: ``"dot"`` or ``"cosine"``.
         scale: Factor of the cosine, so that losses without a temperature have one.
-        layers: Number of layers.
-        dropout: Share of the numbers dropped before each layer.
-        feature_dropout: Share of the features dropped.
-        free: Whether nodes have free vectors besides their features.
-        masked: Whether the batch's own edges are left out of the messages.
+        messages: Layers, and what is dropped.
         directed: Whether an edge has a direction.
         seed: Seed of initial values and dropout.
     """
@@ -44,24 +68,19 @@ class GraphNetwork(Model, ABC):
 
     def __init__(
         self,
-        known: Csr,
+        graph: Csr,
         features: SparseFeatures | None = None,
         dim: int = 128,
         similarity: str = "dot",
         scale: float = 1.0,
-        layers: int = 2,
-        dropout: float = 0.2,
-        feature_dropout: float = 0.0,
-        free: bool = False,
-        masked: bool = True,
+        messages: MessagePassing = MessagePassing(),
         directed: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(known.n_rows, known.n_rows, dim, similarity)
-        if layers < 1 or scale <= 0:
-            raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 1 and above 0")
-        self.scale = scale
-        self.dropout, self.feature_dropout, self.masked, self.seed = dropout, feature_dropout, masked, seed
+        super().__init__(graph.n_rows, graph.n_rows, dim, similarity)
+        if scale <= 0:
+            raise ConfigError(f"scale is {scale}; it must be above 0")
+        self.scale, self.messages, self.seed = scale, messages, seed
         key = stream(seed, Purpose.INIT)
         self.features = None if features is None else content_operator(features)
         if features is not None:
@@ -70,19 +89,18 @@ class GraphNetwork(Model, ABC):
             self.feature_table: nn.Parameter | None = nn.Parameter(start)
         else:
             self.feature_table = None
-        if features is None or free:
-            start = torch.empty(known.n_rows, dim).normal_(
-                0, dim**-0.5, generator=generator(stream(seed, Purpose.INIT, 1))
-            )
+        if features is None or messages.free:
+            random = generator(stream(seed, Purpose.INIT, 1))
+            start = torch.empty(graph.n_rows, dim).normal_(0, dim**-0.5, generator=random)
             self.node_table: nn.Parameter | None = nn.Parameter(start)
         else:
             self.node_table = None
         with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
-            self.layers = nn.ModuleList([self.layer(dim) for _ in range(layers)])
+            self.layers = nn.ModuleList([self.layer(dim) for _ in range(messages.layers)])
             self.ends = nn.ModuleList([nn.Linear(dim, dim, bias=False) for _ in range(2 if directed else 0)])
         initialised(self.layers, stream(seed, Purpose.INIT, 2))
         initialised(self.ends, stream(seed, Purpose.INIT, 3))
-        self.extend(known)
+        self.extend(graph)
         self._queries = self._items = torch.empty(0)
 
     @abstractmethod
@@ -101,23 +119,26 @@ class GraphNetwork(Model, ABC):
             self._graph, self._whole = self._graph.to(device), self._whole.to(device)
             self.features = None if self.features is None else self.features.to(device)
         matrix = self._whole
-        if context is not None and self.masked:
+        if context is not None and self.messages.masked:
             matrix = adjacency(self._graph, (context.queries, context.positives))
-        hidden = self._inputs(self._key(context, 0))
+        hidden = self._inputs(self._random(context, 0))
         for index, layer in enumerate(self.layers):
-            hidden = dropped(hidden, self.dropout, self._key(context, index + 1))
+            hidden = dropped(hidden, self.messages.dropout, self._random(context, index + 1))
             hidden = layer(hidden, matrix)
             hidden = hidden.relu() if index + 1 < len(self.layers) else hidden
         self._queries, self._items = (end(hidden) for end in self.ends) if len(self.ends) else (hidden, hidden)
 
-    def _key(self, context: Context | None, place: int) -> int | None:
-        """The stream of one dropout of one step; None outside training."""
-        return None if context is None else stream(self.seed, Purpose.DROPOUT, context.step * 64 + place)
+    def _random(self, context: Context | None, place: int) -> torch.Generator | None:
+        """What one dropout of one step draws from; None outside training."""
+        if context is None:
+            return None
+        key = stream(self.seed, Purpose.DROPOUT, context.step * 64 + place)
+        return generator(key, next(self.parameters()).device)
 
-    def _inputs(self, key: int | None) -> Tensor:
+    def _inputs(self, random: torch.Generator | None) -> Tensor:
         hidden: Tensor | None = self.node_table
         if self.features is not None and self.feature_table is not None:
-            mixed = self.features @ dropped(self.feature_table, self.feature_dropout, key)
+            mixed = self.features @ dropped(self.feature_table, self.messages.feature_dropout, random)
             hidden = mixed if hidden is None else mixed + hidden
         assert hidden is not None
         return hidden
@@ -132,12 +153,8 @@ class GraphNetwork(Model, ABC):
         """With cosine, of length ``sqrt(scale)`` at both ends of an edge."""
         return self.normalise(vectors) * self.scale**0.5 if self.similarity == "cosine" else vectors
 
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
-        if items.dim() == 1 or shared_pool(items) is not None:
-            return Model.score(self, queries, items)
-        rows = torch.arange(queries.numel(), device=queries.device)
-        return table_scores(self.encode_queries(queries), self._scaled(self._items), rows, items)
+    def all_items(self) -> Tensor:
+        return self._scaled(self._items)
 
 
 __all__ = ["GraphNetwork"]

@@ -1,4 +1,4 @@
-"""What graph networks share: adjacency for PyTorch Geometric, and dropout from keyed streams."""
+"""What graph networks share: adjacency for PyTorch Geometric, and first weights from keyed streams."""
 
 from __future__ import annotations
 
@@ -59,20 +59,6 @@ def _places(graph: Csr, rows: Tensor, cols: Tensor) -> Tensor:
     return at[codes[at] == wanted] if graph.nnz else at[:0]
 
 
-def dropped(x: Tensor, share: float, key: int | None) -> Tensor:
-    """Dropout (Srivastava et al., 2014) from a keyed stream; ``x`` itself without a key.
-
-    Args:
-        x: Of any shape.
-        share: Share of the numbers that becomes zero.
-        key: Random stream, None outside training.
-    """
-    if key is None or share == 0:
-        return x
-    kept = torch.empty_like(x).bernoulli_(1 - share, generator=generator(key, x.device))
-    return x * kept / (1 - share)
-
-
 def initialised(module: nn.Module, key: int) -> None:
     """Draw the weights of a module anew from a keyed stream: matrices as in Glorot and Bengio (2010), vectors zero."""
     random = generator(key)
@@ -85,4 +71,4 @@ def initialised(module: nn.Module, key: int) -> None:
                 weight.zero_()
 
 
-__all__ = ["adjacency", "dropped", "initialised", "layers_of_pyg"]
+__all__ = ["adjacency", "initialised", "layers_of_pyg"]

@@ -1,7 +1,7 @@
 """LightGCN's propagation over one set of nodes: free vectors, smoothed over the graph (He et al., 2020).
 
-``E' = sum_l w_l Â^l E`` with ``Â = D^-1/2 A D^-1/2`` and no weights besides ``E``. It shares its sparse products and
-its start from singular vectors with :mod:`negatives.models.lightgcn`.
+``E' = sum_l w_l Â^l E`` with ``Â = D^-a A D^-b``, both powers one half in the paper, and no weights besides ``E``. It
+shares its sparse products and its start from singular vectors with :mod:`negatives.models.lightgcn`.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ from torch import Tensor, nn
 from negatives.errors import ConfigError
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite
+from negatives.models.settings import ItemLength, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
-from negatives.models.tables import table_scores
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Context, Csr
 
 
 class NodePropagation(Model):
     """Smoothed free vectors of nodes.
 
     Args:
-        known: Neighbours of each node in the training part, in both directions.
+        graph: Neighbours of each node in the training part, in both directions.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
         scale: Factor of the cosine, so that losses without a temperature have one.
-        layers: Number of propagation steps.
-        own_share: Weight of layer 0; the other layers share the rest equally. None for equal weights.
-        init: Standard deviation of the initial values.
-        spectral: Start from singular vectors of ``Â``.
-        item_length: Power of the length of a target's vector; see :class:`Model`.
-        ranking_length: The same power in the final ranking.
+        smoothing: Layers of the propagation.
+        lengths: Powers of the length of a target's vector.
+        start: Initial values.
         seed: Seed of the initial values.
     """
 
@@ -39,37 +36,34 @@ class NodePropagation(Model):
 
     def __init__(
         self,
-        known: Csr,
+        graph: Csr,
         dim: int = 64,
         similarity: str = "dot",
         scale: float = 1.0,
-        layers: int = 2,
-        own_share: float | None = None,
-        init: float = 0.1,
-        spectral: bool = True,
-        item_length: float = 0.0,
-        ranking_length: float | None = None,
+        smoothing: Smoothing = Smoothing(layers=2),
+        lengths: ItemLength = ItemLength(),
+        start: Start = Start(),
         seed: int = 0,
     ) -> None:
-        super().__init__(known.n_rows, known.n_rows, dim, similarity, item_length, ranking_length)
-        if layers < 0 or scale <= 0:
-            raise ConfigError(f"layers is {layers} and scale {scale}; they must be at least 0 and above 0")
+        n = graph.n_rows
+        super().__init__(n, n, dim, similarity, lengths.item_length, lengths.ranking_length)
+        if scale <= 0:
+            raise ConfigError(f"scale is {scale}; it must be above 0")
         self._end = scale**0.5 if similarity == "cosine" else 1.0
         key = stream(seed, Purpose.INIT)
-        if spectral:
-            start = spectral_vectors(bipartite(known), dim, init, key)[0]
+        if start.spectral:
+            nodes = spectral_vectors(bipartite(graph), dim, start.init, key)[0]
         else:
-            start = torch.empty(known.n_rows, dim).normal_(0, init, generator=generator(key))
-        self.node_table = nn.Parameter(start)
-        first = 1 / (layers + 1) if own_share is None else own_share
-        self.layer_weights = [first] + [(1 - first) / layers] * layers if layers else [1.0]
+            nodes = torch.empty(n, dim).normal_(0, start.init, generator=generator(key))
+        self.node_table = nn.Parameter(nodes)
+        self.smoothing, self.layer_weights = smoothing, smoothing.weights()
         self._power = self.item_length
         self._nodes: Tensor = torch.empty(0)
-        self.extend(known)
+        self.extend(graph)
 
     def extend(self, known: Csr) -> None:
         """Build the graph from ``known``."""
-        self._smooth = bipartite(known)
+        self._smooth = bipartite(known, self.smoothing.own_power, self.smoothing.other_power)
 
     def refresh(self, context: Context | None = None) -> None:
         """Propagate; all encodings until the next refresh read the result."""
@@ -86,13 +80,8 @@ class NodePropagation(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self.scaled_items(self._nodes[items], self._power) * self._end
 
-    def score(self, queries: Tensor, items: Tensor) -> Tensor:
-        """As :meth:`Model.score`; candidates per query never materialise their embeddings."""
-        if items.dim() == 1 or shared_pool(items) is not None:
-            return Model.score(self, queries, items)
-        rows = torch.arange(queries.numel(), device=queries.device)
-        targets = self.scaled_items(self._nodes, self._power) * self._end
-        return table_scores(self.encode_queries(queries), targets, rows, items)
+    def all_items(self) -> Tensor:
+        return self.scaled_items(self._nodes, self._power) * self._end
 
 
 __all__ = ["NodePropagation"]

@@ -20,7 +20,7 @@ class NodeVectors(TableModel):
     """Centre and context vectors.
 
     Args:
-        n_nodes: Number of nodes.
+        n_items: Number of nodes; they are queries and items.
         dim: Length of a vector.
         similarity: ``"dot"`` or ``"cosine"``.
         link: What scores an edge: ``"context"``, ``<centre_u, context_v>`` as in training, or ``"centre"``,
@@ -33,35 +33,31 @@ class NodeVectors(TableModel):
         ConfigError: ``link`` is not known.
     """
 
+    feed = "walks"
+
     def __init__(
         self,
-        n_nodes: int,
+        n_items: int,
         dim: int = 128,
         similarity: str = "dot",
         link: str = "context",
         init: float | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(n_nodes, n_nodes, dim, similarity)
+        super().__init__(n_items, n_items, dim, similarity)
         if link not in LINKS:
             raise ConfigError(f"link is {link!r}; choose one of: {', '.join(LINKS)}")
         self.link = link
         scale = init if init is not None else (dim**-0.5 if similarity == "cosine" else 0.1)
         random = generator(stream(seed, Purpose.INIT))
-        self.query_table = nn.Parameter(torch.empty(n_nodes, dim).normal_(0, scale, generator=random))
-        self.item_table = nn.Parameter(torch.empty(n_nodes, dim).normal_(0, 0.1 * scale, generator=random))
-
-    def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self.query_table[queries])
-
-    def encode_items(self, items: Tensor) -> Tensor:
-        return self.normalise(self.item_table[items])
+        self.query_table = nn.Parameter(torch.empty(n_items, dim).normal_(0, scale, generator=random))
+        self.item_table = nn.Parameter(torch.empty(n_items, dim).normal_(0, 0.1 * scale, generator=random))
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
-        """The vectors that score an edge, each ``(n_nodes, dim)``."""
-        centres = self.normalise(self.query_table.detach())
-        return centres, centres if self.link == "centre" else self.normalise(self.item_table.detach())
+        """The vectors that score an edge, each ``(n_items, dim)``."""
+        centres, contexts = super().tables()
+        return centres, centres if self.link == "centre" else contexts
 
 
 __all__ = ["NodeVectors"]

@@ -1,5 +1,5 @@
 """Models of knowledge graphs; one file each."""
 
-from negatives.models.knowledge.base import ComposedModel
+from negatives.models.knowledge.base import ComposedModel, Regularisation
 
-__all__ = ["ComposedModel"]
+__all__ = ["ComposedModel", "Regularisation"]

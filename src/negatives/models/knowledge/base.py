@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -10,11 +11,38 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from negatives.errors import ConfigError
-from negatives.kernels import knowledge as kernels
-from negatives.kernels.torch_distances import compare
+from negatives.kernels import distances as kernels
+from negatives.kernels.distances import compare
 from negatives.models.base import Model
+from negatives.models.dropout import dropped
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, shared_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Regularisation(Settings):
+    """What keeps the vectors of a knowledge graph from fitting the triples too closely.
+
+    Args:
+        n3: Factor of the cubed moduli of a triple's three vectors (Lacroix et al., 2018); 0 for none.
+        dropout: Share of a composed vector's numbers that is set to zero while training.
+        entity_dropout: Share of the head's numbers that is set to zero while training.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    n3: float = 0.0
+    dropout: float = 0.0
+    entity_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("dropout", self.dropout), ("entity_dropout", self.entity_dropout)):
+            if not 0 <= value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 0 and below 1")
+        if self.n3 < 0:
+            raise ConfigError(f"n3 is {self.n3}; it must be at least 0")
 
 
 class ComposedModel(Model, ABC):
@@ -25,20 +53,19 @@ class ComposedModel(Model, ABC):
         query_relations: ``(n_queries,)`` int64 directed relation of each query.
         n_items: Number of entities.
         dim: Length of an embedding, counted in real or complex numbers as the model says.
-        n3: Factor of the cubed moduli of a triple's three vectors (Lacroix et al., 2018); 0 for none.
-        dropout: Share of a composed vector's numbers that is set to zero while training.
-        entity_dropout: Share of the head's numbers that is set to zero while training.
-        init: Scale of the initial values; None for the model's own.
-        seed: Seed of the initial values and of dropout.
+        regularisation: N3 and dropout.
+        init: Scale of the initial values.
         relation_weight: Weight of telling a triple's relation from all others; see :meth:`told`. Needs :meth:`relate`.
+        seed: Seed of the initial values.
 
     Raises:
-        ConfigError: A value is out of range.
+        ConfigError: ``relation_weight`` is below 0.
     """
 
     engine = "composed"
+    feed = "triples"
     kind: str
-    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.knowledge`."""
+    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.distances`."""
     parts: ClassVar[int] = 1
     """Real numbers of one coordinate: 2 for complex vectors, whose imaginary parts stand in the second half."""
     relation_parts: ClassVar[int] = 1
@@ -53,23 +80,15 @@ class ComposedModel(Model, ABC):
         query_relations: Tensor,
         n_items: int,
         dim: int,
-        *,
-        n3: float,
-        dropout: float,
-        entity_dropout: float,
+        regularisation: Regularisation,
         init: float,
-        seed: int,
         relation_weight: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__(query_heads.numel(), n_items, dim, "dot")
-        for name, value in (("dropout", dropout), ("entity_dropout", entity_dropout)):
-            if not 0 <= value < 1:
-                raise ConfigError(f"{name} is {value}; it must be at least 0 and below 1")
-        for name, value in (("n3", n3), ("relation_weight", relation_weight)):
-            if value < 0:
-                raise ConfigError(f"{name} is {value}; it must be at least 0")
-        self.relation_weight = relation_weight
-        self.n3, self.dropout, self.entity_dropout = n3, dropout, entity_dropout
+        if relation_weight < 0:
+            raise ConfigError(f"relation_weight is {relation_weight}; it must be at least 0")
+        self.regularisation, self.relation_weight = regularisation, relation_weight
         self.register_buffer("query_heads", query_heads, persistent=False)
         self.register_buffer("query_relations", query_relations, persistent=False)
         relations = int(query_relations.max()) + 1 if query_relations.numel() else 0
@@ -100,23 +119,31 @@ class ComposedModel(Model, ABC):
             return self.compose(heads, relations)
         key = stream(context.seed, Purpose.DROPOUT, context.step)
         random = generator(key, heads.device)
-        heads = _dropped(heads, self.entity_dropout, random)
-        return _dropped(self.compose(heads, relations), self.dropout, random)
+        heads = dropped(heads, self.regularisation.entity_dropout, random)
+        return dropped(self.compose(heads, relations), self.regularisation.dropout, random)
 
     @property
     def drops(self) -> bool:
         """Whether composed vectors differ while training."""
-        return bool(self.dropout or self.entity_dropout)
+        return bool(self.regularisation.dropout or self.regularisation.entity_dropout)
+
+    def score_all(self, queries: Tensor) -> Tensor:
+        """As :meth:`Model.score_all`, without gradient."""
+        return kernels.pool_scores(self.encode_queries(queries), self.entities, self.kind)
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: rows of the entities; ``relation``: rows of the relations, reciprocal ones among them."""
+        return {"item": self.entities.detach(), "relation": self.relations.detach()}
 
     def regulariser(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor | None:
         """N3, summed over the rows ``n3 sum(|h|^3 + |r|^3 + |t|^3)`` of moduli; None where it is off.
 
         Source: Lacroix et al., Canonical Tensor Decomposition for Knowledge Base Completion, ICML 2018.
         """
-        if not self.n3:
+        if not self.regularisation.n3:
             return None
         entity = _cubes(heads, self.parts) + _cubes(tails, self.parts)
-        return self.n3 * (entity + _cubes(relations, self.relation_parts))
+        return self.regularisation.n3 * (entity + _cubes(relations, self.relation_parts))
 
     def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
         """Vectors ``(rows, v)`` whose inner product with a relation's row is the score of the triple.
@@ -192,13 +219,6 @@ class ComposedModel(Model, ABC):
         if torch.is_grad_enabled():
             return compare(vectors[:, None], self.entities[items], self.kind)
         return kernels.pair_scores(vectors, self.entities, items, self.kind)
-
-
-def _dropped(values: Tensor, share: float, random: torch.Generator) -> Tensor:
-    if not share:
-        return values
-    keep = torch.empty_like(values).bernoulli_(1 - share, generator=random)
-    return values * keep / (1 - share)
 
 
 def _cubes(rows: Tensor, parts: int) -> Tensor:

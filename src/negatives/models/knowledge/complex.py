@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.models.knowledge.base import ComposedModel
+from negatives.models.knowledge.base import ComposedModel, Regularisation
 
 
 class ComplEx(ComposedModel):
@@ -16,10 +16,8 @@ class ComplEx(ComposedModel):
         query_relations: ``(n_queries,)`` int64 directed relation of each query.
         n_items: Number of entities.
         dim: Length of a vector in complex numbers.
-        n3: Factor of the nuclear 3-norm's regulariser.
+        regularisation: N3 and dropout.
         relation_weight: Weight of telling a triple's relation from all others (Chen et al., AKBC 2021).
-        dropout: Share of a composed vector set to zero while training.
-        entity_dropout: Share of the head's vector set to zero while training.
         init: Standard deviation of the initial values.
         seed: Seed of the initial values.
 
@@ -37,26 +35,12 @@ class ComplEx(ComposedModel):
         query_relations: Tensor,
         n_items: int,
         dim: int = 128,
-        *,
-        n3: float = 0.0,
+        regularisation: Regularisation = Regularisation(),
         relation_weight: float = 0.0,
-        dropout: float = 0.0,
-        entity_dropout: float = 0.0,
         init: float = 0.1,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            query_heads,
-            query_relations,
-            n_items,
-            dim,
-            n3=n3,
-            relation_weight=relation_weight,
-            dropout=dropout,
-            entity_dropout=entity_dropout,
-            init=init,
-            seed=seed,
-        )
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, relation_weight, seed)
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         (a, b), (c, d) = heads.chunk(2, -1), relations.chunk(2, -1)

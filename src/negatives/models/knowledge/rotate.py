@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from negatives.models.knowledge.base import ComposedModel
+from negatives.models.knowledge.base import ComposedModel, Regularisation
 
 
 class RotatE(ComposedModel):
@@ -23,9 +23,7 @@ class RotatE(ComposedModel):
         dim: Length of a vector in complex numbers.
         turn: Angle in radians that the number 1 in a relation's row stands for: how fast relations learn beside
             entities.
-        n3: Factor of the cubed moduli of the entities alone, since all relations have length one.
-        dropout: Share of a composed vector set to zero while training.
-        entity_dropout: Share of the head's vector set to zero while training.
+        regularisation: Dropout, and N3 of the entities alone, since all relations have length one.
         init: Standard deviation of the initial values of entities.
         seed: Seed of the initial values.
 
@@ -42,24 +40,11 @@ class RotatE(ComposedModel):
         n_items: int,
         dim: int = 128,
         turn: float = 10.0,
-        *,
-        n3: float = 0.0,
-        dropout: float = 0.0,
-        entity_dropout: float = 0.0,
+        regularisation: Regularisation = Regularisation(),
         init: float = 0.04,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            query_heads,
-            query_relations,
-            n_items,
-            dim,
-            n3=n3,
-            dropout=dropout,
-            entity_dropout=entity_dropout,
-            init=init,
-            seed=seed,
-        )
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, seed=seed)
         self.turn = turn
         self.relations.data /= turn
 

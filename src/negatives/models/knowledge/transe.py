@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from negatives.errors import ConfigError
-from negatives.models.knowledge.base import ComposedModel
+from negatives.models.knowledge.base import ComposedModel, Regularisation
 
 
 class TransE(ComposedModel):
@@ -19,9 +19,7 @@ class TransE(ComposedModel):
         n_items: Number of entities.
         dim: Length of a vector.
         norm: 1 or 2.
-        n3: Factor of the nuclear 3-norm's regulariser.
-        dropout: Share of a composed vector set to zero while training.
-        entity_dropout: Share of the head's vector set to zero while training.
+        regularisation: N3 and dropout.
         init: Standard deviation of the initial values.
         seed: Seed of the initial values.
 
@@ -38,24 +36,11 @@ class TransE(ComposedModel):
         n_items: int,
         dim: int = 256,
         norm: int = 1,
-        *,
-        n3: float = 0.0,
-        dropout: float = 0.0,
-        entity_dropout: float = 0.0,
+        regularisation: Regularisation = Regularisation(),
         init: float = 0.02,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            query_heads,
-            query_relations,
-            n_items,
-            dim,
-            n3=n3,
-            dropout=dropout,
-            entity_dropout=entity_dropout,
-            init=init,
-            seed=seed,
-        )
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, seed=seed)
         if norm not in (1, 2):
             raise ConfigError(f"norm is {norm}; TransE knows 1 and 2")
         self.kind = f"l{norm}"

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from negatives.models.tower import TowerModel
+from negatives.errors import ConfigError
+from negatives.models.tower import TowerModel, TowerSteps
+from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 
 INPUTS = 1
 """Place of the dropout on the words that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layers(Settings):
+    """The network between words and prefixes.
+
+    Args:
+        layers: Its depth.
+        drop: Share of the elements of a vector that is left out in training.
+
+    Raises:
+        ConfigError: A number is out of range.
+    """
+
+    layers: int = 1
+    drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.layers < 1 or not 0.0 <= self.drop < 1.0:
+            raise ConfigError(
+                f"layers must be at least 1 and drop from 0 to below 1, not {self.layers} and {self.drop}"
+            )
 
 
 class LanguageModel(TowerModel, ABC):
@@ -27,11 +52,11 @@ class LanguageModel(TowerModel, ABC):
         dim: Length of the vectors of words and prefixes.
         window: Words of one run in training; so many words are read before a position that is asked for by itself.
         drop: Share of the elements of a vector that is left out in training.
-        table_rate: Factor on the step size of the tables of words.
-        table_optimiser: Update rule of these tables.
-        max_norm: Length to which the tower's gradient is clipped.
+        steps: Step sizes of the tables of words, and clipping.
         seed: Seed of the initial values and of dropout.
     """
+
+    feed = "text"
 
     def __init__(
         self,
@@ -40,22 +65,21 @@ class LanguageModel(TowerModel, ABC):
         dim: int,
         window: int,
         drop: float,
-        table_rate: float,
-        table_optimiser: str | None,
-        max_norm: float | None,
+        steps: TowerSteps,
         seed: int,
     ) -> None:
         n = counts.numel()
-        item_init = max(dim, 1) ** -0.5
-        super().__init__(
-            tokens.numel(), n, dim, True, item_init, table_rate, table_optimiser, max_norm, seed
-        )  # fmt: skip
+        super().__init__(tokens.numel(), n, dim, True, max(dim, 1) ** -0.5, steps, seed)
         self.window, self.drop = window, drop
         random = generator(stream(seed, Purpose.INIT))
         self.word_table = nn.Parameter(torch.empty(n, dim).normal_(0, 1.0, generator=random) * 0.3)
         share = (counts.float() + 0.1) / (counts.sum() + 0.1 * n)
         self.item_table.data[:, dim] = share.log()
         self._tokens = tokens
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: words as they are predicted, without their bias; ``input``: words as they are read."""
+        return {"item": self.item_table.detach()[:, : self.dim], "input": self.word_table.detach()}
 
     def sparse_parameters(self) -> list[nn.Parameter]:
         return [self.word_table]
@@ -114,4 +138,4 @@ def runs_of(queries: Tensor) -> Tensor:
     return queries.view(-1, first)
 
 
-__all__ = ["LanguageModel", "runs_of"]
+__all__ = ["LanguageModel", "Layers", "runs_of"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from negatives.errors import ConfigError
-from negatives.models.language.base import INPUTS, LanguageModel
+from negatives.models.language.base import INPUTS, LanguageModel, Layers
+from negatives.models.tower import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 
 
@@ -18,18 +21,12 @@ class LstmModel(LanguageModel):
     Args:
         tokens: ``(n,)`` int64, the training text.
         counts: ``(n_items,)`` words of the training text.
-        dim: Length of the vectors of words and prefixes.
-        layers: Layers of the network.
         window: Words of one run in training.
         streams: Runs of one training step.
-        drop: Share of the elements of a vector that is left out in training.
-        table_rate: Factor on the step size of the tables of words.
-        table_optimiser: Update rule of these tables.
-        max_norm: Length to which the network's gradient is clipped.
+        dim: Length of the vectors of words and prefixes.
+        network: Layers and dropout.
+        steps: Step sizes of the tables of words, and clipping.
         seed: Seed of the initial values and of dropout.
-
-    Raises:
-        ConfigError: A number is out of range.
 
     Source: Hochreiter and Schmidhuber, 1997; Zaremba et al., Recurrent Neural Network Regularization, 2014.
     """
@@ -38,24 +35,20 @@ class LstmModel(LanguageModel):
         self,
         tokens: Tensor,
         counts: Tensor,
-        dim: int = 256,
-        layers: int = 1,
         window: int = 35,
         streams: int = 32,
-        drop: float = 0.0,
-        table_rate: float = 1.0,
-        table_optimiser: str | None = None,
-        max_norm: float | None = 1.0,
+        dim: int = 256,
+        network: Layers = Layers(),
+        steps: TowerSteps = TowerSteps(max_norm=1.0),
         seed: int = 0,
     ) -> None:
-        super().__init__(tokens, counts, dim, window, drop, table_rate, table_optimiser, max_norm, seed)
-        if layers < 1 or not 0.0 <= drop < 1.0:
-            raise ConfigError(f"layers must be at least 1 and drop from 0 to below 1, not {layers} and {drop}")
-        self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(layers))
+        super().__init__(tokens, counts, dim, window, network.drop, steps, seed)
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.cells = nn.ModuleList(nn.LSTM(dim, dim, batch_first=True) for _ in range(network.layers))
         random = generator(stream(seed, Purpose.INIT, 2))
         for parameter in self.cells.parameters():
             parameter.data.uniform_(-(dim**-0.5), dim**-0.5, generator=random)
-        self.register_buffer("state", torch.zeros(2, layers, streams, dim))
+        self.register_buffer("state", torch.zeros(2, network.layers, streams, dim))
         self.register_buffer("next", torch.full((streams,), -1))
 
     def read(self, words: Tensor, start: Tensor | None = None) -> Tensor:
@@ -80,6 +73,13 @@ class LstmModel(LanguageModel):
             vectors, (h, c) = cell(vectors, hidden)
             kept.append(torch.stack([h[0], c[0]]))
         return vectors, torch.stack(kept, 1)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in PyTorch; the saved streams may be more or fewer than the model was built for."""
+        for name in ("state", "next"):
+            if name in state_dict:
+                setattr(self, name, getattr(self, name).new_empty(state_dict[name].shape))
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _begin(self, words: Tensor, start: Tensor | None) -> Tensor | None:
         if start is None:

@@ -30,8 +30,9 @@ class SentenceScorer(nn.Module):
     def __init__(self, n_words: int, dim: int = 64, seed: int = 0) -> None:
         super().__init__()
         self.words = nn.Parameter(torch.empty(n_words, dim))
-        self.reader = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
-        self.inner, self.outer = nn.Linear(2 * dim, dim), nn.Linear(dim, 1)
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.reader = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
+            self.inner, self.outer = nn.Linear(2 * dim, dim), nn.Linear(dim, 1)
         random = generator(stream(seed, Purpose.INIT))
         for parameter in self.parameters():
             parameter.data.uniform_(-(dim**-0.5), dim**-0.5, generator=random)
@@ -81,6 +82,10 @@ class SentenceModel(Model):
         """Draw new noise sentences where they are due; the evaluator, which gives no batch, changes nothing."""
         if context is not None:
             self.noise.follow(context.step, self.told)
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``word``: the vectors of the words that the scorer reads."""
+        return {"word": self.scorer.words.detach()}
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         """``(f(x), 1)`` ``(rows, 2)``: the inner product with an item's vector is the score."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from negatives.errors import ConfigError
-from negatives.models.language.base import INPUTS, LanguageModel
+from negatives.models.language.base import INPUTS, LanguageModel, Layers
+from negatives.models.tower import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 
 
@@ -41,24 +44,32 @@ class Block(nn.Module):
         return added
 
 
+@dataclass(frozen=True, slots=True)
+class Attention(Layers):
+    """Blocks of self-attention.
+
+    Args:
+        heads: Heads of the attention of each block.
+    """
+
+    layers: int = 2
+    heads: int = 4
+
+
 class TransformerModel(LanguageModel):
     """Prefixes by causal self-attention within the window; each window begins anew.
 
     Args:
         tokens: ``(n,)`` int64, the training text.
         counts: ``(n_items,)`` words of the training text.
-        dim: Length of the vectors of words and prefixes.
-        layers: Blocks.
-        heads: Heads of the attention.
         window: Words of one run.
-        drop: Share of the elements of what a block adds that is left out in training.
-        table_rate: Factor on the step size of the tables of words.
-        table_optimiser: Update rule of these tables.
-        max_norm: Length to which the network's gradient is clipped.
+        dim: Length of the vectors of words and prefixes.
+        network: Layers, heads, and dropout of what a block adds.
+        steps: Step sizes of the tables of words, and clipping.
         seed: Seed of the initial values and of dropout.
 
     Raises:
-        ConfigError: A number is out of range.
+        ConfigError: ``dim`` is not a multiple of the heads.
 
     Source: Vaswani et al., 2017; normalisation before each part as in Radford et al., 2019 (GPT-2).
     """
@@ -67,24 +78,20 @@ class TransformerModel(LanguageModel):
         self,
         tokens: Tensor,
         counts: Tensor,
-        dim: int = 256,
-        layers: int = 2,
-        heads: int = 4,
         window: int = 64,
-        drop: float = 0.0,
-        table_rate: float = 1.0,
-        table_optimiser: str | None = None,
-        max_norm: float | None = 1.0,
+        dim: int = 256,
+        network: Attention = Attention(),
+        steps: TowerSteps = TowerSteps(max_norm=1.0),
         seed: int = 0,
     ) -> None:
-        super().__init__(tokens, counts, dim, window, drop, table_rate, table_optimiser, max_norm, seed)
-        if layers < 1 or not 0.0 <= drop < 1.0:
-            raise ConfigError(f"layers must be at least 1 and drop from 0 to below 1, not {layers} and {drop}")
+        super().__init__(tokens, counts, dim, window, network.drop, steps, seed)
+        layers, heads = network.layers, network.heads
         if heads < 1 or dim % heads:
             raise ConfigError(f"dim {dim} is not a multiple of heads {heads}")
         random = generator(stream(seed, Purpose.INIT, 2))
         self.places = nn.Parameter(torch.empty(window, dim).normal_(0, 0.1, generator=random))
-        self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
+        with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
+            self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
         for module in self.blocks.modules():
             if isinstance(module, nn.Linear):

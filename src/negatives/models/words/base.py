@@ -6,7 +6,7 @@ from abc import ABC
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from negatives.errors import ConfigError
 from negatives.models.base import TableModel
@@ -17,7 +17,7 @@ class WindowModel(TableModel, ABC):
     """Input vectors start uniform in ``±1/(2 dim)``, output vectors at zero, as in word2vec.
 
     Args:
-        n_words: Size of the vocabulary.
+        n_items: Size of the vocabulary; its words are queries and items.
         dim: Length of a vector.
         window: Largest number of words on each side; each window's own reach is drawn from 1 to this.
         seed: Seed of the initial values.
@@ -27,20 +27,15 @@ class WindowModel(TableModel, ABC):
     """
 
     engine = "windows"
+    feed = "corpus"
     mean: ClassVar[bool]
     """Average the words of a window into one input."""
 
-    def __init__(self, n_words: int, dim: int = 100, window: int = 5, seed: int = 0) -> None:
-        super().__init__(n_words, n_words, dim, "dot")
+    def __init__(self, n_items: int, dim: int = 100, window: int = 5, seed: int = 0) -> None:
+        super().__init__(n_items, n_items, dim, "dot")
         if not 1 <= window <= 100:
             raise ConfigError(f"window is {window}; it must lie between 1 and 100")
         self.window = window
         random = generator(stream(seed, Purpose.INIT))
-        self.query_table = nn.Parameter(torch.empty(n_words, dim).uniform_(-0.5 / dim, 0.5 / dim, generator=random))
-        self.item_table = nn.Parameter(torch.zeros(n_words, dim))
-
-    def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.query_table[queries]
-
-    def encode_items(self, items: Tensor) -> Tensor:
-        return self.item_table[items]
+        self.query_table = nn.Parameter(torch.empty(n_items, dim).uniform_(-0.5 / dim, 0.5 / dim, generator=random))
+        self.item_table = nn.Parameter(torch.zeros(n_items, dim))
