@@ -28,7 +28,7 @@ from negatives.testing.engines import CHECKS, EngineCase
 from negatives.testing.problems import EVERYTHING, QUERIES, problem
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
-from negatives.training.engines import Engine, engine_for, registry
+from negatives.training.engines import Engine, Update, engine_for, registry
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Context, Csr
 
@@ -50,7 +50,7 @@ class Tower(TowerModel):
 
 
 def engine_with(model: Model, sampler: Sampler, loss: str, optimiser: str) -> Engine:
-    return engine_for(model, sampler, losses.build(loss), optimiser, 0.0, False)
+    return engine_for(model, sampler, losses.build(loss), Update(optimiser))
 
 
 def trained(make: Callable[[], Model], sampler: Mapping[str, Any], loss: str, optimiser: str) -> Callable[[], Engine]:
@@ -132,7 +132,7 @@ CELLS = count_cooccurrence(TEXT, 3)
 
 
 def glove() -> Model:
-    return models.build("glove", models.glove(len(TEXT.words), CELLS.counts), 1)
+    return models.build("glove", {"n_items": len(TEXT.words), "cell_counts": CELLS.counts}, {"dim": 8}, 1)
 
 
 CASES: dict[str, EngineCase] = {

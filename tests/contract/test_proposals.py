@@ -66,10 +66,7 @@ CASES = {
     for name, specs in SPECS.items()
     for number, values in enumerate(specs)
 }
-HEAVY = "issue 10: adversarial_tree under heavy exclusion"
 FAULTS: Faults = {
-    ("adversarial_tree0", "log_q_is_the_probability_of_the_draw"): HEAVY,
-    ("adversarial_tree0", "draws_depend_on_their_place_alone"): HEAVY,
     (
         "adversarial_tree1",
         "what_it_learns_does_not_depend_on_the_order_of_rows",

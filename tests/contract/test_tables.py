@@ -16,9 +16,12 @@ import test_control
 import test_engines
 import test_guards
 import test_losses
+import test_metrics
 import test_proposals
+import test_readers
 import test_samplers
 import test_selection
+import test_tasks
 import tomli_w
 import torch
 
@@ -32,7 +35,6 @@ from negatives.testing.problems import candidates, problem
 from negatives.types import Part
 
 SOURCES = Path(negatives.__file__).parent
-TASKS = ("recommend", "knowledge", "graph", "words", "search", "similarity", "classify", "language")
 CASES: Mapping[str, set[str]] = {
     "proposals": set(test_proposals.SPECS),
     "guards": set(test_guards.SPECS),
@@ -43,7 +45,9 @@ CASES: Mapping[str, set[str]] = {
     "models": {name.split()[0] for name in models.CASES},
     "engines": {name.split()[0] for name in test_engines.CASES},
     "presets": set(test_samplers.CASES_OF),
-    "tasks": set(TASKS),
+    "metrics": test_metrics.ROWS_OF,
+    "readers": set(test_readers.CASES),
+    "tasks": set(test_tasks.OFFERED),
 }
 """Names that have a case, by table."""
 PROBLEM = problem(20)
