@@ -34,6 +34,10 @@ class Purpose(IntEnum):
     MIXTURE = 9
     NOISE = 10
     WALKS = 11
+    CACHE = 12
+    CLUSTERS = 13
+    NEIGHBOURS = 14
+    SIDES = 15
 
 
 def mix(value: int) -> int:

@@ -8,14 +8,15 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from negatives.randomness import Purpose, stream
 
+T = TypeVar("T")
 State = dict[str, Any]
 """What a part must remember: tensors, numbers, strings and nested dictionaries of them."""
 
@@ -131,9 +132,9 @@ class Context:
         return stream(self.seed, purpose, self.epoch)
 
     def pooled(self) -> Context:
-        """One row that stands for the whole batch: its example is the step, its positives are all of the batch's."""
+        """One row that stands for the whole batch: its example is the step."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
-        return replace(self, queries=self.queries[:1], examples=step)
+        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +233,47 @@ class Part:
     def bind(self, catalogue: Catalogue) -> None:
         """Learn about the data. Called once before the first draw; does nothing by default."""
 
+    def to(self, device: torch.device) -> None:
+        """Move all tensors that the part holds, in tables and inner parts too, to where the next batches are."""
+        for name, held in _held(self):
+            setattr(self, name, moved(held, device))
+
     def state(self) -> State:
         """All that the part must remember to go on exactly where it was."""
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
+
+
+def moved(value: T, device: torch.device) -> T:
+    """A value with every tensor in it on ``device``; the same object where nothing has to move.
+
+    Looks into parts and other dataclasses, lists, tuples and dictionaries. What is not frozen changes in place.
+    """
+    found: Any = value
+    if isinstance(value, Tensor):
+        found = value.to(device)
+    elif isinstance(value, Part):
+        value.to(device)
+    elif isinstance(value, (list, tuple)):
+        parts = [moved(one, device) for one in value]
+        found = value if all(one is two for one, two in zip(parts, value, strict=True)) else type(value)(parts)
+    elif isinstance(value, dict):
+        found = {key: moved(one, device) for key, one in value.items()}
+    elif is_dataclass(value) and not isinstance(value, type):
+        changed = {name: one for name, held in _held(value) if (one := moved(held, device)) is not held}
+        if value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            found = replace(value, **changed) if changed else value
+        else:
+            for name, one in changed.items():
+                setattr(value, name, one)
+    return found  # type: ignore[no-any-return]
+
+
+def _held(part: Any) -> list[tuple[str, Any]]:
+    """Fields of a dataclass that have a value."""
+    return [(one.name, getattr(part, one.name)) for one in fields(part) if hasattr(part, one.name)]
 
 
 __all__ = [
@@ -249,5 +285,6 @@ __all__ = [
     "Part",
     "Scorer",
     "State",
+    "moved",
     "shared_pool",
 ]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import Tensor
 
-from negatives.control import BackOff, Constant, Hold, Linear, Schedule, build_part, knob, registry, value_of
+from negatives import proposals
+from negatives.control import BackOff, Constant, Hold, Knob, Linear, Schedule, build_part, knob, registry, value_of
 from negatives.control.history import LIMIT
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError
+from negatives.proposals.base import Proposal
+from negatives.registry import Registry
 from negatives.selection import registry as selections
 from negatives.types import Context, Csr, Negatives
 
+Strength = Knob | None
 SCHEDULES = {
     "constant": ({"value": 2.0}, (2.0, 2.0, 2.0)),
     "linear": ({"start": 1.0, "stop": 3.0}, (1.0, 2.0, 3.0)),
@@ -227,3 +234,46 @@ def test_lift_of_uniform_draws_is_one_and_a_large_batch_is_cut(monkeypatch: pyte
     part = false_negative_signals(neg, context, canaries, n_items)
     assert 0 < part["canary_hits"] < whole["canary_hits"]
     assert part["false_negative_lift"] == pytest.approx(1.0, abs=0.3)
+
+
+@dataclass(slots=True)
+class Turned(Proposal):
+    """A part that holds parts and a knob, declared in ways that the text of an annotation would not tell."""
+
+    inner: Sequence[Proposal | None]
+    speed: Strength = 1.0
+    limit: int = 3
+
+    def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+    def log_prob(self, ids: Tensor, context: Context) -> Tensor:
+        raise NotImplementedError
+
+
+def test_knobs_and_inner_parts_are_known_by_their_types() -> None:
+    table: Registry[Proposal] = Registry("things", [("turned", f"{__name__}:Turned"), *proposals.ROWS])
+    line = {"schedule": "linear", "start": 0, "stop": 1}
+    bigram = {"name": "bigram", "weight": line}
+    mixed = {"name": "mixed", "parts": [bigram, "uniform"]}
+    made = build_part(table, {"name": "turned", "inner": [mixed, "uniform", None], "speed": line, "limit": 4})
+    assert made.speed == made.inner[0].parts[0].weight == Linear(0, 1)
+    assert (made.inner[1], made.inner[2], made.limit) == (proposals.Uniform(), None, 4)
+    assert proposals.Mixed([bigram, "uniform"]).parts[0].weight == Linear(0, 1)
+    with pytest.raises(ConfigError, match=r"turned\.speed: 'fast' is not a number"):
+        build_part(table, {"name": "turned", "inner": [], "speed": "fast"})
+    with pytest.raises(ConfigError, match=r"bigram\.weight"):
+        build_part(table, {"name": "turned", "inner": [{"name": "bigram", "weight": "much"}]})
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """A part whose types exist for a type checker alone."""
+
+    speed: Nowhere = 1.0  # type: ignore[name-defined]  # noqa: F821
+
+
+def test_types_that_cannot_be_read_are_told() -> None:
+    table: Registry[Unreadable] = Registry("things", [("unreadable", f"{__name__}:Unreadable")])
+    with pytest.raises(ConfigError, match=r"Nowhere.*outside TYPE_CHECKING"):
+        build_part(table, {"name": "unreadable", "speed": 1.0})

@@ -198,21 +198,38 @@ def test_a_query_with_one_item_left_draws_it(name: str, values: dict) -> None:
 
 @every_proposal
 def test_one_pool_for_the_batch(name: str, values: dict) -> None:
-    proposal, pooled = make(name, values), batch().pooled()
+    proposal, context = make(name, values), batch()
     if proposal.conditional:
         with pytest.raises(ConfigError, match="cannot share"):
             Sampler(proposal, pool=30)
         return
-    ids, log_q = proposal.draw(pooled, 30, KEY)
+    ids, log_q = proposal.pool(context, 30, KEY)
+    torch.testing.assert_close(log_q, proposal.log_prob(ids[None], context)[0])
     if name == "every":
-        assert ids.tolist() == [list(range(N_ITEMS))]
-        torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
+        assert ids.tolist() == list(range(N_ITEMS))
         return
-    assert ids.shape == log_q.shape == (1, 30)
-    assert int(ids.min()) >= 0
-    torch.testing.assert_close(log_q, proposal.log_prob(ids, pooled))
-    assert torch.equal(ids, proposal.draw(pooled, 30, KEY)[0])
-    assert not torch.equal(ids, proposal.draw(batch(4).pooled(), 30, KEY)[0])
+    assert ids.shape == log_q.shape == (30,)
+    assert 0 <= int(ids.min()) <= int(ids.max()) < N_ITEMS
+    assert torch.equal(ids, proposal.pool(context, 30, KEY)[0])
+    other = replace(batch(4), examples=context.examples + ROWS)
+    assert not torch.equal(ids, proposal.pool(other, 30, KEY)[0])
+
+
+@every_proposal
+@pytest.mark.parametrize("excluding", [False, True])
+def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
+    proposal, context = make(name, values), batch()
+    exclude = catalogue().known if excluding else None
+    whole, alone = (
+        proposal.draw(rejection.take(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9])
+    )
+    assert alone[0].shape == alone[1].shape == (1, K)
+    if name == "in_batch":  # there is no other row
+        assert set(alone[0][0].tolist()) == {-1}
+        assert not bool(alone[1].any())
+    elif "in_batch" not in str(values):
+        assert torch.equal(alone[0][0], whole[0][0])
+        torch.testing.assert_close(alone[1][0], whole[1][0])
 
 
 NEED_DATA = [
@@ -336,13 +353,13 @@ class TestBigram:
 
 class TestInBatch:
     def test_the_pool_is_the_batch_in_order(self) -> None:
-        assert make("in_batch", {}).draw(batch().pooled(), ROWS + 5, KEY)[0][0].tolist() == batch().positives.tolist()
+        assert make("in_batch", {}).pool(batch(), ROWS + 5, KEY)[0].tolist() == batch().positives.tolist()
 
     def test_a_smaller_pool_is_part_of_the_batch(self) -> None:
         counts = torch.ones(ROWS, dtype=torch.int64)
         context = Context(torch.zeros(ROWS).long(), torch.arange(ROWS), torch.arange(ROWS))
         proposal = registry.build({"name": "in_batch", "counts": counts})
-        ids = proposal.draw(context.pooled(), 9, KEY)[0][0].tolist()
+        ids = proposal.pool(context, 9, KEY)[0].tolist()
         assert ids == sorted(set(ids))
         assert len(ids) == 9
 

@@ -35,6 +35,7 @@ PER_ROW = (
         "cached",
         "mixed sets",
         "retrieved",
+        "retrieved pool",
     ),
     "nearest_items",
     *("cluster", "counted clusters", "matched", "adversarial_tree", "shortlist"),
@@ -175,8 +176,8 @@ def test_frequencies_are_those_of_log_q(name: str, excluding: bool) -> None:
 @pytest.mark.parametrize("name", [name for name in SPECS if name not in PER_ROW])
 def test_frequencies_of_a_pool(name: str) -> None:
     context, proposal = batch(), make(name)
-    ids, _ = proposal.draw(context.pooled(), 1_000_000, context.key(Purpose.CANDIDATES))
-    assert p_value(torch.bincount(ids[0], minlength=N_ITEMS), claimed(proposal, 0, None)) > LEVEL / N_TESTS
+    ids, _ = proposal.pool(context, 1_000_000, context.key(Purpose.CANDIDATES))
+    assert p_value(torch.bincount(ids, minlength=N_ITEMS), claimed(proposal, 0, None)) > LEVEL / N_TESTS
 
 
 @pytest.mark.parametrize("name", ["in_batch", "mixed"])
@@ -187,8 +188,8 @@ def test_frequencies_of_pools_over_random_batches(name: str) -> None:
     for step in range(3000):
         picked = integers(stream(3, Purpose.SHUFFLE), torch.tensor([step]), torch.arange(32), ROWS)
         context = Context(torch.zeros(32).long(), pairs[picked], picked, seed=5, step=step)
-        ids, _ = proposal.draw(context.pooled(), size, context.key(Purpose.CANDIDATES))
-        totals += torch.bincount(ids[0], minlength=N_ITEMS)
+        ids, _ = proposal.pool(context, size, context.key(Purpose.CANDIDATES))
+        totals += torch.bincount(ids, minlength=N_ITEMS)
     assert p_value(totals, claimed(proposal, 0, None)) > LEVEL / N_TESTS
 
 
@@ -258,7 +259,7 @@ def test_no_known_positive_is_allowed_in_a_million_cells_of_shared_pools() -> No
     for step in range(4):
         rows = torch.arange(512)
         context = Context((rows + 3 * step) % 500, rows, rows, step=step)
-        ids, _ = proposal.draw(context.pooled(), 512, context.key(Purpose.CANDIDATES))
+        ids, _ = proposal.pool(context, 512, context.key(Purpose.CANDIDATES))
         ids = ids.expand(512, -1)
         ok = guard.allow(context, Candidates(ids, None, torch.ones(1, 1, dtype=torch.bool).expand(512, 512)))
         assert torch.equal(ok, ~dense[context.queries[:, None], ids])

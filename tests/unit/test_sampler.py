@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from negatives import losses
 from negatives.control import Hold
 from negatives.control.base import controllers_in
 from negatives.errors import ConfigError, LogQUnknown, NonFiniteScores
-from negatives.guards import Duplicates, KnownPositives, RankSkip
+from negatives.guards import Duplicates, Guard, KnownPositives, RankSkip
 from negatives.models.factorization import MatrixFactorization
-from negatives.proposals import Popularity, Uniform
-from negatives.sampler import Sampler, build, presets
-from negatives.selection import All, Hardest, Softmax
+from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uniform
+from negatives.registry import Registry
+from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
+from negatives.sampler.exclusion import union
+from negatives.selection import All, Hardest, Selection, Softmax
+from negatives.selection import registry as selections
+from negatives.selection.picking import resampled
 from negatives.training import checkpoint
 from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
-from negatives.types import Catalogue, Context, Csr, Negatives
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
 from planted import ITEMS, USERS, Planted
 
 ROWS = 64
@@ -123,6 +128,47 @@ def test_a_query_that_knows_all_gets_nothing_and_is_counted(name: str, planted: 
     assert (made.unfilled > 0) == (made.pool is None)
 
 
+@pytest.mark.parametrize("pool", [False, True])
+@pytest.mark.parametrize("proposal", ["uniform", "popularity", "cluster", "mixed"])
+@pytest.mark.parametrize("loss", sorted(losses.registry))
+def test_a_query_that_knows_all_costs_nothing_under_any_loss(
+    loss: str, proposal: str, pool: bool, planted: Planted
+) -> None:
+    users = torch.cat([planted.users, torch.zeros(ITEMS, dtype=torch.int64)])
+    known = Csr.from_pairs(users, torch.cat([planted.items, torch.arange(ITEMS)]), USERS, ITEMS)
+    spec = {"name": "mixed", "parts": ["uniform", "popularity"]} if proposal == "mixed" else proposal
+    if pool and proposal == "cluster":
+        return
+    made = build({"proposal": spec, "pool" if pool else "candidates": 8})
+    made.bind(replace(planted.catalogue(), known=known))
+    context = batch(planted)
+    full = torch.arange(ROWS) < 3
+    neg = made.sample(replace(context, queries=torch.where(full, 0, context.queries)), model())
+    assert neg.positive_log_q is not None
+    assert bool(neg.positive_log_q.isfinite().all())
+    scores = torch.randn(ROWS, requires_grad=True), torch.randn(ROWS, 8, requires_grad=True)
+    rows = losses.registry.build(loss).rows(*scores, neg)
+    assert bool(rows.isfinite().all())
+    assert not bool(rows[full].any())
+    for grad in torch.autograd.grad(rows.sum(), scores):
+        assert bool(grad.isfinite().all())
+        assert not bool(grad[full].any())
+        assert bool(grad[~full].any())
+
+
+def test_nce_says_that_a_proposal_cannot_reach_the_positives(planted: Planted) -> None:
+    for spec in ("cached", {"name": "retrieved", "stop": 9}):
+        made = build({"proposal": spec, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        with pytest.raises(LogQUnknown, match="mix the proposal with uniform"):
+            losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)
+        made = build({"proposal": {"name": "mixed", "parts": [spec, "uniform"]}, "candidates": 4})
+        made.bind(planted.catalogue())
+        neg = made.sample(batch(planted), model())
+        assert math.isfinite(float(losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 4), neg)))
+
+
 @every_preset
 def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
     first, again = (sampler(name, planted.catalogue()).sample(batch(planted), model()) for _ in range(2))
@@ -133,7 +179,7 @@ def test_the_context_decides_the_draw(name: str, planted: Planted) -> None:
             assert not torch.equal(sampler(name, planted.catalogue()).sample(context, model()).ids, first.ids)
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" not in presets[name].parts])
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" not in preset(name).parts])
 def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Planted) -> None:
     context = batch(planted)
     whole = sampler(name, planted.catalogue()).sample(context, model())
@@ -143,7 +189,7 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Plan
         assert torch.equal(part.ok, whole.ok[rows])
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" in presets[name].parts])
+@pytest.mark.parametrize("name", [name for name in sorted(presets) if "pool" in preset(name).parts])
 def test_a_pool_is_shared(name: str, planted: Planted) -> None:
     neg = sampler(name, planted.catalogue()).sample(batch(planted), model())
     assert neg.pool is not None
@@ -201,6 +247,17 @@ def test_candidates_or_pool() -> None:
     for given in ({}, {"candidates": 2, "pool": 2}):
         with pytest.raises(ConfigError, match="either candidates=M"):
             Sampler(Uniform(9), **given)  # type: ignore[arg-type]
+
+
+def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
+    context = rows_of(batch(planted), torch.tensor([3]))
+    for proposal, given in ((Every(), 5), (InBatch(), 0), (Mixed(["in_batch", "uniform"]), 5)):
+        made = Sampler(proposal, candidates=5)  # no guard excludes, which was once the sign of a pool
+        made.bind(planted.catalogue())
+        neg = made.sample(context)
+        assert neg.ids.shape == (1, 5)
+        assert made.unfilled == int((~neg.ok).sum()) >= 5 - given
+        assert given or not bool(neg.ok.any())
 
 
 def test_a_conditional_proposal_has_no_pool() -> None:
@@ -313,6 +370,33 @@ def test_nce_gets_the_log_probability_of_the_positives(planted: Planted) -> None
         losses.nce(torch.zeros(ROWS), torch.zeros(ROWS, 1), resampled)
 
 
+@dataclass(slots=True)
+class Flattened(Selection):
+    """A resampling selection of somebody else's, that says nothing of what it keeps."""
+
+    def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
+        assert difficulty is not None
+        return resampled(context, candidates, difficulty / 9, 3, key)
+
+
+KEEP_THE_PROPOSAL = {"all", "random", "self_adversarial", "hard_contrastive"}
+
+
+@pytest.mark.parametrize("name", [*sorted(selections), "somebody else's"])
+def test_only_selections_that_keep_the_proposal_serve_nce(name: str, planted: Planted) -> None:
+    select = selections.build(name) if name in selections else Flattened()
+    made = Sampler(Uniform(), candidates=8, guards=[KnownPositives()], select=select)
+    made.bind(planted.catalogue())
+    neg = made.sample(batch(planted), model())
+    scores = torch.zeros(ROWS), torch.zeros(ROWS, neg.k)
+    assert (neg.positive_log_q is not None) == (name in KEEP_THE_PROPOSAL)
+    if name in KEEP_THE_PROPOSAL:
+        assert math.isfinite(float(losses.nce(*scores, neg)))
+    else:
+        with pytest.raises(LogQUnknown):
+            losses.nce(*scores, neg)
+
+
 def test_schedules_follow_progress(planted: Planted) -> None:
     made = sampler("curriculum", planted.catalogue())
     with torch.no_grad():
@@ -333,3 +417,77 @@ def test_unknown_keys_are_refused() -> None:
 def test_sizes_below_one_are_refused(given: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be at least 1"):
         Sampler(Uniform(9), **given)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Shown(Guard):
+    """A guard with state: what a query was shown as a negative is not shown again."""
+
+    _pairs: list[tuple[int, int]] = field(default_factory=list, init=False)
+
+    def allow(self, context: Context, candidates: Candidates) -> Tensor:
+        rows = zip(context.queries.tolist(), candidates.ids.tolist(), strict=True)
+        return torch.tensor([[(query, item) not in self._pairs for item in row] for query, row in rows])
+
+    def observe(self, context: Context, negatives: Negatives) -> None:
+        rows = zip(context.queries.tolist(), negatives.ids.tolist(), negatives.ok.tolist(), strict=True)
+        self._pairs += [(query, item) for query, row, ok in rows for item, one in zip(row, ok, strict=True) if one]
+
+
+def test_guards_learn_from_the_negatives() -> None:
+    made = Sampler(Uniform(6), candidates=2, guards=[Shown()])
+    context, seen = Context(*[torch.tensor([0])] * 3), set()
+    for epoch in range(9):
+        neg = made.sample(replace(context, epoch=epoch))
+        fresh = set(neg.ids[neg.ok].tolist())
+        assert not fresh & seen
+        seen |= fresh
+    assert len(seen) > 2
+
+
+@dataclass(slots=True)
+class Banned(Guard):
+    """Excludes a table of its own."""
+
+    table: Csr
+
+    def excluded(self) -> Csr | None:
+        return self.table
+
+    def allow(self, context: Context, candidates: Candidates) -> Tensor:
+        raise AssertionError("what the proposal has left out is not asked again")
+
+
+@pytest.mark.parametrize("proposal", [Uniform(), Popularity(alpha=0.5)])
+def test_the_proposal_leaves_out_what_any_guard_excludes(proposal: Proposal, planted: Planted) -> None:
+    known, catalogue = planted.known(), planted.catalogue()
+    banned = Csr.from_pairs(torch.arange(USERS).repeat(2), torch.arange(2 * USERS) % 7, USERS, ITEMS)
+    made = Sampler(proposal, candidates=9, guards=[KnownPositives(), Banned(banned), Banned(known)])
+    made.bind(catalogue)
+    neg = made.sample(batch(planted))
+    both = Sampler(proposal, candidates=9, guards=[KnownPositives(union([known, banned]))])
+    assert same(neg, both.sample(batch(planted)))
+    assert not bool(is_known(banned, batch(planted).queries, neg.ids).any())
+    with pytest.raises(ConfigError, match="build all from one data"):
+        Sampler(
+            proposal, candidates=9, guards=[Banned(banned), Banned(Csr.from_pairs(*[torch.zeros(1)] * 2, 1, 2))]
+        ).sample(batch(planted))
+
+
+OTHERS = Preset(
+    "hard", "Two of eight.", "another package", {"candidates": 8, "select": {"name": "hardest", "k": 2}}, "bpr"
+)
+
+
+def test_other_packages_add_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    table: Registry[Preset] = Registry("presets", [])
+    points = [metadata.EntryPoint("twice", f"{__name__}:OTHERS", ""), metadata.EntryPoint("odd", "math:pi", "")]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points if group == "negatives.presets" else [])
+    monkeypatch.setattr(import_module("negatives.sampler.presets"), "registry", table)
+    assert preset("twice") is OTHERS
+    assert build("twice").select == Hardest(k=2)
+    assert resolve({"name": "twice", "candidates": 4})["candidates"] == 4
+    with pytest.raises(ConfigError, match=r"odd.*float, not a Preset"):
+        preset("odd")
+    with pytest.raises(ConfigError, match="did you mean twice"):
+        preset("twise")

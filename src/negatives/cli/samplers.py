@@ -22,8 +22,10 @@ def samplers(name: str | None = None, /) -> None:
     from negatives.sampler import preset, presets
 
     if name is None:
-        for known in sorted(presets, key=lambda one: (presets[one].family, one)):
-            print(_row(known, presets[known]))
+        for known, one in sorted(
+            ((known, preset(known)) for known in presets), key=lambda row: (row[1].family, row[0])
+        ):
+            print(_row(known, one))
         print("\nOne in full, to paste and change: negatives samplers NAME")
     else:
         print(_full(name, preset(name)))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from negatives.control import registry as controls
 from negatives.control.base import Controller, Knob, Schedule
 from negatives.errors import ConfigError
 from negatives.registry import Registry, Spec
+from negatives.types import Part
 
 T = TypeVar("T")
 FEEDBACK = ("hold", "back_off")
+KNOBS = (Schedule, Controller)
 
 
 def knob(spec: object) -> Knob:
@@ -29,7 +30,7 @@ def knob(spec: object) -> Knob:
     >>> knob({"hold": "violation_rate", "target": 0.1, "start": 1, "low": 0.1, "high": 9}).value
     1.0
     """
-    if isinstance(spec, (Schedule, Controller)):
+    if isinstance(spec, KNOBS):
         return spec
     if isinstance(spec, (int, float)) and not isinstance(spec, bool) and math.isfinite(spec):
         return spec
@@ -56,26 +57,56 @@ def is_knob_spec(value: object) -> bool:
 
 
 def build_part(registry: Registry[T], spec: Spec) -> T:
-    """Like ``registry.build(spec)``, but every field declared as a knob, and every mapping for one, becomes a knob.
+    """Like ``registry.build(spec)``, with knobs and inner parts made from plain values where the class declares them.
+
+    A parameter whose type holds a knob takes what :func:`knob` takes; one whose type holds a part takes the name or
+    the mapping of a part of the same registry, or a list of them.
 
     Raises:
         ConfigError: The name or a parameter is not known or does not fit.
     """
-    if isinstance(spec, str):
-        return registry.build(spec)
-    values = dict(spec)
-    name = values.get("name")
-    knobs = _knob_fields(registry.get(name)) if isinstance(name, str) else frozenset()
+    name, values = _read(spec)
+    kinds = _kinds(registry.get(name)) if isinstance(name, str) and values else {}
     for parameter, value in values.items():
-        if is_knob_spec(value) or (parameter in knobs and value is not None):
+        declared = kinds.get(parameter, ())
+        if is_knob_spec(value) or (value is not None and any(issubclass(one, KNOBS) for one in declared)):
             try:
                 values[parameter] = knob(value)
             except ConfigError as error:
                 raise ConfigError(f"{name}.{parameter}: {error}") from error
-    return registry.build(values)
+        elif any(issubclass(one, Part) for one in declared):
+            values[parameter] = _inner(registry, value)
+    return registry.build({"name": name, **values})
 
 
-def _knob_fields(cls: type) -> frozenset[str]:
-    if not is_dataclass(cls):
-        return frozenset()
-    return frozenset(one.name for one in fields(cls) if "Knob" in str(one.type) or "Schedule" in str(one.type))
+def _read(spec: Spec) -> tuple[Any, dict[str, Any]]:
+    """The name and the parameters of a part."""
+    if isinstance(spec, str):
+        return spec, {}
+    values = dict(spec)
+    return values.pop("name", None), values
+
+
+def _inner(registry: Registry[T], value: Any) -> Any:
+    """A part, or several, from plain values; what is built already is left as it is."""
+    if isinstance(value, (list, tuple)):
+        return [_inner(registry, one) for one in value]
+    return build_part(registry, value) if isinstance(value, (str, Mapping)) else value
+
+
+def _kinds(cls: type) -> dict[str, set[type]]:
+    """Classes that stand in the type of each parameter, within unions and containers too."""
+    try:
+        hints = get_type_hints(cls)
+    except NameError as error:
+        raise ConfigError(
+            f"the types of {cls.__name__}'s parameters cannot be read ({error}); import them outside TYPE_CHECKING"
+        ) from error
+    return {name: set(_classes(hint)) for name, hint in hints.items()}
+
+
+def _classes(hint: Any) -> Iterator[type]:
+    if isinstance(hint, type):
+        yield hint
+    for inner in hint if isinstance(hint, list) else get_args(hint):
+        yield from _classes(inner)

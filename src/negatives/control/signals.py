@@ -116,9 +116,9 @@ def false_negative_signals(
 
 def _entries(queries: Tensor, canaries: Csr) -> tuple[Tensor, Tensor, Tensor]:
     """``(n,)`` row and ``(n,)`` item of each canary of the rows, and ``(rows,)`` canaries per row."""
-    starts = canaries.indptr.to(queries.device)[queries]
-    lengths = canaries.indptr.to(queries.device)[queries + 1] - starts
+    starts = canaries.indptr[queries]
+    lengths = canaries.indptr[queries + 1] - starts
     owner = torch.repeat_interleave(torch.arange(queries.numel(), device=queries.device), lengths)
     before = lengths.cumsum(0) - lengths
     places = torch.arange(owner.numel(), device=queries.device) - before[owner] + starts[owner]
-    return owner, canaries.indices.to(queries.device)[places].to(torch.int64), lengths
+    return owner, canaries.indices[places].to(torch.int64), lengths

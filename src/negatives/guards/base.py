@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from negatives.types import Candidates, Context, Part
+from negatives.types import Candidates, Context, Csr, Negatives, Part
 
 
 @dataclass(slots=True)
@@ -23,6 +23,16 @@ class Guard(Part, ABC):
     def keeps_log_q(self) -> bool:
         """False when the guard's marks break the promise of ``log_q``; the sampler then drops it."""
         return True
+
+    def excluded(self) -> Csr | None:
+        """Items that the proposal itself must not draw, per query: all that :meth:`allow` would mark; None for none.
+
+        Draws per row then hold none of them, and the sampler asks :meth:`allow` only about pools of a batch.
+        """
+        return None
+
+    def observe(self, context: Context, negatives: Negatives) -> None:
+        """Learn from the negatives that were chosen; a guard with state overrides it."""
 
     @abstractmethod
     def allow(self, context: Context, candidates: Candidates) -> Tensor:

@@ -71,12 +71,13 @@ class KnownPositives(Guard):
                 "leave it out of the data, or set strict=False to have its slots marked"
             )
 
+    def excluded(self) -> Csr | None:
+        """The known positives."""
+        return self._table()
+
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
-        known = self._table()
-        if known.indptr.device != context.device:
-            known = self.known = known.to(context.device)
-        pool = shared_pool(candidates.ids)
+        known, pool = self._table(), shared_pool(candidates.ids)
         if pool is not None:
             return contains_pool(known, context.queries, pool).logical_not_()
         return contains(known, context.queries, candidates.ids).logical_not_()

@@ -37,7 +37,7 @@ class SameAnswer(Guard):
 
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
-        groups = self.groups = self._table().to(context.device)
+        groups = self._table()
         found = groups[candidates.ids]
         return (found != groups[context.positives][:, None]) | (found < 0)
 

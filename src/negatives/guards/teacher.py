@@ -13,7 +13,7 @@ from torch.nn import functional
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError, InputError
 from negatives.guards.base import Guard
-from negatives.types import Candidates, Catalogue, Context, shared_pool
+from negatives.types import Candidates, Catalogue, Context, moved, shared_pool
 
 Score = Callable[[Tensor, Tensor], Tensor]
 """Takes queries ``(rows,)`` and items ``(rows, n)``, gives scores ``(rows, n)``."""
@@ -70,9 +70,7 @@ class Teacher(Guard):
         if self.score is not None:
             return self.score(queries, items)
         if self._tables is None:
-            self._tables = read_tables(Path(str(self.vectors)))
-        if self._tables[0].device != queries.device:
-            self._tables = self._tables[0].to(queries.device), self._tables[1].to(queries.device)
+            self._tables = moved(read_tables(Path(str(self.vectors))), queries.device)
         vectors, pool = self._tables[0][queries], shared_pool(items)
         if pool is not None:
             return vectors @ self._tables[1][pool].T

@@ -113,11 +113,11 @@ class GatheredBatch(Proposal):
         self._in_batch.bind(catalogue)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`."""
-        if context.rows != 1 or exclude is not None:
-            raise ConfigError(
-                "gathered_batch gives one pool for all rows; build the sampler with pool=, not candidates="
-            )
+        """See :meth:`Proposal.draw`; refused, for there is only the pool."""
+        raise ConfigError("gathered_batch gives one pool for all rows; build the sampler with pool=, not candidates=")
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`."""
         positives = context.positives
         if _several(self.group):
             positives = _gathered(positives, _sizes(positives, self.group), self.group)
@@ -126,7 +126,7 @@ class GatheredBatch(Proposal):
                 f"pool is {k} but the batches of all ranks hold {positives.numel()} rows; give the sampler "
                 "pool=batch_size * world_size"
             )
-        return self._in_batch.draw(replace(context, positives=positives), k, key)
+        return self._in_batch.pool(replace(context, positives=positives), k, key)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; the training frequency."""

@@ -22,27 +22,37 @@ class NCE(Loss):
     ``q⁺`` is the proposal's probability of the positive (``negatives.positive_log_q``).
 
     Raises:
-        LogQUnknown: The sampler does not know the probability of the negatives or of the positive.
+        LogQUnknown: The sampler does not know the probability of the negatives or of the positive, or that of a
+            positive is 0, so that nothing would pull it.
 
     Source: Gutmann and Hyvärinen, JMLR 2012; Mnih and Teh, A Fast and Simple Algorithm, ICML 2012.
     """
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
-        pulled, pushed = self._halves(positive, negative, negatives)
-        return pulled * negatives.ok.any(1) + pushed
+        filled = negatives.ok.any(1)
+        pulled, pushed = self._halves(positive, negative, negatives, filled)
+        return pulled * filled + pushed
 
     def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
         """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
-        pulled, pushed = self._halves(positive, negative, negatives)
-        return pulled * negatives.ok.any(1)[owner] + pushed[owner]
+        filled = negatives.ok.any(1)[owner]
+        pulled, pushed = self._halves(positive, negative, negatives, filled)
+        return pulled * filled + pushed[owner]
 
-    def _halves(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor]:
+    def _halves(
+        self, positive: Tensor, negative: Tensor, negatives: Negatives, filled: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """What pulls the positives, and what pushes the negatives."""
         log_q = known_log_q(negatives, "nce", "use the loss logistic")
         if negatives.positive_log_q is None:
             raise LogQUnknown(
                 "nce needs the positives' log-probability under the proposal (negatives.positive_log_q), which this "
                 "sampler does not give; choose the selection all or random, or use the loss logistic"
+            )
+        if bool(((negatives.positive_log_q == -math.inf) & filled).any()):
+            raise LogQUnknown(
+                "the proposal can never draw a positive of this batch (its probability is 0), so nce would not pull "
+                "it; mix the proposal with uniform, give it smoothing, or use the loss logistic"
             )
         log_k = math.log(max(negatives.k, 1))
         pulled = softplus(negatives.positive_log_q.to(positive.dtype) + log_k - positive)

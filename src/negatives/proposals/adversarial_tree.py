@@ -85,7 +85,9 @@ class AdversarialTree(Proposal):
     def bind(self, catalogue: Catalogue) -> None:
         """Grow a tree that draws by count."""
         self._mass = catalogue.counts.double() + self.smoothing
-        self._tree = DecisionTree.build(torch.arange(catalogue.n_items), self._mass, self.dim + 1)
+        self._tree = DecisionTree.build(
+            torch.arange(len(self._mass), device=self._mass.device), self._mass, self.dim + 1
+        )
         self._recent, self._batch = [], None
         self._frame, self._seen, self._due, self._gone = torch.empty(0, 0), SeenBatch(), 1, None
 
@@ -100,7 +102,7 @@ class AdversarialTree(Proposal):
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Fit the tree anew when it is time, and take the vectors of the batch."""
-        self._ready(context.device)
+        self._ready()
         self._gone = None
         if context.step >= self._due and self._recent:
             self._fit(context, scorer)
@@ -112,7 +114,7 @@ class AdversarialTree(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        tree, x = self._ready(context.device), self._vectors(context)
+        tree, x = self._ready(), self._vectors(context)
         gone = None if exclude is None else self._gone_of(context, exclude)
         ids, log_prob = tree.draw(x, context, k, key, gone)
         rest = torch.zeros_like(log_prob[:, 0]) if gone is None else gone.rest.log().clamp(min=-1e30)
@@ -120,7 +122,7 @@ class AdversarialTree(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the tree as it stands."""
-        return self._ready(context.device).log_prob(self._vectors(context), ids).float()
+        return self._ready().log_prob(self._vectors(context), ids).float()
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
@@ -156,28 +158,24 @@ class AdversarialTree(Proposal):
         return vectors, positives
 
     def _fit(self, context: Context, scorer: Scorer) -> None:
-        tree = self._ready(context.device)
-        vectors, positives = (part.to(context.device) for part in self._pairs())
+        tree = self._ready()
+        vectors, positives = self._pairs()
         self._frame, across = _directions(vectors, self.dim)
         items = all_vectors(scorer, tree.order.numel(), context.device) @ across
-        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.PROBES, context.step))
-        tree = DecisionTree.build(order, self._mass.to(context.device), self.dim + 1)
+        order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.CLUSTERS, context.step))
+        tree = DecisionTree.build(order, self._mass, self.dim + 1)
         self._tree = tree.fit(_seen_along(self._frame, vectors), positives, self.ridge)
 
-    def _ready(self, device: torch.device) -> DecisionTree:
+    def _ready(self) -> DecisionTree:
         if self._tree is None:
             raise ConfigError("adversarial_tree does not know the items; bind the sampler to the data")
-        if self._tree.order.device != device:
-            tree = self._tree
-            parts = (tree.order, tree.place, tree.starts, tree.bias, tree.weights)
-            self._tree = DecisionTree(*(part.to(device) for part in parts))
         return self._tree
 
     def _gone_of(self, context: Context, exclude: Csr) -> GoneLeaves:
         """What is excluded of each row's tree; that of the last batch is remembered."""
         last = self._gone
         if last is None or last[0] is not context.queries or last[1] is not exclude:
-            gone = GoneLeaves.of(self._ready(context.device), self._vectors(context), exclude, context.queries)
+            gone = GoneLeaves.of(self._ready(), self._vectors(context), exclude, context.queries)
             self._gone = last = context.queries, exclude, gone
         return last[2]
 

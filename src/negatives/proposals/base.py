@@ -36,8 +36,8 @@ class Proposal(Part, ABC):
         """Draw ``k`` items with replacement for each row of ``context``.
 
         Args:
-            context: The batch; ``context.pooled()`` when one pool serves the whole batch.
-            k: Number of draws per row; a proposal may give fewer columns for a pool where it says so.
+            context: The batch.
+            k: Number of draws per row.
             key: Random stream; draw ``(row, slot)`` depends on ``(key, context.examples[row], slot)`` only.
             exclude: Items that must not be drawn, per query. The distribution is then the one conditional on
                 not being excluded, and ``log_q`` is normalised accordingly.
@@ -45,6 +45,21 @@ class Proposal(Part, ABC):
         Returns:
             ids ``(rows, k)`` int64, -1 where no item is left, and log_q ``(rows, k)`` float32.
         """
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """Draw one pool of ``k`` items that all rows of the batch share; nothing is excluded.
+
+        Args:
+            context: The whole batch.
+            k: Size of the pool; a proposal may give fewer or more items where it says so.
+            key: Random stream; slot ``j`` depends on ``(key, context.step, j)``, and on the batch where that is drawn
+                from.
+
+        Returns:
+            ids ``(m,)`` int64, -1 where there is no item, and log_q ``(m,)`` float32.
+        """
+        ids, log_q = self.draw(context.pooled(), k, key)
+        return ids[0], log_q[0]
 
     @abstractmethod
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:

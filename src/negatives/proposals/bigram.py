@@ -80,13 +80,12 @@ class Bigram(Proposal):
             raise ConfigError("bigram needs queries about an item (the word before); this data names none")
         known, n = catalogue.known, catalogue.n_items
         self._anchors = catalogue.query_anchors
-        anchors = self._anchors[torch.repeat_interleave(torch.arange(known.n_rows), known.lengths())]
+        anchors = self._anchors[torch.repeat_interleave(known.lengths())]
         items = known.indices.long()[anchors >= 0]
         self._codes = (anchors[anchors >= 0] * n + items).sort().values
         self._following = self._codes % n
         counts = torch.bincount(self._codes // n, minlength=n)
-        self._starts = torch.zeros(n + 1, dtype=torch.int64)
-        self._starts[1:] = counts.cumsum(0)
+        self._starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         self._unigram = StaticTable.of(power_weights(catalogue.counts, self.alpha, 0.0, "bigram"), "bigram")
 
     def observe(self, context: Context) -> None:
@@ -170,10 +169,6 @@ class Bigram(Proposal):
     def _of(self, context: Context) -> Tensor:
         if self._anchors is None:
             raise ConfigError("bigram has counted nothing yet; bind the sampler to the data")
-        if self._anchors.device != context.device:
-            parts = ("_anchors", "_starts", "_following", "_codes")
-            for name in parts:
-                setattr(self, name, getattr(self, name).to(context.device))
         return self._anchors[context.queries]
 
     def _table(self) -> StaticTable:

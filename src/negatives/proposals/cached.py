@@ -12,7 +12,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import contains, draw_uniform
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.rejection import conditional_log_q, derived
 from negatives.randomness import Purpose, bits, stream, uniforms
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
@@ -72,15 +72,16 @@ class Cached(Proposal):
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Let fresh items compete with those of the caches of this batch's queries."""
+        queries = torch.unique(context.queries)
+        old = self._rows(queries, context.seed)
         if context.step % self.every:
             return
-        queries = torch.unique(context.queries)
-        old = self._rows(queries)
-        new = self._uniform(queries, self.fresh, stream(context.seed, Purpose.NOISE, context.step))
+        key = stream(context.seed, Purpose.CACHE, context.step)
+        new = self._uniform(queries, self.fresh, derived(key, 0))
         union = torch.cat([old, new], 1)
         scores = scorer.score(queries, union.clamp(min=0)).detach().float() / self.temperature
         chance = uniforms(
-            stream(context.seed, Purpose.MIXTURE, context.step),
+            derived(key, 1),
             queries[:, None],
             torch.arange(union.shape[1], device=queries.device),
         ).clamp(min=1e-300)
@@ -91,7 +92,7 @@ class Cached(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        rows = self._rows(context.queries)
+        rows = self._rows(context.queries, context.seed)
         allowed = self._allowed(rows, context.queries, exclude)
         counts = allowed.sum(1)
         slots = torch.arange(k, device=context.device)
@@ -111,11 +112,11 @@ class Cached(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the caches as they stand."""
-        return self._log_prob(ids, self._rows(context.queries))
+        return self._log_prob(ids, self._rows(context.queries, context.seed))
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        rows = self._rows(context.queries)
+        rows = self._rows(context.queries, context.seed)
         counts = self._allowed(rows, context.queries, exclude).sum(1)
         return (counts.double() / (rows >= 0).sum(1).clamp(min=1)).log().float()
 
@@ -132,22 +133,17 @@ class Cached(Proposal):
             raise ConfigError("cached has no caches; bind the sampler to the data")
         return self._cache
 
-    def _rows(self, queries: Tensor) -> Tensor:
+    def _rows(self, queries: Tensor, seed: int) -> Tensor:
         """The caches ``(rows, size)`` int64 of ``queries``; a first use fills them with uniform items."""
         cache = self._ready()
-        if cache.device != queries.device:
-            cache = self._cache = cache.to(queries.device)
         empty = torch.unique(queries[cache[queries, 0] == -2])
         if empty.numel():
-            cache[empty] = self._uniform(empty, self.size, stream(0, Purpose.NOISE)).to(torch.int32)
+            cache[empty] = self._uniform(empty, self.size, derived(stream(seed, Purpose.CACHE), 2)).to(torch.int32)
         return cache[queries].to(torch.int64)
 
     def _uniform(self, queries: Tensor, k: int, key: int) -> Tensor:
-        known = self._known
-        if known is not None and known.indptr.device != queries.device:
-            known = self._known = known.to(queries.device)
-        owners = None if known is None else queries
-        return draw_uniform(queries, k, self._n_items, key, queries=owners, known=known)
+        owners = None if self._known is None else queries
+        return draw_uniform(queries, k, self._n_items, key, queries=owners, known=self._known)
 
     def _allowed(self, rows: Tensor, queries: Tensor, exclude: Csr | None) -> Tensor:
         """Slots ``(rows, size)`` that hold an item which is not excluded; what is known never entered."""

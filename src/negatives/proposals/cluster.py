@@ -63,7 +63,7 @@ class Cluster(Clustered):
 
     def chances(self, context: Context) -> Tensor:
         """See :meth:`Clustered.chances`."""
-        sizes = self._index.now(context.device).sizes()
+        sizes = self._index.now().sizes()
         logits = self._index.scores(context)[0].double() / self.temperature
         if self.by_size:
             logits += sizes.double().log()

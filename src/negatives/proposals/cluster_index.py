@@ -61,32 +61,31 @@ class ClusterIndex:
             n = 1 << min(round(math.log2(n)), n_items.bit_length() - 1)
         counts = catalogue.counts.to(torch.int64)
         weight = 1 + counts if self.by_count else torch.ones_like(counts)
-        self._now = Clusters.build(torch.arange(n_items) * n // n_items, weight, torch.zeros(n, 0))
+        items = torch.arange(n_items, device=counts.device)
+        self._now = Clusters.build(items * n // n_items, weight, torch.zeros(n, 0, device=counts.device))
         self._seen, self._due = SeenBatch(), 0
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Find the clusters anew when it is time, and take the vectors of the batch."""
-        now = self.now(context.device)
+        now = self.now()
         if not now.centroids.shape[1] or context.step >= self._due:
-            key = stream(context.seed, Purpose.PROBES, context.step)
+            key = stream(context.seed, Purpose.CLUSTERS, context.step)
             vectors = all_vectors(scorer, now.of.numel(), context.device)
             of, centroids = self._balanced(vectors, now.n, key) if self.balanced else self._means(vectors, now, key)
             self._now = Clusters.build(of, now.weight, centroids)
             self._due = next_due(context.step, self.every)
         self._seen.keep(context.queries, batch_vectors(scorer, context))
 
-    def now(self, device: torch.device) -> Clusters:
+    def now(self) -> Clusters:
         """The clusters as they stand."""
         if self._now is None:
             raise ConfigError(f"{self.name} does not know the items; bind the sampler to the data")
-        if self._now.of.device != device:
-            self._now = self._now.to(device)
         return self._now
 
     def scores(self, context: Context) -> tuple[Tensor, Tensor]:
         """Products ``(rows, n)`` of queries and centroids, and whether each query has been seen ``(rows,)``."""
-        centroids = self.now(context.device).centroids
+        centroids = self.now().centroids
         vectors, there = self._seen.vectors_of(context.queries, centroids.shape[1])
         return vectors @ centroids.T, there
 
@@ -100,8 +99,9 @@ class ClusterIndex:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         if "of" in state:
-            weight = self.now(state["of"].device).weight
-            self._now = Clusters.build(state["of"].clone(), weight, state["centroids"].clone())
+            weight = self.now().weight
+            of, centroids = (state[name].clone().to(weight.device) for name in ("of", "centroids"))
+            self._now = Clusters.build(of, weight, centroids)
             self._due = int(state["due"])
             self._seen.load_state(state["seen"])
 

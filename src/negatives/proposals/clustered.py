@@ -48,15 +48,15 @@ class Clustered(Proposal, ABC):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        return draw_two_level(self._index.now(context.device), self._remembered(context), context, k, key, exclude)
+        return draw_two_level(self._index.now(), self._remembered(context), context, k, key, exclude)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the clusters as they stand."""
-        return two_level_log_prob(self._index.now(context.device), self._remembered(context), ids)
+        return two_level_log_prob(self._index.now(), self._remembered(context), ids)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        return two_level_log_allowed(self._index.now(context.device), self._remembered(context), context, exclude)
+        return two_level_log_allowed(self._index.now(), self._remembered(context), context, exclude)
 
     def state(self) -> State:
         """The clusters."""

@@ -64,15 +64,6 @@ class Clusters:
         """``(n,)`` int64 weight of each cluster."""
         return self.sums[self.starts].diff()
 
-    def to(self, device: torch.device) -> Clusters:
-        """The same clusters on another device."""
-        return Clusters(
-            *(
-                one.to(device)
-                for one in (self.of, self.order, self.place, self.starts, self.weight, self.sums, self.centroids)
-            )
-        )
-
 
 def k_means(vectors: Tensor, n: int, key: int, start: Tensor | None = None, rounds: int = 8) -> tuple[Tensor, Tensor]:
     """Clusters by Lloyd's rounds on a sample of at most ``128 n`` items, then one assignment of all.

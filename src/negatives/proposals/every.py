@@ -25,8 +25,8 @@ class Every(Proposal):
     Raises:
         ConfigError: The number of items is not known at the first draw.
 
-    >>> Every(3).draw(Context(*[torch.tensor([0])] * 3), 1, 0)[0].shape  # a pool has one row
-    torch.Size([1, 3])
+    >>> Every(3).pool(Context(*[torch.tensor([0])] * 3), 1, 0)[0]
+    tensor([0, 1, 2])
     """
 
     n_items: int | None = None
@@ -41,10 +41,12 @@ class Every(Proposal):
         self.n_items = self._uniform.n_items
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`; one row without exclusion, which is how a pool is asked for, gets all items."""
-        if context.rows > 1 or exclude is not None or self.n_items is None:
-            return self._uniform.draw(context, k, key, exclude)
-        ids = torch.arange(self.n_items, device=context.device)[None]
+        """See :meth:`Proposal.draw`; uniform."""
+        return self._uniform.draw(context, k, key, exclude)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`; all items, whatever ``k``."""
+        ids = torch.arange(self._uniform.known_size(), device=context.device)
         return ids, self.log_prob(ids, context)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:

@@ -25,11 +25,10 @@ class InBatch(Proposal):
     at random from the training pairs.
 
     * Per row: each row gets ``k`` positives of other rows, drawn with replacement. Excluded items are skipped; a
-      row for which no other row holds an allowed item gets -1.
-    * As a pool (``context.pooled()``): the positives themselves, in the order of the rows, the row's own included
+      row for which no other row holds an allowed item gets -1, as does the only row of a batch.
+    * As a pool: the positives themselves, in the order of the rows, the row's own included
       (the guards ``own_positive`` and ``known_positives`` mark it). With ``k`` below the number of rows, ``k`` of
       them at random without replacement; with ``k`` above, all of them, so that the pool is shorter than ``k``.
-      A batch of one row counts as a pool.
 
     Source: Henderson et al., 2017, "Efficient natural language response suggestion for Smart Reply".
 
@@ -50,9 +49,6 @@ class InBatch(Proposal):
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`; draws depend on the batch, but not on the order of its rows."""
         mass = self._checked(context)
-        if context.rows == 1 and exclude is None:
-            ids = _pool(context, k, key)
-            return ids, mass.log_prob(ids)
         if context.rows == 1:
             ids = torch.full((1, k), -1, dtype=torch.int64, device=context.device)
             return ids, torch.zeros(ids.shape, device=context.device)
@@ -62,6 +58,15 @@ class InBatch(Proposal):
         others = _Others(context, k, exclude.n_cols)
         ids = redraw(others.draw, others.weights, context, key, exclude)
         return ids, conditional_log_q(mass.log_prob(ids), mass.log_allowed(context, exclude), ids)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`; at most as many items as the batch has rows."""
+        mass, ids = self._checked(context), context.positives
+        if k < ids.numel():
+            places = torch.arange(ids.numel(), device=ids.device)
+            step = context.pooled().examples
+            ids = ids[torch.argsort(bits(key, step, places), stable=True)[:k].sort().values]
+        return ids, mass.log_prob(ids)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log of the training frequency ``(rows, n)``."""
@@ -90,15 +95,6 @@ class InBatch(Proposal):
                 raise ConfigError("in_batch: all counts are zero")
             self._mass = ItemMass((counts / counts.sum()).float())
         return self._mass
-
-
-def _pool(context: Context, k: int, key: int) -> Tensor:
-    """``(1, min(k, rows))`` positives of a pooled context, in their order."""
-    pool = context.positives
-    if k < pool.numel():
-        places = torch.arange(pool.numel(), device=pool.device)
-        pool = pool[torch.argsort(bits(key, context.examples, places), stable=True)[:k].sort().values]
-    return pool[None]
 
 
 @dataclass(slots=True)

@@ -67,10 +67,9 @@ class LearnedUnigram(Proposal):
 
     def observe(self, context: Context) -> None:
         """Count the positives of one batch. The counts are kept in units that grow, so that decay is free."""
-        self._ready()
+        self._ready(context.device)
         self._unit /= self.decay
-        positives = context.positives.to(self._counts.device)
-        self._counts.index_add_(0, positives, torch.full(positives.shape, self._unit, dtype=torch.float64))
+        self._counts.index_add_(0, context.positives, self._counts.new_full(context.positives.shape, self._unit))
         self._step += 1
         rebuild = self._step % self.every == 0
         if rebuild or self._unit > LARGE:
@@ -82,19 +81,19 @@ class LearnedUnigram(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        return self._ready().draw(context, k, key, exclude)
+        return self._ready(context.device).draw(context, k, key, exclude)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the table in use."""
-        return self._ready().mass.log_prob(ids)
+        return self._ready(context.device).mass.log_prob(ids)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        return self._ready().mass.log_allowed(context, exclude)
+        return self._ready(context.device).mass.log_allowed(context, exclude)
 
     def state(self) -> State:
         """Counts, their unit, the step and the table in use."""
-        table = self._ready().alias
+        table = self._ready(self._counts.device).alias
         return {
             "counts": self._counts.clone(),
             "unit": self._unit,
@@ -110,10 +109,10 @@ class LearnedUnigram(Proposal):
         self.n_items = self._counts.numel()
         self._table = StaticTable(AliasTable(state["threshold"], state["alias"], state["probability"]))
 
-    def _ready(self) -> StaticTable:
+    def _ready(self, device: torch.device) -> StaticTable:
         if self._table is None:
             if not self.n_items or self.n_items < 1:
                 raise ConfigError("learned_unigram does not know the items; give n_items=N or bind the sampler")
-            self._counts = torch.zeros(self.n_items, dtype=torch.float64)
-            self._table = StaticTable.of(torch.ones(self.n_items), "learned_unigram")
+            self._counts = torch.zeros(self.n_items, dtype=torch.float64, device=device)
+            self._table = StaticTable.of(torch.ones(self.n_items, device=device), "learned_unigram")
         return self._table

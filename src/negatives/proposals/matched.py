@@ -68,7 +68,7 @@ class Matched(Clustered):
 
     def chances(self, context: Context) -> Tensor:
         """See :meth:`Clustered.chances`."""
-        sizes = self._index.now(context.device).sizes().double()
+        sizes = self._index.now().sizes().double()
         inside = self._matched(context) * sizes
         total = inside.sum(1, keepdim=True)
         everywhere = sizes / sizes.sum()
@@ -77,7 +77,7 @@ class Matched(Clustered):
 
     def _matched(self, context: Context) -> Tensor:
         """``(rows, n)`` bool: the clusters that a row draws from."""
-        now = self._index.now(context.device)
+        now = self._index.now()
         scores, there = self._index.scores(context)
         found = torch.zeros(scores.shape, dtype=torch.bool, device=context.device)
         best = min(self.best, max(1, now.n // 4))
@@ -86,8 +86,6 @@ class Matched(Clustered):
         if self.teacher_forced and self._known is None:
             found.scatter_(1, now.of[context.positives][:, None], True)
         elif self.teacher_forced and self._known is not None:
-            if self._known.indptr.device != context.device:
-                self._known = self._known.to(context.device)
             rows, items, _ = listed(self._known, context.queries)
             found[rows, now.of[items]] = True
         return found

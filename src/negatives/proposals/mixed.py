@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
@@ -50,7 +51,7 @@ class Mixed(Proposal):
     def __post_init__(self) -> None:
         from negatives.proposals import registry
 
-        self.parts = [part if isinstance(part, Proposal) else registry.build(part) for part in self.parts]
+        self.parts = [part if isinstance(part, Proposal) else build_part(registry, part) for part in self.parts]
         given = [1.0] * len(self.parts) if self.weights is None else [float(weight) for weight in self.weights]
         if not self.parts or len(given) != len(self.parts):
             raise ConfigError(f"mixed needs one weight per part, but has {len(self.parts)} parts, {len(given)} weights")
@@ -74,9 +75,9 @@ class Mixed(Proposal):
         return any(part.needs_scorer for part in self.proposals)
 
     def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Let every part look at the model."""
-        for part in self.proposals:
-            part.refresh(context, scorer)
+        """Let every part look at the model, each with a seed of its own: two of one kind draw other numbers."""
+        for index, part in enumerate(self.proposals):
+            part.refresh(replace(context, seed=derived(context.seed, index)), scorer)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Bind every part."""
@@ -89,11 +90,7 @@ class Mixed(Proposal):
             part.observe(context)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`.
-
-        A part that gives a pool of fewer than ``k`` items (in-batch, a small batch) repeats them, so that the
-        shares stay those of the mixture.
-        """
+        """See :meth:`Proposal.draw`."""
         log_shares = self._log_shares(context.device).expand(context.rows, -1)
         if exclude is not None:
             log_shares = log_shares + torch.stack([part.log_allowed(context, exclude) for part in self.proposals], 1)
@@ -101,12 +98,26 @@ class Mixed(Proposal):
         ids = torch.full((context.rows, k), -1, dtype=torch.int64, device=context.device)
         for index, part in enumerate(self.proposals):
             drawn, _ = part.draw(context, k, derived(key, index), exclude)
-            if drawn.shape[1] < k:
-                drawn = drawn[:, torch.arange(k, device=drawn.device) % drawn.shape[1]]
             ids = torch.where(which == index, drawn, ids)
         log_prob = self.log_prob(ids.clamp(min=0), context)
         log_rest = log_shares.logsumexp(1) if exclude is not None else torch.zeros_like(log_shares[:, 0])
         return ids, conditional_log_q(log_prob, log_rest, ids)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`.
+
+        A part that gives fewer than ``k`` items (in-batch, a small batch) repeats them, so that the shares stay those
+        of the mixture.
+        """
+        one, slots = context.pooled(), torch.arange(k, device=context.device)
+        which = self._choose(self._log_shares(context.device)[None], one, k, key)[0]
+        ids = torch.full((k,), -1, dtype=torch.int64, device=context.device)
+        for index, part in enumerate(self.proposals):
+            drawn, _ = part.pool(context, k, derived(key, index))
+            if drawn.numel():
+                ids = torch.where(which == index, drawn[slots % drawn.numel()], ids)
+        log_prob = self.log_prob(ids.clamp(min=0)[None], one)
+        return ids, conditional_log_q(log_prob, torch.zeros_like(log_prob[:, 0]), ids[None])[0]
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``log sum_c w_c q_c(i)``, ``(rows, n)``."""

@@ -82,7 +82,7 @@ class NearestItems(Proposal):
         """Find the neighbours of all items anew, at every so many-th step."""
         if context.step % self.every:
             return
-        popular, table = self._ready(context.device)
+        popular, table = self._ready()
         n_items, n = table.shape
         vectors = scorer.encode_items(torch.arange(n_items, device=context.device)).float()
         unit = torch.nn.functional.normalize(vectors, dim=1)
@@ -103,7 +103,7 @@ class NearestItems(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        owners, members = self._owners(context), self._members(context.device)
+        owners, members = self._owners(context), self._members()
         ids = sets.draw_members(members, owners, context, k, key, exclude)
         rest = None if exclude is None else sets.allowed_share(members, owners, exclude, context.queries)
         log_prob = torch.full(ids.shape, -math.log(members.indptr[1]), device=ids.device)
@@ -111,16 +111,16 @@ class NearestItems(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the neighbours as they were last found."""
-        return sets.members_log_prob(self._members(context.device), self._owners(context), ids)
+        return sets.members_log_prob(self._members(), self._owners(context), ids)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        members = self._members(context.device)
+        members = self._members()
         return sets.allowed_share(members, self._owners(context), exclude, context.queries)
 
     def state(self) -> State:
         """The neighbours."""
-        return {"table": self._ready(torch.device("cpu"))[1].clone()}
+        return {"table": self._ready()[1].clone()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
@@ -133,26 +133,20 @@ class NearestItems(Proposal):
         indptr = torch.arange(n_items + 1, device=table.device) * n
         self._sets = Csr(indptr, self._table.reshape(-1), n_items)
 
-    def _ready(self, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _ready(self) -> tuple[Tensor, Tensor]:
         if self._popular is None or self._table is None:
             raise ConfigError("nearest_items does not know the items; bind the sampler to the data")
-        if self._popular.device != device:
-            self._popular = self._popular.to(device)
         return self._popular, self._table
 
-    def _members(self, device: torch.device) -> Csr:
-        self._ready(device)
+    def _members(self) -> Csr:
+        self._ready()
         assert self._sets is not None
-        if self._sets.indptr.device != device:
-            self._sets = self._sets.to(device)
         return self._sets
 
     def _owners(self, context: Context) -> Tensor:
         if self.around == "positive":
             return context.positives
         assert self._anchors is not None
-        if self._anchors.device != context.device:
-            self._anchors = self._anchors.to(context.device)
         return self._anchors[context.queries].clamp(min=0)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
+from negatives.proposals.rejection import derived
 from negatives.proposals.sets import AllowedShares, allowed_share, draw_members, members_log_prob, with_log_q
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.types import Catalogue, Context, Csr
@@ -67,7 +68,7 @@ class Neighbourhood(Proposal):
         if self.around == "anchor" and catalogue.query_anchors is None:
             raise ConfigError("neighbourhood needs queries with an anchor; give around=positive")
         self._anchors = catalogue.query_anchors
-        self._sets = within(catalogue.item_graph, self.hops, self.most)
+        self._sets = within(catalogue.item_graph.to("cpu"), self.hops, self.most)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
@@ -90,13 +91,9 @@ class Neighbourhood(Proposal):
         """The neighbourhoods, and whose is meant in each row; the last one is empty, for queries without an anchor."""
         if self._sets is None:
             raise ConfigError("neighbourhood does not know the graph; bind the sampler to the data")
-        if self._sets.indptr.device != context.device:
-            self._sets = self._sets.to(context.device)
         if self.around == "positive":
             return self._sets, context.positives
         assert self._anchors is not None
-        if self._anchors.device != context.device:
-            self._anchors = self._anchors.to(context.device)
         owners = self._anchors[context.queries]
         return self._sets, torch.where(owners >= 0, owners, self._sets.n_rows - 1)
 
@@ -115,12 +112,12 @@ def within(graph: Csr, hops: int, most: int) -> Csr:
     from scipy import sparse
 
     n = graph.n_rows
-    ones = np.ones(graph.nnz, np.float32)
+    key, ones = stream(0, Purpose.NEIGHBOURS), np.ones(graph.nnz, np.float32)
     build: Any = sparse.csr_matrix
     matrix = build((ones, graph.indices.numpy(), graph.indptr.numpy()), shape=(n, graph.n_cols))
     thinned = matrix
     if hops > 1 and int(graph.lengths().max() if n else 0) > most:
-        rows, cols = _cut(matrix, 0, most)
+        rows, cols = _cut(matrix, 0, most, derived(key, 0))
         thinned = build((np.ones(len(rows), np.float32), (rows.numpy(), cols.numpy())), shape=matrix.shape)
     sizes, columns = [torch.zeros(1, dtype=torch.int64)], []
     for first in range(0, n, BLOCK):
@@ -128,25 +125,26 @@ def within(graph: Csr, hops: int, most: int) -> Csr:
         for _ in range(hops - 1):
             near = near @ thinned
             reached = reached + near
-        rows, cols = _cut(reached, first, most)
+        rows, cols = _cut(reached, first, most, derived(key, 1))
         sizes.append(torch.bincount(rows, minlength=reached.shape[0]))
         columns.append(cols.to(torch.int32))
     sizes.append(torch.zeros(1, dtype=torch.int64))
     return Csr(torch.cat(sizes).cumsum(0), torch.cat(columns) if columns else torch.empty(0, dtype=torch.int32), n)
 
 
-def _cut(reached: Any, first: int, most: int) -> tuple[Tensor, Tensor]:
+def _cut(reached: Any, first: int, most: int, key: int) -> tuple[Tensor, Tensor]:
     """At most ``most`` entries of each row of a sparse block, at even distances from a random start, sorted.
 
     Args:
         reached: SciPy matrix of the rows from ``first`` on.
         first: Number of its first row; an entry of a row's own column is left out.
         most: Entries to keep of a row.
+        key: Random stream.
     """
     starts, width = torch.from_numpy(reached.indptr[:-1].astype(np.int64)), reached.shape[1]
     counts = torch.from_numpy(np.diff(reached.indptr).astype(np.int64))
     many, few = (counts > most).nonzero()[:, 0], (counts <= most).nonzero()[:, 0]
-    chance = uniforms(stream(0, Purpose.NOISE), many[:, None] + first, 0)
+    chance = uniforms(key, many[:, None] + first, 0)
     places = ((torch.arange(most) + chance) * (counts[many, None] / most)).to(torch.int64)
     taken = starts[many, None] + torch.minimum(places, counts[many, None] - 1)
     rows = torch.repeat_interleave(few, counts[few])

@@ -52,7 +52,7 @@ class Queue(Proposal):
 
     def observe(self, context: Context) -> None:
         """Let the batch's positives in, and the oldest out."""
-        self._held = torch.cat([self._held.to(context.device), context.positives])[-self.size :]
+        self._held = torch.cat([self._held, context.positives])[-self.size :]
         self._probability = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
@@ -67,8 +67,8 @@ class Queue(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the queue as it stands."""
-        if self._probability is None or self._probability.device != ids.device:
-            counts = torch.bincount(self._held.to(ids.device), minlength=self._items()).double()
+        if self._probability is None:
+            counts = torch.bincount(self._held, minlength=self._items()).double()
             counts = counts if self._held.numel() else torch.ones_like(counts)
             self._probability = counts / counts.sum()
         return self._probability[ids].log().float()

@@ -57,7 +57,6 @@ class Retrieved(Proposal):
     _windows: Tensor | None = field(default=None, init=False, repr=False)
     _counts: Tensor | None = field(default=None, init=False, repr=False)
     _marginal: StaticTable | None = field(default=None, init=False, repr=False)
-    _batch: Context | None = field(default=None, init=False, repr=False)
     _due: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,18 +87,18 @@ class Retrieved(Proposal):
 
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
-        """Search anew when it is time, and remember the batch for a shared pool."""
-        self._batch = context
+        """Search anew when it is time."""
         if self._windows is not None and context.step < self._due:
             return
         known = self._bound()
-        asked = torch.nonzero(known.lengths() > 0)[:, 0].to(context.device)
+        asked = torch.nonzero(known.lengths() > 0)[:, 0]
         items = torch.arange(self._n_items, device=context.device)
         parts = torch.split(items, 8 * BLOCK)
         columns = torch.cat([scorer.encode_items(part).float() for part in parts]).T.contiguous()
         if self._windows is None:
-            self._windows = torch.full((known.n_rows, self.stop - self.start), -1, dtype=torch.int32)
-        windows = self._windows = self._windows.to(context.device)
+            shape = known.n_rows, self.stop - self.start
+            self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
+        windows = self._windows
         for part in torch.split(asked, BLOCK):
             scores = scorer.encode_queries(part).float() @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
@@ -108,9 +107,7 @@ class Retrieved(Proposal):
         self._due = context.step + self.every
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.draw`; a shared pool has a whole number of items for each row, at most ``k`` in all."""
-        if self.shared and exclude is None and context.rows == 1 and self._batch is not None:
-            return self._pool(self._batch, k, key)
+        """See :meth:`Proposal.draw`."""
         if self.shared:
             return self._static().draw(context, k, key, exclude)
         rows = self._rows(context.queries)
@@ -120,6 +117,13 @@ class Retrieved(Proposal):
         if exclude is not None:
             log_rest = self.log_allowed(context, exclude).clamp(min=-1e30)
         return ids, conditional_log_q(log_prob, log_rest, ids)
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`Proposal.pool`; a whole number of items for each row, at most ``k`` in all."""
+        rows = self._rows(context.queries)
+        found = _pick(rows, rows >= 0, context.examples, max(1, k // context.rows), key)
+        ids = found[found >= 0][:k]
+        return ids, self.log_prob(ids, context)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; of the windows as they stand, or over random batches if shared."""
@@ -157,11 +161,10 @@ class Retrieved(Proposal):
     def _rows(self, queries: Tensor) -> Tensor:
         """Windows ``(rows, width)`` of some queries, -1 where there is no item."""
         if self._windows is not None:
-            self._windows = self._windows.to(queries.device)
             return self._windows[queries].to(torch.int64)
         known = self._bound()
         assert self._counts is not None
-        scores = self._counts.float().to(queries.device).expand(queries.numel(), -1)
+        scores = self._counts.float().expand(queries.numel(), -1)
         found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=queries)[0]
         return found[:, self.start :]
 
@@ -170,13 +173,6 @@ class Retrieved(Proposal):
         if exclude is None or exclude is self._known:
             return rows >= 0
         return (rows >= 0) & ~contains(exclude, queries, rows.clamp(min=0))
-
-    def _pool(self, batch: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
-        each = max(1, k // batch.rows)
-        rows = self._rows(batch.queries)
-        found = _pick(rows, rows >= 0, batch.examples, each, key)
-        ids = found[found >= 0][:k][None]
-        return ids, self.log_prob(ids, batch)
 
     def _static(self) -> StaticTable:
         """Chance of each item over random batches."""

@@ -40,8 +40,6 @@ class SeenBatch:
         """Vectors ``(rows, width)`` of some queries, zero where there is none, and where there is one ``(rows,)``."""
         if self._vectors.shape[1] != width or not self._queries.numel():
             return torch.zeros(queries.numel(), width, device=queries.device), torch.zeros_like(queries).bool()
-        if self._queries.device != queries.device:
-            self._queries, self._vectors = self._queries.to(queries.device), self._vectors.to(queries.device)
         place = torch.searchsorted(self._queries, queries).clamp(max=self._queries.numel() - 1)
         there = self._queries[place] == queries
         return self._vectors[place] * there[:, None], there

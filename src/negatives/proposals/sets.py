@@ -111,7 +111,7 @@ class AllowedShares:
 
     def get(self, sets: Csr, owners: Tensor, exclude: Csr, queries: Tensor) -> Tensor:
         """``(rows,)`` float32."""
-        if self._of is not exclude or self._rest.device != queries.device:
+        if self._of is not exclude:
             self._of, self._rest = exclude, torch.full((exclude.n_rows,), torch.nan, device=queries.device)
         missing = self._rest[queries].isnan()
         if bool(missing.any()):

@@ -85,7 +85,7 @@ class Shortlist(Proposal):
         """Find the clusters anew when it is time, and search them for the batch's queries."""
         self._index.refresh(context, scorer)
         some = _distinct(context)
-        now = self._index.now(context.device)
+        now = self._index.now()
         step = max(1, CELLS // (min(self.probes, now.n) * int(now.sizes().max())))
         if some.rows > step:
             parts = torch.split(torch.arange(some.rows, device=context.device), step)
@@ -132,13 +132,13 @@ class Shortlist(Proposal):
 
     def _search(self, context: Context, scorer: Scorer) -> Tensor:
         """Lists ``(rows, size)`` of the best items found, ascending, filled up with the number of items."""
-        now = self._index.now(context.device)
+        now = self._index.now()
         top = self._index.scores(context)[0].topk(min(self.probes, now.n), dim=1).indices
         places = now.starts[top][:, :, None] + torch.arange(int(now.sizes().max()), device=context.device)
         there = (places < now.starts[top + 1][:, :, None]).flatten(1)
         found = now.order[places.flatten(1).clamp(max=len(now.order) - 1)]
         if self._known is not None:
-            there &= ~contains(self._known_on(context.device), context.queries, found)
+            there &= ~contains(self._known, context.queries, found)
         scores = scorer.score(context.queries, found).detach().float().masked_fill(~there, -torch.inf)
         best = scores.topk(min(self._popular.numel(), scores.shape[1]), dim=1)
         lists = torch.where(best.values > -torch.inf, found.gather(1, best.indices), now.order.numel())
@@ -147,29 +147,21 @@ class Shortlist(Proposal):
 
     def _of(self, context: Context) -> Tensor:
         """Lists ``(rows, size)`` int64, ascending."""
-        self._index.now(context.device)
-        if self._popular.device != context.device:
-            self._popular = self._popular.to(context.device)
+        self._index.now()
         lists, there = self._lists.vectors_of(context.queries, self._popular.numel())
         return torch.where(there[:, None], lists.to(torch.int64), self._popular)
 
     def _allowed(self, lists: Tensor, context: Context, exclude: Csr | None) -> Tensor:
         """``(rows, size)`` bool: places that hold an item which is not excluded."""
-        there = lists < self._index.now(context.device).order.numel()
+        there = lists < self._index.now().order.numel()
         if exclude is None:
             return there
         return there & ~contains(exclude, context.queries, torch.where(there, lists, 0))
 
     def _sizes(self, lists: Tensor) -> Tensor:
         """``(rows, 1)`` float64 items of each list, at least 1."""
-        n_items = self._index.now(lists.device).order.numel()
+        n_items = self._index.now().order.numel()
         return (lists < n_items).sum(1, keepdim=True).clamp(min=1).double()
-
-    def _known_on(self, device: torch.device) -> Csr:
-        assert self._known is not None
-        if self._known.indptr.device != device:
-            self._known = self._known.to(device)
-        return self._known
 
 
 def _distinct(context: Context) -> Context:

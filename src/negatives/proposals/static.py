@@ -57,8 +57,6 @@ class ItemMass:
 
     def log_prob(self, ids: Tensor) -> Tensor:
         """Log-probability of each id, in the shape of ``ids``; id -1 is read as 0."""
-        if self.probability.device != ids.device:
-            self.probability, self._of = self.probability.to(ids.device), None
         return self.probability[ids.clamp(min=0)].log_()
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
@@ -72,7 +70,7 @@ class ItemMass:
                 f"known positives over {exclude.n_cols} items do not fit a proposal over "
                 f"{self.probability.numel()}; build both from the same data"
             )
-        if self._of is not exclude or self._rest.device != context.device:
+        if self._of is not exclude:
             self._of = exclude
             self._rest = torch.full((exclude.n_rows,), torch.nan, device=context.device)
         rest = self._rest[context.queries]
@@ -84,12 +82,11 @@ class ItemMass:
         return rest
 
     def _remaining(self, exclude: Csr, queries: Tensor) -> Tensor:
-        probability = self.probability.to(queries.device)
-        rest = 1.0 - excluded_mass(exclude, queries, probability)
+        rest = 1.0 - excluded_mass(exclude, queries, self.probability)
         nearly_all = (rest < 1.0 - NEARLY_ALL).nonzero()[:, 0]
         for part in blocks(nearly_all, exclude.n_cols):
             gone = excluded_mask(exclude, queries[part])
-            rest[part] = probability.double().expand(gone.shape).masked_fill(gone, 0.0).sum(1)
+            rest[part] = self.probability.double().expand(gone.shape).masked_fill(gone, 0.0).sum(1)
         return rest
 
 
@@ -125,8 +122,6 @@ class StaticTable:
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None) -> tuple[Tensor, Tensor]:
         """What :meth:`negatives.proposals.base.Proposal.draw` promises."""
-        if self.alias.probability.device != context.device:
-            self.alias = self.alias.to(context.device)
         log_rest = None if exclude is None else self.mass.log_allowed(context, exclude)
         owners = None if exclude is None else context.queries
         ids = draw_alias(self.alias, context.examples, k, key, queries=owners, known=exclude)

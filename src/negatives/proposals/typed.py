@@ -71,8 +71,6 @@ class Typed(Proposal):
     def _ready(self, context: Context) -> tuple[Csr, Tensor]:
         if self._sets is None or self._groups is None:
             raise ConfigError("typed does not know the groups of the queries; bind the sampler to the data")
-        if self._groups.device != context.device:
-            self._groups, self._sets = self._groups.to(context.device), self._sets.to(context.device)
         return self._sets, self._groups[context.queries]
 
 

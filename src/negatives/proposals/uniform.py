@@ -56,7 +56,7 @@ class Uniform(Proposal):
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """``-log N`` in the shape of ``ids``."""
-        return torch.full((), -math.log(self._size(None)), device=ids.device).expand(ids.shape)
+        return torch.full((), -math.log(self.known_size()), device=ids.device).expand(ids.shape)
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """``(rows,)``, ``log((N - x) / N)``; computed once for all queries."""
@@ -71,12 +71,21 @@ class Uniform(Proposal):
             log_q = -math.log(exclude.n_cols) - self._log_rest
             self._log_q = log_q.masked_fill_(log_q == math.inf, 0.0)
 
-    def _size(self, exclude: Csr | None) -> int:
+    def known_size(self) -> int:
+        """Number of items.
+
+        Raises:
+            ConfigError: It is not known yet.
+        """
         if not self.n_items or self.n_items < 1:
             raise ConfigError("uniform does not know the number of items; give n_items=N or bind the sampler")
-        if exclude is not None and exclude.n_cols != self.n_items:
+        return self.n_items
+
+    def _size(self, exclude: Csr | None) -> int:
+        n_items = self.known_size()
+        if exclude is not None and exclude.n_cols != n_items:
             raise ConfigError(
-                f"known positives over {exclude.n_cols} items do not fit a proposal over {self.n_items}; "
+                f"known positives over {exclude.n_cols} items do not fit a proposal over {n_items}; "
                 "build both from the same data"
             )
-        return self.n_items
+        return n_items

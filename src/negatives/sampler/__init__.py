@@ -2,6 +2,7 @@
 
 from negatives.sampler.build import build, resolve
 from negatives.sampler.core import Sampler
-from negatives.sampler.presets import Preset, preset, presets
+from negatives.sampler.presets import Preset, preset
+from negatives.sampler.presets import registry as presets
 
 __all__ = ["Preset", "Sampler", "build", "preset", "presets", "resolve"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from negatives import guards, proposals, selection
 from negatives.control import build_part, knob
 from negatives.errors import ConfigError
-from negatives.proposals.base import Proposal
 from negatives.registry import Spec, suggest
 from negatives.sampler.core import Sampler
 from negatives.sampler.presets import preset
@@ -48,7 +46,7 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
     """
     parts = resolve(spec)
     return Sampler(
-        proposal=_proposal(parts.get("proposal", "uniform")),
+        proposal=build_part(proposals.registry, parts.get("proposal", "uniform")),
         select=build_part(selection.registry, parts.get("select", "all")),
         guards=[build_part(guards.registry, guard) for guard in parts.get("guards", ["known_positives"])],
         difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
@@ -57,9 +55,3 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
         seed=seed,
         observe_every=int(parts.get("observe_every", 8)),
     )
-
-
-def _proposal(spec: Spec) -> Proposal:
-    if isinstance(spec, Mapping) and "parts" in spec:
-        return build_part(proposals.registry, {**spec, "parts": [_proposal(part) for part in spec["parts"]]})
-    return build_part(proposals.registry, spec)

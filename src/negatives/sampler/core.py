@@ -14,11 +14,12 @@ from negatives.control import Knob, value_of
 from negatives.control.base import controllers_in
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError, NonFiniteScores
-from negatives.guards import KnownPositives, OwnPositive
+from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
-from negatives.selection import All, QueryScore, Softmax
+from negatives.sampler.exclusion import Exclusion
+from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State
 
@@ -65,6 +66,8 @@ class Sampler(Part):
     _step: int = 0
     _examples: int = 0
     _n_items: int = 0
+    _device: torch.device | None = field(default=None, init=False, repr=False)
+    _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
     _candidate_scores: Tensor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +88,12 @@ class Sampler(Part):
         self._n_items = catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
+        self.to(catalogue.counts.device)
+
+    def to(self, device: torch.device) -> None:
+        """See :meth:`Part.to`; called by itself where a batch comes from another device."""
+        Part.to(self, device)
+        self._device = device
 
     def __call__(
         self,
@@ -125,6 +134,8 @@ class Sampler(Part):
             NonFiniteScores: The model's scores hold NaN or infinity.
             ConfigError: A part needs scores and no scorer was given.
         """
+        if context.device != self._device:
+            self.to(context.device)
         if self.proposal.needs_scorer:
             start = perf_counter()
             self.proposal.refresh(context, _given(scorer))
@@ -139,9 +150,11 @@ class Sampler(Part):
         if self.select.needs_difficulty:
             difficulty = self.difficulty.of(context, candidates, _given(scorer))
         negatives = self.select.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
-        if negatives.log_q is not None and not isinstance(self.select, Softmax):
+        if negatives.log_q is not None and self.select.keeps_proposal:
             negatives = replace(negatives, positive_log_q=self._of_positives(context))
         self.proposal.observe(context)
+        for guard in self.guards:
+            guard.observe(context, negatives)
         self._spend("select", start)
         return negatives
 
@@ -197,6 +210,7 @@ class Sampler(Part):
             controller.load_state(state["controllers"][path])
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
+        self._device = None
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
@@ -205,25 +219,16 @@ class Sampler(Part):
         by_difficulty = self.select.needs_difficulty and self.difficulty.needs_scores
         return by_difficulty or any(guard.needs_scores for guard in self.guards)
 
-    def _known(self) -> Csr | None:
-        for guard in self.guards:
-            if isinstance(guard, KnownPositives):
-                if guard.known is None:
-                    raise ConfigError("KnownPositives has no table; give it one, or call sampler.bind(catalogue)")
-                return guard.known
-        return None
-
     def _propose(self, context: Context) -> Candidates:
         start = perf_counter()
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = self.proposal.draw(context.pooled(), m, key)
-            ids, log_q = ids.expand(context.rows, -1), log_q.expand(context.rows, -1)
+            ids, log_q = (part.expand(context.rows, -1) for part in self.proposal.pool(context, m, key))
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
-            ids, log_q = self.proposal.draw(context, m, key, exclude=self._known())
+            ids, log_q = self.proposal.draw(context, m, key, exclude=self._exclusion.by(self.guards))
             if not ids.numel() or int(ids.min()) >= 0:
                 ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)  # costs no pass to see
             else:
@@ -236,20 +241,23 @@ class Sampler(Part):
     def _of_positives(self, context: Context) -> Tensor:
         """``(rows,)``: the proposal's log-probability of the positives, on the scale of the negatives' ``log_q``.
 
-        Draws per row never give a known positive; NCE compares both under one density, so the same
-        normalisation is applied to the positive as to the negatives.
+        Draws per row never give an excluded item; NCE compares both under one density, so the same
+        normalisation is applied to the positive as to the negatives. 0 in rows whose query has no item left.
         """
         log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
-        known = None if self.pool is not None else self._known()
-        return log_q if known is None else log_q - self.proposal.log_allowed(context, known)
+        gone = None if self.pool is not None else self._exclusion.by(self.guards)
+        if gone is None:
+            return log_q
+        rest = self.proposal.log_allowed(context, gone)
+        return torch.where(rest > -torch.inf, log_q - rest, 0.0)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
         start = perf_counter()
         for guard in self.guards:
             if guard.needs_scores is not after:
                 continue
-            if self.pool is None and isinstance(guard, KnownPositives):
-                continue  # the proposal has excluded them already
+            if self.pool is None and guard.excluded() is not None:
+                continue  # the proposal has left these items out already
             allowed, ok = guard.allow(context, candidates), candidates.ok
             candidates = replace(
                 candidates,

@@ -19,5 +19,9 @@ class All(Selection):
     def needs_difficulty(self) -> bool:
         return False
 
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
+
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         return everything(candidates)

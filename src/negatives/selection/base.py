@@ -33,6 +33,11 @@ class Selection(Part, ABC):
         """True when the choice depends on the difficulty; the sampler scores candidates only then."""
         return True
 
+    @property
+    def keeps_proposal(self) -> bool:
+        """True when each chosen slot still follows the proposal, so that its probability of the positive compares."""
+        return False
+
     @abstractmethod
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         """Choose ``k`` negatives per row out of ``m`` candidates.

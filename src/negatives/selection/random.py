@@ -34,6 +34,10 @@ class Random(Selection):
     def needs_difficulty(self) -> bool:
         return False
 
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
+
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         m = candidates.ids.shape[1]
         first = integers(key, context.examples[:, None], 0, m)

@@ -32,6 +32,10 @@ class SelfAdversarial(Selection):
 
     alpha: Knob = 1.0
 
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
+
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         hard = needed(difficulty, "self_adversarial", "a difficulty")
         return everything(candidates, softmax_weights(hard, value_of(self.alpha, context.progress), candidates.ok))
@@ -51,6 +55,10 @@ class HardContrastive(Selection):
     """
 
     beta: Knob = 1.0
+
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
 
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         hard = needed(difficulty, "hard_contrastive", "a difficulty")

@@ -65,7 +65,7 @@ class TripleFeed(Feed):
         triples, for_head = examples % n, examples >= n
         if self.sides == "bernoulli":
             assert self.head_chance is not None
-            for_head = uniforms(stream(seed, Purpose.MIXTURE, epoch), examples, 0) < self.head_chance[examples]
+            for_head = uniforms(stream(seed, Purpose.SIDES, epoch), examples, 0) < self.head_chance[examples]
         queries = torch.where(for_head, self.head_queries[triples], self.tail_queries[triples])
         items = torch.where(for_head, self.heads[triples], self.tails[triples])
         return Batch(queries, items, examples)

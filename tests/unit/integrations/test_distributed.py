@@ -158,9 +158,9 @@ def test_what_cannot_be_gathered() -> None:
         gather_ranks(torch.zeros(3, 2), ITEMS[:2])
     with pytest.raises(ConfigError, match="pool=, not candidates="):
         Sampler(GatheredBatch(counts()), candidates=4)(QUERIES, ITEMS)
-    context = Context(QUERIES[:1], ITEMS, torch.tensor([0]))
+    context = Context(QUERIES, ITEMS, torch.arange(len(ITEMS)))
     with pytest.raises(ConfigError, match="pool is 3"):
-        GatheredBatch(counts()).draw(context, 3, 0)
+        GatheredBatch(counts()).pool(context, 3, 0)
 
 
 def test_the_example_runs_in_one_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_principal_directions_are_the_widest() -> None:
 
 def test_a_cluster_is_drawn_by_the_score_of_its_centre() -> None:
     proposal = refreshed(Cluster(clusters=5, temperature=0.7, within="counts"))
-    now, queries = proposal._index.now(torch.device("cpu")), torch.tensor([3, 0])  # type: ignore[attr-defined]
+    now, queries = proposal._index.now(), torch.tensor([3, 0])  # type: ignore[attr-defined]
     scores = model().query_table[queries].detach() @ now.centroids.T / 0.7
     weight = 1.0 + catalogue().counts
     expected = torch.zeros(2, N_ITEMS, dtype=torch.float64)
@@ -129,7 +129,7 @@ def test_a_query_that_was_not_seen_draws_by_size() -> None:
 @pytest.mark.parametrize("forced", [False, True])
 def test_matched_clusters_are_the_best_and_those_of_positives(forced: bool) -> None:
     proposal = refreshed(Matched(best=1, clusters=8, uniform=0.2, teacher_forced=forced))
-    now, known = proposal._index.now(torch.device("cpu")), catalogue().known  # type: ignore[attr-defined]
+    now, known = proposal._index.now(), catalogue().known  # type: ignore[attr-defined]
     assert known is not None
     found = chances(proposal, torch.arange(N_QUERIES))
     scores = model().query_table.detach() @ now.centroids.T
@@ -146,7 +146,7 @@ def test_without_known_positives_the_rows_own_is_matched() -> None:
     full = catalogue()
     proposal.bind(Catalogue(N_QUERIES, N_ITEMS, full.counts))
     unseen = Context(torch.tensor([1]), torch.tensor([40]), torch.tensor([0]))
-    of = proposal._index.now(torch.device("cpu")).of
+    of = proposal._index.now().of
     drawn = proposal.draw(unseen, 200, 3)[0]
     assert set(drawn[0].tolist()) == set((of == of[40]).nonzero()[:, 0].tolist())
 
@@ -190,9 +190,9 @@ def test_clusters_are_found_anew_when_due() -> None:
     moved.item_table.data = moved.item_table.data.flip(0)
     looks = []
     for step in range(1, 30):
-        before = proposal._index.now(torch.device("cpu"))
+        before = proposal._index.now()
         proposal.refresh(batch(step), moved)
-        looks += [step] if proposal._index.now(torch.device("cpu")) is not before else []
+        looks += [step] if proposal._index.now() is not before else []
     assert looks == [1, 4, 14, 24]
 
 
@@ -206,13 +206,6 @@ def test_a_resumed_proposal_goes_on_as_it_would_have() -> None:
                 one.refresh(batch(step), model())
             ours, theirs = whole.draw(batch(step), 9, step), resumed.draw(batch(step), 9, step)
             assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-
-
-def test_clusters_move_to_a_device_whole() -> None:
-    made = Clusters.build(torch.tensor([1, 0, 1]), torch.tensor([1, 2, 3]), torch.zeros(2, 1))
-    moved = made.to(torch.device("cpu"))
-    assert torch.equal(moved.totals(), torch.tensor([2, 4]))
-    assert moved.sizes().tolist() == [1, 2]
 
 
 def test_seen_vectors_of_another_width_are_none() -> None:

@@ -92,7 +92,7 @@ def test_pools_over_random_batches_hold_items_as_log_q_says() -> None:
         queries = integers(4, torch.tensor(step), torch.arange(8), N_QUERIES)
         context = Context(queries, queries * 5, torch.arange(8) + 8 * step, step=step)
         proposal.refresh(context, model)
-        totals += torch.bincount(proposal.draw(context.pooled(), 16, 3 + step)[0][0], minlength=N_ITEMS)
+        totals += torch.bincount(proposal.pool(context, 16, 3 + step)[0], minlength=N_ITEMS)
     q = proposal.log_prob(torch.arange(N_ITEMS)[None], batch()).exp()[0]
     torch.testing.assert_close(totals / totals.sum(), q, atol=0.006, rtol=0)
 
