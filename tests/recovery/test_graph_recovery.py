@@ -17,7 +17,7 @@ from negatives.models.graph.vectors import NodeVectors
 from negatives.models.settings import Start
 from negatives.randomness import Purpose, generator, permutation, stream, uniforms
 from negatives.sampler import build
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
@@ -52,7 +52,7 @@ def fit(model: Model, feed: Feed, data: EdgeData, sampler: str, loss: object, lr
     chosen = build(sampler, 0)
     chosen.bind(data.catalogue())
     optimiser = "adagrad" if model.engine == "rows" else "adam"
-    engine = engine_for(model, chosen, loss, optimiser, 0.0, False)  # type: ignore[arg-type]
+    engine = engine_for(model, chosen, loss, Update(optimiser))  # type: ignore[arg-type]
     Loop(engine, feed, Plan(epochs, 1024, StepSize(lr)), dict).run()
 
 

@@ -16,7 +16,7 @@ from negatives.kernels import contains
 from negatives.losses import registry as losses
 from negatives.models.factorization import MatrixFactorization
 from negatives.sampler import Sampler, build
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
@@ -36,7 +36,7 @@ def wide() -> Planted:
 def fit(problem: Planted, spec: Any, *, epochs: int) -> MatrixFactorization:
     """Train on all pairs; calls with equally many pairs take equally many steps."""
     model = MatrixFactorization(problem.n_users, problem.n_items, 16, seed=1)
-    engine = engine_for(model, bound(spec, problem.catalogue()), losses.build("bpr"), "adagrad", 0.0, False)
+    engine = engine_for(model, bound(spec, problem.catalogue()), losses.build("bpr"), Update("adagrad"))
     plan = Plan(epochs=epochs, batch_size=512, step_size=StepSize(0.1), seed=3, evaluate_every=99.0, watch="none")
     Loop(engine, PairFeed(problem.users, problem.items), plan, lambda: {"none": 0.0}).run()
     return model

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from negatives import kernels
-from negatives.kernels import knowledge
+from negatives.kernels import distances
 from negatives.randomness import generator
 
 PATHS = ("numba", "torch")
-every_kind = pytest.mark.parametrize("kind", knowledge.KINDS)
+every_kind = pytest.mark.parametrize("kind", distances.KINDS)
 
 
 def case(rows: int, k: int, n: int, d: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -41,9 +41,9 @@ def test_paths_agree(kind: str, rows: int, k: int, n: int, d: int, seed: int) ->
     found = {}
     for path in ("numpy", *PATHS):
         with kernels.use(path):
-            scores = knowledge.pair_scores(vectors, table, ids, kind)
-            pool = knowledge.pool_scores(vectors, table, kind)
-            per_row, sums = knowledge.pair_backward(vectors, table, ids, scores, grad, kind, spare=3)
+            scores = distances.pair_scores(vectors, table, ids, kind)
+            pool = distances.pool_scores(vectors, table, kind)
+            per_row, sums = distances.pair_backward(vectors, table, ids, scores, grad, kind, spare=3)
             items, summed = sums.with_rows(more, extra)
             assert set(items.tolist()) == set(ids.flatten().tolist()) | {0, n - 1}
             found[path] = scores, pool, per_row, dense(items, summed, n)
@@ -59,9 +59,9 @@ def test_threads_do_not_change_a_bit(kind: str) -> None:
     before = kernels.threads()
     for n in (1, 3):
         kernels.set_threads(n)
-        scores = knowledge.pair_scores(vectors, table, ids, kind)
-        per_row, sums = knowledge.pair_backward(vectors, table, ids, scores, grad, kind)
-        found.append((scores, knowledge.pool_scores(vectors, table, kind), per_row, sums.sums, sums.items))
+        scores = distances.pair_scores(vectors, table, ids, kind)
+        per_row, sums = distances.pair_backward(vectors, table, ids, scores, grad, kind)
+        found.append((scores, distances.pool_scores(vectors, table, kind), per_row, sums.sums, sums.items))
     kernels.set_threads(before)
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
@@ -69,8 +69,8 @@ def test_threads_do_not_change_a_bit(kind: str) -> None:
 def test_equal_vectors_have_a_finite_gradient() -> None:
     same, ids, grad = torch.ones(1, 4), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)
     for kind in ("l1", "l2", "modulus"):
-        scores = knowledge.pair_scores(same, same, ids, kind)
-        per_row, sums = knowledge.pair_backward(same, same, ids, scores, grad, kind)
+        scores = distances.pair_scores(same, same, ids, kind)
+        per_row, sums = distances.pair_backward(same, same, ids, scores, grad, kind)
         assert float(scores) == 0
         assert torch.equal(per_row, torch.zeros_like(same))
         assert torch.equal(sums.sums, torch.zeros_like(same))
@@ -79,13 +79,13 @@ def test_equal_vectors_have_a_finite_gradient() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     vectors, table, ids, grad = case(2, 2, 3, 4, 1)
     with pytest.raises(ValueError, match="none of dot"):
-        knowledge.pair_scores(vectors, table, ids, "l3")
+        distances.pair_scores(vectors, table, ids, "l3")
     with pytest.raises(ValueError, match="even length"):
-        knowledge.pair_scores(vectors[:, :3], table[:, :3], ids, "modulus")
+        distances.pair_scores(vectors[:, :3], table[:, :3], ids, "modulus")
     with pytest.raises(ValueError, match="cannot be compared"):
-        knowledge.pool_scores(vectors, table[:, :2], "dot")
+        distances.pool_scores(vectors, table[:, :2], "dot")
     with pytest.raises(IndexError, match="item ids"):
-        knowledge.pair_scores(vectors, table, ids + 3, "dot")
-    scores = knowledge.pair_scores(vectors, table, ids, "dot")
+        distances.pair_scores(vectors, table, ids + 3, "dot")
+    scores = distances.pair_scores(vectors, table, ids, "dot")
     with pytest.raises(ValueError, match="raise spare"):
-        knowledge.pair_backward(vectors, table, ids, scores, grad, "dot")[1].with_rows(ids[0], vectors)
+        distances.pair_backward(vectors, table, ids, scores, grad, "dot")[1].with_rows(ids[0], vectors)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from negatives import kernels
+from negatives.kernels import LossKernel
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Csr
+from negatives.types import Csr, Negatives
 
 PATHS = ("numba", "torch")
 KEY = stream(3, Purpose.CANDIDATES)
@@ -263,39 +264,44 @@ def test_exponentials_reach_from_one_to_zero_and_let_nan_through(path: str) -> N
     assert bool(spoilt.isnan())
 
 
-@pytest.mark.parametrize("loss", [("bpr", 0.0, True), ("hinge", 0.7, True), ("logistic", 0.2, False)])
+@pytest.mark.parametrize(
+    "loss", [LossKernel("bpr", mean=True), LossKernel("hinge", 0.7, True), LossKernel("logistic", 0.2)]
+)
 @pytest.mark.parametrize("marked", [False, True])
-def test_asynchronous_pairs_on_one_thread_are_plain_sgd(loss: tuple[str, float, bool], marked: bool) -> None:
+def test_asynchronous_pairs_on_one_thread_are_plain_sgd(loss: LossKernel, marked: bool) -> None:
     random = generator(16)
     tables = torch.randn(20, 12, generator=random), torch.randn(30, 12, generator=random)
     queries, positives = (torch.randint(0, 20, (40,), generator=random) for _ in range(2))
     ids = torch.randint(0, 30, (40, 3), generator=random)
-    ok = torch.rand(40, 3, generator=random) < 0.6 if marked else None
+    everything = torch.ones(1, 1, dtype=torch.bool).expand(40, 3)
+    ok = torch.rand(40, 3, generator=random) < 0.6 if marked else everything
     weight = torch.rand(40, 3, generator=random) if marked else None
-    given = {"ok": ok, "weight": weight, "loss": loss, "lr": 0.1, "weight_decay": 0.3}
+    negatives = Negatives(ids, None, ok, weight)
+    given = {"loss": loss, "lr": 0.1, "weight_decay": 0.3}
     results = []
     for path in ("numpy", "numba"):
         mine = [table.clone() for table in tables]
         with kernels.use(path):
-            results.append([kernels.async_pairs_(*mine, queries, positives, ids, **given), *mine])
+            results.append([kernels.async_pairs_((mine[0], mine[1]), queries, positives, negatives, **given), *mine])
     for expected, found in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert float((results[0][1] - tables[0]).abs().max()) > 0.05
 
 
-@pytest.mark.parametrize("loss", [("bpr", 0.0, True), ("hinge", 0.7, False)])
-def test_one_negative_is_the_same_step_in_one_pass(loss: tuple[str, float, bool]) -> None:
+@pytest.mark.parametrize("loss", [LossKernel("bpr", mean=True), LossKernel("hinge", 0.7)])
+def test_one_negative_is_the_same_step_in_one_pass(loss: LossKernel) -> None:
     """The short cut for pairs, and the long way for rows whose negative is the positive itself."""
     random = generator(17)
     tables = torch.randn(9, 37, generator=random), torch.randn(8, 37, generator=random)
     queries, positives = (torch.randint(0, 8, (60,), generator=random) for _ in range(2))
     ids = torch.randint(0, 8, (60, 1), generator=random)
     assert bool((ids[:, 0] == positives).any())
+    negatives = Negatives(ids, None, torch.ones(1, 1, dtype=torch.bool).expand(60, 1))
     given = {"loss": loss, "lr": 0.02, "weight_decay": 0.3}
     results = []
     for path in ("numpy", "numba"):
         mine = [table.clone() for table in tables]
         with kernels.use(path):
-            results.append([kernels.async_pairs_(*mine, queries, positives, ids, **given), *mine])
+            results.append([kernels.async_pairs_((mine[0], mine[1]), queries, positives, negatives, **given), *mine])
     for expected, found in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -28,6 +28,7 @@ from negatives.selection import All, Hardest, Selection, Softmax
 from negatives.selection import registry as selections
 from negatives.selection.picking import resampled
 from negatives.training import checkpoint
+from negatives.training.engines import Update
 from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
@@ -296,7 +297,7 @@ def test_global_generators_are_left_alone(planted: Planted) -> None:
     before = generators()
     for name in presets:
         sampler(name, planted.catalogue()).sample(batch(planted), model())
-    engine = RowEngine(model(), sampler("sir", planted.catalogue()), losses.BPR())
+    engine = RowEngine(model(), sampler("sir", planted.catalogue()), losses.BPR(), Update("sgd"))
     plan = Plan(epochs=0.2, batch_size=256, step_size=StepSize(0.1))
     Loop(engine, PairFeed(planted.users, planted.items), plan, lambda: {"recall@20": 0.0}).run()
     assert generators() == before

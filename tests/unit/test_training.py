@@ -21,7 +21,7 @@ from negatives.models.settings import Smoothing
 from negatives.sampler import Sampler, build
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.engines.autograd import AutogradEngine
 from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
@@ -100,7 +100,7 @@ def test_multiplying_encodings_gives_the_same_as_scoring(
         model = kind(catalogue.known, 6, similarity="cosine", seed=1)
         model.inner_product = multiplied  # type: ignore[misc]
         sampler = bound({"name": "softmax", "pool": 24}, catalogue)
-        engine = AutogradEngine(model, sampler, losses.build(loss), optimiser="sgd")
+        engine = AutogradEngine(model, sampler, losses.build(loss), Update("sgd"))
         losses_seen.append([engine.step(batch(planted, step), 5.0).loss for step in range(3)])
         tables.append(model.item_table.detach())
     assert losses_seen[0] == pytest.approx(losses_seen[1], rel=1e-4)
@@ -120,7 +120,7 @@ def test_rows_are_updated_as_by_autograd(
 ) -> None:
     mine, theirs = (MatrixFactorization(20, 40, 7, similarity, init=0.5, seed=1) for _ in range(2))
     rule = losses.build(loss)
-    engine = RowEngine(mine, bound(spec, small_catalogue(planted)), rule, optimiser=optimiser, weight_decay=DECAY)
+    engine = RowEngine(mine, bound(spec, small_catalogue(planted)), rule, Update(optimiser, DECAY))
     reference = Reference(theirs, optimiser, DECAY)
     start = mine.query_table.detach().clone()
     for step in range(3):
@@ -148,7 +148,7 @@ def test_rows_are_updated_as_by_autograd(
 def test_the_autograd_engine_minimises_the_mean(optimiser: str, planted: Planted) -> None:
     catalogue, context = small_catalogue(planted), batch(planted, 0)
     mine, theirs = (HistoryTower(catalogue.known, 5, own=1.0, seed=2) for _ in range(2))  # type: ignore[arg-type]
-    engine = AutogradEngine(mine, bound("softmax", catalogue), losses.build("sampled_softmax"), optimiser=optimiser)
+    engine = AutogradEngine(mine, bound("softmax", catalogue), losses.build("sampled_softmax"), Update(optimiser))
     outcome = engine.step(context, LR)
     theirs.refresh(context)
     scores = theirs.score(context.queries, context.positives), theirs.score(context.queries, outcome.negatives.ids)
@@ -163,7 +163,9 @@ def test_half_precision_comes_near(planted: Planted) -> None:
     models = [MatrixFactorization(20, 40, 7, "cosine", seed=1) for _ in range(2)]
     for model, half in zip(models, (False, True), strict=True):
         sampler = bound("softmax", small_catalogue(planted))
-        RowEngine(model, sampler, losses.build("sampled_softmax"), half=half).step(batch(planted, 0), 0.1)
+        RowEngine(model, sampler, losses.build("sampled_softmax"), Update("sgd", half=half)).step(
+            batch(planted, 0), 0.1
+        )
     gap = (models[0].item_table - models[1].item_table).detach().norm()
     moved = (models[0].item_table - MatrixFactorization(20, 40, 7, "cosine", seed=1).item_table).detach().norm()
     assert 0 < float(gap) < 0.03 * float(moved)
@@ -173,9 +175,9 @@ def test_unknown_optimisers_and_models_are_refused(planted: Planted) -> None:
     catalogue = small_catalogue(planted)
     tower, sampler = HistoryTower(catalogue.known, 4), bound("uniform", catalogue)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="not made of two free tables"):
-        RowEngine(tower, sampler, losses.build("bpr"))
+        RowEngine(tower, sampler, losses.build("bpr"), Update("sgd"))
     with pytest.raises(ConfigError, match="choose sgd, adagrad or adam"):
-        AutogradEngine(tower, sampler, losses.build("bpr"), optimiser="adamw")
+        AutogradEngine(tower, sampler, losses.build("bpr"), Update("adamw"))
     with pytest.raises(ConfigError, match="no optimiser is called"):
         RowOptimiser(torch.zeros(1, 1), "adamw")
     with pytest.raises(ConfigError, match="no step-size schedule"):
@@ -185,7 +187,7 @@ def test_unknown_optimisers_and_models_are_refused(planted: Planted) -> None:
 def test_a_loss_that_is_no_number_names_the_step(planted: Planted) -> None:
     model = MatrixFactorization(20, 40, 4)
     model.query_table.data.fill_(math.nan)
-    engine = RowEngine(model, bound("uniform", small_catalogue(planted)), losses.build("bpr"))
+    engine = RowEngine(model, bound("uniform", small_catalogue(planted)), losses.build("bpr"), Update("sgd"))
     with pytest.raises(NonFiniteScores, match="step 3"):
         engine.step(batch(planted, 3), 0.1)
 
@@ -239,7 +241,7 @@ def make_loop(planted: Planted, preset: object, kind: str, loss: str, **plan: fl
     }
     model = models[kind]()
     name = "adagrad" if kind == "mf" else "adam"
-    engine = engine_for(model, bound(preset, catalogue), losses.build(loss), name, 0.0, False)
+    engine = engine_for(model, bound(preset, catalogue), losses.build(loss), Update(name))
     given = {"epochs": 3, "batch_size": 512, "evaluate_every": 0.5, "seed": 9} | plan
     made = Loop(engine, PairFeed(planted.users, planted.items), Plan(step_size=StepSize(0.05, "cosine"), **given), dict)  # type: ignore[arg-type]
     made.evaluate = lambda: {"recall@20": recall(model, planted)}

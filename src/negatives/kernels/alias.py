@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.kernels.dispatch import serve
+
 QUANTUM = 2.0**52
 """Whole units into which probability one is cut where items are enumerated: integer sums are exact in any order."""
 
@@ -41,13 +43,11 @@ def build_alias(weights: Tensor) -> AliasTable:
     >>> build_alias(torch.tensor([1.0, 0.0, 3.0])).probability.tolist()
     [0.25, 0.0, 0.75]
     """
-    from negatives.kernels import _for
-
     share = weights.detach().to("cpu", torch.float64, copy=True)
     total = float(share.sum())
     if not math.isfinite(total) or total <= 0 or float(share.min()) < 0:
         raise ValueError("weights must be finite, not negative, and not all zero")
     probability = share.div_(total).float()
-    threshold, alias = _for(share).fill_alias(share.mul_(share.numel()).numpy())
+    threshold, alias = serve("alias", share).fill_alias(share.mul_(share.numel()).numpy())
     made = AliasTable(torch.from_numpy(threshold.view("int32")), torch.from_numpy(alias), probability)
     return made.to(weights.device)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from negatives.kernels import _forced
+from negatives.kernels.dispatch import serve
 from negatives.types import Negatives
 
 
@@ -38,11 +36,6 @@ class Zeros:
     weight: float
 
 
-def _path() -> ModuleType:
-    naive = bool(_forced) and _forced[-1] == "numpy"
-    return importlib.import_module("negatives.kernels.naive_cells" if naive else "negatives.kernels.jit.cells")
-
-
 def count_cells_(tokens: Tensor, bounds: Tensor, window: int, n_words: int, keys: Tensor, values: Tensor) -> int:
     """Add ``1 / distance`` to the cell of each pair of words at most ``window`` apart in a sentence.
 
@@ -61,12 +54,12 @@ def count_cells_(tokens: Tensor, bounds: Tensor, window: int, n_words: int, keys
     slots = keys.numel()
     if slots & (slots - 1) or values.numel() != slots:
         raise ValueError("the table of cells must be a power of two long")
-    return int(_path().count_cells_(tokens, bounds, window, n_words, keys, values))
+    return int(serve("cells", tokens).count_cells_(tokens, bounds, window, n_words, keys, values))
 
 
 def insert_cells_(codes: Tensor, counts: Tensor, keys: Tensor, values: Tensor) -> None:
     """Put distinct cells ``codes`` ``(n,)`` int64 with their ``counts`` into a hash table that has room for them."""
-    _path().insert_cells_(codes, counts, keys, values)
+    serve("cells", codes).insert_cells_(codes, counts, keys, values)
 
 
 def fit_cells_(
@@ -92,7 +85,7 @@ def fit_cells_(
         lr: Step size.
     """
     free = [table.detach() for table in (*tables, *squares)]
-    _path().fit_cells_((free[0], free[1]), (free[2], free[3]), cells, negatives, zeros, lr)
+    serve("cells", cells.rows).fit_cells_((free[0], free[1]), (free[2], free[3]), cells, negatives, zeros, lr)
 
 
 def empty_table(slots: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives import kernels
+from negatives.kernels.dispatch import serve
 
 
 def pool_softmax_(
@@ -35,30 +35,9 @@ def pool_softmax_(
     """
     if not scores.is_contiguous() or scores.dtype not in (torch.float32, torch.bfloat16):
         raise ValueError("scores that are changed in place must be contiguous float32 or bfloat16")
-    if kernels._for(scores).__name__ == "negatives.kernels.jit":
-        from negatives.kernels.jit.pool_softmax import pool_softmax_ as run
-
-        return run(scores, positive, scale, bias, ok)
-    return _plain(scores, positive, scale, bias, ok)
-
-
-def _plain(
-    scores: Tensor, positive: Tensor | None, scale: float, bias: Tensor | None, ok: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The same in tensor operations."""
-    terms = scores.float() * scale
-    if bias is not None:
-        terms = terms + bias
-    if ok is not None:
-        terms = terms.masked_fill(~ok, -torch.inf)
-    rest = torch.logsumexp(terms, 1)
-    if positive is None:
-        scores.copy_((terms - rest[:, None]).exp().nan_to_num_(0.0) * scale)
-        return rest.masked_fill(rest == -torch.inf, 0.0), torch.zeros_like(rest)
-    gap = rest - positive.float() * scale
-    share = torch.sigmoid(gap)
-    scores.copy_((terms - rest[:, None]).exp().nan_to_num_(0.0) * (share * scale)[:, None])
-    return torch.nn.functional.softplus(gap), -share * scale
+    kernel = serve("pool_softmax", scores)
+    found: tuple[Tensor, Tensor] = kernel.pool_softmax_(scores, positive, scale, bias, ok)
+    return found
 
 
 __all__ = ["pool_softmax_"]

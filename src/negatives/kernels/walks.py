@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 from torch import Tensor
 
-from negatives import kernels
+from negatives.kernels.dispatch import serve
 from negatives.types import Csr
 
 TRIES = 32
@@ -49,9 +47,7 @@ def walks(
         raise ValueError(f"length, p and q must be positive, not {length}, {p} and {q}")
     if starts.numel() != examples.numel():
         raise ValueError(f"{starts.numel()} starts do not fit {examples.numel()} examples")
-    naive = kernels._for(starts).__name__.endswith("naive")
-    module = importlib.import_module(f"negatives.kernels.{'naive_walks' if naive else 'jit.walks'}")
-    found: Tensor = module.walks(graph, starts, length, key, examples, 1.0 / p, 1.0 / q, TRIES)
+    found: Tensor = serve("walks", starts).walks(graph, starts, length, key, examples, 1.0 / p, 1.0 / q, TRIES)
     return found
 
 

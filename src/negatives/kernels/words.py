@@ -6,16 +6,17 @@ place in the sentence, so words of one sentence stand together and windows never
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from negatives.kernels import _forced
+from negatives.kernels.dispatch import serve
+from negatives.kernels.hogwild import LossKernel
 from negatives.types import Negatives
 
+LOSS = LossKernel("logistic")
+"""What :func:`train_windows_` minimises."""
 PLACES = 1 << 16
 """Places of a sentence that an example number can tell apart."""
 
@@ -48,11 +49,6 @@ class Windows:
         return range(self.first, self.words.numel() if self.stop is None else min(self.stop, self.words.numel()))
 
 
-def _path() -> ModuleType:
-    naive = bool(_forced) and _forced[-1] == "numpy"
-    return importlib.import_module("negatives.kernels.naive_words" if naive else "negatives.kernels.jit.words")
-
-
 def keep_words(tokens: Tensor, bounds: Tensor, first: int, keep: Tensor, key: int) -> tuple[Tensor, Tensor]:
     """Drop frequent words at random: word ``w`` stays where ``hash(key, example) / 2^32 < keep[w] / 2^32``.
 
@@ -66,7 +62,7 @@ def keep_words(tokens: Tensor, bounds: Tensor, first: int, keep: Tensor, key: in
     Returns:
         Words and examples ``(rows,)`` int64; a sentence of which fewer than two words stay is left out.
     """
-    found: tuple[Tensor, Tensor] = _path().keep_words(tokens, bounds, first, keep, key)
+    found: tuple[Tensor, Tensor] = serve("words", tokens).keep_words(tokens, bounds, first, keep, key)
     return found
 
 
@@ -89,24 +85,24 @@ def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives:
     Distributed Memory, IEEE TPDS 2019.
     """
     _check(windows, negatives)
-    _path().train_windows_(inputs.detach(), outputs.detach(), windows, negatives, lr)
+    serve("words", inputs).train_windows_(inputs.detach(), outputs.detach(), windows, negatives, lr)
 
 
 def window_starts(windows: Windows) -> Tensor:
     """``(centres + 1,)`` int64, where the inputs of each window begin: one for each word, one in all with ``mean``."""
-    found: Tensor = _path().window_starts(windows)
+    found: Tensor = serve("words", windows.words).window_starts(windows)
     return found
 
 
 def window_scores(inputs: Tensor, outputs: Tensor, windows: Windows, ids: Tensor) -> Tensor:
     """``(inputs of all windows, 1 + k)`` scores with the centre and with the ``ids`` ``(rows, k)``."""
-    found: Tensor = _path().window_scores(inputs.detach(), outputs.detach(), windows, ids)
+    found: Tensor = serve("words", inputs).window_scores(inputs.detach(), outputs.detach(), windows, ids)
     return found
 
 
 def window_update_(inputs: Tensor, outputs: Tensor, windows: Windows, ids: Tensor, grad: Tensor, lr: float) -> None:
     """Gradient descent in place from ``grad``, the gradient of what :func:`window_scores` gives."""
-    _path().window_update_(inputs.detach(), outputs.detach(), windows, ids, grad, lr)
+    serve("words", inputs).window_update_(inputs.detach(), outputs.detach(), windows, ids, grad, lr)
 
 
 def _check(windows: Windows, negatives: Negatives) -> None:
@@ -130,6 +126,7 @@ def chances(counts: Tensor, sample: float) -> Tensor:
 
 
 __all__ = [
+    "LOSS",
     "PLACES",
     "Windows",
     "chances",

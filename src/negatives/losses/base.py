@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from torch import Tensor
 
+from negatives.kernels.hogwild import LossKernel
 from negatives.types import Negatives
 
 
 @dataclass(slots=True)
 class Loss(ABC):
     """A loss over one positive and ``k`` negatives per row. Honours ``ok`` and ``weight``."""
+
+    pairwise: ClassVar[bool] = False
+    """Whether each negative is set against the positive by itself, so that few of each row's own serve it best; recipes
+    ask for it."""
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
@@ -39,6 +45,10 @@ class Loss(ABC):
             Losses ``(rows,)`` and the gradient of the positives ``(rows,)``; None where there is no such kernel, and
             nothing has changed then.
         """
+        return None
+
+    def kernel(self) -> LossKernel | None:
+        """The loss as numbers, for kernels that take loss, gradient and update in one step; None for no kernel."""
         return None
 
     def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import masked, weighted_mean
 from negatives.types import Negatives
@@ -22,9 +23,14 @@ class BPR(Loss):
     negative per positive.
     """
 
+    pairwise = True
+
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         gaps = masked(negative - positive.unsqueeze(1), negatives.ok)
         return weighted_mean(softplus(gaps), negatives)
+
+    def kernel(self) -> LossKernel:
+        return LossKernel("bpr", mean=True)
 
 
 def bpr(positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

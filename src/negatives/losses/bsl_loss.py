@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import all_ok, check_above, log_sum_exp
+from negatives.losses.ops import check_above, log_sum_exp
 from negatives.types import Negatives
 
 

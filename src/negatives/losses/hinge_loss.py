@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu
 
+from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_at_least, masked, weighted_mean
 from negatives.types import Negatives
@@ -24,6 +25,8 @@ class Hinge(Loss):
     Source: Weston et al., WSABIE, IJCAI 2011 (there weighted by rank); Bordes et al., TransE, NIPS 2013.
     """
 
+    pairwise = True
+
     margin: float = 1.0
 
     def __post_init__(self) -> None:
@@ -32,6 +35,9 @@ class Hinge(Loss):
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         gaps = masked(negative - (positive - self.margin).unsqueeze(1), negatives.ok)
         return weighted_mean(relu(gaps), negatives)
+
+    def kernel(self) -> LossKernel:
+        return LossKernel("hinge", self.margin, mean=True)
 
 
 def hinge(positive: Tensor, negative: Tensor, negatives: Negatives, margin: float = 1.0) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import masked, weighted_mean, weighted_sum
 from negatives.types import Negatives
@@ -27,6 +28,8 @@ class Logistic(Loss):
     ICLR 2019.
     """
 
+    pairwise = True
+
     margin: float = 0.0
     mean: bool = False
 
@@ -35,6 +38,9 @@ class Logistic(Loss):
         shifted = negative if self.margin == 0.0 else negative + self.margin
         reduce = weighted_mean if self.mean else weighted_sum
         return pulled + reduce(softplus(masked(shifted, negatives.ok)), negatives)
+
+    def kernel(self) -> LossKernel:
+        return LossKernel("logistic", self.margin, self.mean)
 
     def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
         """See :meth:`Loss.grouped`; one sum over the negatives for each group."""

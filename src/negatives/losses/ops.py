@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from negatives import kernels
 from negatives.errors import ConfigError, LogQUnknown
+from negatives.kernels.checks import all_ok
 from negatives.types import Negatives
 
 
@@ -32,11 +33,6 @@ def check_at_least(name: str, value: float, bound: float = 0.0) -> None:
     """
     if not (math.isfinite(value) and value >= bound):
         raise ConfigError(f"{name} is {value}; it must be a finite number of at least {bound:g}")
-
-
-def all_ok(ok: Tensor) -> bool:
-    """True when ``ok`` is one expanded True, which costs no pass to find out."""
-    return ok.numel() > 0 and ok.stride() == (0, 0) and bool(ok[0, 0])
 
 
 def masked(values: Tensor, ok: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import all_ok, check_above, known_log_q, log_sum_exp
+from negatives.losses.ops import check_above, known_log_q, log_sum_exp
 from negatives.types import Negatives
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import relu
 
+from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_at_least, masked, weighted_sum
 from negatives.types import Negatives
@@ -33,6 +34,9 @@ class Squared(Loss):
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         over = relu(masked(negative, negatives.ok)).square()
         return 0.5 * (positive.square() * negatives.ok.any(1) + self.zeros * weighted_sum(over, negatives))
+
+    def kernel(self) -> LossKernel:
+        return LossKernel("squared", zeros=self.zeros)
 
 
 def squared(positive: Tensor, negative: Tensor, negatives: Negatives, zeros: float = 0.1) -> Tensor:

@@ -23,7 +23,7 @@ from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.registry import registry
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
 from negatives.training.run_folder import environment
@@ -150,9 +150,7 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
         model,
         sampler,
         loss,
-        choice.name or "adam",
-        choice.weight_decay or 0.0,
-        config.precision == "bfloat16",
+        Update(choice.name or "adam", choice.weight_decay or 0.0, config.precision == "bfloat16"),
     )
     watched = config.evaluation
     metric, metrics = task.watched(config), task.metric_names(config)

@@ -18,7 +18,7 @@ from negatives.evaluation import measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks
 from negatives.evaluation.triple_classification import Labelled, classify
 from negatives.evaluation.values import Ranks
-from negatives.kernels import knowledge as kernels
+from negatives.kernels import distances as kernels
 from negatives.models import Model, registry
 from negatives.models.knowledge import ComposedModel
 from negatives.randomness import Purpose, permutation, stream

@@ -16,7 +16,7 @@ from negatives.models.knowledge import ComposedModel
 from negatives.proposals import Uniform
 from negatives.sampler import Sampler
 from negatives.selection import SelfAdversarial
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.engines.composed import ComposedEngine
 from negatives.types import Context
 
@@ -186,9 +186,9 @@ def test_the_engine_does_what_autograd_does(name: str, relation_weight: float, p
     context = batch()
     lr = 0.05
     scale = {"sgd": context.rows, "adagrad": 1}[optimiser]
-    mine = engine_for(ours, sampler(pool), LOSSES[pool], optimiser, 0.0, False)
+    mine = engine_for(ours, sampler(pool), LOSSES[pool], Update(optimiser))
     assert isinstance(mine, ComposedEngine)
-    other = engine_for(theirs, sampler(pool), LOSSES[pool], optimiser, 0.0, False)
+    other = engine_for(theirs, sampler(pool), LOSSES[pool], Update(optimiser))
     one, two = mine.step(context, lr / scale), other.step(context, lr)
     assert one.loss == pytest.approx(two.loss, rel=1e-5)
     torch.testing.assert_close(one.negative, two.negative, atol=1e-5, rtol=1e-4)
@@ -204,14 +204,14 @@ def test_a_pool_scored_by_the_sampler_is_not_scored_again(norm: int) -> None:
     context = batch()
     for model, scale in ((ours, context.rows), (theirs, 1)):
         chosen = Sampler(Uniform(ENTITIES), SelfAdversarial(), pool=7)
-        engine_for(model, chosen, Logistic(1.0, mean=True), "sgd", 0.0, False).step(context, 0.3 / scale)
+        engine_for(model, chosen, Logistic(1.0, mean=True), Update("sgd")).step(context, 0.3 / scale)
     torch.testing.assert_close(ours.entities, theirs.entities, atol=1e-5, rtol=1e-4)
 
 
 @every_model
 def test_scores_of_the_sampler_are_not_used_where_dropout_changes_them(name: str) -> None:
     model = make(name, dropout=0.5)
-    engine = engine_for(model, sampler(False), Hinge(), "sgd", 0.0, False)
+    engine = engine_for(model, sampler(False), Hinge(), Update("sgd"))
     outcome = engine.step(batch(), 1e-6)
     assert outcome.negatives.scores is not None
     assert not torch.allclose(outcome.negative, outcome.negatives.scores)
@@ -221,7 +221,7 @@ def test_scores_of_the_sampler_are_not_used_where_dropout_changes_them(name: str
 @pytest.mark.parametrize("pool", [True, False])
 def test_a_restored_engine_goes_on(name: str, pool: bool) -> None:
     def engine(model: ComposedModel) -> ComposedEngine:
-        made = engine_for(model, sampler(pool), LOSSES[pool], "adam", 0.0, False)
+        made = engine_for(model, sampler(pool), LOSSES[pool], Update("adam"))
         assert isinstance(made, ComposedEngine)
         return made
 
@@ -241,15 +241,15 @@ def test_bfloat16_products_are_near(name: str) -> None:
     found: list[Tensor] = []
     for half in (False, True):
         model = make(name, dim=32)
-        engine_for(model, sampler(True), SampledSoftmax(), "sgd", 0.0, half).step(batch(), 0.1)
+        engine_for(model, sampler(True), SampledSoftmax(), Update("sgd", half=half)).step(batch(), 0.1)
         found.append(model.entities.detach() - make(name, dim=32).entities.detach())
     assert float((found[0] - found[1]).norm() / found[0].norm()) < 0.05
 
 
 def test_only_composed_models_are_taken() -> None:
     model = registry.build({"name": "mf", "n_queries": 3, "n_items": 4})
-    with pytest.raises(ConfigError, match="does not compose"):
-        ComposedEngine(model, sampler(False), Hinge())
+    with pytest.raises(ConfigError, match="not composed of rows"):
+        ComposedEngine(model, sampler(False), Hinge(), Update("adagrad"))
 
 
 def test_initial_values_depend_on_the_seed() -> None:

@@ -15,9 +15,10 @@ from negatives.models import registry as models
 from negatives.models.classify.sparse import SparseClassifier, rows_of
 from negatives.models.tower import TowerModel, TowerSteps
 from negatives.sampler import build
-from negatives.training.engines import engine_for, tower
+from negatives.training.engines import Update, engine_for, tower
 from negatives.training.engines.autograd import AutogradEngine
-from negatives.training.engines.tower import TowerEngine, blocks, grouped, summed_by
+from negatives.training.engines.grouping import blocks, grouped, summed_by
+from negatives.training.engines.tower import TowerEngine
 from negatives.training.grouped_feed import GroupedFeed
 from negatives.types import Catalogue, Context, Csr
 
@@ -57,7 +58,7 @@ def both(kind: type[Dense], sampler: dict, loss: str, optimiser: str) -> list[De
     for engine in (TowerEngine, AutogradEngine):
         model, made = kind(), build(sampler)
         made.bind(CATALOGUE)
-        one = engine(model, made, losses.build(loss), optimiser=optimiser)
+        one = engine(model, made, losses.build(loss), Update(optimiser))
         results = [one.step(context(step), 0.1) for step in range(3)]
         model.outcomes = results
         found.append(model)
@@ -98,7 +99,7 @@ def test_labels_that_were_not_drawn_stay() -> None:
     model, sampler = Dense(), build({"name": "softmax", "pool": 2})
     sampler.bind(CATALOGUE)
     before = model.item_table.detach().clone()
-    engine = engine_for(model, sampler, losses.build("sampled_softmax"), "adam", 0.0, False)
+    engine = engine_for(model, sampler, losses.build("sampled_softmax"), Update("adam"))
     assert isinstance(engine, TowerEngine)
     outcome = engine.step(context(), 0.1)
     touched = set(outcome.negatives.ids[0].tolist()) | set(context().positives.tolist())
@@ -115,7 +116,7 @@ def test_the_length_of_the_gradient_is_limited() -> None:
         sampler = build(POOL)
         sampler.bind(CATALOGUE)
         before = model.mixed.detach().clone()
-        TowerEngine(model, sampler, losses.build("sampled_softmax"), optimiser="sgd").step(context(), 1.0)
+        TowerEngine(model, sampler, losses.build("sampled_softmax"), Update("sgd")).step(context(), 1.0)
         moves.append(float((model.mixed.detach() - before).norm()))
     assert moves[1] < 1.01e-3 < moves[0]
 
@@ -137,7 +138,7 @@ def test_state_goes_on_where_it_was(optimiser: str) -> None:
         sampler = build(POOL)
         sampler.bind(CATALOGUE)
         model = classifier(layers=2, drop=0.3, drop_features=0.3)
-        return TowerEngine(model, sampler, losses.build("sampled_softmax"), optimiser=optimiser)
+        return TowerEngine(model, sampler, losses.build("sampled_softmax"), Update(optimiser))
 
     whole, first, second = fresh(), fresh(), fresh()
     for step in range(4):
@@ -203,9 +204,9 @@ def test_other_models_and_optimisers_are_refused() -> None:
     sampler.bind(CATALOGUE)
     table = models.build({"name": "mf", "n_queries": 2, "n_items": 2})
     with pytest.raises(ConfigError, match="not a tower"):
-        TowerEngine(table, sampler, losses.build("bpr"))
+        TowerEngine(table, sampler, losses.build("bpr"), Update("adam"))
     with pytest.raises(ConfigError, match="no optimiser"):
-        TowerEngine(Dense(), sampler, losses.build("bpr"), optimiser="adamw")
+        TowerEngine(Dense(), sampler, losses.build("bpr"), Update("adamw"))
 
 
 def test_scores_that_are_not_finite_are_told() -> None:
@@ -213,7 +214,7 @@ def test_scores_that_are_not_finite_are_told() -> None:
     sampler.bind(CATALOGUE)
     model.item_table.data[0] = torch.nan
     with pytest.raises(NonFiniteScores, match="learning rate"):
-        TowerEngine(model, sampler, losses.build("sampled_softmax")).step(context(), 0.1)
+        TowerEngine(model, sampler, losses.build("sampled_softmax"), Update("adam")).step(context(), 0.1)
 
 
 def test_blocks_cover_all_rows_in_order() -> None:

@@ -19,7 +19,7 @@ from negatives.models.words.skip_gram import SkipGram
 from negatives.sampler import Sampler, build
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
-from negatives.training.engines import engine_for
+from negatives.training.engines import Update, engine_for
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Context, Csr
 
@@ -52,7 +52,7 @@ def sampler(corpus: Corpus, spec: object = None) -> Sampler:
 
 def train(model: object, feed: Feed, made: Sampler, loss: Loss, lr: float, epochs: int = 4) -> list[float]:
     optimiser = "adagrad" if isinstance(model, Glove) else "sgd"
-    engine = engine_for(model, made, loss, optimiser, 0.0, False)  # type: ignore[arg-type]
+    engine = engine_for(model, made, loss, Update(optimiser))  # type: ignore[arg-type]
     losses = []
     for epoch in range(epochs):
         for index in range(feed.steps(500)):
@@ -189,11 +189,11 @@ def test_what_cannot_be_trained_is_refused(corpus: Corpus) -> None:
     made, model = sampler(corpus), SkipGram(len(corpus.words), dim=4)
     for optimiser, decay in (("adam", 0.0), ("sgd", 0.1)):
         with pytest.raises(ConfigError, match=r"optimiser\.name=sgd"):
-            engine_for(model, made, Logistic(), optimiser, decay, False)
+            engine_for(model, made, Logistic(), Update(optimiser, decay))
     with pytest.raises(ConfigError, match="squared"):
-        engine_for(Glove(4, torch.ones(3)), made, Logistic(), "adagrad", 0.0, False)
+        engine_for(Glove(4, torch.ones(3)), made, Logistic(), Update("adagrad"))
     with pytest.raises(ConfigError, match="adagrad"):
-        engine_for(Glove(4, torch.ones(3)), made, Squared(), "sgd", 0.0, False)
+        engine_for(Glove(4, torch.ones(3)), made, Squared(), Update("sgd"))
     with pytest.raises(ConfigError, match="window"):
         SkipGram(4, window=0)
     with pytest.raises(ConfigError, match="x_max"):

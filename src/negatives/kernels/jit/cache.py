@@ -1,7 +1,8 @@
 """Where compiled kernels are kept between runs.
 
 Numba notices an edit in the file of a kernel but not in the helpers it calls. The folder's name therefore
-holds a hash of all sources of this package: any edit leads to a fresh folder.
+holds a hash of all sources of this package, and of those that it takes constants from: any edit leads to a fresh
+folder.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ def fingerprint() -> str:
     """Hash of the sources that can end up in a compiled kernel."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in [*sorted(folder.glob("*.py")), folder.parent.parent / "randomness.py"]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    others = [*sorted(folder.parent.glob("*.py")), folder.parent.parent / "randomness.py"]  # constants come from there
+    for path in [*sorted(folder.glob("*.py")), *others]:
+        digest.update(path.relative_to(folder.parent.parent).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -13,10 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negatives.kernels.checks import all_ok
+from negatives.kernels.hogwild import LossKernel
 from negatives.kernels.jit.compile import array, fast_kernel, in_place, index, inner_kernel
 from negatives.kernels.jit.prefetch import AHEAD, fetch_row
 from negatives.kernels.jit.scores import dot_rows
 from negatives.kernels.threads import by_chunks
+from negatives.types import Negatives
 
 BPR, HINGE, LOGISTIC = 0, 1, 2
 CODES = {"bpr": BPR, "hinge": HINGE, "logistic": LOGISTIC}
@@ -129,26 +132,23 @@ def _train(
 
 
 def async_pairs_(
-    query_table: Tensor,
-    item_table: Tensor,
+    tables: tuple[Tensor, Tensor],
     queries: Tensor,
     positives: Tensor,
-    ids: Tensor,
-    ok: Tensor | None,
-    weight: Tensor | None,
-    loss: tuple[str, float, bool],
+    negatives: Negatives,
+    loss: LossKernel,
     lr: float,
     weight_decay: float,
 ) -> Tensor:
-    users, items = in_place(query_table), in_place(item_table)
+    users, items = in_place(tables[0]), in_place(tables[1])
     rows = index(queries, len(users), "queries")
-    good, bad = index(positives, len(items), "positives"), index(ids, len(items), "item ids")
-    allowed = np.empty((0, 0), np.bool_) if ok is None else array(ok, np.bool_)
+    good, bad = index(positives, len(items), "positives"), index(negatives.ids, len(items), "item ids")
+    allowed = np.empty((0, 0), np.bool_) if all_ok(negatives.ok) else array(negatives.ok, np.bool_)
+    weight = negatives.weight
     factors = np.empty((0, 0), np.float32) if weight is None else array(weight, np.float32)
     out = np.empty((len(rows), bad.shape[1] + 1), np.float32)
-    kind, margin, mean = loss
-    numbers = np.float32(margin), mean, np.float32(lr), np.float32(1 - lr * weight_decay)
-    whole = users, items, rows, good, bad, allowed, factors, CODES[kind], *numbers, out
+    numbers = np.float32(loss.margin), loss.mean, np.float32(lr), np.float32(1 - lr * weight_decay)
+    whole = users, items, rows, good, bad, allowed, factors, CODES[loss.kind], *numbers, out
 
     def run(start: int, stop: int) -> None:
         total, pushes = np.empty(users.shape[1], np.float32), np.empty(bad.shape[1], np.float32)

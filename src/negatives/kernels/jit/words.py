@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from negatives.kernels.checks import all_ok
 from negatives.kernels.jit.compile import Array, array, in_place, index, inner_kernel
 from negatives.kernels.jit.mix import mix
 from negatives.kernels.jit.small import combine, products
@@ -137,33 +138,9 @@ def _spread(inputs, context, n, d, steps, m, outs_now, whole):
 
 @inner_kernel
 def _windows(
-    stage,
-    inputs,
-    outputs,
-    words,
-    examples,
-    width,
-    key,
-    mean,
-    ids,
-    ok,
-    weight,
-    starts,
-    given,
-    logistic,
-    lr,
-    first,
-    x,
-    y,
-    whole,
-    steps,
-    turned,
-    context,
-    outs,
-    slot,
-    start,
-    stop,
-):
+    stage, inputs, outputs, words, examples, width, key, mean, ids, ok, weight, starts, given, logistic, lr, first,
+    x, y, whole, steps, turned, context, outs, slot, start, stop,
+):  # fmt: skip
     d, padded = inputs.shape[1], x.shape[1]
     for r in range(start, stop):
         n = _context(words, examples, first + r, width, key, context)
@@ -233,8 +210,7 @@ def _run(
     inputs, outputs = (in_place(table) for table in tables)
     index(windows.words, min(len(inputs), len(outputs)), "words")
     ids, rows = index(negatives.ids, len(outputs), "negatives"), len(windows.centres)
-    everything = negatives.ok.stride() == (0, 0) and bool(negatives.ok.all())
-    ok = np.empty((0, 0), np.bool_) if everything else array(negatives.ok, np.bool_)
+    ok = np.empty((0, 0), np.bool_) if all_ok(negatives.ok) else array(negatives.ok, np.bool_)
     weight = np.empty((0, 0), np.float32) if negatives.weight is None else array(negatives.weight, np.float32)
     starts = np.zeros(1, np.int64) if stage == TRAIN else window_starts(windows).numpy()
     fixed = (stage, inputs, outputs, *_text(windows), windows.mean, ids, ok, weight, starts, given, _LOGISTIC)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from negatives.errors import ConfigError
-from negatives.kernels import knowledge as kernels
-from negatives.kernels.torch_distances import compare
+from negatives.kernels import distances as kernels
+from negatives.kernels.distances import compare
 from negatives.models.base import Model
 from negatives.models.dropout import dropped
 from negatives.parameters import Settings
@@ -65,7 +65,7 @@ class ComposedModel(Model, ABC):
     engine = "composed"
     feed = "triples"
     kind: str
-    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.knowledge`."""
+    """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.distances`."""
     parts: ClassVar[int] = 1
     """Real numbers of one coordinate: 2 for complex vectors, whose imaginary parts stand in the second half."""
     relation_parts: ClassVar[int] = 1

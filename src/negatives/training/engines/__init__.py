@@ -6,7 +6,7 @@ from negatives.losses.base import Loss
 from negatives.models import Model
 from negatives.registry import Registry
 from negatives.sampler import Sampler
-from negatives.training.engines.base import Engine, Outcome
+from negatives.training.engines.base import Engine, Outcome, Update
 
 registry: Registry[Engine] = Registry(
     "engines",
@@ -22,19 +22,17 @@ registry: Registry[Engine] = Registry(
 )
 
 
-def engine_for(model: Model, sampler: Sampler, loss: Loss, optimiser: str, weight_decay: float, half: bool) -> Engine:
+def engine_for(model: Model, sampler: Sampler, loss: Loss, update: Update) -> Engine:
     """The engine that the model, or the optimiser, asks for.
 
     Args:
         model: What is trained.
         sampler: Where negatives come from.
         loss: What is minimised.
-        optimiser: ``sgd``, ``adagrad`` or ``adam``; ``async_sgd`` has an engine of its own.
-        weight_decay: L2 factor.
-        half: Multiply by a shared pool in bfloat16.
+        update: How parameters move; ``async_sgd`` has an engine of its own.
     """
-    kind = registry.get("asynchronous" if optimiser == "async_sgd" else model.engine)
-    return kind(model, sampler, loss, optimiser=optimiser, weight_decay=weight_decay, half=half)  # type: ignore[call-arg]
+    kind = registry.get("asynchronous" if update.optimiser == "async_sgd" else model.engine)
+    return kind(model, sampler, loss, update)
 
 
-__all__ = ["Engine", "Outcome", "engine_for", "registry"]
+__all__ = ["Engine", "Outcome", "Update", "engine_for", "registry"]

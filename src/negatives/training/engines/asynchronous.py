@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import torch
 
 from negatives import kernels
 from negatives.errors import ConfigError
-from negatives.losses.bpr_loss import BPR
-from negatives.losses.hinge_loss import Hinge
-from negatives.losses.logistic_loss import Logistic
-from negatives.losses.ops import all_ok
+from negatives.kernels.hogwild import KINDS, LossKernel
 from negatives.models import TableModel
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import Engine, Outcome, finite, rows_of
-from negatives.types import Context, State
+from negatives.types import Context
 
 
 @dataclass(slots=True)
@@ -31,40 +26,35 @@ class AsynchronousEngine(Engine):
 
     Source: Niu et al., Hogwild, NIPS 2011.
 
-    Args:
-        optimiser: ``async_sgd``.
-        weight_decay: L2 factor; a row decays once for every pair that moves it.
-        half: Not used; there is no matrix product.
-
     Raises:
-        ConfigError: The model is not two free tables compared by ``dot`` on the CPU, or the loss is not pairwise.
+        ConfigError: The model is not two free tables compared by ``dot`` on the CPU, or the loss has no kernel.
     """
 
-    optimiser: str = "async_sgd"
-    weight_decay: float = 0.0
-    half: bool = False
+    model: TableModel
+    model_type = TableModel
+    family = "made of two free tables, which async_sgd needs; choose sgd or adam"
+    _kernel: LossKernel = field(init=False)
 
-    def __post_init__(self) -> None:
-        model = self.model
-        if not isinstance(model, TableModel) or model.similarity != "dot" or model.query_table.device.type != "cpu":
+    def _prepare(self) -> None:
+        if self.model.similarity != "dot" or self.model.query_table.device.type != "cpu":
             raise ConfigError("async_sgd trains two free tables with similarity dot on the CPU; choose sgd or adam")
-        self._pairwise()
+        kernel = self.loss.kernel()
+        if kernel is None or kernel.kind not in KINDS:
+            known = f"{', '.join(KINDS[:-1])} and {KINDS[-1]}"
+            raise ConfigError(f"async_sgd knows the losses {known}; choose one of them, or sgd or adam")
+        self._kernel = kernel
 
     def step(self, context: Context, lr: float) -> Outcome:
-        assert isinstance(self.model, TableModel)
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         scores = kernels.async_pairs_(
-            self.model.query_table,
-            self.model.item_table,
+            (self.model.query_table, self.model.item_table),
             context.queries,
             context.positives,
-            negatives.ids,
-            ok=None if all_ok(negatives.ok) else negatives.ok,
-            weight=negatives.weight,
-            loss=self._pairwise(),
+            negatives,
+            loss=self._kernel,
             lr=lr,
-            weight_decay=self.weight_decay,
+            weight_decay=self.update.weight_decay,
         )
         start = self._spend("update", start)
         seen = slice(0, OBSERVED_ROWS)
@@ -73,23 +63,6 @@ class AsynchronousEngine(Engine):
             loss = self.loss(scores[seen, 0], scores[seen, 1:], rows_of(negatives, seen))
         self._spend("loss", start)
         return Outcome(finite(loss, context), negatives, scores[:, 0], scores[:, 1:])
-
-    def state(self) -> State:
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """There is nothing to restore but the model."""
-
-    def _pairwise(self) -> tuple[str, float, bool]:
-        """Name, margin and averaging of the loss, for the kernel."""
-        loss = self.loss
-        if isinstance(loss, BPR):
-            return "bpr", 0.0, True
-        if isinstance(loss, Hinge):
-            return "hinge", loss.margin, True
-        if isinstance(loss, Logistic):
-            return "logistic", loss.margin, loss.mean
-        raise ConfigError("async_sgd knows the losses bpr, hinge and logistic; choose one of them, or sgd or adam")
 
 
 __all__ = ["AsynchronousEngine"]

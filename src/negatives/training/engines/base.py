@@ -6,22 +6,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
-from negatives.errors import NonFiniteScores
+from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses.base import Loss
 from negatives.models import Model
 from negatives.sampler import Sampler
-from negatives.sampler.core import OBSERVED_ROWS
 from negatives.types import Context, Negatives, State
 
-CELLS = 1 << 19
-"""Scores with a shared pool that PyTorch differentiates at a time: they stay in the cache."""
-BLOCK = 1 << 22
-"""Scores with a shared pool that are held at a time."""
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """How parameters move, the same choice for every engine.
+
+    Args:
+        optimiser: ``sgd``, ``adagrad`` or ``adam``; ``async_sgd`` has an engine of its own.
+        weight_decay: L2 factor, on touched rows where an engine updates rows.
+        half: Multiply by a shared pool in bfloat16, where an engine multiplies matrices.
+    """
+
+    optimiser: str
+    weight_decay: float = 0.0
+    half: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +54,39 @@ class Outcome:
 class Engine(ABC):
     """Takes one training step.
 
+    An engine narrows the type of ``model`` and names it in ``model_type``; what it keeps beside these fields is made in
+    :meth:`_prepare`.
+
     Args:
         model: What is trained.
         sampler: Where negatives come from.
         loss: What is minimised.
-        seconds: Time spent so far by part of the step, besides the sampler's own.
+        update: How parameters move.
+
+    Raises:
+        ConfigError: The model, the loss or the update is none that this engine knows.
     """
 
     model: Model
     sampler: Sampler
     loss: Loss
-    seconds: dict[str, float] = field(default_factory=dict)
+    update: Update
+    seconds: dict[str, float] = field(default_factory=dict, init=False)
+    """Time spent so far by part of the step, besides the sampler's own."""
+
+    model_type: ClassVar[type[Model]]
+    """Models that it trains."""
+    family: ClassVar[str] = "a model"
+    """What such a model is, in words that follow "is not"."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, self.model_type):
+            raise ConfigError(f"{type(self.model).__name__} is not {self.family}")
+        self._prepare()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Refuse what cannot be trained, and make the optimisers' memory."""
 
     @abstractmethod
     def step(self, context: Context, lr: float) -> Outcome:
@@ -66,107 +96,40 @@ class Engine(ABC):
             NonFiniteScores: The loss is NaN or infinite.
         """
 
-    @abstractmethod
     def state(self) -> State:
-        """The optimiser's memory."""
+        """The optimiser's memory; plain gradient descent has none."""
+        return {}
 
-    @abstractmethod
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
+        del state  # an engine without memory has nothing to restore
 
     def _spend(self, part: str, start: float) -> float:
         now = perf_counter()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - start
         return now
 
-    def _differentiate(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor, Tensor]:
-        """The summed loss, and its gradient with respect to the scores ``(rows,)`` and ``(rows, k)``."""
-        leaves = positive.detach().requires_grad_(), negative.detach().requires_grad_()
-        with torch.enable_grad():
-            loss = self.loss.rows(*leaves, negatives).sum()
-        grad_positive, grad_negative = torch.autograd.grad(loss, leaves)
-        return loss.detach(), grad_positive, grad_negative
-
-    def _pool_gradient(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor]:
-        """The summed loss and the gradient of the positives; that of a shared pool's scores takes their place."""
-        fused = self.loss.fused_(positive, scores, negatives)
-        if fused is not None:
-            return fused[0].sum(), fused[1]
-        total, grads = torch.zeros((), device=scores.device), []
-        step = max(1, CELLS // scores.shape[1])
-        for at in range(0, len(scores), step):
-            rows = slice(at, at + step)
-            losses, grad, scores[rows] = self._differentiate(
-                positive[rows], scores[rows].float(), rows_of(negatives, rows)
-            )
-            total += losses
-            grads.append(grad)
-        return total, torch.cat(grads)
-
-    def _through_pool(self, vectors: Tensor, good: Tensor, bad: Tensor, half: bool, negatives: Negatives) -> PoolPass:
-        """Score a pool that the batch shares by matrix products, and differentiate the summed loss.
-
-        The scores are held for a block of rows at a time, never whole.
-
-        Args:
-            vectors: ``(rows, d)`` of the queries.
-            good: ``(rows, d)`` of the positives.
-            bad: ``(m, d)`` of the pool.
-            half: Multiply in bfloat16.
-            negatives: What the sampler returned.
-        """
-        start = perf_counter()
-        positive = (vectors * good).sum(1)
-        low, low_bad = (vectors.bfloat16(), bad.bfloat16()) if half else (vectors, bad)
-        per_row, grad_bad, grad_pos = torch.empty_like(vectors), torch.zeros_like(bad), torch.empty_like(positive)
-        total, seen = torch.zeros((), device=vectors.device), []
-        block = max(1, BLOCK // len(bad))
-        for at in range(0, len(vectors), block):
-            rows = slice(at, at + block)
-            scores = low[rows] @ low_bad.T
-            start = self._spend("forward", start)
-            if at < OBSERVED_ROWS:
-                seen.append(scores[: OBSERVED_ROWS - at].to(torch.float32, copy=True))
-            losses, grad_pos[rows] = self._pool_gradient(positive[rows], scores, rows_of(negatives, rows))
-            total += losses
-            start = self._spend("loss", start)
-            per_row[rows] = scores @ low_bad
-            grad_bad += scores.T @ low[rows]
-            start = self._spend("backward", start)
-        per_row.addcmul_(grad_pos[:, None], good)
-        grad_good = grad_pos[:, None] * vectors
-        self._spend("backward", start)
-        return PoolPass(total, positive, torch.cat(seen), per_row, grad_good, grad_bad, grad_pos)
+    def _refuse_device(self, table: Tensor, name: str) -> None:
+        """Refuse a model that is not on the CPU, where alone its kernels run."""
+        if table.device.type != "cpu":
+            raise ConfigError(f"{name} trains on the CPU; leave device out")
 
 
-@dataclass(frozen=True, slots=True)
-class PoolPass:
-    """Scores, loss and gradients of a batch against a shared pool.
-
-    Args:
-        total: The loss, summed over the rows.
-        positive: ``(rows,)`` scores of the positives.
-        seen: ``(seen, m)`` scores of the first rows, on which signals are measured.
-        queries: ``(rows, d)`` gradient of the queries' vectors.
-        good: ``(rows, d)`` gradient of the positives' vectors.
-        bad: ``(m, d)`` gradient of the pool's vectors.
-        of_positive: ``(rows,)`` gradient of the positives' scores.
-    """
-
-    total: Tensor
-    positive: Tensor
-    seen: Tensor
-    queries: Tensor
-    good: Tensor
-    bad: Tensor
-    of_positive: Tensor
-
-
-def rows_of(negatives: Negatives, rows: slice) -> Negatives:
+def rows_of(negatives: Negatives, rows: slice | Tensor) -> Negatives:
     """The negatives of some rows."""
-    parts = ("ids", "log_q", "ok", "weight", "scores", "positive_scores", "positive_log_q")
-    taken = (getattr(negatives, part) for part in parts)
-    return Negatives(*(None if part is None else part[rows] for part in taken))  # type: ignore[arg-type]
+
+    def some(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part[rows]
+
+    return Negatives(
+        negatives.ids[rows],
+        some(negatives.log_q),
+        negatives.ok[rows],
+        some(negatives.weight),
+        some(negatives.scores),
+        some(negatives.positive_scores),
+        some(negatives.positive_log_q),
+    )
 
 
 def finite(loss: Tensor, context: Context) -> float:
@@ -183,4 +146,4 @@ def finite(loss: Tensor, context: Context) -> float:
     return value
 
 
-__all__ = ["Engine", "Outcome", "PoolPass", "finite", "rows_of"]
+__all__ = ["Engine", "Outcome", "Update", "finite", "rows_of"]

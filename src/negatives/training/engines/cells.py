@@ -12,7 +12,6 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels.cells import Cells, Zeros, fit_cells_
-from negatives.losses.squared_loss import Squared
 from negatives.models.words.glove import Glove
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import Engine, Outcome, finite, rows_of
@@ -27,29 +26,28 @@ class CellEngine(Engine):
 
     The loss told and the scores are those of the first 512 rows before the step.
 
-    Args:
-        optimiser: ``adagrad``.
-        weight_decay: Must be 0.
-        half: Makes no difference.
+    Raises:
+        ConfigError: The loss is not ``squared``, the update is not Adagrad without weight decay, or the model is not on
+            the CPU.
     """
 
-    optimiser: str = "adagrad"
-    weight_decay: float = 0.0
-    half: bool = False
+    model: Glove
+    model_type = Glove
+    family = "a model of co-occurrence, as glove is"
     _squares: tuple[Tensor, Tensor] = field(init=False, repr=False)
+    _zeros: Zeros = field(init=False)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, Glove) or not isinstance(self.loss, Squared):
+    def _prepare(self) -> None:
+        kernel = self.loss.kernel()
+        if kernel is None or kernel.kind != "squared":
             raise ConfigError("the engine of GloVe trains the model glove with the loss squared")
-        if self.optimiser != "adagrad" or self.weight_decay:
+        if self.update.optimiser != "adagrad" or self.update.weight_decay:
             raise ConfigError("glove trains with optimiser.name=adagrad and without weight_decay")
-        if self.model.query_table.device.type != "cpu":
-            raise ConfigError("glove trains on the CPU; leave device out")
+        self._refuse_device(self.model.query_table, "glove")
+        self._zeros = Zeros(self.model.zero_target, kernel.zeros)
         self._squares = torch.ones(self.model.n_queries, 2), torch.ones(self.model.n_items, 2)
 
     def step(self, context: Context, lr: float) -> Outcome:
-        assert isinstance(self.model, Glove)
-        assert isinstance(self.loss, Squared)
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         rows = slice(0, OBSERVED_ROWS)
@@ -63,7 +61,7 @@ class CellEngine(Engine):
         start = self._spend("loss", start)
         cells = Cells(context.queries, context.positives, target, weight)
         tables = self.model.query_table.data, self.model.item_table.data
-        fit_cells_(tables, self._squares, cells, negatives, Zeros(self.model.zero_target, self.loss.zeros), lr)
+        fit_cells_(tables, self._squares, cells, negatives, self._zeros, lr)
         self._spend("update", start)
         return Outcome(loss, negatives, positive, negative)
 

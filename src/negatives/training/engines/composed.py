@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from negatives.errors import ConfigError
-from negatives.kernels import knowledge as kernels
+from negatives.kernels import distances as kernels
 from negatives.kernels import sum_rows
 from negatives.models.knowledge import ComposedModel
-from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import BLOCK, Engine, Outcome, finite, rows_of
-from negatives.training.engines.pool_products import PoolProducts
+from negatives.training.engines.base import Engine, Outcome, finite
+from negatives.training.engines.gradients import differentiate
+from negatives.training.engines.pool import PoolProducts, through_pool
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
@@ -52,31 +51,25 @@ class ComposedEngine(Engine):
     The loss is differentiated down to the scores, kernels take it from there to the composed vectors and the
     entities, and autograd from the vectors to the rows they are made of. As in :class:`RowEngine`, the gradient of a
     batch is the sum over its rows.
-
-    Args:
-        optimiser: ``sgd``, ``adagrad`` or ``adam``.
-        weight_decay: L2 factor on touched rows.
-        half: Multiply by a shared pool in bfloat16.
     """
 
-    optimiser: str = "adagrad"
-    weight_decay: float = 0.0
-    half: bool = False
+    model: ComposedModel
+    model_type = ComposedModel
+    family = "composed of rows of entities"
     _entities: RowOptimiser = field(init=False)
     _relations: RowOptimiser = field(init=False)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, ComposedModel):
-            raise ConfigError(f"{type(self.model).__name__} does not compose queries from rows of entities")
-        self._entities = RowOptimiser(self.model.entities.data, self.optimiser, self.weight_decay)
-        self._relations = RowOptimiser(self.model.relations.data, self.optimiser, self.weight_decay)
+    def _prepare(self) -> None:
+        rule, decay = self.update.optimiser, self.update.weight_decay
+        self._entities = RowOptimiser(self.model.entities.data, rule, decay)
+        self._relations = RowOptimiser(self.model.relations.data, rule, decay)
 
     def step(self, context: Context, lr: float) -> Outcome:
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         leaves = self._compose(context)
         pool = negatives.pool
-        if pool is not None and self._model.kind in PRODUCTS:
+        if pool is not None and self.model.kind in PRODUCTS:
             return self._step_pool(context, negatives, leaves, lr, start)
         return self._step_rows(context, negatives, leaves, lr, start)
 
@@ -87,13 +80,8 @@ class ComposedEngine(Engine):
         self._entities.load_state(state["entities"])
         self._relations.load_state(state["relations"])
 
-    @property
-    def _model(self) -> ComposedModel:
-        assert isinstance(self.model, ComposedModel)
-        return self.model
-
     def _compose(self, context: Context) -> Leaves:
-        model = self._model
+        model = self.model
         with torch.enable_grad():
             heads, relations = (rows.detach().requires_grad_() for rows in model.gather(context.queries))
             tails = model.entities[context.positives].detach().requires_grad_()
@@ -104,14 +92,14 @@ class ComposedEngine(Engine):
 
     def _step_rows(self, context: Context, negatives: Negatives, leaves: Leaves, lr: float, start: float) -> Outcome:
         ids = torch.cat([context.positives[:, None], negatives.ids], 1)
-        table, kind = self._entities.table, self._model.kind
+        table, kind = self._entities.table, self.model.kind
         vectors = leaves.vectors.detach()
-        if negatives.scores is None or negatives.positive_scores is None or self._model.drops:
+        if negatives.scores is None or negatives.positive_scores is None or self.model.drops:
             scores = kernels.pair_scores(vectors, table, ids, kind)
         else:
             scores = torch.cat([negatives.positive_scores[:, None], negatives.scores], 1)
         start = self._spend("forward", start)
-        total, positive, negative = self._differentiate(scores[:, 0], scores[:, 1:], negatives)
+        total, positive, negative = differentiate(self.loss, scores[:, 0], scores[:, 1:], negatives)
         loss = finite(total / context.rows, context)
         grad = torch.cat([positive[:, None], negative], 1)
         start = self._spend("loss", start)
@@ -123,35 +111,21 @@ class ComposedEngine(Engine):
         return Outcome(loss, negatives, scores[:, 0], scores[:, 1:])
 
     def _step_pool(self, context: Context, negatives: Negatives, leaves: Leaves, lr: float, start: float) -> Outcome:
-        """As :meth:`RowEngine._step_pool`: matrix products over blocks of rows, the loss over chunks of those."""
-        vectors, pool = leaves.vectors.detach(), negatives.ids[0]
-        good, bad = leaves.tails.detach(), self._entities.table[pool]
-        products = PoolProducts(vectors, bad, self.half, self._model.kind == "l2")
-        positive = products.pairs(good)
-        grad_pos = torch.empty_like(positive)
-        total, seen = torch.zeros((), device=vectors.device), []
-        known = None if self._model.drops else negatives.scores
-        block = max(1, BLOCK // pool.numel())
-        for at in range(0, context.rows, block):
-            rows = slice(at, at + block)
-            scores = products.scores(rows) if known is None else products.taken(known[rows])
-            start = self._spend("forward", start)
-            if at < OBSERVED_ROWS:
-                seen.append(scores[: OBSERVED_ROWS - at].to(torch.float32, copy=True))
-            losses, grad_pos[rows] = self._pool_gradient(positive[rows], scores, rows_of(negatives, rows))
-            total += losses
-            start = self._spend("loss", start)
-            products.backward(rows, scores)
-            start = self._spend("backward", start)
-        loss = finite(total / context.rows, context)
-        grad_good = products.pairs_backward(good, positive, grad_pos)
+        pool, good = negatives.ids[0], leaves.tails.detach()
+        bad = self._entities.table[pool]
+        products = PoolProducts(leaves.vectors.detach(), bad, self.update.half, self.model.kind == "l2")
+        self._spend("forward", start)
+        known = None if self.model.drops else negatives.scores
+        done, of_good = through_pool(self.loss, products, good, negatives, self._spend, known)
+        loss = finite(done.total / context.rows, context)
+        start = perf_counter()
         extra_ids, extra = self._through(context, leaves, products.per_row)
-        each = torch.cat([products.grad_pool, grad_good, extra])
+        each = torch.cat([products.grad_pool, of_good, extra])
         items, summed = sum_rows(torch.cat([pool, context.positives, extra_ids]), each, len(self._entities.table))
         start = self._spend("backward", start)
         self._update(context, leaves, items, summed, lr)
         self._spend("update", start)
-        return Outcome(loss, negatives, positive, torch.cat(seen))
+        return Outcome(loss, negatives, done.positive, done.seen)
 
     def _through(self, context: Context, leaves: Leaves, per_row: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient of the vectors to that of entities: their ids ``(m,)`` and gradients ``(m, w)``."""
@@ -160,7 +134,7 @@ class ComposedEngine(Engine):
         else:
             torch.autograd.backward([leaves.vectors, leaves.extras], [per_row, torch.ones_like(leaves.extras)])
         assert leaves.heads.grad is not None
-        heads = self._model.query_heads[context.queries]
+        heads = self.model.query_heads[context.queries]
         if leaves.tails.grad is None:
             return heads, leaves.heads.grad
         return torch.cat([heads, context.positives]), torch.cat([leaves.heads.grad, leaves.tails.grad])
@@ -170,7 +144,7 @@ class ComposedEngine(Engine):
         grad, whole = leaves.relations.grad, leaves.table.grad
         if grad is None:
             return
-        rows, summed = sum_rows(self._model.query_relations[context.queries], grad, len(self._relations.table))
+        rows, summed = sum_rows(self.model.query_relations[context.queries], grad, len(self._relations.table))
         if whole is not None:  # every relation was scored
             summed, rows = whole.index_add_(0, rows, summed), torch.arange(len(whole), device=rows.device)
         self._relations.step(rows, summed, lr)

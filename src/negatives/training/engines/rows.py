@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.errors import ConfigError
 from negatives.models import TableModel
 from negatives.training.engines.base import Engine, Outcome, finite
+from negatives.training.engines.gradients import differentiate
+from negatives.training.engines.pool import PoolProducts, through_pool
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
@@ -23,24 +24,18 @@ class RowEngine(Engine):
     """For models of two free tables: the loss is differentiated down to the scores, kernels do the rest.
 
     The gradient of a batch is the *sum* over its rows, so that the step size does not depend on the batch's length.
-
-    Args:
-        optimiser: ``sgd``, ``adagrad`` or ``adam``.
-        weight_decay: L2 factor on touched rows.
-        half: Multiply by a shared pool in bfloat16.
     """
 
-    optimiser: str = "sgd"
-    weight_decay: float = 0.0
-    half: bool = False
+    model: TableModel
+    model_type = TableModel
+    family = "made of two free tables"
     _queries: RowOptimiser = field(init=False)
     _items: RowOptimiser = field(init=False)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.model, TableModel):
-            raise ConfigError(f"{type(self.model).__name__} is not made of two free tables")
-        self._queries = RowOptimiser(self.model.query_table.data, self.optimiser, self.weight_decay)
-        self._items = RowOptimiser(self.model.item_table.data, self.optimiser, self.weight_decay)
+    def _prepare(self) -> None:
+        rule, decay = self.update.optimiser, self.update.weight_decay
+        self._queries = RowOptimiser(self.model.query_table.data, rule, decay)
+        self._items = RowOptimiser(self.model.item_table.data, rule, decay)
 
     def step(self, context: Context, lr: float) -> Outcome:
         negatives = self.sampler.sample(context, self.model)
@@ -65,13 +60,13 @@ class RowEngine(Engine):
         else:
             scores = torch.cat([negatives.positive_scores[:, None], negatives.scores], 1)
         start = self._spend("forward", start)
-        total, *grads = self._differentiate(scores[:, 0], scores[:, 1:], negatives)
+        total, *grads = differentiate(self.loss, scores[:, 0], scores[:, 1:], negatives)
         loss = finite(total / context.rows, context)
         grad = torch.cat([grads[0][:, None], grads[1]], 1)
         start = self._spend("loss", start)
         users, items = self._queries.table, self._items.table
-        if self.optimiser == "sgd" and self.model.similarity == "dot":
-            kernels.sgd_pairs_(users, items, context.queries, ids, grad, lr, self.weight_decay)
+        if self.update.optimiser == "sgd" and self.model.similarity == "dot":
+            kernels.sgd_pairs_(users, items, context.queries, ids, grad, lr, self.update.weight_decay)
             self._spend("update", start)
             return Outcome(loss, negatives, scores[:, 0], scores[:, 1:])
         if self.model.similarity == "cosine":
@@ -89,12 +84,13 @@ class RowEngine(Engine):
         good, norm_g = _unit(self._items.table[context.positives], cosine)
         bad, norm_b = _unit(self._items.table[pool], cosine)
         self._spend("forward", start)
-        done = self._through_pool(users, good, bad, self.half, negatives)
+        products = PoolProducts(users, bad, self.update.half)
+        done, of_good = through_pool(self.loss, products, good, negatives, self._spend)
         loss = finite(done.total / context.rows, context)
         start = perf_counter()
-        grad_users = _tangent(done.queries, users, norm_u)
+        grad_users = _tangent(products.per_row, users, norm_u)
         items = torch.cat([pool, context.positives])
-        each = torch.cat([_tangent(done.bad, bad, norm_b), _tangent(done.good, good, norm_g)])
+        each = torch.cat([_tangent(products.grad_pool, bad, norm_b), _tangent(of_good, good, norm_g)])
         index, summed = kernels.sum_rows(items, each, len(self._items.table))
         start = self._spend("backward", start)
         self._update(context.queries, grad_users, done.of_positive != 0, index, summed, lr)

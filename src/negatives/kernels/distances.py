@@ -7,25 +7,14 @@ parts in the second.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from negatives import kernels
+from negatives.kernels.dispatch import serve
 
 KINDS = ("dot", "l1", "l2", "modulus")
-_MODULES = {
-    "negatives.kernels.jit": "negatives.kernels.jit.distances",
-    "negatives.kernels.torch_path": "negatives.kernels.torch_distances",
-    "negatives.kernels.naive": "negatives.kernels.naive_distances",
-}
-
-
-def _for(tensor: Tensor) -> ModuleType:
-    return importlib.import_module(_MODULES[kernels._for(tensor).__name__])
 
 
 def _check(kind: str, left: Tensor, right: Tensor) -> None:
@@ -37,6 +26,19 @@ def _check(kind: str, left: Tensor, right: Tensor) -> None:
         raise ValueError(f"complex vectors need an even length, not {left.shape[1]}")
 
 
+def compare(left: Tensor, right: Tensor, kind: str) -> Tensor:
+    """Scores ``(...)`` of vectors ``(..., d)`` that broadcast; differentiable."""
+    if kind == "dot":
+        product: Tensor = (left * right).sum(-1)
+        return product
+    gap = left - right
+    if kind == "modulus":
+        real, imaginary = gap.chunk(2, dim=-1)
+        return -torch.hypot(real, imaginary).sum(-1)
+    distance: Tensor = gap.abs().sum(-1) if kind == "l1" else gap.norm(dim=-1)
+    return -distance
+
+
 def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tensor:
     """Scores ``(rows, k)`` of ``vectors`` ``(rows, d)`` with the rows ``ids`` ``(rows, k)`` of ``table`` ``(n, d)``.
 
@@ -45,7 +47,7 @@ def pair_scores(vectors: Tensor, table: Tensor, ids: Tensor, kind: str) -> Tenso
     [[-5.0]]
     """
     _check(kind, vectors, table)
-    found: Tensor = _for(ids).pair_scores(vectors.detach(), table.detach(), ids, kind)
+    found: Tensor = serve("distances", ids).pair_scores(vectors.detach(), table.detach(), ids, kind)
     return found
 
 
@@ -59,7 +61,7 @@ def pool_scores(vectors: Tensor, pool: Tensor, kind: str) -> Tensor:
         return vectors.detach() @ pool.detach().T
     if kind == "l2":
         return -torch.cdist(vectors.detach(), pool.detach())
-    found: Tensor = _for(vectors).pool_scores(vectors.detach(), pool.detach(), kind)
+    found: Tensor = serve("distances", vectors).pool_scores(vectors.detach(), pool.detach(), kind)
     return found
 
 
@@ -82,7 +84,7 @@ def pair_backward(
     """
     _check(kind, vectors, table)
     tables = vectors.detach(), table.detach()
-    per_row, items, sums, n = _for(ids).pair_backward(*tables, ids, scores, grad, kind, spare)
+    per_row, items, sums, n = serve("distances", ids).pair_backward(*tables, ids, scores, grad, kind, spare)
     return per_row, Sums(items, sums, n, len(table))
 
 
@@ -113,8 +115,10 @@ class Sums:
         """
         if self.n + ids.numel() > len(self.sums):
             raise ValueError(f"room for {len(self.sums) - self.n} more rows, not for {ids.numel()}; raise spare")
-        found: tuple[Tensor, Tensor] = _for(ids).add_rows(self.items, self.sums, self.n, ids, rows.detach(), self.size)
+        found: tuple[Tensor, Tensor] = serve("distances", ids).add_rows(
+            self.items, self.sums, self.n, ids, rows.detach(), self.size
+        )
         return found
 
 
-__all__ = ["KINDS", "Sums", "pair_backward", "pair_scores", "pool_scores"]
+__all__ = ["KINDS", "Sums", "compare", "pair_backward", "pair_scores", "pool_scores"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.kernels.naive import _hash
+from negatives.kernels.naive.hashing import hashed
 from negatives.randomness import MASK64
 from negatives.types import Csr
 
@@ -34,7 +34,7 @@ class _Draws:
 
     def next(self) -> int:
         self._slot += 1
-        return _hash(self._key, self._example, self._slot)
+        return hashed(self._key, self._example, self._slot)
 
 
 def _of(nodes: list[int], h: int) -> int:

@@ -1,4 +1,4 @@
-"""Naive twins of :mod:`negatives.kernels.knowledge`, one pair at a time, for tests."""
+"""Naive twins of :mod:`negatives.kernels.distances`, one pair at a time, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparisons of :mod:`negatives.kernels.knowledge` in plain tensor operations, for tensors on any device."""
+"""The comparisons of :mod:`negatives.kernels.distances` in plain tensor operations, for tensors on any device."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from negatives.kernels.torch_path import BUDGET, sum_rows
+from negatives.kernels.distances import compare
+from negatives.kernels.tensor.scores import sum_rows
+from negatives.kernels.tensor.segments import BUDGET
 
 TINY = 1e-9
-
-
-def compare(left: Tensor, right: Tensor, kind: str) -> Tensor:
-    """Scores ``(...)`` of vectors ``(..., d)`` that broadcast; differentiable."""
-    if kind == "dot":
-        product: Tensor = (left * right).sum(-1)
-        return product
-    gap = left - right
-    if kind == "modulus":
-        real, imaginary = gap.chunk(2, dim=-1)
-        return -torch.hypot(real, imaginary).sum(-1)
-    distance: Tensor = gap.abs().sum(-1) if kind == "l1" else gap.norm(dim=-1)
-    return -distance
 
 
 def _slope(left: Tensor, right: Tensor, scores: Tensor, kind: str) -> Tensor:
