@@ -23,6 +23,8 @@ from negatives.randomness import Purpose, generator, integers, stream
 from negatives.types import Csr
 
 KEY = stream(0, Purpose.CANDIDATES)
+Case = tuple[int, Callable[[], object], Callable[[], object]]
+"""Number of results, the kernel, and the same in PyTorch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def seconds(call: Callable[[], object], budget: float) -> float:
 @torch.no_grad()
 def rejected(p: Problem) -> Tensor:
     """Uniform draws in PyTorch; known ones are found among sorted codes and drawn again."""
-    codes = torch.repeat_interleave(torch.arange(p.known.n_rows), p.known.lengths()) * p.known.n_cols + p.known.indices
+    codes = codes_of(p)
     ids = torch.randint(0, p.known.n_cols, p.ids.shape, generator=generator(1))
     while True:
         wanted = p.queries[:, None] * p.known.n_cols + ids
@@ -95,40 +97,17 @@ def backward(p: Problem) -> tuple[Tensor, Tensor]:
     return per_row, torch.zeros_like(p.items).index_add_(0, p.ids.reshape(-1), outer)
 
 
-def cases(p: Problem) -> dict[str, tuple[int, Callable[[], object], Callable[[], object]]]:
-    """Name, number of results, kernel, and the same in PyTorch."""
-    k, n_items = p.ids.shape[1], p.known.n_cols
+def codes_of(p: Problem) -> Tensor:
+    """One sorted number for each known pair."""
+    rows = torch.repeat_interleave(torch.arange(p.known.n_rows), p.known.lengths())
+    return rows * p.known.n_cols + p.known.indices
+
+
+def draws(p: Problem) -> dict[str, Case]:
+    """Draws per row, with and without exclusion."""
+    k, n_items, size = p.ids.shape[1], p.known.n_cols, p.ids.numel()
     table = kernels.build_alias(p.popularity)
-    scores = torch.randn(256, n_items, generator=generator(3))
-    weights = torch.rand(p.known.nnz, generator=generator(4))
-    matrix = torch.sparse_coo_tensor(
-        torch.stack([torch.arange(p.known.n_rows).repeat_interleave(p.known.lengths()), p.known.indices.long()]),
-        weights,
-        (p.known.n_rows, n_items),
-        is_coalesced=True,
-        check_invariants=True,
-    )
     exclude = {"queries": p.queries, "known": p.known}
-    rows, values = p.ids.reshape(-1), p.users[p.queries].repeat_interleave(k, 0)
-    touched = torch.unique(rows)
-    change, moments = torch.randn(len(touched), 64, generator=generator(5)), torch.zeros(2, n_items, 64)
-    size = p.ids.numel()
-    pairs = p.queries.numel() * p.pool.numel()
-    codes = torch.repeat_interleave(torch.arange(p.known.n_rows), p.known.lengths()) * n_items + p.known.indices
-
-    def known_codes(ids: Tensor) -> Tensor:
-        wanted = p.queries[:, None] * n_items + ids
-        return codes[torch.searchsorted(codes, wanted).clamp(max=len(codes) - 1)] == wanted
-
-    def sparse_adam() -> None:
-        table, grad = (
-            moments[0].clone(),
-            torch.sparse_coo_tensor(touched[None], change, (n_items, 64), check_invariants=False),
-        )
-        parameter = torch.nn.Parameter(table)
-        parameter.grad = grad.coalesce()
-        torch.optim.SparseAdam([parameter]).step()
-
     return {
         "draw_uniform, exact exclusion": (
             size,
@@ -145,12 +124,32 @@ def cases(p: Problem) -> dict[str, tuple[int, Callable[[], object], Callable[[],
             lambda: kernels.draw_alias(table, p.examples, k, KEY, **exclude),
             lambda: torch.multinomial(p.popularity, size, replacement=True),
         ),
-        "contains": (size, lambda: kernels.contains(p.known, p.queries, p.ids), lambda: known_codes(p.ids)),
+    }
+
+
+def members(p: Problem) -> dict[str, Case]:
+    """Which candidates are known, per row and for a shared pool."""
+    codes = codes_of(p)
+
+    def known_codes(ids: Tensor) -> Tensor:
+        wanted = p.queries[:, None] * p.known.n_cols + ids
+        return codes[torch.searchsorted(codes, wanted).clamp(max=len(codes) - 1)] == wanted
+
+    return {
+        "contains": (p.ids.numel(), lambda: kernels.contains(p.known, p.queries, p.ids), lambda: known_codes(p.ids)),
         "contains_pool": (
-            pairs,
+            p.queries.numel() * p.pool.numel(),
             lambda: kernels.contains_pool(p.known, p.queries, p.pool),
             lambda: known_codes(p.pool[None]),
         ),
+    }
+
+
+def products(p: Problem) -> dict[str, Case]:
+    """Scores, their gradient, and sums of rows."""
+    size, n_items = p.ids.numel(), p.known.n_cols
+    rows, values = p.ids.reshape(-1), p.users[p.queries].repeat_interleave(p.ids.shape[1], 0)
+    return {
         "gather_scores": (
             size,
             lambda: kernels.gather_scores(p.users, p.items, p.queries, p.ids),
@@ -166,18 +165,57 @@ def cases(p: Problem) -> dict[str, tuple[int, Callable[[], object], Callable[[],
             lambda: kernels.sum_rows(rows, values, n_items),
             lambda: torch.zeros_like(p.items).index_add_(0, rows, values),
         ),
+    }
+
+
+def propagation(p: Problem) -> dict[str, Case]:
+    """The product of a sparse matrix with the item table."""
+    weights = torch.rand(p.known.nnz, generator=generator(4))
+    matrix = torch.sparse_coo_tensor(
+        torch.stack([torch.arange(p.known.n_rows).repeat_interleave(p.known.lengths()), p.known.indices.long()]),
+        weights,
+        (p.known.n_rows, p.known.n_cols),
+        is_coalesced=True,
+        check_invariants=True,
+    )
+    return {
         "spmm": (
             p.known.nnz,
             lambda: kernels.spmm(p.known.indptr, p.known.indices, weights, p.items),
             lambda: torch.sparse.mm(matrix, p.items),
-        ),
+        )
+    }
+
+
+def updates(p: Problem) -> dict[str, Case]:
+    """Adam on the rows that a batch touches."""
+    n_items, touched = p.known.n_cols, torch.unique(p.ids.reshape(-1))
+    change, moments = torch.randn(len(touched), 64, generator=generator(5)), torch.zeros(2, n_items, 64)
+
+    def sparse_adam() -> None:
+        parameter = torch.nn.Parameter(moments[0].clone())
+        grad = torch.sparse_coo_tensor(touched[None], change, (n_items, 64), check_invariants=False)
+        parameter.grad = grad.coalesce()
+        torch.optim.SparseAdam([parameter]).step()
+
+    return {
         "adam_rows_": (
             len(touched),
             lambda: kernels.adam_rows_(moments[0], (moments[0], moments[1]), touched, change, 1e-3, 1),
             sparse_adam,
-        ),
-        "top_k of 20": (scores.numel(), lambda: kernels.top_k(scores, 20), lambda: torch.topk(scores, 20)),
+        )
     }
+
+
+def rankings(p: Problem) -> dict[str, Case]:
+    """The best items of a block of scores."""
+    scores = torch.randn(256, p.known.n_cols, generator=generator(3))
+    return {"top_k of 20": (scores.numel(), lambda: kernels.top_k(scores, 20), lambda: torch.topk(scores, 20))}
+
+
+def cases(p: Problem) -> dict[str, Case]:
+    """All kernels."""
+    return draws(p) | members(p) | products(p) | propagation(p) | updates(p) | rankings(p)
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from negatives.config import RunConfig, apply_sets, build
 from negatives.diagnostics import Probes
 from negatives.evaluation import interval, seconds_to
 from negatives.runs.builder import fill, prepare, task_of
-from negatives.runs.compare import Curve
+from negatives.runs.results import Curve
 from negatives.tasks.base import Examples, Task
 from negatives.training.callbacks import Callback, Evaluation
 

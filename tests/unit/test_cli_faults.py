@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from negatives import tasks
+from negatives import runs
 from negatives.cli import main
 from negatives.config import RunConfig
 from negatives.errors import InputError, Interrupted
@@ -33,7 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     runner = types.ModuleType("negatives.runs.runner")
     runner.train = train  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "negatives.runs.runner", runner)
-    monkeypatch.setattr(tasks, "runner", runner, raising=False)
+    monkeypatch.setattr(runs, "runner", runner, raising=False)
     return seen
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from negatives.cli import main
-from negatives.runs import compare
-from negatives.runs.compare import verdict
+from negatives.config import RunConfig
+from negatives.runs.results import Curve, Row
+from negatives.runs.tuning import tuned
+from negatives.runs.verdict import table, verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
 QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
@@ -81,18 +83,15 @@ def test_summary(found: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("p_value", "said"), [(0.3, "within chance (p = 0.3"), (1e-5, "more than chance (p = 1e-05")])
 def test_a_difference_is_called_what_it_is(p_value: float, said: str) -> None:
-    base = {"sampler": "uniform", "metric": "recall@20", "mean": 0.1, "gain": 0.0, "p_value": None}
-    other = base | {"sampler": "dns", "mean": 0.12, "gain": 0.2, "p_value": p_value}
-    times = [{"seconds_to_baseline": 4.0}, {"seconds_to_baseline": 1.0}]
-    told = verdict([base | times[0], other | times[1]], "recall@20")
-    assert "dns did best: recall@20 0.1200 against 0.1000 of uniform (+20.0%)" in told
+    told = verdict([row("uniform", 0.1, None, 4.0), row("dns", 0.12, p_value, 1.0)], "recall@20")
+    assert "dns did best: recall@20 0.1200 against 0.1000 of uniform (-40.0%)" in told
     assert said in told
     assert "in 25% of its time" in told
-    assert verdict([base | {"mean": 0.2}, other], "recall@20").startswith("uniform did best")
+    assert verdict([row("uniform", 0.2, None), row("dns", 0.12, p_value)], "recall@20").startswith("uniform did best")
 
 
 def test_the_verdict_and_the_report_are_of_this_comparison(found: dict[str, Any], folder: Path) -> None:
-    assert found["verdict"] == verdict(found["summary"], "recall@20")
+    assert found["verdict"] == verdict([Row(**one) for one in found["summary"]], "recall@20")
     text = (folder / "report.html").read_text()
     assert "dns" in text
     assert "uniform" in text
@@ -126,10 +125,29 @@ def test_tuning_and_a_difference_beyond_chance(
     assert whole["verdict"] in capsys.readouterr().out
 
 
-def row(sampler: str, mean: float, p_value: float | None, to: float | None = None) -> Mapping[str, Any]:
-    gain = mean / 0.2 - 1
-    values = {"sampler": sampler, "metric": "recall@20", "mean": mean, "interval": [mean - 0.01, mean + 0.01]}
-    return values | {"gain": gain, "p_value": p_value, "seconds_to_baseline": to, "train_seconds": 9.0}
+@pytest.mark.parametrize("offset", [0.0, -20.0])
+def test_tuning_takes_the_highest_value_whatever_its_sign(offset: float) -> None:
+    """A log-likelihood is below zero; a step size that diverges must not win by a value of its own."""
+    config = RunConfig(task="recommend", optimiser={"lr": 0.1, "weight_decay": 0.5}, epochs=8)  # type: ignore[arg-type]
+    values = {0.1: offset + 0.3, 0.3: offset + 0.4, 0.03: -math.inf}
+    asked = []
+
+    def judge(trial: RunConfig) -> float:
+        asked.append((trial.epochs, trial.evaluation.every, trial.optimiser.weight_decay))
+        return values[round(trial.optimiser.lr or 0.0, 6)]
+
+    found = tuned(config, 3, judge)
+    assert asked == [(2, 2.0, 0.5)] * 3
+    assert found.config == config.model_copy(update={"optimiser": found.config.optimiser})
+    assert found.config.optimiser.lr == pytest.approx(0.3)
+    assert [one["valid"] for one in found.trials] == list(values.values())
+    assert tuned(config, 0, judge).config is config
+
+
+def row(sampler: str, mean: float, p_value: float | None, to: float | None = None) -> Row:
+    """A row whose gain is over 0.2."""
+    between = (mean - 0.01, mean + 0.01)
+    return Row(sampler, "recall@20", mean, between, [mean], mean / 0.2 - 1, None, p_value, 9.0, to)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +166,9 @@ def row(sampler: str, mean: float, p_value: float | None, to: float | None = Non
         ),
     ],
 )
-def test_verdicts(rows: list[dict[str, Any]], said: str) -> None:
-    assert compare.verdict(rows, "recall@20") == said
-    assert len(compare.table(rows).splitlines()) == 1 + len(rows)
+def test_verdicts(rows: list[Row], said: str) -> None:
+    assert verdict(rows, "recall@20") == said
+    assert len(table(rows).splitlines()) == 1 + len(rows)
 
 
 def test_one_loss_that_does_not_fit_leaves_nothing(
@@ -164,6 +182,6 @@ def test_one_loss_that_does_not_fit_leaves_nothing(
 def test_an_interruption_ends_the_comparison(
     planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare.Curve, "on_evaluation", lambda self, evaluation: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(Curve, "on_evaluation", lambda self, evaluation: signal.raise_signal(signal.SIGINT))
     assert run(planted_file, tmp_path / "c", "--samplers", "uniform,dns") == 130
     assert not (tmp_path / "c" / "compare.json").exists()

@@ -223,6 +223,26 @@ def test_state_survives_a_file(name: str, planted: Planted, tmp_path: Path) -> N
         assert not all(same(a, b) for a, b in zip(go_on(forgetful, planted, range(6, 12)), expected, strict=True))
 
 
+@pytest.mark.parametrize("name", ["uniform", "dns"])
+def test_ones_own_loop_goes_on_counting_after_a_resume(name: str, planted: Planted, tmp_path: Path) -> None:
+    """Rows and steps are counted where the loop does not say which they are; both must survive."""
+    whole, first, fresh, forgetful = (sampler(name, planted.catalogue()) for _ in range(4))
+
+    def drawn(made: Sampler, steps: range) -> list[Negatives]:
+        contexts = [batch(planted, step) for step in steps]
+        return [made(one.queries, one.positives, model()) for one in contexts]
+
+    expected = drawn(whole, range(5))
+    assert all(same(a, b) for a, b in zip(drawn(first, range(2)), expected, strict=False))
+    checkpoint.save(tmp_path / "state", first.state())
+    fresh.load_state(checkpoint.load(tmp_path / "state"))
+    assert all(same(a, b) for a, b in zip(drawn(fresh, range(2, 5)), expected[2:], strict=True))
+    assert fresh.state() == whole.state()
+    assert fresh.state()["examples"] == sum(one.ids.shape[0] for one in expected)
+    assert fresh.state()["step"] == 5
+    assert not same(drawn(forgetful, range(2, 3))[0], expected[2])
+
+
 @pytest.mark.parametrize("name", ["uniform", "popularity", "nce", "learned_unigram", "softmax", "mixed", "sir"])
 def test_sums_over_allowed_items_are_unbiased(name: str, planted: Planted) -> None:
     catalogue, value = planted.catalogue(), torch.linspace(0.5, 2.0, ITEMS)

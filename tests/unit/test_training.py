@@ -331,6 +331,50 @@ def test_patience_ends_the_training(planted: Planted) -> None:
     assert not made.interrupted
 
 
+@pytest.mark.parametrize("at", [8, 13, 16, 19])
+def test_patience_is_counted_across_a_resume(at: int, planted: Planted, tmp_path: Path) -> None:
+    """The best value comes at step 8; three evaluations without a better one end the training at step 20."""
+    values = [0.2, 0.3, 0.1, 0.3, 0.2, 0.9, 0.9, 0.9]
+    whole, first, second = (make_loop(planted, "dns", "mf", "bpr", epochs=50, patience=3) for _ in range(3))
+    scripted(whole, iter(values))
+    whole.run()
+    assert (whole.steps, whole.best_step) == (20, 8)
+    goes_on = iter(values)
+    scripted(first, goes_on)
+    first.save = lambda state: checkpoint.save(tmp_path / "c", state)
+    first.stop = lambda: first.steps >= at
+    first.run()
+    assert (first.interrupted, first.steps) == (True, at)
+    scripted(second, goes_on)
+    second.load_state(checkpoint.load(tmp_path / "c"))
+    second.run()
+    assert (second.steps, second.best, second.best_step, second.best_metrics) == (20, 0.3, 8, {"recall@20": 0.3})
+    told = [(one.step, one.metrics, one.best) for one in trace(first).evaluations + trace(second).evaluations]
+    assert told == [(one.step, one.metrics, one.best) for one in trace(whole).evaluations]
+    assert trace(second).losses == trace(whole).losses
+    mine, theirs = second.engine.model.state_dict(), whole.engine.model.state_dict()
+    assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize("at", [3, 4, 5, 8])
+def test_evaluations_spaced_in_seconds_keep_their_times_across_a_resume(
+    at: int, planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count()
+    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))  # a step takes one second
+    first, second = (
+        make_loop(planted, "uniform", "mf", "bpr", epochs=1000, max_seconds=10.0, evaluate_seconds=3.0)
+        for _ in range(2)
+    )
+    first.save = lambda state: checkpoint.save(tmp_path / "c", state)
+    first.stop = lambda: first.steps >= at
+    first.run()
+    second.load_state(checkpoint.load(tmp_path / "c"))
+    second.run()
+    assert second.seconds == 10.0
+    assert [one.step for one in trace(first).evaluations + trace(second).evaluations] == [3, 6, 9, 10]
+
+
 def test_max_seconds_ends_the_training_and_moves_progress(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count()
     monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))  # a step takes one second

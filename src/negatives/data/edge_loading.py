@@ -13,14 +13,14 @@ from negatives.data.edges import EdgeData, joined, without_self
 from negatives.data.encode import codes_of, contains, names_of
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers.blocks import COMPRESSIONS
-from negatives.data.readers.edges import EdgeTable, read_edges
+from negatives.data.readers.edges import ENDINGS, EdgeTable, read_edges
 from negatives.data.readers.folder import part_of
 from negatives.data.readers.node_features import read_node_features
+from negatives.data.splits import key_of
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import Purpose, permutation, stream
+from negatives.randomness import permutation
 
 SPLITS = ("auto", "given", "random")
-ENDINGS = (".txt", ".csv", ".tsv", ".edges", ".edgelist", ".el", ".dat", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +183,10 @@ def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[P
             valid = _unseen(numbered, "valid", [train, test])
     else:
         train = joined(list(numbered.parts.values()))
-        test, train = _hold_back(train, reading.test, stream(reading.seed, Purpose.SPLIT))
+        test, train = _hold_back(train, reading.test, key_of("test", reading.seed))
     if valid is None:
-        valid, train = _hold_back(train, reading.valid, stream(reading.seed, Purpose.SPLIT, 1))
-    canaries, train = _hold_back(train, reading.canaries, stream(reading.seed, Purpose.CANARIES))
+        valid, train = _hold_back(train, reading.valid, key_of("valid", reading.seed))
+    canaries, train = _hold_back(train, reading.canaries, key_of("canaries", reading.seed))
     numbered.notes.append(f"split: {'given' if given else 'random'}")
     return train, valid, test, canaries
 

@@ -17,7 +17,6 @@ from negatives.data.pairs import PairData, Pairs
 from negatives.data.readers import read_path
 from negatives.data.table import Columns, Table
 from negatives.errors import InputError
-from negatives.randomness import Purpose, stream
 
 VALID_CAP = 20_000
 MOST_OF_A_QUERY = 0.3
@@ -123,13 +122,13 @@ def _divide(numbered: Numbered, split: str, shares: Shares, seed: int, notes: li
             if name in parts:
                 parts[name] = _unseen(parts[name], train, name, n_items, notes)
     else:
-        held = _hold_back(train, n_items, split, shares.test, stream(seed, Purpose.SPLIT))
+        held = _hold_back(train, n_items, split, shares.test, splits.key_of("test", seed))
         parts["test"], train = train.pick(held), train.pick(~held)
     if "valid" not in parts:
         tested = len(parts["test"]) / max(1, len(parts["test"]) + len(train))
-        held = _hold_valid(train, n_items, split, shares.valid, tested, stream(seed, Purpose.SPLIT, 1))
+        held = _hold_valid(train, n_items, split, shares.valid, tested, splits.key_of("valid", seed))
         parts["valid"], train = train.pick(held), train.pick(~held)
-    held = splits.random_share(train, shares.canaries, stream(seed, Purpose.CANARIES))
+    held = splits.random_share(train, shares.canaries, splits.key_of("canaries", seed))
     parts["canaries"], parts["train"] = train.pick(held), train.pick(~held)
     return parts
 

@@ -23,7 +23,7 @@ from negatives.data.readers.labelled_text import JSONL, Fields, read_labelled_te
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
 from negatives.data.readers.xmc import is_xmc, read_xmc
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import Purpose, permutation, stream, uniforms
+from negatives.randomness import permutation, uniforms
 
 VALID_CAP = 2_000
 KINDS = ("auto", "given", "random")
@@ -151,14 +151,14 @@ def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes:
     if how.kind == "random" or "test" not in rows:
         if len(tables) > 1:
             notes.append(f"split: the files {', '.join(tables)} are joined and divided anew")
-        order = permutation(stream(how.seed, Purpose.SPLIT), first)
+        order = permutation(splits.key_of("test", how.seed), first)
         n_test = round(first * how.test)
         rows = {"test": order[:n_test].sort().values, "train": order[n_test:].sort().values}
         notes.append(f"split: random, {n_test:,} rows for the test")
     if "valid" not in rows:
         train = rows["train"]
         held = min(VALID_CAP, round(train.numel() * how.valid))
-        order = permutation(stream(how.seed, Purpose.SPLIT, 1), train.numel())
+        order = permutation(splits.key_of("valid", how.seed), train.numel())
         rows |= {"valid": train[order[:held]].sort().values, "train": train[order[held:]].sort().values}
     return rows
 
@@ -226,7 +226,7 @@ def _parts(owners: Longs, labels: Longs, rows: Mapping[str, Tensor], n: int, how
     pairs = Pairs(codes // width, codes % width)
     parts = {name: pairs.pick(part_of_row[pairs.queries] == index) for index, name in enumerate(names)}
     train = parts["train"]
-    key = stream(how.seed, Purpose.CANARIES)
+    key = splits.key_of("canaries", how.seed)
     chosen = uniforms(key, torch.arange(len(train)), 0) < how.canaries
     again = torch.zeros(len(train), dtype=torch.bool)
     again[1:] = train.queries[1:] == train.queries[:-1]  # a row's first pair stays, so that no row is left without

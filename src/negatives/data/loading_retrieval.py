@@ -11,8 +11,9 @@ import torch
 
 from negatives.data.readers.beir import Collection, Judged, read_beir
 from negatives.data.retrieval import Judgements, RetrievalData
+from negatives.data.splits import key_of
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import Purpose, permutation, stream
+from negatives.randomness import permutation
 
 MEND = "give qrels/train.tsv and qrels/test.tsv"
 
@@ -124,11 +125,11 @@ def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> 
         notes.append("split: no training part; the given judgements are divided anew")
     for part, share in (("test", holding.test), ("valid", holding.valid)):
         if part not in parts:
-            parts["train"], parts[part] = _by_query(parts["train"], share, stream(holding.seed, Purpose.SPLIT))
+            parts["train"], parts[part] = _by_query(parts["train"], share, key_of(part, holding.seed))
             held = torch.unique(parts[part].queries).numel()
             notes.append(f"split: {held:,} training queries held out as {part} part")
     train = parts["train"]
-    order = permutation(stream(holding.seed, Purpose.CANARIES), len(train))
+    order = permutation(key_of("canaries", holding.seed), len(train))
     hidden = torch.zeros(len(train), dtype=torch.bool)
     hidden[order[: int(holding.canaries * len(train))]] = True
     return parts | {"train": train.pick(~hidden), "canaries": train.pick(hidden)}

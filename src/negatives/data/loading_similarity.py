@@ -8,8 +8,9 @@ import torch
 
 from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored, read_scored_folder
 from negatives.data.similarity import ScoredPairs, SimilarityData
+from negatives.data.splits import key_of
 from negatives.errors import InputError
-from negatives.randomness import Purpose, permutation, stream
+from negatives.randomness import permutation
 
 MEND = "give files called train, dev and test, or one file of pairs"
 
@@ -67,7 +68,7 @@ def _parts(
         if part in parts:
             continue
         rows = parts["train"]
-        order = permutation(stream(seed, Purpose.SPLIT), len(rows)).tolist()
+        order = permutation(key_of(part, seed), len(rows)).tolist()
         count = round(share * len(rows))
         parts[part] = [rows[index] for index in order[:count]]
         parts["train"] = [rows[index] for index in sorted(order[count:])]

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from negatives.data.encode import codes_of, names_of
 from negatives.data.readers.triples import ROLES, TripleTable, read_triples
+from negatives.data.splits import key_of
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import Purpose, permutation, stream
+from negatives.randomness import permutation
 
 SPLITS = ("auto", "given", "random")
 VALID_CAP = 20_000
@@ -136,12 +137,12 @@ def _divide(
         true = [triples for part, triples in parts.items() if part not in rest]
         if len(true) > 1:
             notes.append("split: the parts of the folder are joined and divided anew")
-        train, test = hold_back(Triples.joined(true), split.test, stream(split.seed, Purpose.SPLIT))
+        train, test = hold_back(Triples.joined(true), split.test, key_of("test", split.seed))
         valid = None
     if valid is None:
         share = min(split.valid, VALID_CAP / max(1, len(train)))
-        train, valid = hold_back(train, share, stream(split.seed, Purpose.SPLIT, 1))
-    train, canaries = hold_back(train, split.canaries, stream(split.seed, Purpose.CANARIES))
+        train, valid = hold_back(train, share, key_of("valid", split.seed))
+    train, canaries = hold_back(train, split.canaries, key_of("canaries", split.seed))
     return {"train": train, "valid": valid, "test": test, "canaries": canaries} | rest
 
 

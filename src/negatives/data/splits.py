@@ -11,9 +11,19 @@ from torch import Tensor
 
 from negatives.data.pairs import Pairs
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import bits, uniforms
+from negatives.randomness import Purpose, bits, stream, uniforms
 
+STREAMS = {"test": (Purpose.SPLIT, 0), "valid": (Purpose.SPLIT, 1), "canaries": (Purpose.CANARIES, 0)}
 SPLITS = ("auto", "given", "random", "leave_last_out", "temporal", "cold_items")
+
+
+def key_of(part: str, seed: int) -> int:
+    """The key by which a part is chosen; no two parts share one, or their choices would hang together.
+
+    >>> len({key_of(part, 0) for part in ("test", "valid", "canaries")})
+    3
+    """
+    return stream(seed, *STREAMS[part])
 
 
 def _rank(queries: Tensor, value: Tensor | None, key: int) -> tuple[Tensor, Tensor]:

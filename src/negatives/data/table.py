@@ -45,6 +45,7 @@ class Table:
         notes: What was taken, skipped and dropped.
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
+        relations: ``(n,)`` what joins each user (head) to its item (tail), when the format holds triples, else None.
     """
 
     users: pl.Series
@@ -53,6 +54,7 @@ class Table:
     notes: tuple[str, ...] = ()
     catalogue: pl.Series | None = None
     features: SparseFeatures | None = None
+    relations: pl.Series | None = None
 
     def __len__(self) -> int:
         return len(self.users)

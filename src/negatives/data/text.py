@@ -16,8 +16,9 @@ from torch import Tensor
 from negatives.data.corpus.reader import Text, sentences
 from negatives.data.readers.blocks import blocks
 from negatives.data.readers.folder import part_of
+from negatives.data.splits import key_of
 from negatives.errors import InputError
-from negatives.randomness import Purpose, permutation, stream
+from negatives.randomness import permutation
 
 UNKNOWN, END = "<unk>", "<eos>"
 PARTS = ("train", "valid", "test")
@@ -176,7 +177,7 @@ def _beginning(path: Path) -> Iterator[str]:
 def _divided(lines: Lines, how: TextSplit, notes: list[str]) -> dict[str, Lines]:
     """Lines by part, chosen at random; the order stays."""
     place = torch.empty(len(lines), dtype=torch.int64)
-    place[permutation(stream(how.seed, Purpose.SPLIT), len(lines))] = torch.arange(len(lines))
+    place[permutation(key_of("test", how.seed), len(lines))] = torch.arange(len(lines))
     test, valid = round(len(lines) * how.test), round(len(lines) * how.valid)
     kinds = torch.where(place < test, 2, torch.where(place < test + valid, 1, 0)).tolist()
     notes.append(f"split: random, {test:,} lines for the test, {valid:,} for validation")

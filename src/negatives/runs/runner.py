@@ -9,14 +9,15 @@ from pathlib import Path
 import polars
 
 from negatives.config import RunConfig, build, load_config
-from negatives.diagnostics import Probes, Recorder, write_report
+from negatives.diagnostics import write_report
 from negatives.errors import InputError, Interrupted
-from negatives.runs.builder import Trained, check, fill, located, prepare, task_of
-from negatives.runs.terminal import Bar, Begin, signals_caught
+from negatives.runs import steps
+from negatives.runs.builder import Trained, fill, prepare, task_of
+from negatives.runs.terminal import Bar, signals_caught
 from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors, replacing
-from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.run_folder import CONFIG, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +43,8 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
         folder.check_run()
     else:
         folder.check_free()
-    check(config)
-    task = task_of(config)
-    config = located(config)
-    examples = task.load(Path(config.data) if config.data else None, config)
-    for note in examples.notes:
-        log.info(note)
-    config = fill(config, task, examples)
-    trained = prepare(config, examples, task)
+    config, task, examples = steps.load(config)
+    trained = prepare(fill(config, task, examples), examples, task)
     _train_into(folder, trained, resume)
     with signals_caught():  # a trained model is tested and written before the program gives way
         finish(folder, trained, command)
@@ -61,9 +56,7 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
     latest = checkpoints.latest() if resume else None
     if resume and latest is None:
         log.warning("no checkpoint was written before the interruption; starting anew")
-    probes = Probes(trained.examples.catalogue.counts)
-    begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
-    loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), Bar(loop)]
+    steps.record(folder, trained, Bar(loop))
     loop.save = lambda state: checkpoints.save(state["steps"], state)
     if latest is not None:
         loop.load_state(checkpoint.load(latest))
@@ -76,9 +69,7 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
 
 def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
-    trained.task.complete(trained.model, trained.examples)
-    valid, test = trained.loop.best_metrics, trained.evaluate("test")
-    trained.per_query = test.per_query
+    test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
@@ -86,7 +77,7 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
-    whole = trained.summary() | {"test": dict(test.mean), "valid": valid, "samples": samples, "command": command}
+    whole |= {"samples": samples, "command": command}
     if test.details:
         whole["details"] = dict(test.details)
     folder.write_json(METRICS, whole)

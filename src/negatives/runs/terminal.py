@@ -53,6 +53,25 @@ class Bar(Callback):
             self._bar.close()
 
 
+class RunBar:
+    """A progress bar that counts whole runs; silent where the output is no terminal."""
+
+    def __init__(self, total: int) -> None:
+        self._bar: Any = tqdm(total=total, unit="run", disable=None, file=sys.stderr)
+
+    def begin(self, name: str) -> None:
+        """Show what runs now."""
+        self._bar.set_description(name)
+
+    def count(self) -> None:
+        """One run is done."""
+        self._bar.update(1)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
+
+
 @contextmanager
 def signals_caught() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM in a list instead of dying; a second one has its usual effect."""

@@ -136,6 +136,7 @@ class Sampler(Part):
         """
         if context.device != self._device:
             self.to(context.device)
+        self._candidate_scores = None  # those of an older batch tell nothing of this one
         if self.proposal.needs_scorer:
             start = perf_counter()
             self.proposal.refresh(context, _given(scorer))

@@ -131,6 +131,7 @@ class Loop:
             "best_metrics": dict(self.best_metrics),
             "best_step": self.best_step,
             "stale": self._stale,
+            "evaluated_at": self._evaluated_at,
             "model": dict(self.engine.model.state_dict()),
             "best_model": dict(self._best_model),
             "engine": self.engine.state(),
@@ -146,7 +147,7 @@ class Loop:
         self.best, self.best_step, self._stale = state["best"], state["best_step"], state["stale"]
         self.best_metrics = dict(state["best_metrics"])
         self._best_model = dict(state["best_model"])
-        self._saved_at = self._evaluated_at = self.seconds
+        self._evaluated_at, self._saved_at = state["evaluated_at"], self.seconds
         self.engine.model.load_state_dict(dict(state["model"]))
         self.engine.load_state(state["engine"])
         self.engine.seconds.update(state["engine_seconds"])

@@ -12,9 +12,10 @@ import polars as pl
 import torch
 
 from negatives.data.pairs import SparseFeatures
+from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
 from negatives.data.readers.lines import Ints, parse_numbers
-from negatives.data.table import Table
+from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 
 
@@ -78,3 +79,12 @@ def counted(path: Path, width: int) -> tuple[Ints, Ints]:
         sizes.append(stated)
         rest.append(values[tail])
     return np.concatenate(sizes), np.concatenate(rest)
+
+
+class Citeulike(Reader):
+    """A folder with ``users.dat`` and perhaps ``mult.dat``."""
+
+    marker = "users.dat"
+
+    def read(self, path: Path, columns: Columns) -> Table:
+        return read_citeulike(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks, inner_suffix
 from negatives.data.readers.gather import Gather
 from negatives.data.readers.roles import KNOWN, guess_roles, plain
@@ -100,3 +101,12 @@ def _frame(path: Path, block: bytes, separator: str, quoted: bool, names: list[s
 
 def _anonymous(width: int) -> list[str]:
     return [f"column_{i + 1}" for i in range(width)]
+
+
+class Delimited(Reader):
+    """Tables of text with one pair per line."""
+
+    suffixes = (".csv", ".tsv", ".inter")
+
+    def read(self, path: Path, columns: Columns) -> Table:
+        return read_delimited(path, columns)

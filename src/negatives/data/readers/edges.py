@@ -11,10 +11,13 @@ import numpy.typing as npt
 import polars as pl
 
 from negatives.data.readers.blocks import blocks, inner_suffix
+from negatives.data.readers.formats import reader_of
+from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 from negatives.registry import suggest
 
 Ints = npt.NDArray[np.int64]
+ENDINGS = (".txt", ".csv", ".tsv", ".edges", ".edgelist", ".el", ".dat", "")
 COMMENTS = (b"#", b"%", b"//")
 SOURCE = ("source", "src", "from", "u", "head", "node1", "id1", "a", "sourceid", "fromnodeid", "start")
 TARGET = ("target", "dst", "to", "v", "tail", "node2", "id2", "b", "targetid", "tonodeid", "end", "destination")
@@ -53,7 +56,7 @@ class _Layout:
 
 
 def read_edges(path: Path, source: str | None = None, target: str | None = None) -> EdgeTable:
-    """Read a text file of edges, compressed or not.
+    """Read a text file of edges, compressed or not, or a file of another format that a row of the readers takes.
 
     Lines that begin with ``#``, ``%`` or ``//`` and blank lines are skipped and counted.
 
@@ -65,6 +68,9 @@ def read_edges(path: Path, source: str | None = None, target: str | None = None)
     Raises:
         InputError: A line has one column or too many, an id is missing or a negative number, or there is no edge.
     """
+    reader = None if inner_suffix(path) in ENDINGS else reader_of(path)
+    if reader is not None:
+        return _from_table(path, reader.read(path, Columns(user=source, item=target)))
     layout: _Layout | None = None
     columns: tuple[list[pl.Series], list[pl.Series]] = ([], [])
     where: list[Ints] = []
@@ -90,6 +96,13 @@ def read_edges(path: Path, source: str | None = None, target: str | None = None)
     lines = np.concatenate(where)
     sources, targets = _typed(path, pl.concat(columns[0]), pl.concat(columns[1]), lines)
     return EdgeTable(path, sources, targets, lines, tuple(notes))
+
+
+def _from_table(path: Path, table: Table) -> EdgeTable:
+    """The edges of a format that other tasks read too; each row counts as a line."""
+    lines = np.arange(1, len(table) + 1)
+    sources, targets = _typed(path, table.users.cast(pl.String), table.items.cast(pl.String), lines)
+    return EdgeTable(path, sources, targets, lines, table.notes)
 
 
 def _rows(block: bytes, first: int) -> tuple[list[bytes], Ints, int]:
@@ -206,4 +219,4 @@ def _preview(path: Path, layout: _Layout) -> str:
     return f"{path.name}: {taken}" + (f"; skipped: {', '.join(rest)}" if rest else "")
 
 
-__all__ = ["EdgeTable", "read_edges"]
+__all__ = ["ENDINGS", "EdgeTable", "read_edges"]

@@ -1,15 +1,16 @@
-"""A folder with train and test files, a folder in the citeulike layout, or a folder with one file."""
+"""A folder with train and test files, a folder that is a format of its own, or a folder with one file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from negatives.data.readers.blocks import COMPRESSIONS, inner_suffix
-from negatives.data.readers.citeulike import read_citeulike
-from negatives.data.readers.table import EXTENSIONS, PLAIN_TEXT, read_file
+from negatives.data.readers.formats import reader_of
+from negatives.data.readers.table import read_file
 from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 
+PLAIN_TEXT = (".txt", ".dat", ".data")
 PARTS: dict[str, str] = {
     "train": "train",
     "training": "train",
@@ -30,8 +31,8 @@ def read_path(path: Path, columns: Columns) -> dict[str, Table]:
     """
     if not path.is_dir():
         return {"train": read_file(path, columns)}
-    if (path / "users.dat").is_file():
-        return {"train": read_citeulike(path)}
+    if (reader := reader_of(path)) is not None:
+        return {"train": reader.read(path, columns)}
     usable = [file for file in sorted(path.iterdir()) if file.is_file() and _usable(file)]
     parts: dict[str, Path] = {}
     for file in usable:
@@ -57,7 +58,7 @@ def _usable(file: Path) -> bool:
         return False
     if suffix == "":
         return part_of(file) is not None and file.suffix in ("", *COMPRESSIONS)
-    return suffix in EXTENSIONS or suffix in PLAIN_TEXT
+    return suffix in PLAIN_TEXT or reader_of(file) is not None
 
 
 def part_of(file: Path) -> str | None:

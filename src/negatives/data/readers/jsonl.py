@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
 from negatives.data.readers.gather import Gather
 from negatives.data.readers.roles import guess_roles
@@ -48,3 +49,12 @@ def _fault(path: Path, line: int, block: bytes, error: BaseException) -> InputEr
         except ValueError as fault:
             return InputError(f"not JSON ({fault})", path=path, line=line + at, mend=MEND)
     return InputError(f"cannot be read ({str(error).partition(chr(10))[0]})", path=path, line=line, mend=MEND)
+
+
+class JsonLines(Reader):
+    """One JSON object per line."""
+
+    suffixes = (".jsonl", ".ndjson", ".json")
+
+    def read(self, path: Path, columns: Columns) -> Table:
+        return read_jsonl(path, columns)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
 from negatives.data.table import Columns, Table
 from negatives.errors import InputError
@@ -106,3 +107,10 @@ def read_lines(path: Path, columns: Columns) -> Table:
     if blank:
         notes.append(f"{path.name}: {blank:,} blank lines skipped")
     return Table(pl.Series("user", np.concatenate(users)), pl.Series("item", np.concatenate(items)), None, tuple(notes))
+
+
+class ItemLines(Reader):
+    """Lines ``user item item ...``; no name tells them, their content does."""
+
+    def read(self, path: Path, columns: Columns) -> Table:
+        return read_lines(path, columns)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.readers.base import Reader
 from negatives.data.readers.gather import Gather
 from negatives.data.readers.roles import guess_roles
 from negatives.data.table import Columns, Table
@@ -30,3 +31,12 @@ def read_parquet(path: Path, columns: Columns) -> Table:
         raise InputError(f"not a readable Parquet file ({reason})", path=path, mend="write the file again") from error
     gather.add(frame, 1)
     return gather.table()
+
+
+class Parquet(Reader):
+    """Parquet files."""
+
+    suffixes = (".parquet", ".pq")
+
+    def read(self, path: Path, columns: Columns) -> Table:
+        return read_parquet(path, columns)

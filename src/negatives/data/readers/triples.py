@@ -10,8 +10,10 @@ import polars as pl
 
 from negatives.data.readers.blocks import blocks, inner_suffix
 from negatives.data.readers.folder import part_of
+from negatives.data.readers.formats import reader_of
 from negatives.data.readers.roles import plain
 from negatives.data.readers.sniff import first_lines, separator_of
+from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 from negatives.registry import suggest
 
@@ -89,7 +91,18 @@ def read_triple_file(path: Path, wanted: Mapping[str, str]) -> TripleTable:
         raise InputError("no such file", path=path, mend="check the path")
     if inner_suffix(path) in (".parquet", ".pq"):
         return _parquet(path, wanted)
+    reader = None if inner_suffix(path) in SUFFIXES else reader_of(path)
+    if reader is not None:
+        return _from_table(path, reader.read(path, Columns()))
     return _text(path, wanted)
+
+
+def _from_table(path: Path, table: Table) -> TripleTable:
+    """The triples of a format that other tasks read too."""
+    if table.relations is None:
+        raise InputError("this format holds pairs, and a triple needs a relation", path=path, mend=MEND)
+    columns = dict(zip(ROLES, (table.users, table.relations, table.items), strict=True))
+    return TripleTable(pl.DataFrame({role: column.cast(pl.String) for role, column in columns.items()}), table.notes)
 
 
 def _text(path: Path, wanted: Mapping[str, str]) -> TripleTable:

@@ -10,6 +10,14 @@ from negatives.diagnostics.report.series import Reader, controlled, learning_cur
 
 Groups = Mapping[str, Sequence[Run]]
 Figure = dict[str, Any]
+Axis = Mapping[str, Any]
+"""Settings of a vertical axis, in the words of plotly.js."""
+
+PLAIN: Axis = {}
+SHARES: Axis = {"range": [0, 1.03], "tickformat": ".0%"}
+SMALL_SHARES: Axis = {"rangemode": "tozero", "tickformat": ".2~%"}
+NEAR_ONE: Axis = {"autorangeoptions": {"include": [0.9, 1.0]}}
+FROM_ZERO: Axis = {"rangemode": "tozero"}
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7A5195", "#444444")
 """Told apart by colour-blind readers too (Okabe and Ito, 2008)."""
@@ -29,7 +37,9 @@ PARTS = {
 GRID = "#e9ecef"
 
 
-def lines(groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: str, **axis: Any) -> Figure | None:
+def lines(
+    groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: str, axis: Axis = PLAIN
+) -> Figure | None:
     """One colour per label and one dash per reader; seeds as thin lines, their mean thick.
 
     Args:
@@ -37,7 +47,7 @@ def lines(groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: 
         readers: What to draw, by name.
         x_title: Title of the horizontal axis.
         y_title: Title of the vertical axis.
-        axis: Further settings of the vertical axis.
+        axis: Settings of the vertical axis.
 
     Returns:
         The figure, or None when no run has any of the numbers.
@@ -52,7 +62,7 @@ def lines(groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: 
             data += _group(runs, reader, title, colour, dash)
     if not data:
         return None
-    return {"data": data, "layout": layout(x_title, y_title, legend=len(data) > 1, **axis)}
+    return {"data": data, "layout": layout(x_title, y_title, axis, legend=len(data) > 1)}
 
 
 def _group(runs: Sequence[Run], reader: Reader, title: str, colour: str, dash: str) -> list[dict[str, Any]]:
@@ -76,7 +86,7 @@ def _short(values: Sequence[float]) -> list[float]:
     return [float(f"{value:.5g}") for value in values]
 
 
-def layout(x_title: str, y_title: str, *, legend: bool = True, height: int = 330, **axis: Any) -> dict[str, Any]:
+def layout(x_title: str, y_title: str, axis: Axis = PLAIN, *, legend: bool = True, height: int = 330) -> dict[str, Any]:
     """The look that all figures share."""
     ticks = {"gridcolor": GRID, "zeroline": False, "linecolor": "#adb5bd", "automargin": True}
     return {
@@ -86,7 +96,7 @@ def layout(x_title: str, y_title: str, *, legend: bool = True, height: int = 330
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "xaxis": ticks | {"title": {"text": x_title, "standoff": 8}, "rangemode": "tozero"},
-        "yaxis": ticks | {"title": {"text": y_title, "standoff": 8}} | axis,
+        "yaxis": ticks | {"title": {"text": y_title, "standoff": 8}} | dict(axis),
         "showlegend": legend,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
         "hovermode": "x unified",
@@ -100,11 +110,11 @@ def learning(groups: Groups, metric: str, over: str) -> Figure | None:
     return lines(groups, {metric: learning_curve(metric, over)}, title, f"{metric}, validation")
 
 
-def probe(groups: Groups, names: Mapping[str, str], y_title: str, **axis: Any) -> Figure | None:
+def probe(groups: Groups, names: Mapping[str, str], y_title: str, axis: Axis = PLAIN) -> Figure | None:
     """Measurements over epochs; ``names`` maps a probe to its name in the legend."""
     readers = {title: measured(name) for name, title in names.items() if _recorded(groups, name)}
     known = all(run.steps_per_epoch() for runs in groups.values() for run in runs if run.history)
-    return lines(groups, readers, "epochs" if known else "steps", y_title, **axis)
+    return lines(groups, readers, "epochs" if known else "steps", y_title, axis)
 
 
 def _recorded(groups: Groups, name: str) -> bool:
@@ -150,7 +160,7 @@ def time_by_part(groups: Groups) -> Figure | None:
             | {"textposition": "inside", "insidetextanchor": "middle", "textangle": 0}
             | {"hovertemplate": f"{title}: %{{x:.2f}} s, %{{customdata:.1%}}<extra></extra>"}
         )
-    look = layout("seconds of training", "", height=150 + 46 * len(spent), autorange="reversed")
+    look = layout("seconds of training", "", {"autorange": "reversed"}, height=150 + 46 * len(spent))
     look |= {"barmode": "stack", "hovermode": "closest", "bargap": 0.35}
     look["legend"] |= {"traceorder": "normal"}
     return {"data": data, "layout": look}
@@ -162,4 +172,16 @@ def _mean_parts(runs: Sequence[Run]) -> dict[str, float]:
     return {name: sum(parts.get(name, 0.0) for parts in found) / len(found) for name in names}
 
 
-__all__ = ["COLOURS", "Figure", "Groups", "controls", "learning", "probe", "time_by_part"]
+__all__ = [
+    "COLOURS",
+    "FROM_ZERO",
+    "NEAR_ONE",
+    "SHARES",
+    "SMALL_SHARES",
+    "Figure",
+    "Groups",
+    "controls",
+    "learning",
+    "probe",
+    "time_by_part",
+]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from negatives.diagnostics.report import figures
 from negatives.diagnostics.report.figures import Figure, Groups
 
 NOT_RECORDED = "Not recorded in this run."
-SHARES: dict[str, Any] = {"range": [0, 1.03], "tickformat": ".0%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,13 @@ def _hardness(groups: Groups) -> Section:
                 "Gradient share",
                 "How much of the largest possible push an average negative still gives (logistic loss). Near 0 the "
                 "negatives are too easy to teach anything; near 1 they score above the right answer.",
-                figures.probe(groups, {"gradient_share": "gradient share"}, "gradient share", rangemode="tozero"),
+                figures.probe(groups, {"gradient_share": "gradient share"}, "gradient share", figures.FROM_ZERO),
             ),
             Panel(
                 "Violation rate",
                 "Share of negatives that score at least as high as the right answer. It falls as the model learns; "
                 "a hard sampler keeps it up.",
-                figures.probe(
-                    groups, {"violation_rate": "violation rate"}, "share", rangemode="tozero", tickformat=".2~%"
-                ),
+                figures.probe(groups, {"violation_rate": "violation rate"}, "share", figures.SMALL_SHARES),
             ),
             Panel(
                 "Score gap",
@@ -126,7 +122,7 @@ def _standing(groups: Groups) -> Panel:
 def _optional(groups: Groups) -> list[Panel]:
     """Measurements that only some samplers give."""
     hardness = figures.probe(groups, {"hardness": "hardness"}, "standard deviations")
-    staleness = figures.probe(groups, {"staleness": "staleness"}, "steps", rangemode="tozero")
+    staleness = figures.probe(groups, {"staleness": "staleness"}, "steps", figures.FROM_ZERO)
     told = [
         Panel(
             "Hardness",
@@ -148,15 +144,13 @@ def _diversity(groups: Groups) -> Section:
                 "Coverage",
                 "Share of the catalogue drawn at least once so far, counted on a part of the batches, so the truth is "
                 "a little higher.",
-                figures.probe(groups, {"coverage": "coverage"}, "share", **SHARES),
+                figures.probe(groups, {"coverage": "coverage"}, "share", figures.SHARES),
             ),
             Panel(
                 "Entropy",
                 "How evenly the negatives spread over the items, relative to a uniform draw: 1 is even, lower is more "
                 "concentrated.",
-                figures.probe(
-                    groups, {"entropy": "entropy"}, "relative entropy", autorangeoptions={"include": [0.9, 1.0]}
-                ),
+                figures.probe(groups, {"entropy": "entropy"}, "relative entropy", figures.NEAR_ONE),
             ),
             *_head_and_tail(groups),
             *_slots(groups),
@@ -178,10 +172,14 @@ def _head_and_tail(groups: Groups) -> list[Panel]:
     if len(groups) == 1:
         names = {"head_share": "head", "tail_share": "tail"}
         both = text.format(f"{head} and the {tail}", "20 % and 50 %")
-        return [Panel("Head and tail", both, figures.probe(groups, names, "share", **SHARES))]
+        return [Panel("Head and tail", both, figures.probe(groups, names, "share", figures.SHARES))]
     return [
-        Panel("Head", text.format(head, "20 %"), figures.probe(groups, {"head_share": "head"}, "share", **SHARES)),
-        Panel("Tail", text.format(tail, "50 %"), figures.probe(groups, {"tail_share": "tail"}, "share", **SHARES)),
+        Panel(
+            "Head", text.format(head, "20 %"), figures.probe(groups, {"head_share": "head"}, "share", figures.SHARES)
+        ),
+        Panel(
+            "Tail", text.format(tail, "50 %"), figures.probe(groups, {"tail_share": "tail"}, "share", figures.SHARES)
+        ),
     ]
 
 
@@ -191,10 +189,12 @@ def _slots(groups: Groups) -> list[Panel]:
     if len(groups) == 1:
         names = {"ok_share": "allowed", "duplicate_share": "duplicates", "effective_sample_size": "effective size"}
         text = allowed.format(", and share that repeat an item of the row") + f" Effective size: {sizes.lower()}"
-        return [Panel("Usable slots", text, figures.probe(groups, names, "share", **SHARES))]
-    size = figures.probe(groups, {"effective_sample_size": "effective size"}, "share", **SHARES)
+        return [Panel("Usable slots", text, figures.probe(groups, names, "share", figures.SHARES))]
+    size = figures.probe(groups, {"effective_sample_size": "effective size"}, "share", figures.SHARES)
     return [
-        Panel("Usable slots", allowed.format(""), figures.probe(groups, {"ok_share": "allowed"}, "share", **SHARES)),
+        Panel(
+            "Usable slots", allowed.format(""), figures.probe(groups, {"ok_share": "allowed"}, "share", figures.SHARES)
+        ),
         Panel("Effective sample size", sizes, size),
     ]
 
@@ -210,16 +210,14 @@ def _false_negatives(groups: Groups) -> Section:
                 "Estimated rate",
                 "Share of the negatives that are probably right answers, on the assumption that the unknown right "
                 "answers are as many, and as tempting, as the known ones.",
-                figures.probe(
-                    groups, {"false_negative_rate": "false negatives"}, "share", rangemode="tozero", tickformat=".2~%"
-                ),
+                figures.probe(groups, {"false_negative_rate": "false negatives"}, "share", figures.SMALL_SHARES),
                 none,
             ),
             Panel(
                 "Lift",
                 "How many times more often than a uniform draw the sampler picks a hidden right answer. 1 is no "
                 "worse than chance.",
-                figures.probe(groups, {"false_negative_lift": "lift"}, "times", rangemode="tozero"),
+                figures.probe(groups, {"false_negative_lift": "lift"}, "times", figures.FROM_ZERO),
                 none,
             ),
         ],

@@ -1,0 +1,48 @@
+"""The steps that every run takes, alone or in a comparison: load, record while training, look at the test part."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from negatives.config import RunConfig, Values
+from negatives.diagnostics import Probes, Recorder
+from negatives.runs.builder import Trained, check, located, task_of
+from negatives.runs.terminal import Begin
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.training.callbacks import Callback
+from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
+
+log = logging.getLogger(__name__)
+
+
+def load(config: RunConfig) -> tuple[RunConfig, Task, Examples]:
+    """The configuration with the whole path of its data, its task, and the data.
+
+    Raises:
+        NegativesError: Bad input or configuration.
+    """
+    check(config)
+    task, config = task_of(config), located(config)
+    examples = task.load(Path(config.data) if config.data else None, config)
+    for note in examples.notes:
+        log.info(note)
+    return config, task, examples
+
+
+def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
+    """Let a training write its configuration and its history, and tell ``more`` listeners."""
+    probes = Probes(trained.examples.catalogue.counts)
+    begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
+    trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+
+
+def test(trained: Trained) -> tuple[Scores, Values]:
+    """Look at the test part once: the scores, and what metrics.json holds of the run so far."""
+    trained.task.complete(trained.model, trained.examples)
+    scores = trained.evaluate("test")
+    trained.per_query = scores.per_query
+    return scores, trained.summary() | {"test": dict(scores.mean), "valid": trained.loop.best_metrics}
+
+
+__all__ = ["load", "record", "test"]

@@ -1,0 +1,48 @@
+"""The outcome of a comparison in words: one sentence, and a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from negatives.evaluation import p_text
+from negatives.runs.results import Row
+
+LEVEL = 0.05
+
+
+def verdict(summary: Sequence[Row], metric: str) -> str:
+    """One sentence that says who won, and whether that is more than chance."""
+    rows = [row for row in summary if row.metric == metric]
+    best, base = max(rows, key=lambda row: row.mean), rows[0]
+    if best.p_value is None:
+        return f"{base.sampler} did best: no other sampler had a higher {metric} than {base.mean:.4f}."
+    chance = (
+        f"more than chance ({p_text(best.p_value)}, paired over queries, Holm-corrected)"
+        if best.p_value < LEVEL
+        else f"within chance ({p_text(best.p_value)})"
+    )
+    sentence = (
+        f"{best.sampler} did best: {metric} {best.mean:.4f} against {base.mean:.4f} of {base.sampler} "
+        f"({best.gain:+.1%}), which is {chance}."
+    )
+    if best.seconds_to_baseline is not None and base.seconds_to_baseline:
+        share = best.seconds_to_baseline / base.seconds_to_baseline
+        sentence += f" It reached {base.sampler}'s best validation {metric} in {share:.0%} of its time."
+    return sentence
+
+
+def table(summary: Sequence[Row]) -> str:
+    """The summary as lines of text."""
+    lines = [f"{'sampler':<18}{'metric':<14}{'mean':>8}  {'95 % interval':<18}{'gain':>8}{'p':>10}{'to baseline':>13}"]
+    for row in summary:
+        low, high = row.interval
+        p_value = "" if row.p_value is None else p_text(row.p_value)[2:].removeprefix("= ")
+        time = "" if row.seconds_to_baseline is None else f"{row.seconds_to_baseline:.1f} s"
+        lines.append(
+            f"{row.sampler:<18}{row.metric:<14}{row.mean:>8.4f}  {f'{low:.4f} to {high:.4f}':<18}"
+            f"{row.gain:>+8.1%}{p_value:>10}{time:>13}"
+        )
+    return "\n".join(lines)
+
+
+__all__ = ["table", "verdict"]
