@@ -52,7 +52,12 @@ class Twice:
         pass
 
 
-registry: Registry[Tower] = Registry("towers", (("tower", f"{__name__}:Tower"), ("twice", f"{__name__}:Twice")))
+class Bare:
+    """A part without a constructor of its own."""
+
+
+ROWS = (("tower", f"{__name__}:Tower"), ("twice", f"{__name__}:Twice"), ("bare", f"{__name__}:Bare"))
+registry: Registry[Tower] = Registry("towers", ROWS)
 FACTS = {"n_items": 3, "table": torch.ones(2)}
 
 
@@ -64,6 +69,12 @@ def test_fields_of_a_group_are_flat() -> None:
     assert list(shown)[-2:] == ["training", "ranking"]
     assert "length" not in shown
     assert (shown["training"].default, shown["ranking"].annotation) == (0.5, float | None)
+
+
+def test_a_part_may_have_no_constructor() -> None:
+    assert isinstance(registry.build("bare"), Bare)
+    with pytest.raises(ConfigError, match="bare has no parameter 'dim'"):
+        registry.build({"name": "bare", "dim": 3})
 
 
 def test_a_name_that_stands_twice_is_told() -> None:
