@@ -25,6 +25,7 @@ from baskets.selection import ByRank
 from negatives.data.readers import read_file, reader_of
 from negatives.data.table import Columns
 from negatives.errors import ConfigError, InputError
+from negatives.evaluation.values import Ranked
 from negatives.losses import registry as losses
 from negatives.sampler import build, preset
 from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
@@ -83,8 +84,17 @@ def test_the_loss() -> None:
     assert losses.get("squared_hinge").pairwise
 
 
+def lists(*rows: str) -> Ranked:
+    """Ranked lists from words such as ``"x.x"``, where x is a hit."""
+    gains = torch.tensor([[mark == "x" for mark in row] for row in rows])
+    items = torch.arange(gains.numel()).reshape(gains.shape)
+    return Ranked(items=items, gains=gains, relevant=torch.full((len(rows),), 4), n_candidates=30)
+
+
 def test_the_metric() -> None:
-    check_metric("rbp")
+    check_metric(lambda: RBP(4), [lists("x..x", "....", "xxx."), lists(".xx.")], high=1 - 0.8**4, best=[lists("xxxx")])
+    assert RBP(2).of(lists(".x")).item() == pytest.approx(0.16)
+    assert RBP().of(lists(".x.x")).item() == pytest.approx(0.16 + 0.2 * 0.8**3)
 
 
 def histories() -> tuple[Csr, torch.Tensor]:
@@ -145,13 +155,9 @@ def test_the_reader(tmp_path: Path) -> None:
         ("anna", "milk", 1.0), ("anna", "bread", 1.0), ("ben", "milk", 2.0), ("anna", "tea", 3.0)
     ]  # fmt: skip
     path.write_text("anna milk\nben\n")
-    with pytest.raises(InputError, match=r"shop.baskets:2: the basket of ben is empty"):
+    with pytest.raises(InputError, match=r"shop.baskets, line 2: the basket of ben is empty"):
         read_file(path, Columns())
     assert "1 empty baskets dropped" in read_file(path, Columns(missing="drop")).notes[1]
     path.write_text("# nothing\n")
     with pytest.raises(InputError, match="no basket"):
         read_file(path, Columns())
-
-
-def test_rbp_without_a_length_is_that_of_the_whole_list() -> None:
-    assert RBP().at is None
