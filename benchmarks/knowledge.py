@@ -165,13 +165,13 @@ def theirs(data: TripleData, case: Case, triples: int) -> Callable[[], float] | 
 def measure(examples: Examples, case: Case, threads: int, repeats: int, seconds: float) -> bool:
     """Run both in turn and print the row; True unless a target is missed."""
     runs = {"ours": ours(examples, case, threads, BATCH)}
-    other = theirs(examples.raw, case, BATCH)
+    other = theirs(examples.data, case, BATCH)
     if other is not None:
         runs["theirs"] = other
     sized = {name: max(BATCH, int(seconds * run())) for name, run in runs.items()}  # compiles, and finds the size
     runs["ours"] = ours(examples, case, threads, sized["ours"])
     if other is not None:
-        again = theirs(examples.raw, case, min(sized["theirs"], len(examples.raw.part("train"))))
+        again = theirs(examples.data, case, min(sized["theirs"], len(examples.data.part("train"))))
         assert again is not None
         runs["theirs"] = again
     rates: dict[str, list[float]] = {name: [] for name in runs}

@@ -58,10 +58,10 @@ NOISES_OF_WORDS = {
 
 
 NOISES: dict[str, list[str]] = {
-    "static noise": ["sampler=uniform", "loss=logistic", "reading.sentences.reestimate=false"],
+    "static noise": ["sampler=uniform", "loss=logistic", "reading.reestimate=false"],
     "re-estimated": ["sampler=uniform", "loss=logistic"],
-    "half of it hardened": ["reading.sentences.reestimate=false"],
-    "hardened": ["sampler.select.share=1.0", "reading.sentences.reestimate=false"],
+    "half of it hardened": ["reading.reestimate=false"],
+    "hardened": ["sampler.select.share=1.0", "reading.reestimate=false"],
     "re-estimated, half hardened (the recipe)": [],
     "re-estimated, hardened": ["sampler.select.share=1.0"],
 }
@@ -77,13 +77,13 @@ def shortened(folder: Path, lines: int, target: Path) -> Path:
     return target
 
 
-def prepared(data: Path | None, sets: list[str]) -> Trained:
+def prepared(data: Path | None, sets: list[str], task: str = "language") -> Trained:
     """The task, ready to train."""
-    start = {"task": "language"} | ({} if data is None else {"data": str(data)})
+    start = {"task": task} | ({} if data is None else {"data": str(data)})
     config = build([("the benchmark", apply_sets(start, sets))])
-    task = task_of(config)
-    examples = task.load(data, config)
-    return prepare(fill(config, task, examples), examples, task)
+    of = task_of(config)
+    examples = of.load(data, config)
+    return prepare(fill(config, of, examples), examples, of)
 
 
 def exact(trained: Trained) -> None:
@@ -168,8 +168,8 @@ def hardest(model: SentenceModel, n: int, among: int, key: int) -> Sentences:
 
 def trained_scorer(data: Path | None, options: argparse.Namespace, sets: list[str], seed: int) -> Trained:
     """A scorer of sentences, trained."""
-    start = ["recipe=sentences", f"epochs={options.epochs}", f"threads={options.threads}", f"seed={seed}"]
-    trained = prepared(data, [*start, "evaluation.every=1000.0", *options.set, *sets])
+    start = [f"epochs={options.epochs}", f"threads={options.threads}", f"seed={seed}"]
+    trained = prepared(data, [*start, "evaluation.every=1000.0", *options.set, *sets], "sentences")
     trained.loop.evaluate = dict
     trained.loop.run()
     return trained
@@ -183,7 +183,7 @@ def sentences(data: Path | None, options: argparse.Namespace) -> None:
     """
     judge = trained_scorer(data, options, NOISES["static noise"], 99)
     assert isinstance(judge.model, SentenceModel)
-    n = judge.examples.raw.real["test"].lengths.numel()
+    n = judge.examples.data.real["test"].lengths.numel()
     false = {"hardened": hardest(judge.model, n, 8, 12345)}
     static: torch.Tensor | None = None
     for kind, sets in NOISES.items():
@@ -194,7 +194,7 @@ def sentences(data: Path | None, options: argparse.Namespace) -> None:
         for seed in range(options.seeds):
             made = trained_scorer(data, options, sets, seed)
             assert isinstance(made.model, SentenceModel)
-            told.append(told_right(made.model.told, made.examples.raw.real["test"], false)["accuracy:hardened"])
+            told.append(told_right(made.model.told, made.examples.data.real["test"], false)["accuracy:hardened"])
             for name, value in (*made.evaluate("test").mean.items(), ("accuracy:hardened", float(told[-1].mean()))):
                 scores.setdefault(name, []).append(value)
         if static is None:

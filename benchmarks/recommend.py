@@ -256,7 +256,7 @@ def shares(examples: Examples, threads: int) -> list[Result]:
         spent = {part: trained.sampler.seconds[part] - before[part] for part in before}
         sampling = spent["draw"] + spent["guard"] + spent["select"]
         parts = " ".join(f"{part} {taken / seconds:.0%}" for part, taken in spent.items())
-        model = trained.config.model["name"] if isinstance(trained.config.model, dict) else trained.config.model
+        model = str(trained.config.model)
         found.append(Result(f"sampling share %, {sampler} with {model}", parts, 100 * sampling / seconds, 25.0, True))
     return found
 

@@ -36,7 +36,7 @@ SAMPLERS: dict[str, Any] = {
 
 def bm25(examples: Examples) -> dict[str, float]:
     """Test metrics of BM25 over the pieces of the same tokenizer."""
-    data = examples.raw.data
+    data = examples.data
     tokenizer = learn_tokenizer(data.item_texts, 8000)
     queries, items = bags_of(data.query_texts, tokenizer), bags_of(data.item_texts, tokenizer)
     found = items.frequencies().float()

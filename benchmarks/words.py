@@ -63,7 +63,7 @@ class Party:
 
 def scores(vectors: Tensor, names: Sequence[str], examples: Examples) -> dict[str, float]:
     """Figures on whole sets, and their mean."""
-    index, data = evaluation.word_index(names), examples.raw
+    index, data = evaluation.word_index(names), examples.data
     found = {
         one.name: float(evaluation.spearman_terms(evaluation.similarity(vectors, index, one)).mean())
         for one in data.similarity
@@ -154,11 +154,11 @@ def in_gensims_time(data: Path, epochs: int, given: argparse.Namespace) -> None:
             trained.loop.run()
             party = Party(f"{name}, seed {seed}", [trained.loop.seconds], judged(trained))
             passes = trained.loop.steps / trained.loop.steps_per_epoch
-            print(party.line(trained.examples.raw.corpus.n_tokens, passes) + f"   {passes:.1f} passes", flush=True)
+            print(party.line(trained.examples.data.corpus.n_tokens, passes) + f"   {passes:.1f} passes", flush=True)
             found.setdefault(name, []).append(party.scores["mean"])
         vectors = torch.from_numpy(model.wv.vectors.copy())
         theirs.scores = scores(vectors, model.wv.index_to_key, trained.examples)
-        print(theirs.line(trained.examples.raw.corpus.n_tokens), flush=True)
+        print(theirs.line(trained.examples.data.corpus.n_tokens), flush=True)
         found.setdefault("gensim", []).append(theirs.scores["mean"])
     for name, values in found.items():
         gaps = [a - b for a, b in zip(values, found["gensim"], strict=True)]
@@ -178,7 +178,7 @@ def alone(data: Path, seeds: int, threads: int, variants: Mapping[str, dict[str,
                 party.seconds.append(epoch(trained))
             party.scores = judged(trained)
             found.append(party)
-            print(party.line(trained.examples.raw.corpus.n_tokens), flush=True)
+            print(party.line(trained.examples.data.corpus.n_tokens), flush=True)
     return found
 
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 
 from negatives.errors import ConfigError, InputError
-from negatives.registry import suggest
+from negatives.registry import Part, Spec, suggest
 
 Values = dict[str, Any]
 """Nested dictionaries as TOML gives them."""
@@ -26,9 +26,17 @@ Values = dict[str, Any]
 Layer = tuple[str, Mapping[str, Any]]
 """Where values come from (a file, ``"the options"``, ``"--set"``) and the values."""
 
-PartSpec = str | dict[str, Any]
-"""A part's name, or its name with parameters."""
 
+def _part(spec: Spec) -> Part:
+    try:
+        return Part.of(spec)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+GivenPart = Annotated[Part, PlainValidator(_part), PlainSerializer(lambda part: part.plain)]
+"""A part that a file names in text, or describes in a table."""
+Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -104,11 +112,11 @@ class RunConfig(Section):
     """File or folder; left out, the offline dataset."""
     recipe: str | None = None
     """Name of the task's recipe that fills the fields left out."""
-    sampler: PartSpec | None = None
+    sampler: GivenPart | None = None
     """A preset's name, a preset with changed parameters, or a whole composition."""
-    model: PartSpec | None = None
+    model: GivenPart | None = None
     """A model's name, or its name with parameters."""
-    loss: PartSpec | None = None
+    loss: GivenPart | None = None
     """A loss's name, or its name with parameters."""
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     """How gradients become updates."""
@@ -132,6 +140,22 @@ class RunConfig(Section):
     """When and how the validation part is evaluated."""
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
+
+    def asked(self, kind: Kind) -> str | None:
+        """The name of a part that was asked for; None where only parameters were given, or nothing."""
+        found: Part | None = getattr(self, kind)
+        return found.name if found else None
+
+    def part(self, kind: Kind) -> Part:
+        """A part of a filled configuration.
+
+        Raises:
+            ConfigError: The configuration leaves it out.
+        """
+        found: Part | None = getattr(self, kind)
+        if found is None:
+            raise ConfigError(f"the configuration has no {kind}; fill it from a recipe")
+        return found
 
     def given(self) -> Values:
         """The fields that are not None, nested; :func:`build` on them gives the same configuration.
@@ -327,7 +351,7 @@ def _explain(error: ValidationError, layers: Sequence[Layer], root: type[Section
 
 def _is_branch(part: str) -> bool:
     """True for pydantic's own names of the branches of a union, such as ``dict[str,any]``."""
-    return part == "str" or "[" in part
+    return "[" in part
 
 
 def _holds(layer: Mapping[str, Any], where: Sequence[str | int], value: Any) -> bool:
@@ -373,7 +397,7 @@ __all__ = [
     "EvaluationConfig",
     "Layer",
     "OptimiserConfig",
-    "PartSpec",
+    "Part",
     "RunConfig",
     "Section",
     "SplitConfig",

@@ -138,8 +138,8 @@ def _members(one: inspect.Parameter) -> Iterator[inspect.Parameter]:
 def _signature(cls: type) -> list[inspect.Parameter]:
     """Parameters of the constructor with types in place of the annotations' text."""
     shown, kinds = inspect.signature(cls).parameters, dict[str, Any]()
-    made_by = [cls.__init__] if inspect.isfunction(cls.__init__) else []  # type: ignore[misc]
-    for owner in reversed(cls.__mro__) if is_dataclass(cls) else made_by:
+    own = (cls.__init__,) if inspect.isfunction(cls.__init__) else ()  # type: ignore[misc]
+    for owner in reversed(cls.__mro__) if is_dataclass(cls) else own:
         names = vars(sys.modules[owner.__module__])
         declared = inspect.get_annotations(owner).items()
         kinds |= {name: _kind(text, names) for name, text in declared if name in shown}

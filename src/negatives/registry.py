@@ -10,6 +10,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +18,57 @@ from negatives.errors import ConfigError
 from negatives.parameters import construct, fits, parameters_of, settable, wanted
 
 T = TypeVar("T")
-Spec = str | Mapping[str, Any]
-"""A part's name, or a mapping with its ``name`` and its parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that a configuration asks for.
+
+    Args:
+        name: Its name; None for parameters alone, or for a sampler described by its parts.
+        params: Its parameters.
+    """
+
+    name: str | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(spec: Spec) -> Part:
+        """A part from its name or from a mapping with its ``name`` and parameters.
+
+        Raises:
+            ConfigError: It is neither.
+
+        >>> Part.of({"name": "mf", "dim": 8})
+        Part(name='mf', params={'dim': 8})
+        """
+        if isinstance(spec, Part):
+            return spec
+        if isinstance(spec, str):
+            return Part(spec)
+        name = spec.get("name") if isinstance(spec, Mapping) else spec
+        if not isinstance(spec, Mapping) or not isinstance(name, str | None):
+            raise ConfigError("should be a name, or a table with a name and parameters")
+        return Part(name, {key: value for key, value in spec.items() if key != "name"})
+
+    @property
+    def plain(self) -> str | dict[str, Any]:
+        """The part in the language of a configuration: a bare name, else a table.
+
+        >>> Part("mf").plain, Part("mf", {"dim": 8}).plain
+        ('mf', {'name': 'mf', 'dim': 8})
+        """
+        if self.name is not None and not self.params:
+            return self.name
+        return ({} if self.name is None else {"name": self.name}) | dict(self.params)
+
+    def __str__(self) -> str:
+        """The name, ``custom`` for a part without one."""
+        return self.name or "custom"
+
+
+Spec = str | Mapping[str, Any] | Part
+"""A part's name, a mapping with its ``name`` and its parameters, or both as one value."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -99,7 +149,7 @@ class Registry(Generic[T]):
         return parameters_of(self.get(name))
 
     def build(self, spec: Spec, facts: Mapping[str, object] = MappingProxyType({})) -> T:
-        """Make a part from its name or from a mapping with ``name`` and parameters.
+        """Make a part from its name and parameters.
 
         Args:
             spec: What a configuration says.
@@ -108,10 +158,10 @@ class Registry(Generic[T]):
         Raises:
             ConfigError: The name or a parameter is not known, a value has the wrong type, or a parameter is missing.
         """
-        values = {"name": spec} if isinstance(spec, str) else dict(spec)
-        name = values.pop("name", None)
-        if not isinstance(name, str):
-            raise ConfigError(f"{self.kind}: {dict(spec) if isinstance(spec, Mapping) else spec!r} needs a name")
+        part = Part.of(spec)
+        if part.name is None:
+            raise ConfigError(f"{self.kind}: {part.plain} needs a name")
+        name, values = part.name, dict(part.params)
         self._check(name, values, facts)
         try:
             return construct(self.get(name), values | dict(facts))

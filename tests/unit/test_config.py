@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -15,6 +16,7 @@ from negatives.config import (
     SECTIONS,
     EvaluationConfig,
     OptimiserConfig,
+    Part,
     RunConfig,
     SplitConfig,
     apply_sets,
@@ -30,7 +32,7 @@ def test_layers_win_in_their_order() -> None:
     file = {"task": "recommend", "batch_size": 128, "optimiser": {"name": "adam"}}
     config = build([("f", file), ("o", {"seed": 3}), ("--set", apply_sets({}, ["model.dim=8"]))]).filled(recipe)
     assert (config.epochs, config.batch_size, config.seed) == (5, 128, 3)
-    assert config.model == {"name": "mf", "dim": 8}
+    assert config.model == Part("mf", {"dim": 8})
     assert (config.optimiser.name, config.optimiser.lr) == ("adam", 0.1)
 
 
@@ -105,7 +107,8 @@ def test_a_malformed_set_is_an_error(pair: str) -> None:
         ({"optimiser": {"lr": float("nan")}}, "f.toml: optimiser.lr = nan: should be"),
         ({"split": {"test": 1.5}}, "f.toml: split.test = 1.5: should be less than or equal to 1"),
         ({"split": 3}, "f.toml: split = 3"),
-        ({"model": 3}, "f.toml: model = 3"),
+        ({"model": 3}, "f.toml: model = 3: should be a name"),
+        ({"model": {"name": 3}}, "f.toml: model = {'name': 3}: should be a name"),
     ],
 )
 def test_errors_name_source_and_key(values: dict[str, object], message: str) -> None:
@@ -122,13 +125,32 @@ def test_a_missing_task_is_named() -> None:
 
 def test_a_resolved_configuration_repeats_itself(tmp_path: Path) -> None:
     recipe = {"loss": {"name": "bpr", "scale": 0.1}, "epochs": 3, "optimiser": {"lr": 0.3, "schedule": "cosine"}}
-    config = RunConfig(task="recommend", sampler={"name": "dns", "m": 32}, recipe="quick").filled(recipe)
+    config = RunConfig(task="recommend", sampler=Part("dns", {"m": 32}), recipe="quick").filled(recipe)
     path = tmp_path / "config.toml"
     path.write_text(tomli_w.dumps(config.given()), encoding="utf-8")
     again = build([("file", load_config(path))])
     assert again == config
     assert again.filled(recipe) == config
     assert tomllib.loads(path.read_text())["optimiser"] == {"lr": 0.3, "schedule": "cosine"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "part", "plain", "label"),
+    [
+        ("mf", Part("mf"), "mf", "mf"),
+        ({"name": "mf"}, Part("mf"), "mf", "mf"),
+        ({"name": "mf", "dim": 2}, Part("mf", {"dim": 2}), {"name": "mf", "dim": 2}, "mf"),
+        ({"dim": 2}, Part(None, {"dim": 2}), {"dim": 2}, "custom"),
+    ],
+)
+def test_a_part_is_one_value_and_stays_plain_in_files(spec: Any, part: Part, plain: Any, label: str) -> None:
+    config = RunConfig(task="recommend", model=spec)
+    assert config.model == part == Part.of(part)
+    assert config.asked("model") == part.name
+    assert str(config.part("model")) == label
+    assert config.given()["model"] == plain
+    with pytest.raises(ConfigError, match="has no loss"):
+        config.part("loss")
 
 
 def test_faults_of_a_file_are_named(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ CLASS_TESTS = {
     "src/negatives/training/engines/cells.py:Squared",
     "src/negatives/training/engines/windows.py:Logistic",
 }
+UNTYPED = {
+    "src/negatives/runs/builder.py:_spec()",
+    "src/negatives/runs/builder.py:spec",
+    "src/negatives/runs/terminal.py:self._bar",  # tqdm has no types
+    "src/negatives/tasks/base.py:options()",
+    "src/negatives/tasks/base.py:raw",
+    "src/negatives/tasks/sentences.py:spec",
+}
 
 
 @cache
@@ -215,3 +223,34 @@ def test_every_public_name_is_there() -> None:
         assert len(set(module.__all__)) == len(module.__all__), name
         missing += [f"{name}.{one}" for one in module.__all__ if not hasattr(module, one)]
     assert missing == []
+
+
+def test_the_page_on_extending_names_every_group() -> None:
+    """A table that other packages can extend is no use when nobody tells."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    assert {one.kind for one in registries().values() if f"`negatives.{one.kind}`" not in page} == set()
+
+
+def anything(path: str, tree: ast.Module) -> Iterator[str]:
+    """Parameters, fields and results of a file that may be anything."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            name, kind = node.arg, node.annotation
+        elif isinstance(node, ast.AnnAssign):
+            name, kind = ast.unparse(node.target), node.annotation
+        elif isinstance(node, Function) and node.returns is not None:
+            name, kind = f"{node.name}()", node.returns
+        else:
+            continue
+        if ast.unparse(kind) == "Any":
+            yield f"{path}:{name}"
+
+
+def test_a_task_s_data_has_a_type() -> None:
+    found = {
+        one
+        for path, tree in trees().items()
+        if path.startswith(("src/negatives/tasks/", "src/negatives/runs/"))
+        for one in anything(path, tree)
+    }
+    assert found == UNTYPED

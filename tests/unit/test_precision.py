@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from negatives.config import build
 from negatives.kernels import precision
+from negatives.models.encoders import sentence_transformers
 from negatives.runs import builder
 from negatives.runs.builder import fill, task_of
+from negatives.tasks.facts import build_model
 from negatives.tasks.recommend import Recommend
-from negatives.tasks.texts import encoder_spec
+from negatives.tasks.texts import EncoderReading, text_facts
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,17 @@ def test_the_recipe_follows_the_device_and_the_user_overrides_it(
     [({}, "bfloat16", True), ({}, "float32", False), ({"half": False}, "bfloat16", False)],
 )
 def test_a_pretrained_encoder_follows_the_precision_unless_told(
-    given: dict[str, bool], format_: str, half: bool
+    given: dict[str, bool], format_: str, half: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Recorded:
+        feed = "pairs"
+
+        def __init__(self, queries: list[str], documents: list[str], path: str = "", half: bool = False) -> None:
+            self.queries, self.documents, self.half = queries, documents, half
+
+    monkeypatch.setattr(sentence_transformers, "SentenceEncoder", Recorded)
     values = {"task": "search", "model": {"name": "sentence_transformers", "path": "x", **given}, "precision": format_}
-    assert encoder_spec(build([("a test", values)]), ["a"], ["b"], 10, None)["half"] is half
+    config = build([("a test", values)])
+    facts = text_facts(config, EncoderReading(vocabulary=100), ["a"], ["b"])
+    made: Any = build_model(config.part("model"), facts, 0)
+    assert (made.queries, made.documents, made.half) == (["a"], ["b"], half)

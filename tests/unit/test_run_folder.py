@@ -16,7 +16,7 @@ from negatives.training.run_folder import RunFolder, environment, plain
 
 
 def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
-    folder = RunFolder.new("recommend", None, None, root=tmp_path / "runs")
+    folder = RunFolder.new("recommend", None, "default", root=tmp_path / "runs")
     folder.check_free()
     assert list(tmp_path.iterdir()) == []
     folder.write_json("metrics.json", {"a": 1})
@@ -27,7 +27,7 @@ def test_nothing_is_created_before_the_first_write(tmp_path: Path) -> None:
 def test_new_folders_are_unique_and_their_names_speak(tmp_path: Path) -> None:
     seen = set()
     for _ in range(3):
-        folder = RunFolder.new("recommend", "/a b/ratings v2.csv.gz", {"name": "dns"}, root=tmp_path)
+        folder = RunFolder.new("recommend", "/a b/ratings v2.csv.gz", "dns", root=tmp_path)
         folder.write_text("x", "")
         seen.add(folder.path.name)
     assert len(seen) == 3

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from negatives.mining.data import Texts
     from negatives.mining.encoders import Embedder
+    from negatives.mining.search import Vectors
 
 
 @Parameter(name="*")
@@ -94,7 +100,7 @@ def mine(
     print(f"mined to: {out}\nreport: {place}")
 
 
-def _vectors(sources: Sources, texts: Any) -> tuple[Any, Any]:
+def _vectors(sources: Sources, texts: Texts) -> tuple[Vectors, Vectors]:
     from negatives.mining import embedded
     from negatives.mining.vectors import read_vectors
 
@@ -125,7 +131,7 @@ def _embedder(model: str) -> Embedder:
     if not isinstance(encoder, TextEncoder):
         raise InputError("is no run with an encoder of texts", path=model, mend="give a run of search or similarity")
 
-    def encode(some: Any, kind: str) -> Any:
+    def encode(some: Sequence[str], kind: str) -> Tensor:
         with torch.no_grad():
             return encoder.encode_texts(some, kind)
 

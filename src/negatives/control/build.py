@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from negatives import types
 from negatives.control import registry as controls
 from negatives.control.base import Controller, Knob, Schedule
 from negatives.errors import ConfigError
-from negatives.registry import Registry, Spec
-from negatives.types import Part
+from negatives.registry import Part, Registry, Spec
 
 T = TypeVar("T")
 KNOBS = (Schedule, Controller)
@@ -73,33 +73,26 @@ def build_part(registry: Registry[T], spec: Spec) -> T:
     Raises:
         ConfigError: The name or a parameter is not known or does not fit.
     """
-    name, values = _read(spec)
-    kinds = _kinds(registry.get(name)) if isinstance(name, str) and values else {}
+    part = Part.of(spec)
+    values = dict(part.params)
+    kinds = _kinds(registry.get(part.name)) if part.name and values else {}
     for parameter, value in values.items():
         declared = kinds.get(parameter, ())
         if is_knob_spec(value) or (value is not None and any(issubclass(one, KNOBS) for one in declared)):
             try:
                 values[parameter] = knob(value)
             except ConfigError as error:
-                raise ConfigError(f"{name}.{parameter}: {error}") from error
-        elif any(issubclass(one, Part) for one in declared):
+                raise ConfigError(f"{part.name}.{parameter}: {error}") from error
+        elif any(issubclass(one, types.Part) for one in declared):
             values[parameter] = _inner(registry, value)
-    return registry.build({"name": name, **values})
-
-
-def _read(spec: Spec) -> tuple[Any, dict[str, Any]]:
-    """The name and the parameters of a part."""
-    if isinstance(spec, str):
-        return spec, {}
-    values = dict(spec)
-    return values.pop("name", None), values
+    return registry.build(Part(part.name, values))
 
 
 def _inner(registry: Registry[T], value: Any) -> Any:
     """A part, or several, from plain values; what is built already is left as it is."""
     if isinstance(value, (list, tuple)):
         return [_inner(registry, one) for one in value]
-    return build_part(registry, value) if isinstance(value, (str, Mapping)) else value
+    return build_part(registry, value) if isinstance(value, (str, Mapping, Part)) else value
 
 
 def _kinds(cls: type) -> dict[str, set[type]]:

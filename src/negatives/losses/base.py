@@ -19,6 +19,8 @@ class Loss(ABC):
     pairwise: ClassVar[bool] = False
     """Whether each negative is set against the positive by itself, so that few of each row's own serve it best; recipes
     ask for it."""
+    pointwise: ClassVar[bool] = False
+    """Whether each score counts by itself, so that all items together make one-versus-all."""
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

@@ -29,6 +29,7 @@ class Logistic(Loss):
     """
 
     pairwise = True
+    pointwise = True
 
     margin: float = 0.0
     mean: bool = False

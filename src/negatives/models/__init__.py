@@ -7,13 +7,13 @@ A constructor names the facts that it needs of the data, and its own options; gr
 - ``known``: Csr of the pairs of the training part, a row per query.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
-- ``features``: SparseFeatures of every item, node or row to be classified.
+- ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
 - ``query_heads``, ``query_relations``: ``(n_queries,)`` int64 entity and directed relation of each query.
 - ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
   ``window``, ``streams``: words of one run, and runs of one training step.
 - ``cell_counts``: ``(n_cells,)`` float32 co-occurrence of pairs of words.
-- ``queries``, ``documents``: the texts, as Bags or as strings; ``tokenizer``: what made the bags; ``vectors``:
-  ``(n_tokens, dim)`` vectors to start from, or None.
+- ``queries``, ``documents``: the texts; ``query_bags``, ``document_bags``: the same as Bags; ``tokenizer``: what made
+  the bags; ``vectors``: ``(n_tokens, dim)`` vectors to start from, or None.
 - ``real``, ``noise``: the real sentences and the bank of noise sentences; ``n_words``: number of their words.
 - ``half``: bool, whether a pretrained encoder multiplies in bfloat16.
 - ``seed``: of initial values and dropout; always the last.

@@ -55,8 +55,9 @@ class Model(nn.Module, ABC):
     engine: ClassVar[str] = "autograd"
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
     feed: ClassVar[str] = "pairs"
-    """What it is trained on: ``pairs`` of a query and its item, pairs ``grouped`` by query, ``triples``, ``walks``,
-    a ``corpus`` of sentences, co-occurrence ``cells``, or running ``text``."""
+    """What it is trained on, one of the feeds that a task offers: ``pairs`` of a query and its item, pairs ``grouped``
+    by query, ``triples``, ``edges`` of a graph or ``walks`` over it, a ``corpus`` of sentences, ``cells`` of
+    co-occurrence, or running ``text``."""
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""
@@ -138,9 +139,9 @@ class Model(nn.Module, ABC):
         """
         return None
 
-    def vectors(self) -> tuple[Tensor, Tensor]:
-        """Vectors of all queries and of all items for use outside the model, :meth:`tables` unless it has others."""
-        return self.tables()
+    def score_all(self, queries: Tensor) -> Tensor:
+        """Scores ``(rows, n_items)`` of queries ``(rows,)`` with every item."""
+        return self.encode_queries(queries) @ self.encode_items(torch.arange(self.n_items, device=queries.device)).T
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:
@@ -151,6 +152,11 @@ class Model(nn.Module, ABC):
             self.encode_queries(torch.arange(self.n_queries, device=device)),
             self.encode_items(torch.arange(self.n_items, device=device)),
         )
+
+    def vectors(self) -> dict[str, Tensor]:
+        """Vectors that other programs may want, by kind: ``query`` and ``item``, or what a model has instead."""
+        queries, items = self.tables()
+        return {"query": queries, "item": items}
 
 
 class TableModel(Model, ABC):

@@ -85,6 +85,10 @@ class TowerModel(Model, ABC):
         rows = torch.arange(queries.numel(), device=queries.device)
         return kernels.gather_scores(self.encode_queries(queries), self.item_table, rows, items)
 
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: the table, with the bias in the last column."""
+        return {"item": self.item_table.detach()}
+
     def with_one(self, vectors: Tensor) -> Tensor:
         """The tower's vectors ``(rows, dim)`` with the 1 that the bias needs, ``(rows, dim + 1)``."""
         if not self.bias:

@@ -23,7 +23,7 @@ class TwoTower(Model):
 
     Args:
         known: Known pairs of the training part.
-        features: Sparse content of every item.
+        item_features: Sparse content of every item.
         dim: Length of an embedding.
         similarity: ``"dot"`` or ``"cosine"``.
         free_items: Add a free vector to warm items.
@@ -37,7 +37,7 @@ class TwoTower(Model):
     def __init__(
         self,
         known: Csr,
-        features: SparseFeatures,
+        item_features: SparseFeatures,
         dim: int = 128,
         similarity: str = "cosine",
         free_items: bool = False,
@@ -47,13 +47,13 @@ class TwoTower(Model):
     ) -> None:
         super().__init__(known.n_rows, known.n_cols, dim, similarity)
         random = generator(stream(seed, Purpose.INIT))
-        words = torch.empty(features.n_cols, dim).normal_(0, dim**-0.5, generator=random)
+        words = torch.empty(item_features.n_cols, dim).normal_(0, dim**-0.5, generator=random)
         self.word_table = nn.Parameter(words)
         self.item_table = nn.Parameter(torch.zeros(known.n_cols, dim)) if free_items else None
         own_vectors = torch.empty(known.n_rows, dim).normal_(0, 0.1, generator=random)
         self.query_table = nn.Parameter(own_vectors) if own else None
         self.own, self.drop_free, self.seed = own, drop_free, seed
-        self._content = content_operator(features)
+        self._content = content_operator(item_features)
         self.extend(known)
         self._warm = torch.bincount(known.indices.long(), minlength=known.n_cols) > 0
         self._context: Context | None = None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.config import RunConfig
+from negatives.config import Part, RunConfig
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.kernels.precision import faster_format
@@ -21,7 +21,7 @@ from negatives.models import Model
 from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import AnyTask, Examples, Scores, Task
 from negatives.tasks.registry import registry
 from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
@@ -46,8 +46,8 @@ class Trained:
     """
 
     config: RunConfig
-    task: Task
-    examples: Examples
+    task: AnyTask
+    examples: Examples[object]
     model: Model
     loop: Loop
     sampler: Sampler
@@ -65,9 +65,9 @@ class Trained:
         return {
             "task": self.task.name,
             "data": self.examples.name,
-            "sampler": part_name(self.config.sampler),
-            "model": part_name(self.config.model),
-            "loss": part_name(self.config.loss),
+            "sampler": str(self.config.sampler),
+            "model": str(self.config.model),
+            "loss": str(self.config.loss),
             "seed": self.config.seed,
             "watched": self.loop.plan.watch,
             "epochs": self.loop.steps / self.loop.steps_per_epoch,
@@ -82,16 +82,11 @@ class Trained:
         }
 
 
-def task_of(config: RunConfig) -> Task:
+def task_of(config: RunConfig) -> AnyTask:
     """The task of a configuration."""
     task = registry.get(config.task)()
     assert isinstance(task, Task)
     return task
-
-
-def part_name(spec: Any) -> str:
-    """The name of a part, ``custom`` for a composition without one."""
-    return spec if isinstance(spec, str) else str((spec or {}).get("name", "custom"))
 
 
 def check(config: RunConfig) -> None:
@@ -100,16 +95,11 @@ def check(config: RunConfig) -> None:
     Raises:
         ConfigError: A name or parameter is not known.
     """
-    if config.sampler is not None and (isinstance(config.sampler, str) or "name" in config.sampler):
+    if config.sampler and config.sampler.name:
         build_sampler(config.sampler)
-    if config.loss is not None and (isinstance(config.loss, str) or "name" in config.loss):
+    if config.loss and config.loss.name:
         build_part(losses, config.loss)
-    task = task_of(config)
-    if config.model is not None and (isinstance(config.model, str) or "name" in config.model):
-        name = part_name(config.model)
-        if name not in task.models:
-            raise ConfigError(f"the task {task.name} has no model {name!r}; {suggest(name, task.models)}")
-    task.options(config)
+    task_of(config).check(config)
 
 
 def located(config: RunConfig) -> RunConfig:
@@ -117,17 +107,18 @@ def located(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
 
 
-def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
+def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
     """Fill what was left out from the task's recipe that fits the data."""
-    name = task.recipe_name(config, examples)
+    name = task.recipe_name(config, examples.data)
     recipe = dict(task.recipes()[name])
-    asked = part_name(config.sampler)
-    if config.loss is None and asked in presets and preset(asked).loss != part_name(recipe["loss"]):
-        recipe["loss"] = preset(asked).loss
-    given, drawn = config.sampler, recipe.get("sampler")
-    if isinstance(given, dict) and isinstance(drawn, dict):  # draws per row and a shared pool exclude each other
-        over = {"pool"} if "candidates" in given else {"candidates"} if "pool" in given else set()
-        recipe["sampler"] = {key: value for key, value in drawn.items() if key not in over}
+    asked = config.sampler
+    if asked and asked.name in presets and config.loss is None:
+        loss = preset(asked.name).loss
+        recipe["loss"] = recipe["loss"] if loss == Part.of(recipe["loss"]).name else loss
+    if asked:  # draws per row and a shared pool exclude each other
+        over = {"pool"} if "candidates" in asked.params else {"candidates"} if "pool" in asked.params else set()
+        drawn = Part.of(recipe["sampler"])
+        recipe["sampler"] = Part(drawn.name, {key: drawn.params[key] for key in drawn.params if key not in over}).plain
     filled = config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
     faster = faster_format(_device(filled.device or "cpu").type)
     if filled.precision == "bfloat16" != faster:
@@ -135,17 +126,17 @@ def fill(config: RunConfig, task: Task, examples: Examples) -> RunConfig:
     return filled.model_copy(update={"precision": faster}) if filled.precision == "auto" else filled
 
 
-def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
+def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Trained:
     """Build everything a run needs, from a filled configuration; nothing is trained yet."""
     device = _device(config.device or "cpu")
     threads = config.threads or kernels.threads()
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
     model = task.model(config, examples).to(device)
-    sampler = build_sampler(_spec(config.sampler), config.seed)
+    sampler = build_sampler(config.part("sampler"), config.seed)
     sampler.bind(examples.catalogue)
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
-    loss = build_part(losses, _spec(config.loss))
+    loss = build_part(losses, config.part("loss"))
     choice = config.optimiser
     engine = engine_for(
         model,
@@ -173,12 +164,6 @@ def prepare(config: RunConfig, examples: Examples, task: Task) -> Trained:
     if task.can_validate(examples):
         loop.evaluate = lambda: trained.evaluate("valid").mean
     return trained
-
-
-def _spec(spec: Any) -> Any:
-    if spec is None:
-        raise ConfigError("the configuration is not filled")
-    return spec
 
 
 def _device(name: str) -> torch.device:

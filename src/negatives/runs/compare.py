@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from negatives.config import RunConfig, Values
+from negatives.config import Part, RunConfig, Values
 from negatives.diagnostics import write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.runs import steps
@@ -18,7 +18,7 @@ from negatives.runs.results import Curve, Result, summarise
 from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import tuned
 from negatives.runs.verdict import table, verdict
-from negatives.tasks.base import Examples, Task
+from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import COMPARE, METRICS, REPORT, RunFolder, environment
 
 log = logging.getLogger(__name__)
@@ -68,14 +68,13 @@ def compare(
     return folder.path
 
 
-def _shared(config: RunConfig, name: str, task: Task, examples: Examples) -> RunConfig:
+def _shared(config: RunConfig, name: str, task: AnyTask, examples: Examples[object]) -> RunConfig:
     """The configuration of one sampler: only the sampler, and the loss it needs, differ from the others."""
     base = (
         config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
     )
-    shared = base.sampler if isinstance(base.sampler, dict) else {}  # for instance candidates, the same for all
-    spec = {**shared, "name": name} if shared else name
-    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": spec})
+    sampler = Part(name, base.sampler.params if base.sampler else {})  # for instance candidates, the same for all
+    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": sampler})
     filled = fill(asked, task, examples)
     every = (filled.epochs or 20) / EVALUATIONS
     seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
@@ -95,8 +94,8 @@ class Runs:
         caught: Signals so far; the first ends the comparison.
     """
 
-    task: Task
-    examples: Examples
+    task: AnyTask
+    examples: Examples[object]
     folder: RunFolder
     bar: RunBar
     caught: list[int]

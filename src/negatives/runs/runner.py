@@ -38,7 +38,7 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
         NegativesError: Bad input or configuration; nothing has been written then.
         Interrupted: A signal ended the training; a checkpoint has been written.
     """
-    folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, config.sampler)
+    folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, str(config.sampler or "default"))
     if resume:
         folder.check_run()
     else:

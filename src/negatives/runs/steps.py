@@ -9,14 +9,14 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import AnyTask, Examples, Scores
 from negatives.training.callbacks import Callback
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
 
 log = logging.getLogger(__name__)
 
 
-def load(config: RunConfig) -> tuple[RunConfig, Task, Examples]:
+def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
     """The configuration with the whole path of its data, its task, and the data.
 
     Raises:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from negatives.data.retrieval import RetrievalData
 from negatives.errors import ConfigError
 from negatives.evaluation.graded import search, trec_qrels, trec_run
 from negatives.training import files
@@ -21,12 +22,11 @@ def write_trec(run: Path, target: Path) -> None:
         InputError: The run is not finished.
     """
     from negatives.runs.runner import load_run
-    from negatives.tasks.search import Search
 
     trained = load_run(run)
-    if not isinstance(trained.task, Search):
+    data = trained.examples.data
+    if not isinstance(data, RetrievalData):
         raise ConfigError(f"the format trec is for search, and this is a run of {trained.task.name}; choose another")
-    data = trained.examples.raw.data
     judged = data.part("test")
     queries = torch.unique(judged.queries)
     tables = trained.model.tables()

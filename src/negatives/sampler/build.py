@@ -7,7 +7,7 @@ from typing import Any
 from negatives import guards, proposals, selection
 from negatives.control import build_part, knob
 from negatives.errors import ConfigError
-from negatives.registry import Spec, suggest
+from negatives.registry import Part, Spec, suggest
 from negatives.sampler.core import Sampler
 from negatives.sampler.presets import preset
 
@@ -18,15 +18,13 @@ def resolve(spec: Spec) -> dict[str, Any]:
     """The parts of a sampler as plain values.
 
     Args:
-        spec: A preset's name; or a mapping of parts, which may start from a preset by its ``name``.
+        spec: A preset's name; or parts, which may start from a preset by its ``name``.
 
     Raises:
         ConfigError: A name or key is not known.
     """
-    if isinstance(spec, str):
-        return dict(preset(spec).parts)
-    parts = dict(spec)
-    name = parts.pop("name", None)
+    part = Part.of(spec)
+    parts, name = dict(part.params), part.name
     for key in parts:
         if key not in KEYS:
             raise ConfigError(f"a sampler has no part {key!r}; {suggest(key, KEYS)}")

@@ -1,24 +1,38 @@
-"""What a task is: how to load its data, which model and recipe fit, and how to evaluate."""
+"""What a task is: how to load its data, which facts it offers to models, which recipe fits, and how to evaluate."""
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, cast, final
 
 import polars
+import torch
 from torch import Tensor
 
-from negatives.config import RunConfig, Section, options
+from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.errors import ConfigError
 from negatives.models import Model
+from negatives.models import registry as models
+from negatives.randomness import Purpose, permutation, stream
+from negatives.registry import Part, suggest
+from negatives.tasks.facts import Facts, Offer, build_model
+from negatives.tasks.recipes import load_recipes
+from negatives.tasks.registry import registry
+from negatives.tasks.samples import Sample
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
+D = TypeVar("D")
+R = TypeVar("R", bound=Section)
+
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class Examples(Generic[D]):
     """Training data as the loop sees it, whatever the task.
 
     Args:
@@ -30,7 +44,7 @@ class Examples:
         query_names: Names by query id.
         item_names: Names by item id.
         notes: What the reader took for what, and what it skipped.
-        raw: The task's own data.
+        data: The task's own data.
     """
 
     name: str
@@ -41,7 +55,7 @@ class Examples:
     query_names: polars.Series
     item_names: polars.Series
     notes: tuple[str, ...]
-    raw: Any
+    data: D
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,82 +73,270 @@ class Scores:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Task(ABC):
-    """A thin recipe: load -> model -> metrics.
+class Held(TypedDict, total=False):
+    """Shares of a split that were asked for; what is left out the reader decides."""
+
+    test: float
+    valid: float
+
+
+class Shares(Held, total=False):
+    """The same for data in which known positives can be hidden."""
+
+    canaries: float
+
+
+class Task(ABC, Generic[D, R]):
+    """A thin recipe: load -> model -> metrics. ``D`` is the task's data, ``R`` the options of its reader.
 
     Attributes:
         name: As on the command line.
-        metric: Watched where the configuration names none.
-        models: Names of the models that fit.
+        metric: Watched where the configuration names none; ``{k}`` stands for the length of the ranked list.
+        k: That length, where the configuration names none.
         reading: Options of the task's reader, the section ``reading`` of a configuration.
+        offers: Names of the facts that :meth:`facts` may give.
+        feeds: Kinds of feeds that the data can become, as :attr:`negatives.models.Model.feed` names them.
+        family: What a model must be, so that :meth:`evaluate` can ask it.
+        kinds: What the task calls the vectors of :meth:`negatives.models.Model.vectors`.
         demo: What the demo changes in the recipe, so that it ends soon.
         phrases: How the demo words what a query is known to go with, and what the model answers.
     """
 
     name: ClassVar[str]
     metric: ClassVar[str]
-    models: ClassVar[tuple[str, ...]]
-    reading: ClassVar[type[Section]] = Section
-    demo: ClassVar[Mapping[str, Any]] = {}
+    k: ClassVar[int] = 10
+    reading: type[R]
+    offers: ClassVar[frozenset[str]]
+    feeds: ClassVar[tuple[str, ...]] = ("pairs",)
+    family: ClassVar[type[Model]] = Model
+    kinds: ClassVar[Mapping[str, str]] = {"query": "query", "item": "item"}
+    demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
 
-    def options(self, config: RunConfig) -> Any:
-        """The options of the task's reader, an instance of :attr:`reading`.
-
-        Raises:
-            ConfigError: One is not known or has a value of the wrong type.
-        """
-        return options(self.reading, config.reading)
+    # What a task says itself.
 
     @abstractmethod
-    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
-        """Named partial configurations; ``default`` must be among them."""
+    def read(self, path: Path | None, config: RunConfig) -> D:
+        """Read and divide the data; None for the offline dataset."""
 
     @abstractmethod
-    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """The recipe that fits what the user asked for and what the data is.
-
-        Raises:
-            ConfigError: A recipe was asked for that does not exist.
-        """
+    def examples(self, data: D, config: RunConfig, feed: str) -> Examples[D]:
+        """The data as the loop sees it, with one of the :attr:`feeds`."""
 
     @abstractmethod
-    def shared_recipe(self, examples: Examples) -> str:
+    def facts(self, config: RunConfig, examples: Examples[D]) -> Facts:
+        """What models may ask for; a fact that this data has not is left out."""
+
+    @abstractmethod
+    def preferred(self, config: RunConfig, data: D) -> str:
+        """The recipe that fits the data and what was asked for, where no recipe was."""
+
+    @abstractmethod
+    def shared_recipe(self, examples: Examples[D]) -> str:
         """The recipe under which samplers are compared: one in which all of them can work."""
-
-    @abstractmethod
-    def load(self, path: Path | None, config: RunConfig) -> Examples:
-        """Read the data; None for the offline dataset."""
-
-    @abstractmethod
-    def model(self, config: RunConfig, examples: Examples) -> Model:
-        """A fresh model."""
 
     @abstractmethod
     def metric_names(self, config: RunConfig) -> list[str]:
         """Metrics that :meth:`evaluate` gives, all of which may be watched."""
 
-    def watched(self, config: RunConfig) -> str:
-        """The metric that decides which state is the best."""
-        return config.evaluation.metric or self.metric
-
     @abstractmethod
-    def can_validate(self, examples: Examples) -> bool:
-        """Whether there is a validation part to stop by."""
-
-    @abstractmethod
-    def complete(self, model: Model, examples: Examples) -> None:
-        """Give a trained model every pair that was held back from training but is known when it is used."""
-
-    @abstractmethod
-    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[D], part: str, config: RunConfig) -> Scores:
         """Metrics on the part ``valid`` or ``test``."""
 
-    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
-        """What other programs may want of a trained model: kind to names ``(n,)`` and vectors ``(n, d)``."""
-        queries, items = model.tables()
-        return {"query": (examples.query_names, queries), "item": (examples.item_names, items)}
-
     @abstractmethod
-    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+    def samples(self, model: Model, examples: Examples[D]) -> list[Sample]:
         """What the model answers to a few queries a reader knows, for the report and the demo."""
+
+    # What most tasks leave as it is.
+
+    def can_validate(self, examples: Examples[D]) -> bool:
+        """Whether there is a validation part to stop by."""
+        return True
+
+    def complete(self, model: Model, examples: Examples[D]) -> None:
+        """Give a trained model every pair that was held back from training but is known when it is used.
+
+        Most models take in nothing without training.
+        """
+
+    def check_filled(self, config: RunConfig) -> None:
+        """Refuse parts that do not go together in this task.
+
+        Raises:
+            ConfigError: Names the part and what fits.
+        """
+
+    def names(self, kind: str, examples: Examples[D]) -> polars.Series:
+        """Names of the rows of a kind of vectors, one of the keys of :attr:`kinds`."""
+        return examples.query_names if kind == "query" else examples.item_names
+
+    def vectors(self, model: Model, examples: Examples[D]) -> dict[str, tuple[polars.Series, Tensor]]:
+        """What other programs may want of a trained model: kind to names ``(n,)`` and vectors ``(n, d)``."""
+        found = model.vectors()
+        kept = [kind for kind in self.kinds if kind in found]
+        return {self.kinds[kind]: (self.names(kind, examples), found[kind].detach().cpu()) for kind in kept}
+
+    # What all tasks share.
+
+    @final
+    def recipes(self) -> Mapping[str, Values]:
+        """Named partial configurations: the file ``recipes/<task>.toml`` beside the task's module."""
+        return _recipes(Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml")
+
+    @final
+    def recipe_name(self, config: RunConfig, data: D) -> str:
+        """The recipe that was asked for, else the only one of the model asked for, else the task's preference.
+
+        Raises:
+            ConfigError: A recipe was asked for that does not exist.
+        """
+        return self._named(config) or self.preferred(config, data)
+
+    def _named(self, config: RunConfig) -> str | None:
+        """The recipe that is known before the data is; None where the data decides."""
+        asked = config.recipe
+        if asked and asked not in self.recipes():
+            task = f"{asked} is a task of its own: negatives train {asked}"
+            mend = task if asked in registry else suggest(asked, self.recipes())
+            raise ConfigError(f"no recipe is called {asked!r}; {mend}")
+        if asked:
+            return asked
+        own = [name for name in self.recipes() if self.model_of(name) == config.asked("model")]
+        return own[0] if len(own) == 1 else None
+
+    @final
+    def model_of(self, recipe: str) -> str:
+        """Name of the model that a recipe trains."""
+        return str(Part.of(self.recipes()[recipe]["model"]))
+
+    @final
+    def options(self, config: RunConfig) -> R:
+        """The options of the task's reader: those given over those of the recipe, where it is known before the data.
+
+        Raises:
+            ConfigError: One is not known or has a value of the wrong type.
+        """
+        name = self._named(config)
+        recipe = self.recipes()[name].get("reading", {}) if name else {}
+        return options(self.reading, merge(recipe, config.reading))
+
+    @final
+    def load(self, path: Path | None, config: RunConfig) -> Examples[D]:
+        """Read the data, and make the feed that the model of the configuration or of its recipe is trained on.
+
+        Raises:
+            InputError: The data cannot be used.
+            ConfigError: The configuration does not fit it.
+        """
+        data = self.read(path, config)
+        recipe = self.recipe_name(config, data)
+        return self.examples(data, config, models.get(config.asked("model") or self.model_of(recipe)).feed)
+
+    @final
+    def check(self, config: RunConfig) -> None:
+        """Find what cannot work before any data is read.
+
+        Raises:
+            ConfigError: The task has no such recipe, model or option.
+        """
+        self._named(config)
+        self.offer().check(config.model or Part(None), _elsewhere)
+        self.options(config)
+
+    @final
+    def offer(self) -> Offer:
+        """What models can be given."""
+        return Offer(f"the task {self.name}", self.offers, self.feeds, self.family)
+
+    @final
+    def model(self, config: RunConfig, examples: Examples[D]) -> Model:
+        """A fresh model.
+
+        Raises:
+            ConfigError: The data has not what the model needs, or parts do not go together.
+        """
+        self.check_filled(config)
+        part, facts = config.part("model"), self.facts(config, examples)
+        Offer("this data", facts.keys(), self.feeds, self.family).check(part)
+        return build_model(part, facts, config.seed)
+
+    @final
+    def length(self, config: RunConfig) -> int:
+        """Length of the ranked list."""
+        return config.evaluation.k or self.k
+
+    @final
+    def watched(self, config: RunConfig) -> str:
+        """The metric that decides which state is the best."""
+        return config.evaluation.metric or self.metric.format(k=self.length(config))
+
+    @final
+    def queries(self, truth: Csr, part: str, config: RunConfig) -> Tensor:
+        """Queries with an answer, ``(n,)`` int64 in order; sampled down for validation where the configuration says so.
+
+        Args:
+            truth: Answers of each query.
+            part: ``valid`` or ``test``.
+            config: For the number and the seed.
+        """
+        found: Tensor = torch.nonzero(truth.lengths() > 0)[:, 0]
+        return found[chosen(found.numel(), most(config, part), config.seed)]
+
+
+AnyTask = Task[object, Section]
+"""A task of whatever data."""
+
+
+def held(config: RunConfig) -> Held:
+    """Shares of the test and the validation part, where they were asked for."""
+    given = shares(config)
+    given.pop("canaries", None)
+    return given
+
+
+def shares(config: RunConfig) -> Shares:
+    """Shares of the test, the validation part and the canaries, where they were asked for."""
+    given = {name: getattr(config.split, name) for name in Shares.__annotations__}
+    return cast(Shares, {name: value for name, value in given.items() if value is not None})
+
+
+def most(config: RunConfig, part: str) -> int | None:
+    """How many queries of a part are evaluated at most; None for all."""
+    return config.evaluation.queries if part == "valid" else None
+
+
+def chosen(n: int, most: int | None, seed: int) -> Tensor:
+    """``most`` of the places below ``n`` in order, chosen by the seed; all where there are not more.
+
+    >>> chosen(3, None, 0).tolist(), chosen(3, 2, 0).numel()
+    ([0, 1, 2], 2)
+    """
+    if most is None or n <= most:
+        return torch.arange(n)
+    places: Tensor = permutation(stream(seed, Purpose.PROBES), n)[:most].sort().values
+    return places
+
+
+def no_pairs(n_rows: int, n_cols: int) -> Csr:
+    """Sets without items, for data without canaries or exclusions."""
+    return Csr(torch.zeros(n_rows + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32), n_cols)
+
+
+def share(hidden: int, others: int) -> float:
+    """Share of what is hidden."""
+    return hidden / max(1, hidden + others)
+
+
+_recipes = cache(load_recipes)
+
+
+def _elsewhere(model: str) -> str:
+    """The tasks that a model fits, as a closing phrase."""
+    tasks = [registry.get(name)() for name in registry]
+    fitting = [one.name for one in tasks if isinstance(one, Task) and one.offer().fits(model)]
+    if len(fitting) == 1:
+        return f"; or write negatives train {fitting[0]}"
+    return f"; or choose another task: {', '.join(fitting)}" if fitting else ""
+
+
+__all__ = ["AnyTask", "Examples", "Scores", "Task", "chosen", "held", "most", "no_pairs", "share", "shares"]

@@ -6,35 +6,30 @@ graph. The test asks which of two pairs is an edge: a held-back edge or a pair t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, ClassVar
 
 import polars
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
-from negatives.errors import ConfigError
 from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metric_names
-from negatives.models import Model, registry
-from negatives.randomness import Purpose, permutation, stream
-from negatives.registry import suggest
-from negatives.sampler import preset, presets
-from negatives.tasks.base import Examples, Scores, Task
-from negatives.tasks.recipes_graph import GRAPH
-from negatives.tasks.samples import answers
+from negatives.models import Model
+from negatives.tasks.asked import asked_loss, pairwise
+from negatives.tasks.base import Examples, Scores, Task, chosen, share, shares
+from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
-PAIRWISE = ("bpr", "hinge", "logistic")
-NETWORKS = ("gcn", "sage")
-WALKED = ("node2vec",)
 MOST = 10_000
 """Held-back edges of a part that are evaluated; more are sampled down."""
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
@@ -66,7 +61,7 @@ class GraphOptions(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class GraphExamples:
+class GraphData:
     """The graph and the questions about its held-back edges.
 
     Args:
@@ -82,143 +77,118 @@ class GraphExamples:
     valid_at_test: bool
 
 
-class Graph(Task):
+class Graph(Task[GraphData, GraphOptions]):
     """Nodes and edges."""
 
     name = "graph"
     metric = "mrr:hard"
-    models = ("gcn", "sage", "propagation", "node2vec", "line")
     reading = GraphOptions
+    offers = frozenset(("n_queries", "n_items", "known", "counts", "graph", "directed", "features"))
+    feeds = ("pairs", "edges", "walks")
+    kinds: ClassVar = {"query": "node", "item": "context"}
     phrases = ("is linked to", "may also be linked to")
 
-    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
-        return GRAPH
-
-    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """The recipe that fits the model that was asked for, or else the data."""
-        return _recipe_name(config, examples.raw.edges.features is not None)
-
-    def shared_recipe(self, examples: Examples) -> str:
-        return "pairwise" if examples.raw.edges.features is not None else "default"
-
-    def load(self, path: Path | None, config: RunConfig) -> Examples:
-        options: GraphOptions = self.options(config)
-        split, shares = config.split, {}
-        for name in ("test", "valid", "canaries"):
-            if getattr(split, name) is not None:
-                shares[name] = getattr(split, name)
+    def read(self, path: Path | None, config: RunConfig) -> GraphData:
+        options = self.options(config)
         reading = Reading(
-            split=split.kind or "auto",
+            split=config.split.kind or "auto",
             seed=config.seed,
             directed=options.directed,
             source=options.source,
             target=options.target,
-            **shares,
+            **shares(config),
         )
         edges = load_edges(path, reading)
-        held, neighbours = edges.part("canaries"), edges.graph(("canaries",))
+        valid = _questions(edges, "valid", config, options) if len(edges.valid) else None
+        return GraphData(edges, valid, _questions(edges, "test", config, options), options.valid_at_test)
+
+    def examples(self, data: GraphData, config: RunConfig, feed: str) -> Examples[GraphData]:
+        edges, options = data.edges, self.options(config)
         names = edges.node_names
         return Examples(
             name=edges.name,
-            feed=_feed(edges, config, options),
+            feed=_walks(edges, options) if feed == "walks" else _pairs(edges),
             catalogue=edges.catalogue(),
-            canaries=neighbours,
-            canary_share=len(held) / max(1, len(held) + len(edges.train)),
+            canaries=edges.graph(("canaries",)),
+            canary_share=share(len(edges.part("canaries")), len(edges.train)),
             query_names=names,
             item_names=names,
             notes=edges.notes + _sampled(edges),
-            raw=GraphExamples(
-                edges,
-                _questions(edges, "valid", config, options) if len(edges.valid) else None,
-                _questions(edges, "test", config, options),
-                options.valid_at_test,
-            ),
+            data=data,
         )
 
-    def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
-        edges: EdgeData = examples.raw.edges
-        if spec["name"] in NETWORKS:
-            features = None if edges.features is None else edges.features.normalised()
-            spec |= {"features": features, "directed": edges.directed}
-        if spec["name"] in (*NETWORKS, "propagation"):
-            spec["graph"] = symmetric(edges.graph())
-        else:
-            spec["n_items"] = edges.n_nodes
-        return registry.build(spec | {"seed": config.seed})
+    def facts(self, config: RunConfig, examples: Examples[GraphData]) -> Facts:
+        edges = examples.data.edges
+        neighbours = cache(lambda: symmetric(edges.graph()))
+        facts: dict[str, Callable[[], object]] = catalogue_facts(examples.catalogue)
+        facts |= {"graph": neighbours, "known": neighbours}
+        facts["directed"] = lambda: edges.directed
+        return facts if edges.features is None else {**facts, "features": edges.features.normalised}
+
+    def preferred(self, config: RunConfig, data: GraphData) -> str:
+        """That of the model's name, or else of the data; for a pairwise loss, with features, its own."""
+        model, has_features = config.asked("model"), data.edges.features is not None
+        if has_features and pairwise(asked_loss(config)) and model in (None, self.model_of("pairwise")):
+            return "pairwise"
+        if model in self.recipes():
+            return str(model)
+        return "features" if has_features else "default"
+
+    def shared_recipe(self, examples: Examples[GraphData]) -> str:
+        return "pairwise" if examples.data.edges.features is not None else "default"
 
     def metric_names(self, config: RunConfig) -> list[str]:
-        return metric_names(config.evaluation.k or 10)
+        return metric_names(self.length(config))
 
-    def can_validate(self, examples: Examples) -> bool:
-        return examples.raw.valid is not None
+    def can_validate(self, examples: Examples[GraphData]) -> bool:
+        return examples.data.valid is not None
 
-    def complete(self, model: Model, examples: Examples) -> None:
-        parts = ("train", "canaries", "valid") if examples.raw.valid_at_test else ("train", "canaries")
-        model.extend(symmetric(examples.raw.edges.graph(parts)))
+    def complete(self, model: Model, examples: Examples[GraphData]) -> None:
+        parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")
+        model.extend(symmetric(examples.data.edges.graph(parts)))
 
-    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[GraphData], part: str, config: RunConfig) -> Scores:
         queries, items = model.tables()
-        questions = examples.raw.valid if part == "valid" else examples.raw.test
-        directed, k = examples.raw.edges.directed, config.evaluation.k or 10
+        data = examples.data
+        questions = data.valid if part == "valid" else data.test
+        assert questions is not None
+        directed, k = data.edges.directed, self.length(config)
         metrics = evaluate_links(questions, queries.cpu(), items.cpu(), directed=directed, k=k)
         return Scores(metrics.mean, metrics.per_query)
 
-    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
+    def vectors(self, model: Model, examples: Examples[GraphData]) -> dict[str, tuple[polars.Series, Tensor]]:
         """``node``, and ``context`` where a node has another vector as a target."""
-        queries, items = model.tables()
-        names = examples.query_names
-        found = {"node": (names, queries)}
-        return found if torch.equal(queries, items) else found | {"context": (names, items)}
+        found = Task.vectors(self, model, examples)
+        if torch.equal(found["node"][1], found["context"][1]):
+            del found["context"]
+        return found
 
-    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
-        edges: EdgeData = examples.raw.edges
+    def samples(self, model: Model, examples: Examples[GraphData]) -> list[Sample]:
+        edges = examples.data.edges
         names = {name: index for index, name in enumerate(edges.node_names.to_list())}
-        asked = [names[name] for name in ASKED if name in names][:5]
         known = edges.known(("train", "valid", "canaries"))
-        asked = asked or torch.topk(known.lengths(), min(5, edges.n_nodes)).indices.tolist()
+        asked = [names[name] for name in ASKED if name in names][:QUERIES] or best_known(known)
         queries, items = (table.cpu() for table in model.tables())
         if not edges.directed:
             queries, items = torch.cat([queries, items], 1), torch.cat([items, queries], 1) / 2
         return [_sample(node, items @ queries[node], known.row(node), edges.node_names) for node in asked]
 
 
-def _recipe_name(config: RunConfig, has_features: bool) -> str:
-    """The recipe of the model that was asked for, or else of the data; for a pairwise loss, with features, its own."""
-    if config.recipe:
-        if config.recipe not in GRAPH:
-            raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, GRAPH)}")
-        return config.recipe
-    model, loss, sampler = (_name(part) for part in (config.model, config.loss, config.sampler))
-    if loss is None and sampler in presets:
-        loss = preset(sampler).loss
-    if model in (None, "gcn") and has_features and loss in PAIRWISE:
-        return "pairwise"
-    return model or ("features" if has_features else "default")
-
-
-def _name(part: PartSpec | None) -> str | None:
-    """The name of a part that the user asked for, None where only parameters were given or nothing."""
-    return part.get("name") if isinstance(part, dict) else part
-
-
-def _feed(edges: EdgeData, config: RunConfig, options: GraphOptions) -> Feed:
-    """Pairs from walks for models that learn from walks, else the edges in both directions."""
-    recipe = GRAPH[_recipe_name(config, edges.features is not None)]
-    model = _name(config.model) or recipe["model"]["name"]
-    if model in WALKED:
-        return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
+def _pairs(edges: EdgeData) -> Feed:
+    """Edges in both directions."""
     pairs = edges.both_ways()
     return PairFeed(pairs.queries, pairs.items)
+
+
+def _walks(edges: EdgeData, options: GraphOptions) -> Feed:
+    return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
 
 
 def _questions(edges: EdgeData, part: str, config: RunConfig, options: GraphOptions) -> LinkTest:
     """The questions about a part; the same for every seed, model and sampler of a comparison."""
     held = edges.part(part)
     most = min(config.evaluation.queries or MOST, MOST) if part == "valid" else MOST
-    if len(held) > most:
-        order = permutation(stream(config.seed, Purpose.PROBES), len(held))
-        held = held.pick(order[:most].sort().values)
+    held = held.pick(chosen(len(held), most, config.seed))
     known = edges.known(("train", "valid", "test", "canaries"))
     return link_test(
         held.queries,
@@ -242,7 +212,7 @@ def _transposed(sets: Csr) -> Csr:
     return Csr.from_pairs(sets.indices.long(), rows, sets.n_cols, sets.n_rows)
 
 
-def _sample(node: int, scores: Tensor, known: Tensor, names: polars.Series) -> dict[str, Any]:
+def _sample(node: int, scores: Tensor, known: Tensor, names: polars.Series) -> Sample:
     """A node is among its own known nodes, but neither asked for nor answered."""
     scores[node] = -torch.inf
     return answers(names[node], scores, known[known != node], names)

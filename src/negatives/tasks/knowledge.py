@@ -10,23 +10,18 @@ import polars
 import torch
 from torch import Tensor
 
-from negatives.config import PartSpec, RunConfig, Section
+from negatives.config import RunConfig, Section
 from negatives.data.loading_triples import TripleSplit, load_triples
 from negatives.data.triples import TripleData, Triples
-from negatives.errors import ConfigError
 from negatives.evaluation import measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks
 from negatives.evaluation.triple_classification import Labelled, classify
 from negatives.evaluation.values import Ranks
-from negatives.kernels import distances as kernels
-from negatives.models import Model, registry
-from negatives.models.knowledge import ComposedModel
-from negatives.randomness import Purpose, permutation, stream
-from negatives.registry import suggest
-from negatives.sampler import preset, presets
-from negatives.tasks.base import Examples, Scores, Task
-from negatives.tasks.recipes_knowledge import KNOWLEDGE
-from negatives.tasks.samples import answers
+from negatives.models import Model
+from negatives.tasks.asked import pools
+from negatives.tasks.base import Examples, Scores, Task, chosen, most, share, shares
+from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.samples import Sample, answers, best_known
 from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
@@ -59,77 +54,66 @@ class TripleReading(Section):
     """Name of the column of tails."""
 
 
-class Knowledge(Task):
+class Knowledge(Task[TripleData, TripleReading]):
     """Link prediction in knowledge graphs."""
 
     name = "knowledge"
     metric = "mrr"
-    models = ("complex", "distmult", "transe", "rotate")
     reading = TripleReading
-    demo: ClassVar[Mapping[str, Any]] = {"model": {"name": "complex", "dim": 128}}
+    offers = frozenset(("n_queries", "n_items", "known", "counts", "query_heads", "query_relations"))
+    feeds = ("triples", "pairs")
+    kinds: ClassVar = {"item": "entity", "relation": "relation"}
+    demo: ClassVar = {"model": {"name": "complex", "dim": 128}}
     phrases = ("known", "also likely")
 
-    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
-        return KNOWLEDGE
-
-    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """That of the model asked for; for ComplEx by the sampler's kind and the size of the graph."""
-        if config.recipe:
-            if config.recipe not in KNOWLEDGE:
-                raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, KNOWLEDGE)}")
-            return config.recipe
-        model, sampler, loss = (_name(part) for part in (config.model, config.sampler, config.loss))
-        if model not in (None, "complex"):
-            return str(model)
-        shared = sampler is None or (sampler in presets and "pool" in preset(sampler).parts)
-        if not shared or loss not in (None, "sampled_softmax"):
-            return "pairwise"
-        triples = len(examples.raw.part("train"))
-        return "small" if DENSE * examples.raw.n_entities <= triples < SMALL else "default"
-
-    def shared_recipe(self, examples: Examples) -> str:
-        return "pairwise"
-
-    def load(self, path: Path | None, config: RunConfig) -> Examples:
+    def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
-        shares = {name: value for name in ("test", "valid", "canaries") if (value := getattr(split, name)) is not None}
-        how = TripleSplit(kind=split.kind or "auto", seed=config.seed, unseen=reading.unseen, **shares)
-        columns = {"head": reading.head, "relation": reading.relation, "tail": reading.tail}
-        data = load_triples(path, how, columns)
-        hidden = "canaries" if len(data.part("canaries")) else "valid"
-        n_hidden, train = len(data.part(hidden)), data.part("train")
-        chance = head_chances(train.heads, train.relations, train.tails) if reading.sides == "bernoulli" else None
+        how = TripleSplit(kind=split.kind or "auto", seed=config.seed, unseen=reading.unseen, **shares(config))
+        return load_triples(path, how, {"head": reading.head, "relation": reading.relation, "tail": reading.tail})
+
+    def examples(self, data: TripleData, config: RunConfig, feed: str) -> Examples[TripleData]:
+        sides = self.options(config).sides
+        hidden, train = "canaries" if len(data.part("canaries")) else "valid", data.part("train")
+        chance = head_chances(train.heads, train.relations, train.tails) if sides == "bernoulli" else None
         tail_queries, head_queries = data.queries(train)
         return Examples(
             name=data.name,
-            feed=TripleFeed(tail_queries, train.tails, head_queries, train.heads, reading.sides, chance),
+            feed=TripleFeed(tail_queries, train.tails, head_queries, train.heads, sides, chance),
             catalogue=data.catalogue(),
             canaries=data.known((hidden,)),
-            canary_share=n_hidden / max(1, n_hidden + len(train)),
+            canary_share=share(len(data.part(hidden)), len(train)),
             query_names=data.query_names(),
             item_names=data.entity_names,
             notes=data.notes,
-            raw=data,
+            data=data,
         )
 
-    def model(self, config: RunConfig, examples: Examples) -> Model:
-        spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
-        data: TripleData = examples.raw
-        spec |= {"query_heads": data.query_heads, "query_relations": data.query_relations, "n_items": data.n_entities}
-        return registry.build(spec | {"seed": config.seed})
+    def facts(self, config: RunConfig, examples: Examples[TripleData]) -> Facts:
+        data = examples.data
+        own = {"query_heads": lambda: data.query_heads, "query_relations": lambda: data.query_relations}
+        return {**catalogue_facts(examples.catalogue), **own}
+
+    def preferred(self, config: RunConfig, data: TripleData) -> str:
+        """By the sampler's kind and the size of the graph."""
+        sampler = config.asked("sampler")
+        shared = sampler is None or pools(sampler)
+        if not shared or config.asked("loss") not in (None, "sampled_softmax"):
+            return "pairwise"
+        triples = len(data.part("train"))
+        return "small" if DENSE * data.n_entities <= triples < SMALL else "default"
+
+    def shared_recipe(self, examples: Examples[TripleData]) -> str:
+        return "pairwise"
 
     def metric_names(self, config: RunConfig) -> list[str]:
         return with_watched(METRICS, config.evaluation.metric, Ranks)
 
-    def can_validate(self, examples: Examples) -> bool:
-        return len(examples.raw.part("valid")) > 0
+    def can_validate(self, examples: Examples[TripleData]) -> bool:
+        return len(examples.data.part("valid")) > 0
 
-    def complete(self, model: Model, examples: Examples) -> None:
-        """Free vectors cannot take in held-back triples without training, and do not."""
-
-    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
-        data: TripleData = examples.raw
-        ranked, queries = ranks(model, data, part, *self._limit(config, part))
+    def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Scores:
+        data = examples.data
+        ranked, queries = ranks(model, data, part, most(config, part), config.seed)
         found = measure(Ranks(ranked), self.metric_names(config))
         mean, values = found.mean, found.per_query
         if part != "test":
@@ -143,42 +127,32 @@ class Knowledge(Task):
             mean["accuracy"] = float(accuracy(model, data).mean())
         return Scores(mean, values, {"relations": by_relation(data, values, directed)})
 
-    def vectors(self, model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
-        """Rows of the entities and of the relations, reciprocal ones among them."""
-        assert isinstance(model, ComposedModel)
-        data: TripleData = examples.raw
+    def names(self, kind: str, examples: Examples[TripleData]) -> polars.Series:
+        data = examples.data
+        if kind == "item":
+            return data.entity_names
         labels = [data.relation_label(index) for index in range(2 * data.n_relations)]
-        relations = model.relations.detach().cpu()[: len(labels)]
-        return {
-            "entity": (data.entity_names, model.entities.detach().cpu()),
-            "relation": (polars.Series(labels, dtype=polars.String), relations),
-        }
+        return polars.Series(labels, dtype=polars.String)
 
-    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
-        data: TripleData = examples.raw
+    def samples(self, model: Model, examples: Examples[TripleData]) -> list[Sample]:
+        data = examples.data
         known = data.known(("train", "valid", "canaries"))
-        asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None]
-        if not asked:
-            asked = torch.topk(known.lengths(), min(5, data.n_queries)).indices.tolist()
+        asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None] or best_known(known)
         scores = scores_of(model)(torch.tensor(asked))
         return [
             answers(examples.query_names[query], mine, known.row(query), examples.item_names)
             for query, mine in zip(asked, scores, strict=True)
         ]
 
-    def _limit(self, config: RunConfig, part: str) -> tuple[int | None, int]:
-        return (config.evaluation.queries if part == "valid" else None), config.seed
-
 
 def scores_of(model: Model) -> Callable[[Tensor], Tensor]:
     """Scores of queries with all entities, as :func:`filtered_ranks` wants them."""
-    assert isinstance(model, ComposedModel)
-    table = model.entities.detach()
+    device = next(model.parameters()).device
+    model.refresh(None)
 
     @torch.no_grad()
     def score_all(queries: Tensor) -> Tensor:
-        vectors = model.encode_queries(queries.to(table.device))
-        return kernels.pool_scores(vectors, table, model.kind).cpu()
+        return model.score_all(queries.to(device)).cpu()
 
     return score_all
 
@@ -194,9 +168,8 @@ def ranks(model: Model, data: TripleData, part: str, most: int | None = None, se
         seed: Seed of the choice.
     """
     queries, answers = data.pairs((part,))
-    if most is not None and queries.numel() > most:
-        chosen = permutation(stream(seed, Purpose.PROBES), queries.numel())[:most].sort().values
-        queries, answers = queries[chosen], answers[chosen]
+    places = chosen(queries.numel(), most, seed)
+    queries, answers = queries[places], answers[places]
     known = data.known(("train", "valid", "canaries", "test"))
     return filtered_ranks(scores_of(model), queries, answers, known), queries
 
@@ -237,10 +210,6 @@ def _labelled(model: Model, data: TripleData, true: Triples, false: Triples) -> 
     scores = (model.score(for_tail, triples.tails) + model.score(for_head, triples.heads)) / 2
     labels = torch.arange(len(triples)) < len(true)
     return Labelled(scores.cpu(), triples.relations, labels)
-
-
-def _name(part: PartSpec | None) -> str | None:
-    return part.get("name") if isinstance(part, dict) else part
 
 
 def _query(data: TripleData, entity: str, relation: str) -> int | None:

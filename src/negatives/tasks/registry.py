@@ -13,6 +13,7 @@ registry: Registry[object] = Registry(
         ("similarity", "negatives.tasks.similarity:Similarity"),
         ("classify", "negatives.tasks.classify:Classify"),
         ("language", "negatives.tasks.language:Language"),
+        ("sentences", "negatives.tasks.sentences:Sentences"),
     ),
 )
 

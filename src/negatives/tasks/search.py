@@ -5,28 +5,25 @@ One encoder serves both sides. Every document is ranked for every test query, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.loading_retrieval import Holding, load_retrieval
 from negatives.data.retrieval import RetrievalData
-from negatives.errors import ConfigError
 from negatives.evaluation import longest, with_watched
 from negatives.evaluation.graded import evaluate_graded, search
 from negatives.evaluation.values import Ranked
-from negatives.models import Model, registry
+from negatives.models import Model
 from negatives.models.encoders.base import TextEncoder
-from negatives.randomness import Purpose, permutation, stream
-from negatives.registry import suggest
-from negatives.tasks.base import Examples, Scores, Task
-from negatives.tasks.recipes_search import SEARCH
+from negatives.tasks.base import Examples, Scores, Task, share, shares
+from negatives.tasks.facts import Facts, require
+from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue
 
@@ -41,7 +38,7 @@ FRESH = "ndcg@10:new"
 """The metric over test queries none of whose answers was an answer in training."""
 
 
-class SearchOptions(Section):
+class SearchReading(EncoderReading):
     """How a collection is read."""
 
     titles: bool = True
@@ -50,92 +47,56 @@ class SearchOptions(Section):
     """How often an epoch takes each judged pair, where titles serve as well."""
     vocabulary: Annotated[int, Field(ge=100)] = 8000
     """Most pieces of the tokenizer that the static encoder learns from the documents."""
-    vectors: str | None = None
-    """Word vectors in word2vec's format from which the static encoder starts."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchExamples:
-    """The collection, and the options that shaped it.
-
-    Args:
-        data: Texts and judgements.
-        options: The reader's options.
-    """
-
-    data: RetrievalData
-    options: SearchOptions
-
-
-class Search(Task):
+class Search(Task[RetrievalData, SearchReading]):
     """Queries and documents."""
 
     name = "search"
-    metric = "ndcg@10"
-    models = ("static", "sentence_transformers")
-    reading = SearchOptions
+    metric = "ndcg@{k}"
+    reading = SearchReading
+    offers = ENCODED
+    family = TextEncoder
     phrases = ("is answered by", "finds")
 
-    def recipes(self) -> Mapping[str, Mapping[str, Any]]:
-        return SEARCH
+    def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
+        return load_retrieval(path, Holding(seed=config.seed, **shares(config)), titles=self.options(config).titles)
 
-    def recipe_name(self, config: RunConfig, examples: Examples) -> str:
-        """The recipe that was asked for, or the one of the model."""
-        if config.recipe:
-            if config.recipe not in SEARCH:
-                raise ConfigError(f"no recipe is called {config.recipe!r}; {suggest(config.recipe, SEARCH)}")
-            return config.recipe
-        return "transformer" if _model_name(config) == "sentence_transformers" else "default"
-
-    def shared_recipe(self, examples: Examples) -> str:
-        return "default"
-
-    def load(self, path: Path | None, config: RunConfig) -> Examples:
-        options: SearchOptions = self.options(config)
-        if "titles" not in options.model_fields_set and _model_name(config) == "sentence_transformers":
-            options = options.model_copy(update={"titles": False})
-        split, shares = config.split, {}
-        for name in ("test", "valid", "canaries"):
-            if getattr(split, name) is not None:
-                shares[name] = getattr(split, name)
-        data = load_retrieval(path, Holding(seed=config.seed, **shares), titles=options.titles)
+    def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))
+        repeats = self.options(config).repeats if len(data.part("titles")) else 1
         return Examples(
             name=data.name,
-            feed=_feed(data, options.repeats if len(data.part("titles")) else 1),
+            feed=_feed(data, repeats),
             catalogue=_catalogue(data),
             canaries=hidden,
-            canary_share=hidden.nnz / max(1, hidden.nnz + trained.nnz),
+            canary_share=share(hidden.nnz, trained.nnz),
             query_names=data.query_names,
             item_names=data.item_names,
             notes=data.notes,
-            raw=SearchExamples(data, options),
+            data=data,
         )
 
-    def model(self, config: RunConfig, examples: Examples) -> Model:
-        from negatives.tasks.texts import encoder_spec
+    def facts(self, config: RunConfig, examples: Examples[RetrievalData]) -> Facts:
+        data = examples.data
+        return text_facts(config, self.options(config), data.query_texts, data.item_texts)
 
-        data: RetrievalData = examples.raw.data
-        options: SearchOptions = examples.raw.options
-        texts = data.query_texts, data.item_texts
-        return registry.build(encoder_spec(config, *texts, options.vocabulary, options.vectors))
+    def preferred(self, config: RunConfig, data: RetrievalData) -> str:
+        return "default"
+
+    def shared_recipe(self, examples: Examples[RetrievalData]) -> str:
+        return "default"
 
     def metric_names(self, config: RunConfig) -> list[str]:
-        k = config.evaluation.k or 10
+        k = self.length(config)
         return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
 
-    def watched(self, config: RunConfig) -> str:
-        return config.evaluation.metric or f"ndcg@{config.evaluation.k or 10}"
+    def can_validate(self, examples: Examples[RetrievalData]) -> bool:
+        return bool((examples.data.part("valid").grades > 0).any())
 
-    def can_validate(self, examples: Examples) -> bool:
-        return bool((examples.raw.data.part("valid").grades > 0).any())
-
-    def complete(self, model: Model, examples: Examples) -> None:
-        """Nothing: an encoder learns only by training."""
-
-    def evaluate(self, model: Model, examples: Examples, part: str, config: RunConfig) -> Scores:
-        data: RetrievalData = examples.raw.data
-        queries = _evaluated(data, part, config)
+    def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Scores:
+        data = examples.data
+        queries = self.queries(data.known((part,)), part, config)
         names = self.metric_names(config)
         query_table, item_table = (table.cpu() for table in model.tables())
         top, _ = search(query_table, item_table, queries, longest(names))
@@ -145,33 +106,19 @@ class Search(Task):
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
         return Scores({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
 
-    def samples(self, model: Model, examples: Examples) -> list[dict[str, Any]]:
+    @torch.no_grad()
+    def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
         """What a few questions find: a reader's own on the offline data, else the first of the test part."""
-        assert isinstance(model, TextEncoder)
-        data: RetrievalData = examples.raw.data
-        _, items = model.tables()
-        known = data.known(("train", "valid", "test", "canaries"))
-        asked = _evaluated(data, "test", RunConfig(task=self.name))[:5].tolist()
-        texts = list(ASKED) if data.name == "stdlib" else [data.query_texts[query] for query in asked]
-        answers = [[]] * len(ASKED) if data.name == "stdlib" else [known.row(query).tolist() for query in asked]
-        with torch.no_grad():
-            scores = model.encode_texts(texts) @ items.T
-        best = torch.topk(scores, min(8, data.n_items), dim=1)
-        return [
-            {
-                "query": text,
-                "known": [examples.item_names[item] for item in right],
-                "recommended": [
-                    {"item": examples.item_names[item], "score": round(score, 4)}
-                    for score, item in zip(values.tolist(), found.tolist(), strict=True)
-                ],
-            }
-            for text, right, values, found in zip(texts, answers, best.values, best.indices, strict=True)
-        ]
-
-
-def _model_name(config: RunConfig) -> str | None:
-    return config.model.get("name") if isinstance(config.model, dict) else config.model
+        data, names = examples.data, examples.item_names
+        right = data.known(("train", "valid", "test", "canaries"))
+        queries = torch.nonzero(data.known(("test",)).lengths() > 0)[:QUERIES, 0].tolist()
+        texts = [data.query_texts[query] for query in queries]
+        answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
+        if data.name == "stdlib":
+            texts, answers = list(ASKED), [[] for _ in ASKED]
+        scores = require(model, TextEncoder).encode_texts(texts) @ model.tables()[1].T
+        asked = zip(texts, answers, scores, strict=True)
+        return [sample(text, known, best(row, names)) for text, known, row in asked]
 
 
 def _feed(data: RetrievalData, repeats: int) -> PairFeed:
@@ -189,18 +136,6 @@ def _catalogue(data: RetrievalData) -> Catalogue:
     return Catalogue(found.n_queries, found.n_items, found.counts, found.known, item_groups=groups)
 
 
-def _evaluated(data: RetrievalData, part: str, config: RunConfig) -> Tensor:
-    """Queries of a part that have a relevant document, sampled down for validation where the configuration says so."""
-    judged = data.part(part)
-    queries = torch.unique(judged.queries[judged.grades > 0])
-    most = config.evaluation.queries
-    if part == "valid" and most is not None and queries.numel() > most:
-        order = permutation(stream(config.seed, Purpose.PROBES), queries.numel())
-        queries = queries[order[:most]].sort().values
-    found: Tensor = queries
-    return found
-
-
 def _answered_before(data: RetrievalData, queries: Tensor) -> Tensor:
     """``(n,)`` bool: whether an answer of the query was an answer in the training part."""
     test, train = data.part("test"), data.part("train")
@@ -209,4 +144,4 @@ def _answered_before(data: RetrievalData, queries: Tensor) -> Tensor:
     return found
 
 
-__all__ = ["Search", "SearchOptions"]
+__all__ = ["Search", "SearchReading"]

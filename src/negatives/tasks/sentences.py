@@ -1,27 +1,29 @@
-"""The part of the task ``language`` that tells whole sentences from noise."""
+"""Whole sentences: the query is a real sentence, the items are noise sentences that it is told from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
 import polars
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from negatives.config import RunConfig, Section
-from negatives.data.ngrams import Ngram, Sentences, cut_behind, sentences_of
-from negatives.data.text import PARTS, TextData
+from negatives.config import Part, RunConfig
+from negatives.data import ngrams
+from negatives.data.text import PARTS, TextData, load_text
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation.sentences import KINDS, noise_of_every_kind, told_right
-from negatives.models import Model, registry
+from negatives.models import Model
 from negatives.models.language.noise import NoiseBank
 from negatives.models.language.sentence import ITSELF, SentenceModel
 from negatives.sampler.build import resolve
-from negatives.tasks.base import Examples, Scores
+from negatives.tasks.base import Examples, Scores, Task, held, most, no_pairs
+from negatives.tasks.facts import Facts, require
+from negatives.tasks.samples import QUERIES, Sample, sample
+from negatives.tasks.texts import TextReading
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue, Csr
 
@@ -32,11 +34,11 @@ MOST = 100_000
 """Noise sentences that are drawn at a time, at most, where the number is left out."""
 MARKS = (".", "!", "?")
 """Words behind which a sentence ends."""
-SHOWN = 5
+BATCH = 64
 
 
-class SentenceOptions(Section):
-    """Where noise sentences come from; how hard they are is the sampler's choice."""
+class SentenceReading(TextReading):
+    """How a text is read, and where noise sentences come from; how hard they are is the sampler's choice."""
 
     cut: Literal["marks", "line"] = "marks"
     """Whether a line is cut into sentences behind ``.``, ``!`` and ``?``, where these are words of their own, or is one
@@ -61,14 +63,16 @@ class SentenceData:
         text: The text.
         real: Real sentences by part.
         longest: Words of a sentence, at most.
+        notes: What was read and what was left out.
     """
 
     text: TextData
-    real: Mapping[str, Sentences]
+    real: Mapping[str, ngrams.Sentences]
     longest: int
-    _noise: dict[str, dict[str, Sentences]] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...]
+    _noise: dict[str, dict[str, ngrams.Sentences]] = field(default_factory=dict, repr=False)
 
-    def noise(self, part: str) -> dict[str, Sentences]:
+    def noise(self, part: str) -> dict[str, ngrams.Sentences]:
         """Noise of every kind for a part, drawn once."""
         if part not in self._noise:
             tokens, end = self.text.parts["train"], self.text.end
@@ -77,130 +81,131 @@ class SentenceData:
         return self._noise[part]
 
 
-def load(path: Path | None, text: TextData, options: SentenceOptions) -> Examples:
-    """Training data: each real sentence once, beside the noise sentences of the moment.
+class Sentences(Task[SentenceData, SentenceReading]):
+    """Sentences and noise sentences: each real sentence once, beside the noise sentences of the moment."""
 
-    Raises:
-        InputError: The training part has fewer than two sentences, or the test part none.
-    """
-    text = cut_text(text) if options.cut == "marks" else text
-    real = {part: sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
-    n = real["train"].lengths.numel()
-    for part, least in (("train", 2), ("test", 1)):
-        _enough(path, text, part, real[part].lengths.numel(), least, options.longest)
-    left = int((text.parts["train"] == text.end).sum()) - n
-    notes = (*text.notes, f"sentences: {n:,} for training; {left:,} of more than {options.longest} words left out")
-    items, none = 1 + (options.drawn or min(n, MOST)), torch.empty(0, dtype=torch.int64)
-    each, itself = torch.arange(n), torch.full((n,), ITSELF)
-    return Examples(
-        name=text.name,
-        feed=PairFeed(each, itself),
-        catalogue=Catalogue(n, items, torch.ones(items, dtype=torch.int64), Csr.from_pairs(each, itself, n, items)),
-        canaries=Csr.from_pairs(none, none, n, items),
-        canary_share=0.0,
-        query_names=polars.Series("sentence", range(n)),
-        item_names=polars.Series("noise sentence", range(items)),
-        notes=notes,
-        raw=SentenceData(text, real, options.longest),
-    )
+    name = "sentences"
+    metric = "accuracy"
+    reading = SentenceReading
+    offers = frozenset(("real", "noise", "n_words"))
+    family = SentenceModel
+    kinds: ClassVar = {"word": "word"}
+    demo: ClassVar = {"epochs": 1}
+    phrases = ("is known", "from the most real to the least")
+
+    def read(self, path: Path | None, config: RunConfig) -> SentenceData:
+        options = self.options(config)
+        text = load_text(path, options.split(config.seed, held(config)))
+        text = cut_text(text) if options.cut == "marks" else text
+        real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
+        for part, least in (("train", 2), ("test", 1)):
+            _enough(path, text, part, real[part].lengths.numel(), least, options.longest)
+        n = real["train"].lengths.numel()
+        left = int((text.parts["train"] == text.end).sum()) - n
+        note = f"sentences: {n:,} for training; {left:,} of more than {options.longest} words left out"
+        return SentenceData(text, real, options.longest, (*text.notes, note))
+
+    def examples(self, data: SentenceData, config: RunConfig, feed: str) -> Examples[SentenceData]:
+        n = data.real["train"].lengths.numel()
+        items = 1 + (self.options(config).drawn or min(n, MOST))
+        each, itself = torch.arange(n), torch.full((n,), ITSELF)
+        known = Csr.from_pairs(each, itself, n, items)
+        return Examples(
+            name=data.text.name,
+            feed=PairFeed(each, itself),
+            catalogue=Catalogue(n, items, torch.ones(items, dtype=torch.int64), known),
+            canaries=no_pairs(n, items),
+            canary_share=0.0,
+            query_names=polars.Series("sentence", range(n)),
+            item_names=polars.Series("noise sentence", range(items)),
+            notes=data.notes,
+            data=data,
+        )
+
+    def facts(self, config: RunConfig, examples: Examples[SentenceData]) -> Facts:
+        data = examples.data
+        return {
+            "real": lambda: data.real["train"],
+            "noise": lambda: self._bank(config, examples),
+            "n_words": lambda: data.text.n_words,
+        }
+
+    def _bank(self, config: RunConfig, examples: Examples[SentenceData]) -> NoiseBank:
+        options, text = self.options(config), examples.data.text
+        order = 1 + ("unigram", "bigram", "trigram").index(options.noise)
+        steps = examples.feed.steps(min(config.batch_size or BATCH, examples.feed.rows))
+        return NoiseBank(
+            ngrams.Ngram(text.parts["train"], text.end, order),
+            examples.catalogue.n_items - 1,
+            max(1, round(options.every * steps)),
+            options.reestimate,
+            options.longest,
+            config.seed,
+        )
+
+    def preferred(self, config: RunConfig, data: SentenceData) -> str:
+        return "default"
+
+    def shared_recipe(self, examples: Examples[SentenceData]) -> str:
+        return "default"
+
+    def check_filled(self, config: RunConfig) -> None:
+        """Refuse samplers that draw no noise sentences, and losses under which a score of zero is not the border."""
+        parts = resolve(config.part("sampler"))
+        for part, usual, fits in (("proposal", "uniform", ("uniform",)), ("difficulty", "score", ("score", "margin"))):
+            found = Part.of(parts.get(part, usual)).name
+            if found not in fits:
+                raise ConfigError(
+                    "noise sentences come from an n-gram model, and the sampler only chooses among them: its "
+                    f"{part} must be {' or '.join(fits)}, not {found}; choose for instance --sampler uniform, dns or "
+                    "hold, with --loss logistic"
+                )
+        loss = config.part("loss")
+        if loss.name != "logistic":
+            raise ConfigError(f"sentences are told from noise with the loss logistic, not {loss}; add --loss logistic")
+
+    def metric_names(self, config: RunConfig) -> list[str]:
+        return list(METRICS)
+
+    def can_validate(self, examples: Examples[SentenceData]) -> bool:
+        return examples.data.real["valid"].lengths.numel() > 0
+
+    def evaluate(self, model: Model, examples: Examples[SentenceData], part: str, config: RunConfig) -> Scores:
+        """Accuracy for each kind of noise."""
+        data, limit = examples.data, most(config, part)
+        real, noise = data.real[part], data.noise(part)
+        if limit is not None:
+            rows = torch.arange(min(limit, real.lengths.numel()))
+            real, noise = real.pick(rows), {kind: false.pick(rows) for kind, false in noise.items()}
+        found = told_right(require(model, SentenceModel).told, real, noise)
+        return Scores({name: float(values.mean()) for name, values in found.items()}, found)
+
+    def names(self, kind: str, examples: Examples[SentenceData]) -> polars.Series:
+        return examples.data.text.words
+
+    def samples(self, model: Model, examples: Examples[SentenceData]) -> list[Sample]:
+        """A few test sentences, each ranked with noise of every kind by its score."""
+        data, told = examples.data, require(model, SentenceModel).told
+        n = data.real["test"].lengths.numel()
+        rows = torch.linspace(0, n - 1, min(QUERIES, n)).long()
+        shown = {kind: all_.pick(rows) for kind, all_ in ({"real": data.real["test"]} | data.noise("test")).items()}
+        scores = {kind: told(some).tolist() for kind, some in shown.items()}
+        found = []
+        for at in range(rows.numel()):
+            ranked = sorted(shown, key=lambda kind: -scores[kind][at])
+            answers = [(f"{kind}: {_words(data, shown[kind], at)}", scores[kind][at]) for kind in ranked]
+            found.append(sample(_words(data, shown["real"], at), [], answers))
+        return found
 
 
 def cut_text(text: TextData) -> TextData:
     """The same text with an end behind every mark."""
     marks = torch.tensor([at for mark in MARKS if (at := text.words.index_of(mark)) is not None], dtype=torch.int64)
-    parts = {name: cut_behind(tokens, marks, text.end) for name, tokens in text.parts.items()}
+    parts = {name: ngrams.cut_behind(tokens, marks, text.end) for name, tokens in text.parts.items()}
     return replace(text, parts=parts, counts=torch.bincount(parts["train"], minlength=text.n_words))
 
 
-def model(config: RunConfig, examples: Examples, options: SentenceOptions) -> Model:
-    """A fresh scorer with its noise sentences.
-
-    Raises:
-        ConfigError: The sampler or the loss does not fit noise sentences.
-    """
-    check_parts(config)
-    data: SentenceData = examples.raw
-    order = 1 + ("unigram", "bigram", "trigram").index(options.noise)
-    steps = examples.feed.steps(min(config.batch_size or 64, examples.feed.rows))
-    bank = NoiseBank(
-        Ngram(data.text.parts["train"], data.text.end, order),
-        examples.catalogue.n_items - 1,
-        max(1, round(options.every * steps)),
-        options.reestimate,
-        options.longest,
-        config.seed,
-    )
-    spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
-    made = {"real": data.real["train"], "noise": bank, "n_words": data.text.n_words, "seed": config.seed}
-    return registry.build(spec | made)
-
-
-def check_parts(config: RunConfig) -> None:
-    """Refuse samplers that draw no noise sentences, and losses under which a score of zero is not the border.
-
-    Raises:
-        ConfigError: Names the part and what fits.
-    """
-    parts = resolve(config.sampler or "uniform")
-    for part, usual, fits in (("proposal", "uniform", ("uniform",)), ("difficulty", "score", ("score", "margin"))):
-        found = _name(parts.get(part, usual))
-        if found not in fits:
-            raise ConfigError(
-                "noise sentences come from an n-gram model, and the sampler only chooses among them: its "
-                f"{part} must be {' or '.join(fits)}, not {found}; choose for instance --sampler uniform, dns or hold, "
-                "with --loss logistic"
-            )
-    if _name(config.loss) != "logistic":
-        raise ConfigError(
-            f"the recipe sentences tells real from noise with the loss logistic, not {_name(config.loss)}; add "
-            "--loss logistic"
-        )
-
-
-def evaluate(model: Model, examples: Examples, part: str, most: int | None) -> Scores:
-    """Accuracy for each kind of noise.
-
-    Args:
-        model: The trained model.
-        examples: The data.
-        part: ``valid`` or ``test``.
-        most: Sentences of the validation part, at most.
-    """
-    assert isinstance(model, SentenceModel)
-    data: SentenceData = examples.raw
-    real, noise = data.real[part], data.noise(part)
-    if part == "valid" and most is not None:
-        rows = torch.arange(min(most, real.lengths.numel()))
-        real, noise = real.pick(rows), {kind: false.pick(rows) for kind, false in noise.items()}
-    found = told_right(model.told, real, noise)
-    return Scores({name: float(values.mean()) for name, values in found.items()}, found)
-
-
-def samples(model: Model, examples: Examples) -> list[dict[str, Any]]:
-    """A few test sentences, each ranked with noise of every kind by its score."""
-    assert isinstance(model, SentenceModel)
-    data: SentenceData = examples.raw
-    n = data.real["test"].lengths.numel()
-    rows = torch.linspace(0, n - 1, min(SHOWN, n)).long()
-    shown = {kind: all_.pick(rows) for kind, all_ in ({"real": data.real["test"]} | data.noise("test")).items()}
-    scores = {kind: model.told(some).tolist() for kind, some in shown.items()}
-    found = []
-    for at in range(rows.numel()):
-        best = sorted(shown, key=lambda kind: -scores[kind][at])
-        answers = [
-            {"item": f"{kind}: {_words(data, shown[kind], at)}", "score": round(scores[kind][at], 4)} for kind in best
-        ]
-        found.append({"query": _words(data, shown["real"], at), "known": [], "recommended": answers})
-    return found
-
-
-def vectors(model: Model, examples: Examples) -> dict[str, tuple[polars.Series, Tensor]]:
-    """The vectors of the words that the scorer reads."""
-    assert isinstance(model, SentenceModel)
-    return {"word": (examples.raw.text.words, model.scorer.words.detach().cpu())}
-
-
-def _words(data: SentenceData, sentences: Sentences, at: int) -> str:
+def _words(data: SentenceData, sentences: ngrams.Sentences, at: int) -> str:
     length = int(sentences.lengths[at])
     kept = sentences.words[at, :length].tolist()
     return " ".join(data.text.words[word] for word in kept if word != data.text.end)
@@ -218,18 +223,4 @@ def _enough(path: Path | None, text: TextData, part: str, found: int, least: int
         )
 
 
-def _name(spec: Any) -> str:
-    return str(spec.get("name")) if isinstance(spec, Mapping) else str(spec)
-
-
-__all__ = [
-    "METRICS",
-    "SentenceData",
-    "SentenceOptions",
-    "check_parts",
-    "evaluate",
-    "load",
-    "model",
-    "samples",
-    "vectors",
-]
+__all__ = ["SentenceData", "SentenceReading", "Sentences"]

@@ -1,50 +1,81 @@
-"""What the tasks with texts share: from a model's parameters and texts to all that its constructor needs."""
+"""What the tasks with texts share: the facts that encoders ask for, and how running text is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig
+from negatives.config import RunConfig, Section
+from negatives.data.text import TextSplit
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
 from negatives.errors import InputError
+from negatives.tasks.base import Held
+
+ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tokenizer", "vectors", "half"))
+"""Names of the facts that :func:`text_facts` gives."""
 
 
-def encoder_spec(
-    config: RunConfig, queries: Sequence[str], items: Sequence[str], vocabulary: int, vectors: str | None
-) -> dict[str, Any]:
-    """The parameters of an encoder with the texts that it encodes.
+class EncoderReading(Section):
+    """How texts become tokens."""
+
+    vocabulary: Annotated[int, Field(ge=100)]
+    """Most pieces of the tokenizer that the static encoder learns from the documents."""
+    vectors: str | None = None
+    """Word vectors in word2vec's format from which the static encoder starts."""
+
+
+class TextReading(Section):
+    """How running text is read."""
+
+    tokens: Literal["auto", "blank", "words"] = "auto"
+    """How the text is cut into words: at blanks, or into runs of letters and digits in lower case."""
+    key: str = "text"
+    """Key of the text in JSON Lines."""
+    min_count: Annotated[int, Field(ge=1)] = 2
+    """Words that occur less often in the training part become ``<unk>``."""
+    words: Annotated[int, Field(ge=1)] | None = None
+    """Only so many of the most frequent words stay."""
+
+    def split(self, seed: int, shares: Held) -> TextSplit:
+        """How the text becomes ids, with the shares of parts that are not given."""
+        return TextSplit(self.tokens, self.key, self.min_count, self.words, seed=seed, **shares)
+
+
+def text_facts(
+    config: RunConfig, reading: EncoderReading, queries: Sequence[str], documents: Sequence[str]
+) -> dict[str, Callable[[], object]]:
+    """Texts, and the tokenizer and bags of tokens that are learnt from them once, when a model asks.
 
     Args:
-        config: For the model's name and parameters, the seed, and the precision of a pretrained model.
+        config: For the precision of a pretrained model.
+        reading: Size of the vocabulary, and the file of word vectors to start from.
         queries: Texts of the queries.
-        items: Texts of the documents; the tokenizer of ``static`` is learnt from them.
-        vocabulary: Most pieces of that tokenizer.
-        vectors: File of word vectors to start from, or None.
-
-    Raises:
-        ConfigError: A package is missing.
-        InputError: The file of vectors cannot be read.
+        documents: Texts of the documents; the tokenizer is learnt from them.
     """
-    spec: dict[str, Any] = {"name": config.model} if isinstance(config.model, str) else dict(config.model or {})
-    spec["seed"] = config.seed
-    if spec["name"] != "static":
-        half = {"half": config.precision == "bfloat16"}
-        return {**half, **spec, "queries": list(queries), "documents": list(items)}
-    tokenizer = learn_tokenizer(items, vocabulary)
-    found: dict[str, Any] = {
-        "queries": bags_of(queries, tokenizer),
-        "documents": bags_of(items, tokenizer),
+    tokenizer = cache(lambda: learn_tokenizer(documents, reading.vocabulary))
+    facts: dict[str, Callable[[], object]] = {
+        "queries": lambda: list(queries),
+        "documents": lambda: list(documents),
         "tokenizer": tokenizer,
+        "query_bags": lambda: bags_of(queries, tokenizer()),
+        "document_bags": lambda: bags_of(documents, tokenizer()),
+        "half": lambda: config.precision == "bfloat16",
     }
-    if vectors is not None:
-        names = sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])
-        found["vectors"] = piece_vectors(Path(vectors), [name.removeprefix(WORD) for name, _ in names])
-    return {**spec, **found}
+    path = reading.vectors
+    if path is not None:
+        facts["vectors"] = lambda: piece_vectors(Path(path), pieces_of(tokenizer().get_vocab()))
+    return facts
+
+
+def pieces_of(vocabulary: dict[str, int]) -> list[str]:
+    """The pieces by id, without the mark of a word's beginning."""
+    return [name.removeprefix(WORD) for name, _ in sorted(vocabulary.items(), key=lambda pair: pair[1])]
 
 
 def piece_vectors(path: Path, pieces: Sequence[str]) -> Tensor:
@@ -88,4 +119,4 @@ def _noise(rows: int, dim: int) -> Tensor:
     return torch.empty(rows, dim).normal_(0, 0.1 * dim**-0.5, generator=generator(stream(0, Purpose.INIT)))
 
 
-__all__ = ["encoder_spec", "piece_vectors"]
+__all__ = ["ENCODED", "EncoderReading", "TextReading", "piece_vectors", "text_facts"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from negatives.config import Section
+from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus import Corpus, Text, encode, join_phrases, sentences
 from negatives.evaluation import words as evaluation
 from negatives.types import Csr
@@ -46,41 +47,49 @@ class WordReading(Section):
     """Folder of similarity sets and analogies; the folder eval beside the data by default."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class WordData:
     """A text with what word vectors are judged by.
 
     Args:
+        name: Short name of the text.
         corpus: The text.
         index: Row of each word.
+        notes: What was read and what was dropped.
         similarity: Similarity sets.
         analogies: Analogies.
         held: Contexts of words in held-out text by part; empty where there are evaluation sets.
+        cells: Co-occurrence, where a model is trained on it.
     """
 
+    name: str
     corpus: Corpus
     index: dict[str, int]
+    notes: tuple[str, ...]
     similarity: list[evaluation.Similarity] = field(default_factory=list)
     analogies: evaluation.Analogies = field(default_factory=lambda: evaluation.Analogies([]))
     held: dict[str, Csr] = field(default_factory=dict)
+    cells: Cooccurrence | None = None
 
 
-def read_words(path: Path | None, reading: WordReading) -> tuple[WordData, list[str]]:
-    """The text with its evaluation sets or its held-out contexts, and notes on both.
+def read_words(path: Path | None, reading: WordReading) -> WordData:
+    """The text with its evaluation sets or its held-out contexts.
 
     Raises:
         InputError: The text or a set cannot be used.
     """
     folder = evaluation_folder(path, reading)
     corpus, notes = read_corpus(path, reading, hold_out=0 if folder else HOLD_OUT)
-    data = WordData(corpus, evaluation.word_index(corpus.words))
+    name = "stdlib" if path is None else path.name.split(".")[0] or path.name
+    data = WordData(name, corpus, evaluation.word_index(corpus.words), tuple(notes))
     if folder:
-        data.similarity, data.analogies = evaluation.read_sets(folder)
-        notes.append(sets_found(data, folder))
+        similarity, analogies = evaluation.read_sets(folder)
+        data = replace(data, similarity=similarity, analogies=analogies)
+        note = sets_found(data, folder)
     else:
-        data.held = {part: held_contexts(corpus, odd) for part, odd in (("valid", 0), ("test", 1))}
-        notes.append("evaluation: no sets found; contexts in held-out sentences are ranked instead")
-    return data, notes
+        data = replace(data, held={part: held_contexts(corpus, odd) for part, odd in (("valid", 0), ("test", 1))})
+        note = "evaluation: no sets found; contexts in held-out sentences are ranked instead"
+    return replace(data, notes=(*data.notes, note))
 
 
 def read_corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:

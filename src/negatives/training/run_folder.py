@@ -17,7 +17,6 @@ from typing import Any
 import tomli_w
 from torch import Tensor
 
-from negatives.config import PartSpec
 from negatives.errors import InputError
 from negatives.training import files
 
@@ -52,12 +51,11 @@ class RunFolder:
     path: Path
 
     @staticmethod
-    def new(task: str, data: str | None, sampler: PartSpec | None, root: str | Path = "runs") -> RunFolder:
+    def new(task: str, data: str | None, sampler: str, root: str | Path = "runs") -> RunFolder:
         """An unused folder ``runs/<task>-<data>-<sampler>-<time>``."""
-        name = sampler.get("name", "custom") if isinstance(sampler, dict) else sampler or "default"
         source = "offline" if data is None else Path(data).name.split(".")[0] or "data"
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        stem = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part) for part in (task, source, str(name))) + f"-{stamp}"
+        stem = "-".join(re.sub(r"[^A-Za-z0-9_]+", "_", part) for part in (task, source, sampler)) + f"-{stamp}"
         path, count = Path(root) / stem, 1
         while path.exists():
             count += 1

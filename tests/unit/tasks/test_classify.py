@@ -121,8 +121,7 @@ def test_recipes(options: list[str], recipe: str, loss: str, topics: Path) -> No
     config = RunConfig(task="classify", data=str(topics), **pairs)
     task = task_of(config)
     filled = fill(config, task, task.load(topics, config))
-    name = filled.loss if isinstance(filled.loss, str) else (filled.loss or {})["name"]
-    assert (filled.recipe, name) == (recipe, loss)
+    assert (filled.recipe, filled.asked("loss")) == (recipe, loss)
 
 
 @pytest.mark.parametrize("name", sorted(presets))
@@ -161,6 +160,14 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(options: list[str], 
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
+@pytest.mark.parametrize("model", ["mf", "lightgcn"])
+def test_models_that_read_no_features(model: str, topics: Path, tmp_path: Path) -> None:
+    options = ["--threads", "1", "--epochs", "1", "--model", model, "--sampler", "uniform", "--set", "batch_size=64"]
+    assert train(topics, tmp_path / "run", *options, "--set", "optimiser.weight_decay=0.0") == 0
+    assert runner.evaluate(tmp_path / "run") == metrics(tmp_path / "run")["test"]
+    assert set(pl.read_parquet(tmp_path / "run" / "ids.parquet")["kind"]) == {"label"}
+
+
 def test_texts(tmp_path: Path) -> None:
     animals, colours = ("fox", "dog", "cat", "owl"), ("red", "blue", "green", "grey")
     rows = [
@@ -196,7 +203,7 @@ def test_wrong_input_is_told_in_one_line(
 
 def test_wrong_options(topics: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options, said in (
-        (["--model", "mf"], "has no model"),
+        (["--model", "gcn"], "the model gcn does not fit the task classify: it needs graph; choose one of: "),
         (["--recipe", "best"], "no recipe"),
         (["--set", "reading.wieghts=none"], "weights"),
         (["--set", "evaluation.metric=recal@20"], "no metric"),

@@ -17,7 +17,6 @@ from negatives.randomness import Purpose, integers, stream, uniforms
 from negatives.runs import runner, terminal
 from negatives.runs.builder import task_of
 from negatives.tasks.graph import Graph
-from negatives.tasks.recipes_graph import GRAPH
 from negatives.training.callbacks import Step
 from negatives.training.feeds import PairFeed
 from negatives.training.files import read_tensors
@@ -92,7 +91,7 @@ def test_evaluate_and_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert (tmp_path / "x" / "nodes.vec").read_text().startswith(f"{NODES} ")
 
 
-@pytest.mark.parametrize("model", Graph.models)
+@pytest.mark.parametrize("model", ["gcn", "sage", "propagation", "node2vec", "line", "mf", "history", "lightgcn"])
 @pytest.mark.parametrize("sampler", ["dns", "softmax"])
 def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path, tmp_path: Path) -> None:
     options = [*SHORT, *WALKS, "--epochs", "1", "--model", model, "--sampler", sampler, "--set", "model.dim=16"]
@@ -101,7 +100,7 @@ def test_models_and_samplers_go_together(model: str, sampler: str, folder: Path,
     found = metrics(tmp_path / "r")
     assert (found["model"], found["sampler"]) == (model, sampler)
     kinds = pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"].unique(maintain_order=True).to_list()
-    assert kinds == (["node", "context"] if model in ("node2vec", "line") else ["node"])
+    assert kinds == (["node", "context"] if model in ("node2vec", "line", "mf", "history", "lightgcn") else ["node"])
 
 
 @pytest.mark.parametrize("options", [{"recipe": "node2vec"}, {"model": "node2vec"}, {"model": {"name": "node2vec"}}])
@@ -110,7 +109,7 @@ def test_node2vec_walks_however_it_is_asked_for(options: dict[str, Any], folder:
     walked = task.load(folder, RunConfig(task="graph", **options, reading={"wrong": 10, "window": 2}))
     assert isinstance(walked.feed, WalkFeed)
     assert walked.feed.window == 2
-    assert task.recipe_name(RunConfig(task="graph", **options), walked) == "node2vec"
+    assert task.recipe_name(RunConfig(task="graph", **options), walked.data) == "node2vec"
     for other in ({}, {"recipe": "node2vec", "model": "line"}, {"model": {"dim": 8}}):
         assert isinstance(task.load(folder, RunConfig(task="graph", **other, reading={"wrong": 10})).feed, PairFeed)
 
@@ -130,12 +129,12 @@ def test_node2vec_walks_however_it_is_asked_for(options: dict[str, Any], folder:
 def test_the_recipe_fits_what_is_asked(options: dict[str, Any], recipe: str, folder: Path) -> None:
     task, config = Graph(), RunConfig(task="graph", **options)
     examples = task.load(folder, RunConfig(task="graph", reading={"wrong": 10}))
-    assert task.recipe_name(config, examples) == recipe
+    assert task.recipe_name(config, examples.data) == recipe
 
 
-@pytest.mark.parametrize("recipe", sorted(GRAPH))
+@pytest.mark.parametrize("recipe", sorted(Graph().recipes()))
 def test_recipes_are_whole(recipe: str) -> None:
-    filled = RunConfig(task="graph", recipe=recipe).filled(GRAPH[recipe], recipe)
+    filled = RunConfig(task="graph", recipe=recipe).filled(Graph().recipes()[recipe], recipe)
     assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
     assert filled.evaluation.metric in METRICS
 
@@ -221,7 +220,11 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--model mf", "the task graph has no model 'mf'"),
+        (
+            "--model skip_gram",
+            "skip_gram does not fit the task graph: it is trained on the feed corpus, not on pairs or edges or walks",
+        ),
+        ("--model gnc", "the task graph has no model 'gnc'; did you mean gcn"),
         ("--set reading.windows=3", "did you mean window?"),
         ("--set reading.p=0", "reading: p = 0"),
         ("--set split.kind=temporal", "a graph has no split 'temporal'"),

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from negatives.cli import main
-from negatives.config import RunConfig
+from negatives.config import Part, RunConfig
 from negatives.randomness import Purpose, permutation, stream
 from negatives.runs import runner, terminal
 from negatives.runs.builder import fill, task_of
@@ -162,6 +162,15 @@ def test_models_and_samplers_go_together(model: str, sampler: str, graph: Path, 
     assert metrics(tmp_path / "r")["model"] == model
 
 
+@pytest.mark.parametrize("model", ["mf", "lightgcn"])
+def test_models_without_relations_are_ranked_by_the_same_filter(model: str, graph: Path, tmp_path: Path) -> None:
+    options = [*SHORT, "--epochs", "1", "--model", model, "--sampler", "uniform", "--loss", "bpr"]
+    assert train(graph, tmp_path / "r", *options, "--set", "optimiser.weight_decay=0.0") == 0
+    assert 0 < metrics(tmp_path / "r")["test"]["mrr"] <= 1
+    assert set(pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"]) == {"entity"}
+    assert runner.evaluate(tmp_path / "r") == metrics(tmp_path / "r")["test"]
+
+
 def test_recipes_follow_what_was_asked_for(graph: Path) -> None:
     def recipe(**asked: Any) -> RunConfig:
         config = RunConfig(task="knowledge", data=str(graph), **asked)
@@ -169,10 +178,10 @@ def test_recipes_follow_what_was_asked_for(graph: Path) -> None:
         return fill(config, task, task.load(graph, config))
 
     assert recipe().recipe == "small"
-    assert recipe(model="rotate").sampler["name"] == "self_adversarial"  # type: ignore[index]
+    assert recipe(model="rotate").asked("sampler") == "self_adversarial"
     assert recipe(sampler="self_adversarial").recipe == "pairwise"
     assert recipe(sampler="nce").recipe == "small"
-    assert recipe(model="transe").loss["margin"] > 0  # type: ignore[index]
+    assert recipe(model="transe").part("loss").params["margin"] > 0
 
 
 def test_the_recipe_for_small_graphs_needs_a_dense_one(tmp_path: Path) -> None:
@@ -192,7 +201,7 @@ def test_candidates_of_ones_own_replace_the_pool_of_the_recipe(graph: Path) -> N
     config = RunConfig(task="knowledge", data=str(graph), model="transe", sampler={"candidates": 8})
     task = task_of(config)
     filled = fill(config, task, task.load(graph, config))
-    assert filled.sampler == {"name": "self_adversarial", "candidates": 8}
+    assert filled.sampler == Part("self_adversarial", {"candidates": 8})
 
 
 def test_compared_samplers_share_what_is_set(graph: Path, tmp_path: Path) -> None:
@@ -209,11 +218,11 @@ def test_compared_samplers_share_what_is_set(graph: Path, tmp_path: Path) -> Non
 def test_without_hidden_triples_the_validation_part_serves_as_canaries(graph: Path) -> None:
     config = RunConfig(task="knowledge", data=str(graph))
     examples = task_of(config).load(graph, config)
-    valid = examples.raw.known(("valid",))
+    valid = examples.data.known(("valid",))
     assert torch.equal(examples.canaries.indices, valid.indices)
     hidden = RunConfig(task="knowledge", data=str(graph), split={"canaries": 0.1})
     examples = task_of(hidden).load(graph, hidden)
-    assert examples.canaries.nnz == 2 * len(examples.raw.part("canaries")) == 2 * 40
+    assert examples.canaries.nnz == 2 * len(examples.data.part("canaries")) == 2 * 40
 
 
 def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,8 +238,8 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--model lightgcn", "has no model 'lightgcn'"),
-        ("--model gru", "has no model 'gru'; choose one of: complex, distmult, rotate, transe"),
+        ("--model gcn", "does not fit the task knowledge: it needs graph; choose one of: "),
+        ("--model gru", "has no model 'gru'; choose one of: complex, distmult, history, lightgcn, mf, rotate, transe"),
         (
             "--model transe --set model.relation_weight=0.1",
             "choose one of: dim, dropout, entity_dropout, init, n3, n_items, norm, seed\n",

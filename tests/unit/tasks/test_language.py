@@ -17,6 +17,7 @@ from negatives.runs import runner, terminal
 from negatives.runs.builder import fill, task_of
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from negatives.training.text_feed import TextFeed
 
 SMALL = ["--threads", "1", "--set", "batch_size=160", "--set", "reading.window=10", "--set", "model.dim=16"]
 QUICK = [*SMALL, "--set", "model.drop=0.0", "--epochs", "4"]
@@ -114,6 +115,21 @@ def test_recipes(options: dict[str, str], recipe: str, text: Path) -> None:
     config = RunConfig(task="language", data=str(text), **options)
     task = task_of(config)
     assert fill(config, task, task.load(text, config)).recipe == recipe
+
+
+@pytest.mark.parametrize("asked", [{"recipe": "transformer"}, {"model": "transformer"}], ids=["recipe", "model"])
+def test_the_reader_follows_the_recipe(asked: dict[str, str], text: Path) -> None:
+    """What config.toml says of the reading is what was read, so that a resumed run sees the same batches."""
+    config = RunConfig(task="language", data=str(text), **asked)
+    task = task_of(config)
+    examples = task.load(text, config)
+    filled = fill(config, task, examples)
+    assert filled.reading["window"] == 64
+    assert isinstance(examples.feed, TextFeed)
+    assert examples.feed.window == 64
+    own = task.load(text, config.model_copy(update={"reading": {"window": 9}})).feed
+    assert isinstance(own, TextFeed)
+    assert own.window == 9
 
 
 @pytest.mark.parametrize("recipe", ["default", "bigram"])

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from negatives.cli import main
+from negatives.config import RunConfig
 from negatives.randomness import Purpose, integers, stream
 from negatives.runs import runner, terminal
-from negatives.tasks.recipes_search import SEARCH
+from negatives.tasks.search import Search
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
@@ -122,11 +123,17 @@ def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
     assert metrics(tmp_path / "r")["sampler"] == sampler
 
 
-@pytest.mark.parametrize("recipe", sorted(SEARCH))
-def test_recipes_are_whole(recipe: str) -> None:
-    from negatives.config import RunConfig
+@pytest.mark.parametrize("asked", [{"recipe": "transformer"}, {"model": "sentence_transformers"}])
+def test_a_pretrained_encoder_is_trained_on_the_judged_queries_alone(asked: dict[str, str], folder: Path) -> None:
+    task = Search()
+    assert len(task.load(folder, RunConfig(task="search", **asked)).data.part("titles")) == 0
+    titled = RunConfig(task="search", **asked, reading={"titles": True})
+    assert len(task.load(folder, titled).data.part("titles")) > 0
 
-    filled = RunConfig(task="search", recipe=recipe).filled(SEARCH[recipe], recipe)
+
+@pytest.mark.parametrize("recipe", sorted(Search().recipes()))
+def test_recipes_are_whole(recipe: str) -> None:
+    filled = RunConfig(task="search", recipe=recipe).filled(Search().recipes()[recipe], recipe)
     assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
     assert filled.evaluation.metric in METRICS
 

@@ -1,4 +1,4 @@
-"""``language --recipe sentences`` from text to run folders: accuracies, noise, resume, comparison, wrong input."""
+"""``sentences`` from text to run folders: accuracies, noise, resume, comparison, wrong input."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import torch
 
 from negatives.cli import main
 from negatives.runs import runner, terminal
+from negatives.tasks.sentences import Sentences
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
 SUBJECTS, VERBS = ("cat", "dog", "owl", "fox"), ("sees", "hears", "likes")
 KINDS = ("shuffled", "unigram", "bigram", "trigram")
-SMALL = ["--recipe", "sentences", "--threads", "1", "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
+SMALL = ["--threads", "1", "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
 
 
 def write_text(folder: Path, sizes: dict[str, int]) -> Path:
@@ -41,7 +42,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(data: Path | None, out: Path, *options: str) -> int:
-    return main(["train", *(["language", str(data)] if data else []), "--out", str(out), *options])
+    return main(["train", *(["sentences", str(data)] if data else []), "--out", str(out), *options])
 
 
 def metrics(run: Path) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def run(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_tells_real_sentences_from_every_kind_of_noise(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = metrics(run)
-    assert (found["task"], found["model"], found["loss"]) == ("language", "sentence", "logistic")
+    assert (found["task"], found["model"], found["loss"]) == ("sentences", "sentence", "logistic")
     test = found["test"]
     assert list(test) == ["accuracy", *(f"accuracy:{kind}" for kind in KINDS)]
     assert test["accuracy"] == pytest.approx(sum(test[f"accuracy:{kind}"] for kind in KINDS) / 4)
@@ -100,7 +101,7 @@ def test_vectors_of_words(run: Path, tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
     """Ten steps an epoch; the interruption falls between two renewals, the second of which is still to come."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = [*SMALL, "--epochs", "3", "--set", "reading.sentences.every=0.7"]
+    options = [*SMALL, "--epochs", "3", "--set", "reading.every=0.7"]
     assert train(text, whole, *options) == 0
     usual = terminal.Bar.on_step
 
@@ -122,10 +123,10 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(text: Path, tmp_path
 @pytest.mark.parametrize(
     "options",
     [
-        ["--sampler", "uniform", "--loss", "logistic", "--set", "reading.sentences.reestimate=false"],
+        ["--sampler", "uniform", "--loss", "logistic", "--set", "reading.reestimate=false"],
         ["--sampler", "softmax", "--loss", "logistic", "--set", "sampler.pool=64"],
-        ["--sampler", "hold", "--loss", "logistic", "--set", "reading.sentences.noise=unigram"],
-        ["--set", 'sampler.select.share={schedule="linear",start=0,stop=1}', "--set", "reading.sentences.drawn=90"],
+        ["--sampler", "hold", "--loss", "logistic", "--set", "reading.noise=unigram"],
+        ["--set", 'sampler.select.share={schedule="linear",start=0,stop=1}', "--set", "reading.drawn=90"],
     ],
     ids=["static", "pool", "held", "hardening"],
 )
@@ -134,13 +135,13 @@ def test_noise_of_other_samplers(options: list[str], text: Path, tmp_path: Path)
     found = metrics(tmp_path / "run")
     assert found["test"]["accuracy"] > 0.7
     held = read_tensors(tmp_path / "run" / "model.safetensors")[0]["model.noise.lengths"].numel()
-    assert held == (90 if "reading.sentences.drawn=90" in options else 640)
+    assert held == (90 if "reading.drawn=90" in options else 640)
 
 
 def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
     options = ["--samplers", "uniform,dns", "--loss", "logistic", "--seeds", "2", "--epochs", "1"]
     sets = ["--set", "sampler.candidates=4", "--set", "evaluation.queries=40"]
-    assert main(["compare", "language", str(text), *SMALL, *options, *sets, "--out", str(tmp_path / "c")]) == 0
+    assert main(["compare", "sentences", str(text), *SMALL, *options, *sets, "--out", str(tmp_path / "c")]) == 0
     rows = json.loads((tmp_path / "c" / "compare.json").read_text())["summary"]
     assert {row["sampler"] for row in rows} == {"uniform", "dns"}
     assert {row["metric"] for row in rows} >= {f"accuracy:{kind}" for kind in KINDS}
@@ -150,18 +151,17 @@ def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
     ("options", "told"),
     [
         (
-            ["--recipe", "sentences", "--sampler", "in_batch", "--loss", "logistic"],
+            ["--sampler", "in_batch", "--loss", "logistic"],
             "proposal must be uniform, not in_b",
         ),
-        (["--recipe", "sentences", "--sampler", "similar"], "difficulty must be score or margin"),
-        (["--recipe", "sentences", "--sampler", "dns"], "not bpr; add --loss logistic"),
-        (["--recipe", "sentences", "--model", "lstm"], "leave --model out"),
-        (["--recipe", "nce", "--model", "sentence"], "leave --recipe out"),
-        (["--set", "reading.sentences.every=0.5"], "add --recipe sentences"),
-        (["--recipe", "sentences", "--set", "reading.sentences.noise=trigrams"], "did you mean trigram"),
-        (["--recipe", "sentences", "--set", "reading.sentences.evry=1.0"], "did you mean every"),
-        (["--recipe", "sentences", "--set", "reading.sentences.longest=3"], "0 sentences of at most 3 words"),
-        (["--recipe", "sentences", "--set", "evaluation.metric=perplexity"], "no metric is called 'perplexity'"),
+        (["--sampler", "similar"], "difficulty must be score or margin"),
+        (["--sampler", "dns"], "not bpr; add --loss logistic"),
+        (["--model", "lstm"], "it needs tokens and counts; choose one of: sentence; or write negatives train language"),
+        (["--recipe", "sentences"], "no recipe is called 'sentences'"),
+        (["--set", "reading.noise=trigrams"], "did you mean trigram"),
+        (["--set", "reading.evry=1.0"], "did you mean every"),
+        (["--set", "reading.longest=3"], "0 sentences of at most 3 words"),
+        (["--set", "evaluation.metric=perplexity"], "no metric is called 'perplexity'"),
     ],
 )
 def test_what_does_not_fit(
@@ -174,9 +174,9 @@ def test_what_does_not_fit(
 
 def test_too_few_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_text(tmp_path / "few", {"train": 20, "test": 9})
-    options = ["--recipe", "sentences", "--set", "split.valid=0.0", "--set", "reading.sentences.cut=line"]
+    options = ["--set", "split.valid=0.0", "--set", "reading.cut=line"]
     (data / "train.txt").write_text((data / "train.txt").read_text().replace("\n", " ") + "\n")
-    assert train(data, tmp_path / "run", *options, "--set", "reading.sentences.longest=200") == 2
+    assert train(data, tmp_path / "run", *options, "--set", "reading.longest=200") == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "1 sentence of at most 200 words in the training part where 2 or more are needed; give more text" in line
     data = write_text(tmp_path / "untested", {"train": 20})
@@ -187,10 +187,23 @@ def test_too_few_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (tmp_path / "run").exists()
 
 
-def test_the_model_alone_asks_for_the_recipe(text: Path, tmp_path: Path) -> None:
-    options = ["--model", "sentence", "--set", "model.dim=8", "--epochs", "1", "--threads", "1"]
-    assert train(text, tmp_path / "run", *options) == 0
-    assert 'recipe = "sentences"' in (tmp_path / "run" / "config.toml").read_text()
+@pytest.mark.parametrize("options", [["--recipe", "sentences"], ["--model", "sentence"]], ids=["recipe", "model"])
+def test_language_names_the_command_for_sentences(
+    options: list[str], text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "language", str(text), "--out", str(tmp_path / "run"), *options]) == 2
+    err = capsys.readouterr().err
+    assert "negatives train sentences" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_the_demo_shows_real_sentences_among_noise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"max_seconds": 0.1, "threads": 1, "evaluation": {"queries": 20}, "reading": {"drawn": 100}}
+    monkeypatch.setattr(Sentences, "demo", small)
+    assert main(["demo", "sentences", "--out", str(tmp_path / "demo")]) == 0
+    assert "from the most real to the least: " in capsys.readouterr().out
 
 
 def test_paragraphs_are_cut_behind_their_marks(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,6 +214,6 @@ def test_paragraphs_are_cut_behind_their_marks(text: Path, tmp_path: Path, capsy
         pairs = [" ".join(lines[at : at + 2]) for at in range(0, len(lines), 2)]
         (joined / f"{part}.txt").write_text("\n".join(pairs) + "\n")
     for cut, n in (("marks", 640), ("line", 320)):
-        options = [*SMALL, "--epochs", "1", "--set", f"reading.sentences.cut={cut}"]
+        options = [*SMALL, "--epochs", "1", "--set", f"reading.cut={cut}"]
         assert train(joined, tmp_path / cut, *options) == 0
         assert f"sentences: {n} for training" in "".join(capsys.readouterr())

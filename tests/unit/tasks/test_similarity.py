@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from negatives.cli import main
 from negatives.randomness import Purpose, integers, stream
 from negatives.runs import runner, terminal
-from negatives.tasks.recipes_similarity import SIMILARITY
+from negatives.tasks.similarity import Similarity
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
@@ -140,11 +140,11 @@ def test_the_curriculum_grows_harder(run: Path) -> None:
     assert sizes[-1] > 30.0
 
 
-@pytest.mark.parametrize("recipe", sorted(SIMILARITY))
+@pytest.mark.parametrize("recipe", sorted(Similarity().recipes()))
 def test_recipes_are_whole(recipe: str) -> None:
     from negatives.config import RunConfig
 
-    filled = RunConfig(task="similarity", recipe=recipe).filled(SIMILARITY[recipe], recipe)
+    filled = RunConfig(task="similarity", recipe=recipe).filled(Similarity().recipes()[recipe], recipe)
     assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
 
 

@@ -190,7 +190,11 @@ def test_compare_ranks_samplers(text: Path, tmp_path: Path, capsys: pytest.Captu
         (b"\x00\x01\x02", [], "binary content"),
         (b"a b c d\n", [], "no word occurs 5 times; the most frequent occurs 1 times"),
         (b"fine words\n" * 9 + b"\xff\n", [], "line 10: not UTF-8"),
-        (b"fine words\n" * 9, ["--model", "mf"], "no model 'mf'"),
+        (
+            b"fine words\n" * 9,
+            ["--model", "mf"],
+            "mf does not fit the task words: it needs n_queries; choose one of: cbow, ",
+        ),
         (b"fine words\n" * 9, ["--recipe", "best"], "no recipe is called 'best'"),
         (b"fine words\n" * 9, ["--set", "reading.windw=3"], "no key is called 'windw'"),
         (b"fine words\n" * 9, ["--set", "reading.evaluation=nowhere"], "nowhere: no such folder"),

@@ -181,7 +181,7 @@ def test_glove_follows_the_logarithm_of_co_occurrence(zeros: float, corpus: Corp
     other = model.score(torch.arange(n), strange).detach()
     if zeros:
         assert float(other.mean()) < float(fitted.mean()) - 2
-        assert found_groups(model.vectors()[0], corpus) > 0.95
+        assert found_groups(model.vectors()["query"], corpus) > 0.95
     assert bool((model.query_table.data[:, -1] == 1).all())
 
 

@@ -56,8 +56,8 @@ class StaticEncoder(TextEncoder):
     """Weighted sums of token vectors.
 
     Args:
-        queries: Bags of the queries, with counts.
-        documents: Bags of the documents, with counts.
+        query_bags: Bags of the queries, with counts.
+        document_bags: Bags of the documents, with counts.
         tokenizer: What made the bags; its JSON is kept among the model's tensors.
         vectors: ``(n_tokens, dim)`` start of the token vectors; None to make them as ``tokens`` says.
         dim: Length of an embedding, where no vectors are given.
@@ -71,8 +71,8 @@ class StaticEncoder(TextEncoder):
 
     def __init__(
         self,
-        queries: Bags,
-        documents: Bags,
+        query_bags: Bags,
+        document_bags: Bags,
         tokenizer: Tokenizer,
         vectors: Tensor | None = None,
         dim: int = 512,
@@ -80,22 +80,22 @@ class StaticEncoder(TextEncoder):
         scale: float = 20.0,
         seed: int = 0,
     ) -> None:
-        super().__init__(queries.n_rows, documents.n_rows, dim if vectors is None else vectors.shape[1], scale)
+        super().__init__(query_bags.n_rows, document_bags.n_rows, dim if vectors is None else vectors.shape[1], scale)
         self.tokenizer, self.tokens = tokenizer, tokens
-        lengths = torch.zeros(documents.n_rows).index_add_(0, _owners(documents), documents.values)
+        lengths = torch.zeros(document_bags.n_rows).index_add_(0, _owners(document_bags), document_bags.values)
         self._mean = float(lengths.mean())
-        self._queries = queries.saturated(mean=self._mean) if tokens.symmetric else queries
-        self._documents = documents.saturated(mean=self._mean)
-        first = _idf(documents).sqrt() if tokens.weights == "idf" else torch.ones(documents.n_tokens)
+        self._queries = query_bags.saturated(mean=self._mean) if tokens.symmetric else query_bags
+        self._documents = document_bags.saturated(mean=self._mean)
+        first = _idf(document_bags).sqrt() if tokens.weights == "idf" else torch.ones(document_bags.n_tokens)
         key = stream(seed, Purpose.INIT)
         if vectors is None and tokens.start == "latent":
             vectors = latent_vectors(self._documents, first, self.dim, key)
         elif vectors is None:
-            vectors = torch.empty(documents.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
-        if vectors.shape[0] != documents.n_tokens:
-            raise ConfigError(f"{vectors.shape[0]} vectors were given for {documents.n_tokens} tokens")
+            vectors = torch.empty(document_bags.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
+        if vectors.shape[0] != document_bags.n_tokens:
+            raise ConfigError(f"{vectors.shape[0]} vectors were given for {document_bags.n_tokens} tokens")
         self.token_table = nn.Parameter(vectors.clone())
-        self.token_weight = nn.Parameter(torch.zeros(documents.n_tokens), requires_grad=tokens.speed > 0)
+        self.token_weight = nn.Parameter(torch.zeros(document_bags.n_tokens), requires_grad=tokens.speed > 0)
         self.register_buffer("first_weight", first)
         text = bytearray(tokenizer.to_str().encode())
         self.register_buffer("tokenizer_json", torch.frombuffer(text, dtype=torch.uint8).clone())

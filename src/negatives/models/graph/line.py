@@ -29,6 +29,8 @@ class Line(TableModel):
         ConfigError: The order is neither 1 nor 2.
     """
 
+    feed = "edges"
+
     def __init__(
         self,
         n_items: int,

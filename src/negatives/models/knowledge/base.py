@@ -127,6 +127,14 @@ class ComposedModel(Model, ABC):
         """Whether composed vectors differ while training."""
         return bool(self.regularisation.dropout or self.regularisation.entity_dropout)
 
+    def score_all(self, queries: Tensor) -> Tensor:
+        """As :meth:`Model.score_all`, without gradient."""
+        return kernels.pool_scores(self.encode_queries(queries), self.entities, self.kind)
+
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: rows of the entities; ``relation``: rows of the relations, reciprocal ones among them."""
+        return {"item": self.entities.detach(), "relation": self.relations.detach()}
+
     def regulariser(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor | None:
         """N3, summed over the rows ``n3 sum(|h|^3 + |r|^3 + |t|^3)`` of moduli; None where it is off.
 

@@ -77,6 +77,10 @@ class LanguageModel(TowerModel, ABC):
         self.item_table.data[:, dim] = share.log()
         self._tokens = tokens
 
+    def vectors(self) -> dict[str, Tensor]:
+        """``item``: words as they are predicted, without their bias; ``input``: words as they are read."""
+        return {"item": self.item_table.detach()[:, : self.dim], "input": self.word_table.detach()}
+
     def sparse_parameters(self) -> list[nn.Parameter]:
         return [self.word_table]
 

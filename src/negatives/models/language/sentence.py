@@ -83,6 +83,10 @@ class SentenceModel(Model):
         if context is not None:
             self.noise.follow(context.step, self.told)
 
+    def vectors(self) -> dict[str, Tensor]:
+        """``word``: the vectors of the words that the scorer reads."""
+        return {"word": self.scorer.words.detach()}
+
     def encode_queries(self, queries: Tensor) -> Tensor:
         """``(f(x), 1)`` ``(rows, 2)``: the inner product with an item's vector is the score."""
         own = self._of_real(queries)

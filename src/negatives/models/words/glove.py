@@ -60,7 +60,7 @@ class Glove(TableModel):
         return counts.log(), (counts / self.x_max).clamp(max=1.0).pow(self.power)
 
     @torch.no_grad()
-    def vectors(self) -> tuple[Tensor, Tensor]:
+    def vectors(self) -> dict[str, Tensor]:
         """``w + c`` and ``w - c`` without the biases, ``(n_items, dim)`` each: the sum is what GloVe uses."""
         left, right = self.query_table[:, :-2], self.item_table[:, :-2]
-        return left + right, left - right
+        return {"query": left + right, "item": left - right}

@@ -1,0 +1,43 @@
+"""Recipes are data: one file per task and one table per recipe, in the language of ``config.toml``.
+
+The lines under a recipe's name are a configuration. Copied to a file of your own and changed, they are passed on with
+``negatives train recommend --config mine.toml``; a line ``extends = "default"`` takes over another recipe, and is
+replaced by that recipe's lines in a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from negatives.config import Values, load_config, merge
+from negatives.errors import ConfigError
+from negatives.registry import suggest
+
+
+def load_recipes(path: Path) -> dict[str, Values]:
+    """The recipes of a file, each whole.
+
+    Args:
+        path: TOML; a recipe may extend another one by a key ``extends``, and its values are merged over that one's.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML.
+        ConfigError: A recipe extends one that the file does not hold, or itself.
+    """
+    tables = load_config(path)
+    return {name: _whole(tables, name, ()) for name in tables}
+
+
+def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> Values:
+    own = dict(tables[name])
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    others = tables.keys() - {name, *above}
+    if base not in others:
+        raise ConfigError(f"the recipe {name} extends {base!r}; {suggest(base, others)}")
+    return merge(_whole(tables, base, (*above, name)), own)
+
+
+__all__ = ["load_recipes"]

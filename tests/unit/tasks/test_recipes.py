@@ -1,0 +1,64 @@
+"""Recipes as data: each is whole, says what it said, and can be copied to a file of one's own.
+
+The values are in ``tests/golden/recipes.json``, which ``python tests/unit/tasks/test_recipes.py`` writes anew.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from negatives.config import RunConfig, Values, build, load_config
+from negatives.errors import ConfigError
+from negatives.runs.builder import task_of
+from negatives.tasks.base import AnyTask
+from negatives.tasks.recipes import load_recipes
+from negatives.tasks.registry import registry
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "recipes.json"
+TASKS: dict[str, AnyTask] = {name: task_of(RunConfig(task=name)) for name in registry}
+RECIPES = [(name, recipe) for name, task in TASKS.items() for recipe in task.recipes()]
+
+
+def values() -> dict[str, dict[str, Values]]:
+    return {name: dict(task.recipes()) for name, task in TASKS.items()}
+
+
+def test_recipes_say_what_they_said() -> None:
+    assert json.loads(GOLDEN.read_text()) == values()
+
+
+@pytest.mark.parametrize(("task", "recipe"), RECIPES)
+def test_a_recipe_is_whole_and_its_copy_is_a_configuration(task: str, recipe: str, tmp_path: Path) -> None:
+    lines = TASKS[task].recipes()[recipe]
+    path = tmp_path / "mine.toml"
+    path.write_text(tomli_w.dumps({"task": task, **lines}))
+    config = build([(str(path), load_config(path))])
+    assert config == RunConfig(task=task).filled(lines)
+    assert None not in (config.asked("model"), config.loss, config.sampler, config.batch_size, config.epochs)
+    assert None not in (config.optimiser.lr, config.precision, config.evaluation.every)
+    TASKS[task].check(config)
+    assert TASKS[task].watched(config) in TASKS[task].metric_names(config)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('[a]\nextends = "b"\n[b]\nextends = "a"', "the recipe b extends 'a'"),
+        ('[a]\nextends = "a"', "the recipe a extends 'a'"),
+        ('[a]\nextends = "bs"\n[base]\n', "the recipe a extends 'bs'; did you mean base?"),
+    ],
+)
+def test_a_recipe_extends_another_one_of_its_file(lines: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipes.toml"
+    path.write_text(lines)
+    with pytest.raises(ConfigError) as caught:
+        load_recipes(path)
+    assert str(caught.value).startswith(message)
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(values(), indent=1, sort_keys=True) + "\n")
