@@ -142,7 +142,7 @@ def test_data_without_times_has_no_sequences(tmp_path: Path, capsys: pytest.Capt
         (["train", "next_basket", "--set", "model.lenght=4", "--model", "recent"], "did you mean length"),
         (["train", "next_basket", "--set", "evaluation.metric=rpb@10"], "rbp@10"),
         (["train", "recommend", "--set", "evaluation.metric=rbp@x"], "rbp@10"),
-        (["train", "words", "--model", "recent"], "negatives train recommend or negatives train next_basket"),
+        (["train", "words", "--model", "recent"], "choose another task: recommend, next_basket"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
