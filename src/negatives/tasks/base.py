@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypedDict, TypeVar, cast, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 import polars
 import torch
@@ -18,12 +18,12 @@ from negatives.config import RunConfig, Section, Values, merge, options
 from negatives.errors import ConfigError
 from negatives.models import Model
 from negatives.models import registry as models
-from negatives.randomness import Purpose, permutation, stream
 from negatives.registry import Part, suggest
 from negatives.tasks.facts import Facts, Offer, build_model
 from negatives.tasks.recipes import load_recipes
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
+from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
@@ -71,19 +71,6 @@ class Scores:
     mean: Mapping[str, float]
     per_query: Mapping[str, Tensor]
     details: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Held(TypedDict, total=False):
-    """Shares of a split that were asked for; what is left out the reader decides."""
-
-    test: float
-    valid: float
-
-
-class Shares(Held, total=False):
-    """The same for data in which known positives can be hidden."""
-
-    canaries: float
 
 
 class Task(ABC, Generic[D, R]):
@@ -287,46 +274,6 @@ AnyTask = Task[object, Section]
 """A task of whatever data."""
 
 
-def held(config: RunConfig) -> Held:
-    """Shares of the test and the validation part, where they were asked for."""
-    given = shares(config)
-    given.pop("canaries", None)
-    return given
-
-
-def shares(config: RunConfig) -> Shares:
-    """Shares of the test, the validation part and the canaries, where they were asked for."""
-    given = {name: getattr(config.split, name) for name in Shares.__annotations__}
-    return cast(Shares, {name: value for name, value in given.items() if value is not None})
-
-
-def most(config: RunConfig, part: str) -> int | None:
-    """How many queries of a part are evaluated at most; None for all."""
-    return config.evaluation.queries if part == "valid" else None
-
-
-def chosen(n: int, most: int | None, seed: int) -> Tensor:
-    """``most`` of the places below ``n`` in order, chosen by the seed; all where there are not more.
-
-    >>> chosen(3, None, 0).tolist(), chosen(3, 2, 0).numel()
-    ([0, 1, 2], 2)
-    """
-    if most is None or n <= most:
-        return torch.arange(n)
-    places: Tensor = permutation(stream(seed, Purpose.PROBES), n)[:most].sort().values
-    return places
-
-
-def no_pairs(n_rows: int, n_cols: int) -> Csr:
-    """Sets without items, for data without canaries or exclusions."""
-    return Csr(torch.zeros(n_rows + 1, dtype=torch.int64), torch.empty(0, dtype=torch.int32), n_cols)
-
-
-def share(hidden: int, others: int) -> float:
-    """Share of what is hidden."""
-    return hidden / max(1, hidden + others)
-
-
 _recipes = cache(load_recipes)
 
 
@@ -339,4 +286,4 @@ def _elsewhere(model: str) -> str:
     return f"; or choose another task: {', '.join(fitting)}" if fitting else ""
 
 
-__all__ = ["AnyTask", "Examples", "Scores", "Task", "chosen", "held", "most", "no_pairs", "share", "shares"]
+__all__ = ["AnyTask", "Examples", "Scores", "Task"]

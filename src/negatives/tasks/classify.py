@@ -19,9 +19,10 @@ from negatives.evaluation.labels import best_labels, label_metrics, propensities
 from negatives.evaluation.values import RankedByWeights
 from negatives.models import Model
 from negatives.tasks.asked import pairwise, pointwise, pools
-from negatives.tasks.base import Examples, Scores, Task, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import share, shares
 from negatives.training.grouped_feed import GroupedFeed
 
 METRICS = ("precision", "ndcg", "psp")

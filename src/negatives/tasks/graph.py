@@ -23,9 +23,10 @@ from negatives.data.edges import EdgeData, symmetric
 from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metric_names
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
-from negatives.tasks.base import Examples, Scores, Task, chosen, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
+from negatives.tasks.shares import chosen, share, shares
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr

@@ -19,9 +19,10 @@ from negatives.evaluation.triple_classification import Labelled, classify
 from negatives.evaluation.values import Ranks
 from negatives.models import Model
 from negatives.tasks.asked import pools
-from negatives.tasks.base import Examples, Scores, Task, chosen, most, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import Sample, answers, best_known
+from negatives.tasks.shares import chosen, most, share, shares
 from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")

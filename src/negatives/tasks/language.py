@@ -18,9 +18,10 @@ from negatives.evaluation.perplexity import FIGURES, Likelihood, likelihood
 from negatives.models import Model
 from negatives.models.language.base import LanguageModel
 from negatives.tasks.asked import asked_loss
-from negatives.tasks.base import Examples, Scores, Task, held, most, no_pairs
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import held, most, no_pairs
 from negatives.tasks.texts import TextReading
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr

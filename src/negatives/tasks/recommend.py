@@ -20,9 +20,10 @@ from negatives.evaluation import evaluate, longest, rank, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
-from negatives.tasks.base import Examples, Scores, Task, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
+from negatives.tasks.shares import share, shares
 from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 

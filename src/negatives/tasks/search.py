@@ -20,9 +20,10 @@ from negatives.evaluation.graded import evaluate_graded, search
 from negatives.evaluation.values import Ranked
 from negatives.models import Model
 from negatives.models.encoders.base import TextEncoder
-from negatives.tasks.base import Examples, Scores, Task, share, shares
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import share, shares
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue

@@ -20,9 +20,10 @@ from negatives.models import Model
 from negatives.models.language.noise import NoiseBank
 from negatives.models.language.sentence import ITSELF, SentenceModel
 from negatives.sampler.build import resolve
-from negatives.tasks.base import Examples, Scores, Task, held, most, no_pairs
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, sample
+from negatives.tasks.shares import held, most, no_pairs
 from negatives.tasks.texts import TextReading
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue, Csr

@@ -21,9 +21,10 @@ from negatives.evaluation import measure
 from negatives.evaluation.values import Rated
 from negatives.models import Model
 from negatives.models.encoders.base import TextEncoder
-from negatives.tasks.base import Examples, Scores, Task, held, no_pairs
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import held, no_pairs
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 

@@ -15,7 +15,7 @@ from negatives.config import RunConfig, Section
 from negatives.data.text import TextSplit
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
 from negatives.errors import InputError
-from negatives.tasks.base import Held
+from negatives.tasks.shares import Held
 
 ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tokenizer", "vectors", "half"))
 """Names of the facts that :func:`text_facts` gives."""

@@ -16,9 +16,10 @@ from negatives.data.cooccurrence import count_cooccurrence
 from negatives.evaluation import evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model
-from negatives.tasks.base import Examples, Scores, Task, most, no_pairs
+from negatives.tasks.base import Examples, Scores, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import SHOWN, Sample, sample
+from negatives.tasks.shares import most, no_pairs
 from negatives.tasks.words_data import WordData, WordReading, read_words
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed

@@ -97,8 +97,9 @@ def test_the_configuration_wins_over_a_fact_that_has_a_default_and_over_no_other
     known = Csr(torch.tensor([0, 1]), torch.tensor([0], dtype=torch.int32), 1)
     facts = {"n_queries": lambda: 4, "n_items": lambda: 5, "dim": lambda: 3, "known": lambda: known}
     assert build_model(Part("mf"), facts, 0).dim == 3
-    model = build_model(Part("mf", {"dim": 2, "n_items": 99}), facts, 0)
-    assert (model.dim, model.n_items) == (2, 5)
+    assert build_model(Part("mf", {"dim": 2}), facts, 0).dim == 2
+    with pytest.raises(ConfigError, match="mf.n_items comes from the data; leave it out"):
+        build_model(Part("mf", {"n_items": 99}), facts, 0)
 
 
 def test_a_model_is_trained_on_a_feed_that_the_task_has() -> None:

@@ -242,7 +242,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
         ("--model gru", "has no model 'gru'; choose one of: complex, distmult, history, lightgcn, mf, rotate, transe"),
         (
             "--model transe --set model.relation_weight=0.1",
-            "choose one of: dim, dropout, entity_dropout, init, n3, n_items, norm, seed\n",
+            "choose one of: dim, dropout, entity_dropout, init, n3, norm\n",
         ),
         ("--set reading.sides=boht", "did you mean both"),
         ("--set reading.sids=both", "did you mean sides"),
