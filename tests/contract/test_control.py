@@ -1,24 +1,26 @@
-"""Schedules, controllers, their builder and the signals they read."""
+"""Every schedule and controller through the contract; their builder, and the signals they read."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from tables import pairs
 from torch import Tensor
 
 from negatives import proposals
 from negatives.control import BackOff, Constant, Hold, Knob, Linear, Schedule, build_part, knob, registry, value_of
-from negatives.control.history import LIMIT
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.registry import Registry
 from negatives.selection import registry as selections
+from negatives.testing.control import CONTROLLER_CHECKS, SCHEDULE_CHECKS, ControllerCase, ScheduleCase
 from negatives.types import Context, Csr, Negatives
 
 Strength = Knob | None
@@ -36,8 +38,50 @@ CONTROLLERS = {
 }
 
 
+OF_SCHEDULE = {
+    name: ScheduleCase(partial(knob, {"schedule": name} | values)) for name, (values, _) in SCHEDULES.items()
+}
+
+
+def controller(name: str, values: dict[str, Any]) -> ControllerCase:
+    made = partial(registry.build, {"name": name} | values)
+    return ControllerCase(made, "gap", values["low"], values.get("high", values["start"]))
+
+
+OF_CONTROLLER = {name: controller(name, values) for name, values in CONTROLLERS.items()} | {
+    "hold of what falls": controller("hold", CONTROLLERS["hold"] | {"rises": False, "smoothing": 0.0}),
+}
+
+
 def test_every_entry_has_a_row() -> None:
     assert set(registry) == set(SCHEDULES) | set(CONTROLLERS)
+
+
+@pairs(OF_SCHEDULE, SCHEDULE_CHECKS, {})
+def test_promise_of_a_schedule(case: ScheduleCase, check: Callable[[ScheduleCase], None]) -> None:
+    check(case)
+
+
+@pairs(OF_CONTROLLER, CONTROLLER_CHECKS, {})
+def test_promise_of_a_controller(case: ControllerCase, check: Callable[[ControllerCase], None]) -> None:
+    check(case)
+
+
+@pytest.mark.xfail(strict=True, reason="issue 10: back_off on a signal below zero retreats for ever")
+def test_back_off_does_not_retreat_from_a_signal_that_stays() -> None:
+    back = BackOff("y", start=4.0, low=0.5)
+    for _ in range(50):
+        back.observe({"y": -1.0})
+    assert back.value == 4.0
+
+
+def test_hold_smooths_towards_the_old_value() -> None:
+    """The share ``smoothing`` of the old signal stays: after 1 and then 0 the signal held is ``smoothing``."""
+    hold = Hold("y", target=0.9, start=1.0, low=0.1, high=10.0, smoothing=0.9)
+    hold.observe({"y": 1.0})
+    before = hold.value
+    hold.observe({"y": 0.0})
+    assert hold.value == pytest.approx(before)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -139,23 +183,6 @@ def test_back_off_halves_at_a_collapse_and_recovers() -> None:
         level *= 0.3
         back.observe({"y": level})
     assert back.value == 1.0
-
-
-@pytest.mark.parametrize("name", CONTROLLERS)
-def test_state_round_trip_and_bounded_history(name: str) -> None:
-    one, two = registry.build({"name": name} | CONTROLLERS[name]), registry.build({"name": name} | CONTROLLERS[name])
-    noise = torch.rand(3000, generator=torch.Generator().manual_seed(2)).tolist()
-    for value in noise[:1500]:
-        one.observe({"gap": value})
-    two.load_state(json.loads(json.dumps(one.state())))
-    for value in noise[1500:]:
-        one.observe({"gap": value})
-        two.observe({"gap": value})
-    assert one.value == two.value
-    assert one.state() == two.state()
-    assert len(one.history) <= LIMIT
-    assert one.history[0][0] == 1
-    assert one.history[-1] == (3000, one.value)
 
 
 def _negatives(ids: list[list[int]], ok: list[list[bool]], weight: list[list[float]] | None = None) -> Negatives:

@@ -1,21 +1,30 @@
-"""Every selection and difficulty: masks, shapes, determinism, oracles."""
+"""Every selection and difficulty of the tables through the contract; oracles below."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from tables import Faults, pairs
 from torch import Tensor
 
 from negatives.errors import ConfigError, LogQUnknown
 from negatives.randomness import Purpose
-from negatives.selection import difficulties, registry
+from negatives.selection import Hardest, Selection, difficulties, registry
 from negatives.selection.picking import hardest_slots
+from negatives.testing import selections as contract
+from negatives.testing.problems import problem
+from negatives.testing.selections import CHECKS, DIFFICULTY_CHECKS, DifficultyCase, SelectionCase
+from negatives.testing.statistics import frequencies_fit
 from negatives.types import Candidates, Context, Negatives, shared_pool
 
-ROWS: dict[str, dict[str, object]] = {
+PROBLEM = problem(20)
+ROWS: dict[str, dict[str, Any]] = {
     "all": {},
     "random": {"k": 3},
     "hardest": {"k": 3},
@@ -28,8 +37,42 @@ ROWS: dict[str, dict[str, object]] = {
     "self_adversarial": {"alpha": 2.0},
     "hard_contrastive": {"beta": 0.5},
 }
+MORE: dict[str, tuple[str, dict[str, Any]]] = {
+    "random of all": ("random", {"k": 99}),
+    "one hardest": ("hardest", {"k": 1}),
+    "softmax as drawn": ("softmax", {"k": 2, "temperature": 0.5, "correction": False}),
+    "sharp simans": ("simans", {"k": 3, "a": 2.0, "b": -0.5}),
+}
 KEEPS_LOG_Q = {"all", "random", "softmax", "simans", "self_adversarial", "hard_contrastive"}
-DIFFICULTIES = {"score", "margin", "positive_similarity"}
+KEEPS_PROPOSAL = {"all", "random", "self_adversarial", "hard_contrastive"}
+DIFFICULTIES: dict[str, list[dict[str, Any]]] = {
+    "score": [{}],
+    "margin": [{}],
+    "positive_similarity": [{}, {"similarity": "dot"}],
+}
+
+
+def build(name: str, values: Mapping[str, Any]) -> Selection:
+    return registry.build({"name": name, **values})
+
+
+CASES = {
+    called: SelectionCase(partial(build, name, values), PROBLEM, fills=name != "semi_hard")
+    for called, (name, values) in ({name: (name, values) for name, values in ROWS.items()} | MORE).items()
+}
+HOPELESS = "issue 10: top_m and rank_window mark forbidden slots as allowed where a difficulty is minus infinity"
+NAN = "a softmax over difficulties that are all minus infinity is NaN"
+WEIGHTED = ("self_adversarial", "hard_contrastive")
+FAULTS: Faults = {
+    ("top_m", "ok_is_honest"): HOPELESS,
+    ("rank_window", "ok_is_honest"): HOPELESS,
+    **{(name, "answers_have_their_shape"): NAN for name in ("softmax", "softmax as drawn", *WEIGHTED)},
+}
+OF_DIFFICULTY = {
+    f"{name}{number}": DifficultyCase(partial(difficulties.build, {"name": name, **values}), PROBLEM)
+    for name, specs in DIFFICULTIES.items()
+    for number, values in enumerate(specs)
+}
 N, M = 12, 7
 
 
@@ -53,69 +96,64 @@ def _pick(name: str, candidates: Candidates, **more: object) -> Negatives:
     return part.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
 
 
-def _same(one: Tensor | None, two: Tensor | None, where: Tensor) -> bool:
-    return one is None and two is None if one is None or two is None else torch.equal(one[where], two[where])
-
-
 def test_every_entry_has_a_row() -> None:
     assert set(registry) == set(ROWS)
-    assert set(difficulties) == DIFFICULTIES
+    assert set(difficulties) == set(DIFFICULTIES)
+
+
+@pairs(CASES, CHECKS, FAULTS)
+def test_promise(case: SelectionCase, check: Callable[[SelectionCase], None]) -> None:
+    check(case)
+
+
+@pairs(OF_DIFFICULTY, DIFFICULTY_CHECKS, {})
+def test_promise_of_a_difficulty(case: DifficultyCase, check: Callable[[DifficultyCase], None]) -> None:
+    check(case)
 
 
 @pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("shared", [False, True])
-def test_answers_are_allowed_candidates(name: str, shared: bool) -> None:
-    candidates = _candidates(shared=shared)
-    found = _pick(name, candidates)
-    assert found.ids.dtype == torch.int64
-    assert found.ok.dtype == torch.bool
-    assert found.ids.shape == found.ok.shape
-    assert not found.ok[0].any()
-    assert bool((found.ids >= 0).all())
+def test_what_becomes_of_the_probability(name: str) -> None:
+    found = _pick(name, _candidates())
     assert (found.log_q is not None) == (name in KEEPS_LOG_Q)
-    for values in (found.log_q, found.weight, found.scores):
-        assert values is None or (values.shape == found.ids.shape and bool(values.isfinite().all()))
-    for row in range(N):
-        allowed = set(candidates.ids[row][candidates.ok[row]].tolist())
-        assert set(found.ids[row][found.ok[row]].tolist()) <= allowed
-        if name in ("hardest", "all", "softmax"):
-            assert found.ok[row].sum() == {"hardest": min(3, len(candidates.ids[row][candidates.ok[row]]))}.get(
-                name, candidates.ok[row].sum() if name == "all" else 5 * bool(allowed)
-            )
+    assert build(name, ROWS[name]).keeps_proposal == (name in KEEPS_PROPOSAL)
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_masked_candidates_change_nothing(name: str) -> None:
-    candidates = _candidates()
-    before = _pick(name, candidates)
-    assert candidates.scores is not None
-    assert candidates.log_q is not None
-    for junk in (9.0, math.inf, math.nan):
-        after = _pick(
-            name,
-            replace(
-                candidates,
-                ids=candidates.ids.masked_fill(~candidates.ok, 3),
-                log_q=candidates.log_q.masked_fill(~candidates.ok, junk),
-                scores=candidates.scores.masked_fill(~candidates.ok, junk),
-            ),
-        )
-        assert torch.equal(before.ok, after.ok)
-        for field in ("ids", "log_q", "weight", "scores"):
-            assert _same(getattr(before, field), getattr(after, field), before.ok), field
+@dataclass(slots=True)
+class Boast(Hardest):
+    """Takes the hardest, but says that its slots follow the proposal."""
+
+    @property
+    def keeps_proposal(self) -> bool:
+        return True
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_rows_do_not_depend_on_the_batch(name: str) -> None:
-    whole = _candidates()
-    half = Candidates(*(None if x is None else x[:5] for x in (whole.ids, whole.log_q, whole.ok, whole.scores)))
-    assert whole.positive_scores is not None
-    half = replace(half, positive_scores=whole.positive_scores[:5])
-    one, two = _pick(name, whole), _pick(name, half)
-    for field in ("ids", "ok", "log_q", "weight"):
-        values = getattr(one, field)
-        assert _same(None if values is None else values[:5], getattr(two, field), two.ok | ~two.ok)
-    assert torch.equal(_pick(name, whole).ids, one.ids)
+def test_a_selection_that_only_says_it_keeps_the_proposal_is_found() -> None:
+    with pytest.raises(AssertionError, match="do not fit"):
+        contract.chosen_slots_follow_the_proposal_where_it_says_so(SelectionCase(Boast, PROBLEM))
+
+
+@dataclass(slots=True)
+class Careless(Hardest):
+    """Says that every slot is filled."""
+
+    def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
+        return replace(Hardest.pick(self, context, candidates, difficulty, key), ok=torch.ones(context.rows, 1) > 0)
+
+
+def test_a_selection_that_is_not_honest_is_found() -> None:
+    with pytest.raises(AssertionError, match="ok that no allowed candidate fills"):
+        contract.ok_is_honest(SelectionCase(Careless, PROBLEM))
+
+
+@pytest.mark.parametrize(("k", "m"), [(1, 7), (3, 7), (6, 7)])
+def test_random_takes_every_slot_equally_often(k: int, m: int) -> None:
+    rows = 20_000
+    ids = torch.arange(m).expand(rows, m).clone()
+    drawn = Candidates(ids, torch.zeros(rows, m), torch.ones(rows, m, dtype=torch.bool))
+    found = _pick("random", drawn, k=k).ids
+    assert bool((found.sort(1).values.diff(dim=1) > 0).all())
+    for slot in range(k):
+        frequencies_fit(torch.bincount(found[:, slot], minlength=m), torch.full((m,), 1 / m).double(), "a slot")
 
 
 @pytest.mark.parametrize("name", ["all", "self_adversarial", "hard_contrastive"])
@@ -273,3 +311,30 @@ def test_similarity_to_the_positive_among_far_ids() -> None:
     found = part.of(replace(context, positives=context.positives * 50), far, wide)
     assert int(far.ids.max()) > 16 * far.ids.numel()
     assert torch.allclose(found, part.of(context, near, _Table(vectors[::50])), atol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.0), (2.0, 0.7), (1.0, -0.7)])
+def test_simans_draws_from_the_band_of_its_formula(a: float, b: float) -> None:
+    """Chances follow ``exp(-a (s - s⁺ - b)²)``: a band around ``b`` above the positive."""
+    rows, k = 20_000, 4
+    scores, positive = torch.tensor([-1.0, 0.0, 0.5, 1.0, 2.0]), 0.3
+    ok = torch.tensor([True, True, True, False, True])
+    shape = (rows, 5)
+    drawn = Candidates(
+        torch.arange(5).expand(shape),
+        torch.zeros(shape),
+        ok.expand(shape),
+        scores.expand(shape),
+        torch.full((rows,), positive),
+    )
+    chances = torch.exp(-a * (scores.double() - positive - b) ** 2) * ok
+    counts = torch.bincount(_pick("simans", drawn, k=k, a=a, b=b).ids.flatten(), minlength=5)
+    frequencies_fit(counts, chances / chances.sum(), "draws of simans")
+
+
+def test_semi_hard_takes_none_that_scores_as_high_as_the_positive() -> None:
+    ids, ok = torch.tensor([[1, 2, 3]]), torch.ones(1, 3, dtype=torch.bool)
+    drawn = Candidates(ids, None, ok, torch.tensor([[0.5, 0.2, 0.5]]), torch.tensor([0.5]))
+    found = _pick("semi_hard", drawn, k=2)
+    assert found.ok.tolist() == [[True, False]]
+    assert found.ids[0, 0] == 2

@@ -40,14 +40,16 @@ def test_compressed(written: Path, tmp_path: Path) -> None:
 
 
 def test_gensim_reads_it(written: Path) -> None:
-    models = pytest.importorskip("gensim.models")
+    from gensim import models
+
     found = models.KeyedVectors.load_word2vec_format(str(written), binary=written.suffix == ".binary")
     assert found.index_to_key == WORDS
     assert torch.equal(torch.from_numpy(found.vectors.copy()), VECTORS)
 
 
 def test_what_gensim_writes_is_read(tmp_path: Path) -> None:
-    models = pytest.importorskip("gensim.models")
+    from gensim import models
+
     keyed = models.KeyedVectors(3)
     keyed.add_vectors(WORDS, VECTORS.numpy())
     for binary in (False, True):

@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-package = pytest.importorskip("sentence_transformers")
-pytest.importorskip("datasets")
-pytest.importorskip("accelerate")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 QUERIES = ["cat food", "dog food", "night sky", "sea fish"]
@@ -17,6 +14,7 @@ DOCUMENTS = [f"{what} {how}" for what in ("cat", "dog", "star", "fish") for how 
 
 
 def make() -> object:
+    from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import StaticEmbedding
 
     from negatives.data.tokens import learn_tokenizer
@@ -24,7 +22,7 @@ def make() -> object:
     table = torch.randn(200, 8, generator=torch.Generator().manual_seed(0))
     tokenizer = learn_tokenizer([*QUERIES, *DOCUMENTS], 200)
     inner = StaticEmbedding(tokenizer, embedding_weights=table[: tokenizer.get_vocab_size()].numpy())
-    return package.SentenceTransformer(modules=[inner], device="cpu")
+    return SentenceTransformer(modules=[inner], device="cpu")
 
 
 def test_the_columns_follow_the_model() -> None:

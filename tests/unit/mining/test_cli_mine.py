@@ -57,7 +57,6 @@ def test_kinds_of_files(name: str, data: Path) -> None:
 
 
 def test_a_collection_and_the_encoder_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tokenizers")
     folder = tmp_path / "pets"
     (folder / "qrels").mkdir(parents=True)
     texts = [f"{word} {kind}" for word in ("cat", "dog", "bird", "fish") for kind in ("eats", "sleeps", "plays")]

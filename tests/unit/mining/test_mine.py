@@ -1,4 +1,4 @@
-"""Mining against a brute-force form of Sentence Transformers' rules, and against that library where it is installed."""
+"""Mining against a brute-force form of Sentence Transformers' rules, and against that library."""
 
 from __future__ import annotations
 
@@ -205,8 +205,9 @@ def test_wrong_vectors(tmp_path: Path) -> None:
 @pytest.mark.parametrize("format", FORMATS[1:])
 @pytest.mark.parametrize("options", OPTIONS[:5], ids=str)
 def test_the_columns_are_those_of_sentence_transformers(format: Any, options: dict[str, Any]) -> None:
-    util = pytest.importorskip("sentence_transformers.util")
-    datasets = pytest.importorskip("datasets")
+    import datasets
+    from sentence_transformers import util
+
     queries, items = vectors()
     known = positives()
     pairs = [(QUERIES[row], ITEMS[item]) for row in range(N_QUERIES) for item in known.row(row).tolist()]

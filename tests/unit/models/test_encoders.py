@@ -15,7 +15,6 @@ from negatives.models import registry
 from negatives.models.encoders.latent import latent_vectors
 from negatives.models.encoders.static import StaticEncoder, TokenTable
 
-pytest.importorskip("tokenizers")
 DOCUMENTS = ["the cat sat on the mat", "dogs and cats and dogs", "a mat for the dog", "stars shine at night", ""]
 QUERIES = ["cat mat", "night stars", "dog"]
 
@@ -119,7 +118,7 @@ def test_the_missing_package_of_sentence_transformers_is_named(monkeypatch: pyte
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_model_from_a_folder(tmp_path: Path) -> None:
-    package = pytest.importorskip("sentence_transformers")
+    import sentence_transformers as package
     from sentence_transformers.models import StaticEmbedding
 
     inner = StaticEmbedding(learn_tokenizer(DOCUMENTS, 60), embedding_dim=8)

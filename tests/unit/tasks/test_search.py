@@ -20,7 +20,6 @@ from negatives.tasks.search import Search
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 
-pytest.importorskip("tokenizers")
 DOCUMENTS, TOPICS = 120, 12
 QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=300"]
 QUICK += ["--set", "batch_size=32", "--set", "sampler.pool=64"]

@@ -136,7 +136,8 @@ def test_evaluate_and_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     words, vectors = read_word_vectors(tmp_path / "words.bin")
     assert sorted(words) == sorted(word for group in range(GROUPS) for word in words_of(group))
     assert torch.equal(vectors, read_tensors(run / "model.safetensors")[0]["words"])
-    models = pytest.importorskip("gensim.models")
+    from gensim import models
+
     keyed = models.KeyedVectors.load_word2vec_format(str(tmp_path / "words.bin"), binary=True)
     assert keyed.most_similar(words[0])[0][0][0] == words[0][0]
 

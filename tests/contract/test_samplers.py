@@ -1,0 +1,100 @@
+"""Every preset through the contract of samplers; what its configuration file says builds the same sampler."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from tables import Faults, pairs
+
+from negatives.cli.samplers import samplers as show
+from negatives.losses import registry as losses
+from negatives.sampler import Sampler, build, preset, presets
+from negatives.testing.problems import problem
+from negatives.testing.promises import alike
+from negatives.testing.samplers import CHECKS, FIELDS, SamplerCase, sample
+
+PROBLEM = problem(20)
+CASES_OF: dict[str, dict[str, Any]] = {
+    "uniform": {"candidates": 3},
+    "popularity": {},
+    "nce": {"pool": 40},
+    "learned_unigram": {"pool": 40},
+    "softmax": {"pool": 40},
+    "full": {},
+    "in_batch": {},
+    "mixed": {"pool": 40},
+    "dns": {},
+    "dns_mn": {"candidates": 16},
+    "similar": {},
+    "semi_hard": {},
+    "sir": {},
+    "self_adversarial": {},
+    "typed": {},
+    "neighbourhood": {},
+    "nscaching": {},
+    "queue": {"pool": 40},
+    "ance": {"pool": 60},
+    "simans": {},
+    "nv_retriever": {},
+    "cluster": {},
+    "adversarial_tree": {},
+    "matched": {},
+    "shortlist": {},
+    "near_positive": {},
+    "curriculum": {},
+    "hold": {},
+}
+"""What is changed of each preset, so that a small problem can tell."""
+OF_BATCH = {"in_batch", "mixed", "ance"}
+
+
+def make(name: str, seed: int) -> Sampler:
+    return build({"name": name, **CASES_OF[name]}, seed)
+
+
+CUSTOM: dict[str, dict[str, Any]] = {
+    "random of eight": {"candidates": 8, "select": {"name": "random", "k": 1}},
+    "softmax of a pool": {"pool": 40, "select": {"name": "softmax", "k": 3}},
+    "several guards": {
+        "candidates": 12,
+        "guards": ["known_positives", "own_positive", "same_answer", {"name": "relative_margin", "share": 0.9}],
+    },
+}
+"""Samplers that have no name, for what presets do not combine."""
+CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
+    name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
+}
+ORDER = "issue 10: a pool smaller than the batch depends on the order of its rows"
+FULL = "issue 10: a query that knows every item, where the proposal can never draw the positive either"
+FAULTS: Faults = {
+    ("mixed", "draws_depend_on_their_place_alone"): ORDER,
+    ("ance", "draws_depend_on_their_place_alone"): ORDER,
+    ("nscaching", "positives_are_on_the_scale_of_the_negatives"): FULL,
+}
+
+
+def test_every_preset_has_a_case() -> None:
+    assert set(presets) == set(CASES_OF)
+
+
+@pairs(CASES, CHECKS, FAULTS)
+def test_promise(case: SamplerCase, check: Callable[[SamplerCase], None]) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("name", CASES_OF)
+def test_its_configuration_builds_the_same_sampler(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show(name)
+    read = tomllib.loads(capsys.readouterr().out)
+    assert read["loss"] == preset(name).loss
+    assert read["loss"] in losses
+    one, other = build(name, 3), build(read["sampler"], 3)
+    for sampler in (one, other):
+        sampler.bind(PROBLEM.catalogue)
+    for step in range(3):
+        wanted, found = sample(one, PROBLEM, step), sample(other, PROBLEM, step)
+        assert all(alike(getattr(found, field), getattr(wanted, field)) for field in FIELDS)
