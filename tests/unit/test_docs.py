@@ -96,12 +96,19 @@ EXCERPTS = [
 
 @pytest.mark.parametrize(("page", "file", "body"), EXCERPTS, ids=[f"{page}:{file}" for page, file, _ in EXCERPTS])
 def test_excerpts_stand_in_their_files(page: str, file: str, body: str) -> None:
-    """A line of three dots stands for lines left out."""
-    text, at = (ROOT / file).read_text(encoding="utf-8"), 0
+    """A line of three dots stands for lines left out; indentation and blank lines do not count."""
+    held, at = lines(ROOT / file), 0
     for piece in re.split(r"^\.\.\.\n", body, flags=re.MULTILINE):
-        assert len(piece.strip()) > 20, f"{page} shows next to nothing of {file}"
-        at = text.find(piece, at) + len(piece)
-        assert at >= len(piece), f"{page} shows what {file} does not hold: {piece}"
+        shown = [line.strip() for line in piece.splitlines() if line.strip()]
+        places = [place for place in range(at, len(held)) if held[place : place + len(shown)] == shown]
+        assert shown, f"{page} shows nothing of {file}"
+        assert places, f"{page} shows what {file} does not hold: {piece}"
+        at = places[0] + len(shown)
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a file without indentation and blank lines."""
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def test_the_walk_shows_every_part_of_the_package() -> None:

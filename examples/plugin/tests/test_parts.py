@@ -6,6 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from baskets.guard import Strikes
+from baskets.loss import SquaredHinge
+from baskets.metric import RBP
+from baskets.model import RecentItems
+from baskets.proposal import Geometric
+from baskets.selection import ByRank
+from negatives.data.readers import read_file, reader_of
+from negatives.data.table import Columns
+from negatives.errors import ConfigError, InputError
+from negatives.evaluation.values import Ranked
+from negatives.losses import registry as losses
+from negatives.sampler import build, preset
 from negatives.testing import (
     check_guard,
     check_loss,
@@ -15,19 +28,6 @@ from negatives.testing import (
     check_sampler,
     check_selection,
 )
-
-from baskets.guard import Strikes
-from baskets.loss import SquaredHinge
-from baskets.metric import RBP
-from baskets.model import Recent
-from baskets.proposal import Geometric
-from baskets.selection import ByRank
-from negatives.data.readers import read_file, reader_of
-from negatives.data.table import Columns
-from negatives.errors import ConfigError, InputError
-from negatives.evaluation.values import Ranked
-from negatives.losses import registry as losses
-from negatives.sampler import build, preset
 from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
 
 
@@ -104,8 +104,8 @@ def histories() -> tuple[Csr, torch.Tensor]:
     return known, ((8 + torch.arange(6).repeat_interleave(5) - known.indices) % 9).double()
 
 
-def model(seed: int = 0, length: int = 3) -> Recent:
-    return Recent(*histories(), dim=4, length=length, seed=seed)
+def model(seed: int = 0, length: int = 3) -> RecentItems:
+    return RecentItems(*histories(), dim=4, length=length, seed=seed)
 
 
 def test_the_model() -> None:
@@ -132,7 +132,7 @@ def test_a_row_sees_what_was_before_its_positive() -> None:
 
 def test_items_of_one_time_do_not_see_each_other() -> None:
     known = Csr.from_pairs(torch.zeros(4, dtype=torch.int64), torch.arange(4), 1, 5)
-    one = Recent(known, torch.tensor([1.0, 1.0, 2.0, 2.0]), dim=4, length=2)
+    one = RecentItems(known, torch.tensor([1.0, 1.0, 2.0, 2.0]), dim=4, length=2)
     queries = torch.zeros(4, dtype=torch.int64)
     one.refresh(Context(queries, torch.arange(4), torch.arange(4)))
     found = one.encode_queries(queries)

@@ -47,7 +47,7 @@ def metrics(run: Path) -> dict[str, Any]:
 def test_the_recipe_trains_every_part(run: Path) -> None:
     found = metrics(run)
     parts = [found[name] for name in ("task", "sampler", "model", "loss")]
-    assert parts == ["next_basket", "oversampled", "recent", "squared_hinge"]
+    assert parts == ["next_basket", "oversampled", "recent_items", "squared_hinge"]
     assert found["test"].keys() == {"recall@10", "ndcg@10", "rbp@10"}
     assert found["test"]["rbp@10"] > 3 * CHANCE
     assert any("1,400 baskets" in note for note in found["notes"])
@@ -103,7 +103,7 @@ def test_samplers_are_compared(shop: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--model", "recent", "--set", "evaluation.metric=rbp@5"],
+        ["--model", "recent_items", "--set", "evaluation.metric=rbp@5"],
         ["--sampler", "oversampled", "--set", "evaluation.metric=rbp"],
         ["--set", "sampler.proposal=geometric", "--set", "sampler.select=by_rank", "--set", "sampler.candidates=8"],
     ],
@@ -121,8 +121,8 @@ def test_the_parts_serve_the_library_s_own_task(options: list[str], shop: Path, 
 def test_data_without_times_has_no_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("user,item\n" + "".join(f"u{i % 9},i{i * 7 % 20}\n" for i in range(180)))
-    assert main(["train", "recommend", str(path), "--out", str(tmp_path / "r"), "--model", "recent", *QUICK]) == 2
-    assert "the model recent does not fit this data: it needs known_times" in capsys.readouterr().err
+    assert main(["train", "recommend", str(path), "--out", str(tmp_path / "r"), "--model", "recent_items", *QUICK]) == 2
+    assert "the model recent_items does not fit this data: it needs known_times" in capsys.readouterr().err
     assert main(["train", "next_basket", str(path), "--out", str(tmp_path / "n"), *QUICK]) == 2
     assert "baskets need an order, and no times were found" in capsys.readouterr().err
 
@@ -133,16 +133,16 @@ def test_data_without_times_has_no_sequences(tmp_path: Path, capsys: pytest.Capt
         (["train", "next_baskets"], "did you mean next_basket?"),
         (["train", "recommend", "--sampler", "oversampeld"], "did you mean oversampled"),
         (["train", "recommend", "--loss", "squared_hing"], "squared_hinge"),
-        (["train", "recommend", "--model", "recnt"], "recent"),
+        (["train", "recommend", "--model", "recent_itms"], "recent_items"),
         (["train", "recommend", "--set", "sampler.proposal=geometrc"], "geometric"),
         (["train", "recommend", "--sampler", "dns", "--set", 'sampler.guards=["strike"]'], "strikes"),
         (["train", "recommend", "--sampler", "dns", "--set", "sampler.select=by_rnk"], "by_rank"),
         (["train", "next_basket", "--recipe", "unorderd"], "did you mean unordered"),
         (["train", "next_basket", "--set", "reading.leest=4"], "did you mean least"),
-        (["train", "next_basket", "--set", "model.lenght=4", "--model", "recent"], "did you mean length"),
+        (["train", "next_basket", "--set", "model.lenght=4", "--model", "recent_items"], "did you mean length"),
         (["train", "next_basket", "--set", "evaluation.metric=rpb@10"], "rbp@10"),
         (["train", "recommend", "--set", "evaluation.metric=rbp@x"], "rbp@10"),
-        (["train", "words", "--model", "recent"], "choose another task: recommend, next_basket"),
+        (["train", "words", "--model", "recent_items"], "choose another task: recommend, next_basket"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )

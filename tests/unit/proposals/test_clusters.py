@@ -9,7 +9,7 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Cluster, Matched, Shortlist
 from negatives.proposals.base import Proposal
-from negatives.proposals.clusters import Clusters, bisect, k_means, principal
+from negatives.proposals.clusters import bisect, k_means, principal
 from negatives.proposals.seen_batch import SeenBatch
 from negatives.types import Catalogue, Context, Csr
 

@@ -11,7 +11,7 @@ from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr
 
 
-class Recent(Model):
+class RecentItems(Model):
     """``e = b + sum_p w_p v_{h_p}``, where ``h_1, h_2, ...`` are the last items before the one that is predicted.
 
     In training, a row's items are those before its own positive; those of the same time, as of one basket, are not.
@@ -45,7 +45,7 @@ class Recent(Model):
     ) -> None:
         super().__init__(known.n_rows, known.n_cols, dim)
         if known_times.shape != (known.nnz,) or length < 1:
-            raise ConfigError(f"recent: {tuple(known_times.shape)} times of {known.nnz} pairs, length {length}")
+            raise ConfigError(f"recent_items: {tuple(known_times.shape)} times of {known.nnz} pairs, length {length}")
         random = generator(stream(seed, Purpose.INIT))
         self.item_table = nn.Parameter(torch.empty(known.n_cols, dim).normal_(0, 0.1, generator=random))
         self.past_table = nn.Parameter(torch.empty(known.n_cols, dim).normal_(0, 0.1, generator=random))
@@ -114,4 +114,4 @@ def pair_codes(known: Csr) -> Tensor:
     return queries * known.n_cols + known.indices
 
 
-__all__ = ["Recent"]
+__all__ = ["RecentItems"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from negatives.tasks.facts import Facts, catalogue_facts
 from pydantic import Field
 
 from baskets import planted
@@ -17,8 +16,10 @@ from negatives.data.readers import Columns, read_file
 from negatives.evaluation import evaluate, longest, rank, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
-from negatives.tasks.base import Examples, Scores, Task, no_pairs
+from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
+from negatives.tasks.shares import no_pairs
 from negatives.training.feeds import PairFeed
 
 METRICS = ("recall", "ndcg", "rbp")
