@@ -33,7 +33,7 @@ from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
 
 @pytest.mark.parametrize("share", [0.1, 2.0])
 def test_the_proposal(share: float) -> None:
-    check_proposal(lambda: Geometric(share), draws=200_000)
+    check_proposal(lambda: Geometric(share), draws=100_000)
 
 
 def test_ranks_fall_by_one_factor() -> None:

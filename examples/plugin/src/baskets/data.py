@@ -39,19 +39,18 @@ def divide(table: Table, name: str, least: int, path: Path | None = None) -> Pai
     kept = rows.filter(pl.col("baskets") >= least)
     if kept.is_empty():
         raise InputError(f"no user has {least} baskets", path=path, mend="give more data, or lower reading.least")
-    train = kept.filter(pl.col("back") > max(BACK.values()))
-    parts = {part: kept.filter(pl.col("back") == place) for part, place in BACK.items()} | {
-        "train": train.group_by("user", "item", maintain_order=True).agg(pl.col("time").max())
-    }
-    numbered = number({part: as_table(parts[part]) for part in ("train", "valid", "test")})
+    early = kept.filter(pl.col("back") > max(BACK.values()))
+    parts = {"train": early.group_by("user", "item", maintain_order=True).agg(pl.col("time").max())}
+    parts |= {part: kept.filter(pl.col("back") == place) for part, place in BACK.items()}
+    numbered = number({part: as_table(rows) for part, rows in parts.items()})
     few = rows["user"].n_unique() - kept["user"].n_unique()
     empty = Pairs(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64))
     names, items = numbered.query_names, numbered.item_names
     sizes = ", ".join(f"{part} {len(one):,}" for part, one in numbered.parts.items())
     notes = [*table.notes, *numbered.notes, f"{len(names):,} users, {len(items):,} items; pairs: {sizes}"]
     notes += [f"{few:,} users with fewer than {least} baskets left out"] if few else []
-    found = (numbered.parts[part] for part in ("train", "valid", "test"))
-    return PairData(name, *found, empty, names, items, None, tuple(notes))
+    train, valid, test = (numbered.parts[part] for part in ("train", "valid", "test"))
+    return PairData(name, train, valid, test, empty, names, items, None, tuple(notes))
 
 
 def as_table(rows: pl.DataFrame) -> Table:

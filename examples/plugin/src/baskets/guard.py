@@ -66,7 +66,7 @@ class Strikes(Guard):
         struck = negatives.ok & (negatives.scores > negatives.positive_scores[:, None])
         codes = self._codes(context.queries[:, None], negatives.ids)[struck]
         every = torch.cat([self._pairs, codes])
-        self._pairs, places = every.unique(return_inverse=True)
+        self._pairs, places = torch.unique(every, return_inverse=True)
         counted = torch.cat([self._strikes, torch.ones_like(codes)])
         self._strikes = torch.zeros_like(self._pairs).index_add_(0, places, counted)
 

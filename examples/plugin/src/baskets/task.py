@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from baskets import planted
 from baskets.data import divide
 from baskets.reader import table
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig, Section, Values
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns, read_file
 from negatives.evaluation import evaluate, longest, rank, with_watched
@@ -39,6 +39,7 @@ class NextBasket(Task[PairData, BasketOptions]):
     metric = "rbp@{k}"
     reading = BasketOptions
     offers = frozenset(("n_queries", "n_items", "known", "counts", "known_times"))
+    demo: ClassVar[Values] = {"epochs": 4}
     phrases = ("bought", "will buy")
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
