@@ -16,7 +16,7 @@ from negatives.errors import ConfigError
 from negatives.proposals import Mixed, registry
 from negatives.proposals.base import Proposal
 from negatives.sampler import Sampler
-from negatives.testing.problems import problem
+from negatives.testing.problems import problem, rows_of
 from negatives.testing.proposals import CHECKS, ProposalCase, probabilities
 from negatives.types import Catalogue, Context, Csr
 
@@ -118,35 +118,34 @@ def test_a_proposal_that_depends_on_the_query_gives_no_pool(name: str) -> None:
         Sampler(CASES[name].make(), pool=30)
 
 
-@every_proposal
 @pytest.mark.parametrize("k", [9, ROWS, 3 * ROWS])
-def test_a_pool_does_not_depend_on_the_order_of_the_rows(name: str, values: dict, k: int) -> None:
-    one, other, order = make(name, values), make(name, values), torch.argsort((torch.arange(ROWS) * 17) % ROWS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_pool_does_not_depend_on_the_order_of_the_rows(name: str, k: int) -> None:
+    one, other = CASES[name].trained(), CASES[name].trained()
+    order = torch.argsort((torch.arange(ROWS) * 17) % ROWS)
     if one.conditional:
         return
     for step in range(4):
         context = replace(batch(step), examples=torch.arange(ROWS) * 13 + step)
-        pools = one.pool(context, k, KEY + step), other.pool(rejection.take(context, order), k, KEY + step)
+        pools = one.pool(context, k, KEY + step), other.pool(rows_of(context, order), k, KEY + step)
         (ids, log_q), (moved, moved_log_q) = pools
         assert torch.equal(ids.sort().values, moved.sort().values)
         torch.testing.assert_close(log_q.sort().values, moved_log_q.sort().values)
-        for proposal, seen in ((one, context), (other, rejection.take(context, order))):
+        for proposal, seen in ((one, context), (other, rows_of(context, order))):
             proposal.observe(seen)
 
 
-@every_proposal
 @pytest.mark.parametrize("excluding", [False, True])
-def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
-    proposal, context = make(name, values), batch()
+@pytest.mark.parametrize("name", CASES)
+def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, excluding: bool) -> None:
+    proposal, context = CASES[name].trained(), batch()
     exclude = catalogue().known if excluding else None
-    whole, alone = (
-        proposal.draw(rejection.take(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9])
-    )
+    whole, alone = (proposal.draw(rows_of(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9]))
     assert alone[0].shape == alone[1].shape == (1, K)
     if name == "in_batch":  # there is no other row
         assert set(alone[0][0].tolist()) == {-1}
         assert not bool(alone[1].any())
-    elif "in_batch" not in str(values):
+    elif not CASES[name].of_batch:
         assert torch.equal(alone[0][0], whole[0][0])
         torch.testing.assert_close(alone[1][0], whole[1][0])
 
