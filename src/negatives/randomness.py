@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     CLUSTERS = 13
     NEIGHBOURS = 14
     SIDES = 15
+    QUEUE = 16
 
 
 def mix(value: int) -> int:

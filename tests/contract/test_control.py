@@ -16,10 +16,12 @@ from negatives.control import BackOff, Constant, Hold, Knob, Linear, Schedule, b
 from negatives.control.history import LIMIT
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError
+from negatives.guards import KnownPositives
 from negatives.proposals.base import Proposal
 from negatives.registry import Registry
+from negatives.sampler import Sampler
 from negatives.selection import registry as selections
-from negatives.types import Context, Csr, Negatives
+from negatives.types import Catalogue, Context, Csr, Negatives
 
 Strength = Knob | None
 SCHEDULES = {
@@ -141,6 +143,19 @@ def test_back_off_halves_at_a_collapse_and_recovers() -> None:
     assert back.value == 1.0
 
 
+def test_back_off_takes_a_signal_below_zero_for_one_collapse() -> None:
+    back = BackOff("y", start=8.0, low=1.0, smoothing=0.0, recovery=1.0)
+    for value in (-1.0, -2.0, -0.5):
+        back.observe({"y": value})
+    assert back.value == 8.0
+    for value in (1.0, -1.0, -1.0, -3.0):
+        back.observe({"y": value})
+    assert back.value == 4.0
+    for value in (2.0, 0.5):
+        back.observe({"y": value})
+    assert back.value == 2.0
+
+
 @pytest.mark.parametrize("name", CONTROLLERS)
 def test_state_round_trip_and_bounded_history(name: str) -> None:
     one, two = registry.build({"name": name} | CONTROLLERS[name]), registry.build({"name": name} | CONTROLLERS[name])
@@ -219,6 +234,20 @@ def test_false_negatives_against_brute_force(shared: bool, weights: bool) -> Non
     assert found["canary_hits"] == count
     assert found["false_negative_rate"] == pytest.approx(hits / total / 0.1, rel=1e-5)
     assert found["false_negative_lift"] == pytest.approx(hits / expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("pool", [False, True])
+def test_lift_is_one_of_a_uniform_sampler_that_excludes_much(pool: bool) -> None:
+    """Query 0 knows 30 of 40 items and query 1 none, and each has two canaries."""
+    known = Csr.from_pairs(torch.zeros(30), torch.arange(30), 2, 40)
+    canaries = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([33, 38, 4, 5]), 2, 40)
+    sampler = Sampler(proposals.Uniform(40), guards=[KnownPositives(known)], **{"pool" if pool else "candidates": 4000})
+    sampler.bind(Catalogue(2, 40, torch.ones(40, dtype=torch.int64), known))
+    sampler.canaries, rows = canaries, torch.arange(60)
+    context = Context(rows % 2, torch.where(rows % 2 == 0, 3, 39), rows)
+    neg = sampler.sample(context)
+    found = sampler.observe(context, neg, torch.zeros(60), torch.zeros(60, neg.k))
+    assert found["false_negative_lift"] == pytest.approx(1.0, abs=0.15 if pool else 0.03)
 
 
 def test_lift_of_uniform_draws_is_one_and_a_large_batch_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

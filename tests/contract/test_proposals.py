@@ -216,6 +216,22 @@ def test_one_pool_for_the_batch(name: str, values: dict) -> None:
 
 
 @every_proposal
+@pytest.mark.parametrize("k", [9, ROWS, 3 * ROWS])
+def test_a_pool_does_not_depend_on_the_order_of_the_rows(name: str, values: dict, k: int) -> None:
+    one, other, order = make(name, values), make(name, values), torch.argsort((torch.arange(ROWS) * 17) % ROWS)
+    if one.conditional:
+        return
+    for step in range(4):
+        context = replace(batch(step), examples=torch.arange(ROWS) * 13 + step)
+        pools = one.pool(context, k, KEY + step), other.pool(rejection.take(context, order), k, KEY + step)
+        (ids, log_q), (moved, moved_log_q) = pools
+        assert torch.equal(ids.sort().values, moved.sort().values)
+        torch.testing.assert_close(log_q.sort().values, moved_log_q.sort().values)
+        for proposal, seen in ((one, context), (other, rejection.take(context, order))):
+            proposal.observe(seen)
+
+
+@every_proposal
 @pytest.mark.parametrize("excluding", [False, True])
 def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, values: dict, excluding: bool) -> None:
     proposal, context = make(name, values), batch()

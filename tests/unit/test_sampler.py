@@ -300,6 +300,25 @@ def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
         assert given or not bool(neg.ok.any())
 
 
+@dataclass(slots=True)
+class Half(Uniform):
+    """Fills every second slot of a pool."""
+
+    def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
+        ids, log_q = Uniform.pool(self, context, k, key)
+        return torch.where(torch.arange(k) % 2 == 0, ids, -1), log_q
+
+
+def test_slots_that_a_pool_could_not_fill_are_marked(planted: Planted) -> None:
+    made = Sampler(Half(ITEMS), pool=6, guards=[KnownPositives(planted.known())])
+    neg = made.sample(batch(planted))
+    assert neg.pool is not None
+    assert int(neg.ids.min()) == 0
+    assert not bool(neg.ok[:, 1::2].any())
+    assert torch.equal(neg.ok[:, ::2], ~is_known(planted.known(), batch(planted).queries, neg.ids[:, ::2]))
+    assert made.unfilled == 3
+
+
 def test_a_conditional_proposal_has_no_pool() -> None:
     @dataclass(slots=True)
     class PerQuery(Uniform):

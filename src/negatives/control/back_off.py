@@ -20,10 +20,11 @@ class BackOff(Controller):
 
     The smoothed signal ``y`` is compared with the best value it had since the last retreat: below ``drop`` times
     that, ``v <- max(low, factor · v)`` and the best starts anew at ``y``; otherwise
-    ``v <- min(start, recovery · v)``.
+    ``v <- min(start, recovery · v)``. A best value that is not above zero has no share to fall below: a signal that
+    drops below zero is one collapse, and one that stays there is none.
 
     Args:
-        signal: Name of a signal that is above zero and large when training is healthy.
+        signal: Name of a signal that is large, and above zero, when training is healthy.
         start: First and largest value.
         low: Smallest value, above zero.
         drop: Share of the best signal below which it has collapsed, between 0 and 1.
@@ -77,7 +78,7 @@ class BackOff(Controller):
             return
         old = measured if self._smoothed is None else self._smoothed
         self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
-        if self._smoothed < self.drop * self._best:
+        if self._best > 0.0 and self._smoothed < self.drop * self._best:
             self._value, self._best = max(self.low, self._value * self.factor), self._smoothed
         else:
             self._value = min(self.start, self._value * self.recovery)

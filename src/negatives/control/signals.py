@@ -74,13 +74,19 @@ def _duplicates(ids: Tensor) -> Tensor:
 
 
 def false_negative_signals(
-    negatives: Negatives, context: Context, canaries: Csr, n_items: int, canary_share: float = 0.0
+    negatives: Negatives,
+    context: Context,
+    canaries: Csr,
+    n_items: int,
+    canary_share: float = 0.0,
+    excluded: Csr | None = None,
 ) -> dict[str, float]:
     """How often known positives that were hidden from guards and model are drawn as negatives.
 
     ``false_negative_lift``: weighted share of allowed negatives that are canaries of their query, over the share
-    expected if items were drawn uniformly. ``false_negative_rate``: weighted share of all allowed negatives that are
-    canaries of their query, divided by ``canary_share``. ``canary_hits``: number of allowed slots that hold one.
+    expected if items were drawn uniformly among those that are not excluded for the query. ``false_negative_rate``:
+    weighted share of all allowed negatives that are canaries of their query, divided by ``canary_share``.
+    ``canary_hits``: number of allowed slots that hold one.
 
     The rate rests on an assumption: positives that nobody has seen yet are as many, and as attractive to the
     sampler, as the known ones. Then canaries stand for all false negatives, of which they are ``canary_share``.
@@ -91,6 +97,7 @@ def false_negative_signals(
         canaries: Hidden positives per query.
         n_items: Number of items.
         canary_share: Share of the known positives that became canaries; the rate is left out where it is 0.
+        excluded: Items that guards exclude, per query; a canary is not among them.
     """
     rows = max(1, min(context.rows, ROWS, LOOKUPS // max(negatives.k, 1)))
     ok = negatives.ok[:rows]
@@ -107,7 +114,8 @@ def false_negative_signals(
     hit = (ids == items.unsqueeze(1)) & ok[owner]
     weighted = hit if negatives.weight is None else torch.where(hit, negatives.weight.detach()[owner], 0.0)
     share = weighted.sum(dtype=torch.float64) / drawn.sum()
-    expected = (drawn * lengths).sum() / (drawn.sum() * n_items)
+    left = n_items if excluded is None else n_items - excluded.lengths()[context.queries[:rows]]
+    expected = (drawn * lengths / left).nan_to_num(0.0).sum() / drawn.sum()
     found = {"false_negative_lift": share / expected, "canary_hits": hit.sum().to(torch.float64)}
     if canary_share > 0.0:
         found["false_negative_rate"] = share / canary_share

@@ -126,7 +126,8 @@ class GatheredBatch(Proposal):
                 f"pool is {k} but the batches of all ranks hold {positives.numel()} rows; give the sampler "
                 "pool=batch_size * world_size"
             )
-        return self._in_batch.pool(replace(context, positives=positives), k, key)
+        joined = replace(context, queries=positives, positives=positives, examples=positives)
+        return self._in_batch.pool(joined, k, key)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """See :meth:`Proposal.log_prob`; the training frequency."""

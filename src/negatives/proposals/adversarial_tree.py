@@ -13,9 +13,9 @@ from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
-from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.rejection import blocks, conditional_log_q, derived, pick
 from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
-from negatives.randomness import Purpose, stream
+from negatives.randomness import Purpose, stream, uniforms
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 
@@ -117,7 +117,14 @@ class AdversarialTree(Proposal):
         tree, x = self._ready(), self._vectors(context)
         gone = None if exclude is None else self._gone_of(context, exclude)
         ids, log_prob = tree.draw(x, context, k, key, gone)
-        rest = torch.zeros_like(log_prob[:, 0]) if gone is None else gone.rest.log().clamp(min=-1e30)
+        rest = torch.zeros_like(log_prob[:, 0]) if gone is None else gone.log_rest.clamp(min=-1e30)
+        if gone is not None and exclude is not None:
+            slots = torch.arange(k, device=context.device)
+            for rows in blocks(gone.little, gone.n_items):
+                logs = tree.log_left(x[rows], exclude, context.queries[rows])
+                chance = uniforms(derived(key, tree.depth), context.examples[rows, None], slots)
+                ids[rows] = pick((logs - logs.amax(1, keepdim=True)).exp(), chance)
+                log_prob[rows] = logs.gather(1, ids[rows])
         return ids, conditional_log_q(log_prob, rest, ids).float()
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
@@ -126,7 +133,7 @@ class AdversarialTree(Proposal):
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
-        return self._gone_of(context, exclude).rest.log().float()
+        return self._gone_of(context, exclude).log_rest.float()
 
     def state(self) -> State:
         """The tree, its view of the queries, the pairs to fit next, and when."""

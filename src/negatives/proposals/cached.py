@@ -13,7 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import contains, draw_uniform
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived
-from negatives.randomness import Purpose, bits, stream, uniforms
+from negatives.randomness import Purpose, bits, bounded, stream, uniforms
 from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
 
 
@@ -96,8 +96,7 @@ class Cached(Proposal):
         allowed = self._allowed(rows, context.queries, exclude)
         counts = allowed.sum(1)
         slots = torch.arange(k, device=context.device)
-        hashed = (bits(key, context.examples[:, None], slots) >> 32) & 0xFFFFFFFF
-        nth = hashed * counts[:, None] >> 32
+        nth = bounded(bits(key, context.examples[:, None], slots), counts[:, None])
         if bool((counts == self.size).all()):
             places = nth
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from negatives.randomness import Purpose, integers, permutation, stream
+from negatives.randomness import Purpose, bits, bounded, permutation, stream
 
 PER_CLUSTER = 128
 """Items of the sample that k-means learns from, for each cluster."""
@@ -181,8 +181,8 @@ def _halve(vectors: Tensor, order: Tensor, starts: Tensor, middle: Tensor, key: 
     sizes, n = starts.diff(), len(middle)
     parts = torch.arange(n, device=order.device)
     part = torch.repeat_interleave(parts, sizes)
-    drawn = integers(key, parts[:, None], torch.arange(2, device=order.device), 1 << 31)
-    ends = order[(starts[:-1, None] + (drawn * sizes[:, None] >> 31)).clamp(max=len(order) - 1)]
+    drawn = bounded(bits(key, parts[:, None], torch.arange(2, device=order.device)), sizes[:, None])
+    ends = order[(starts[:-1, None] + drawn).clamp(max=len(order) - 1)]
     direction = vectors[ends[:, 1]] - vectors[ends[:, 0]]
     apart = max(1, len(order) // max(SAMPLE, PER_CLUSTER * n))
     direction = _two_means(vectors, order[::apart], part[::apart], direction, rounds)

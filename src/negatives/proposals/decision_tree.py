@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from negatives.proposals.clusters import halves
-from negatives.proposals.rejection import derived
+from negatives.proposals.rejection import blocks, derived, excluded_mask
 from negatives.proposals.sets import listed
 from negatives.randomness import uniforms
 from negatives.types import Context, Csr
@@ -22,6 +22,8 @@ LEAST = 8
 """Pairs that must pass a node before it looks at the query."""
 ROUNDS = 20
 TINY = 1e-300
+LITTLE = 1e-3
+"""Below this share of what is allowed, sums of what is excluded lose digits: what is left is then listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +57,16 @@ class DecisionTree:
             width: Length of the query's vectors.
         """
         starts = torch.tensor([0, order.numel()], device=order.device)
-        sums = torch.cat([mass.new_zeros(1), mass[order].cumsum(0)])
-        bias = [mass.new_zeros(1)]
         for _ in range(max(order.numel() - 1, 0).bit_length()):
             starts = halves(starts)
-            side = torch.where(starts.diff() > 0, sums[starts].diff(), 0.0)
-            bias.append(
-                torch.nan_to_num(side[1::2].log() - side[::2].log(), nan=0.0, posinf=torch.inf, neginf=-torch.inf)
-            )
-        heap = torch.cat(bias).float()
         place = torch.empty_like(order)
         place[order] = (starts.diff() > 0).nonzero()[:, 0]
+        side, bias = mass.new_zeros(starts.numel() - 1).index_copy_(0, place, mass), []
+        while side.numel() > 1:  # sums from the leaves up, so that small weights are not lost beside large ones
+            odds = side[1::2].log() - side[::2].log()
+            bias.append(torch.nan_to_num(odds, nan=0.0, posinf=torch.inf, neginf=-torch.inf))
+            side = side.view(-1, 2).sum(1)
+        heap = torch.cat([mass.new_zeros(1), *bias[::-1]]).float()
         return cls(order, place, starts, heap, torch.zeros(heap.numel(), width, device=order.device))
 
     @property
@@ -91,6 +92,11 @@ class DecisionTree:
             logit = self.logits(x, level, right >> 1)
             total += logsigmoid(torch.where((right & 1).bool(), logit, -logit))
         return total
+
+    def log_left(self, x: Tensor, exclude: Csr, queries: Tensor) -> Tensor:
+        """Log-probability ``(rows, n_items)`` float64 of every item, -inf for those that are excluded."""
+        items = torch.arange(self.order.numel(), device=x.device).expand(len(x), -1)
+        return self.log_prob(x, items).masked_fill_(excluded_mask(exclude, queries), -torch.inf)
 
     def draw(
         self, x: Tensor, context: Context, k: int, key: int, gone: GoneLeaves | None = None
@@ -155,16 +161,18 @@ class GoneLeaves:
         codes: ``(entries,)`` int64, ascending: row times ``n_items``, plus the items on leaves before this one.
         sums: ``(entries + 1,)`` float64 probability before each entry.
         ends: ``(rows + 1,)`` int64 entries before each row.
-        rest: ``(rows,)`` float64 probability that is allowed.
+        log_rest: ``(rows,)`` float64 log of the probability that is allowed.
         any_left: ``(rows,)`` bool, some item is allowed.
+        little: ``(n,)`` int64 rows of which so little is left that draws must list it.
     """
 
     n_items: int
     codes: Tensor
     sums: Tensor
     ends: Tensor
-    rest: Tensor
+    log_rest: Tensor
     any_left: Tensor
+    little: Tensor
 
     @classmethod
     def of(cls, tree: DecisionTree, x: Tensor, exclude: Csr, queries: Tensor) -> GoneLeaves:
@@ -177,7 +185,11 @@ class GoneLeaves:
         rest = 1.0 - lost.new_zeros(queries.numel()).index_add_(0, rows, lost)
         ends = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
         any_left = sizes < n_items
-        return cls(n_items, codes, sums, ends, torch.where(any_left, rest.clamp(min=1e-15), 0.0), any_left)
+        log_rest = torch.where(any_left, rest.clamp(min=TINY).log(), -torch.inf)
+        little = (any_left & (rest < LITTLE)).nonzero()[:, 0]
+        for part in blocks(little, n_items):
+            log_rest[part] = tree.log_left(x[part], exclude, queries[part]).logsumexp(1)
+        return cls(n_items, codes, sums, ends, log_rest, any_left, little)
 
     def entries(self, k: int) -> tuple[Tensor, Tensor]:
         """First entry of each row and the one after its last, each ``(rows, k)``."""

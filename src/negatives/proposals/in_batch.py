@@ -10,9 +10,8 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q, redraw
+from negatives.proposals.rejection import conditional_log_q, redraw, some_rows
 from negatives.proposals.static import ItemMass, check_counts, counts_from
-from negatives.randomness import bits
 from negatives.types import Catalogue, Context, Csr
 
 
@@ -66,20 +65,12 @@ class InBatch(Proposal):
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`; at most as many items as the batch has rows."""
-        mass, ids = self._checked(context), context.positives
-        if k < ids.numel():
-            places = torch.arange(ids.numel(), device=ids.device)
-            step = context.pooled().examples
-            ids = ids[torch.argsort(bits(key, step, places), stable=True)[:k].sort().values]
+        mass, ids = self._checked(context), context.positives[some_rows(context, k, key)]
         return ids, mass.log_prob(ids)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
         """Log of the training frequency ``(rows, n)``."""
         return self._ready().log_prob(ids)
-
-    def empty(self, context: Context) -> Tensor | None:
-        """See :meth:`Proposal.empty`; the only row of a batch."""
-        return torch.full((1,), True, device=context.device) if context.rows == 1 else None
 
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""

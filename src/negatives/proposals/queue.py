@@ -14,6 +14,7 @@ from negatives.kernels import draw_uniform
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import draw_allowed
 from negatives.proposals.static import items_from
+from negatives.randomness import Purpose, bits
 from negatives.types import Catalogue, Context, Csr, State
 
 
@@ -55,8 +56,9 @@ class Queue(Proposal):
         self._held, self._probability = torch.empty(0, dtype=torch.int64), None
 
     def observe(self, context: Context) -> None:
-        """Let the batch's positives in, and the oldest out."""
-        self._held = torch.cat([self._held, context.positives])[-self.size :]
+        """Let the batch's positives in, in an order that is not that of its rows, and the oldest out."""
+        order = torch.argsort(bits(context.key(Purpose.QUEUE), context.examples, context.step), stable=True)
+        self._held = torch.cat([self._held, context.positives[order]])[-self.size :]
         self._probability = None
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:

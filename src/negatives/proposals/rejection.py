@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from negatives.kernels import contains
-from negatives.randomness import Purpose, stream, uniforms
+from negatives.randomness import Purpose, bits, stream, uniforms
 from negatives.types import Context, Csr
 
 TRIES = 16
@@ -46,6 +46,13 @@ def take(context: Context, rows: Tensor) -> Context:
         positives=context.positives[rows],
         examples=context.examples[rows],
     )
+
+
+def some_rows(context: Context, n: int, key: int) -> Tensor:
+    """Positions ``(min(n, rows),)`` of rows taken at random, ascending; which rows, does not depend on their order."""
+    if n >= context.rows:
+        return torch.arange(context.rows, device=context.device)
+    return torch.argsort(bits(key, context.examples, context.step), stable=True)[:n].sort().values
 
 
 def derived(key: int, index: int) -> int:

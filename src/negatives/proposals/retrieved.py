@@ -12,10 +12,10 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q
+from negatives.proposals.rejection import conditional_log_q, derived, some_rows, take
 from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
-from negatives.randomness import bits
+from negatives.randomness import bits, bounded
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 BLOCK = 512
@@ -118,10 +118,11 @@ class Retrieved(Proposal):
         return ids, conditional_log_q(log_prob, log_rest, ids)
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
-        """See :meth:`Proposal.pool`; a whole number of items for each row, at most ``k`` in all."""
+        """See :meth:`Proposal.pool`; as many items for each row, or one for each of ``k`` rows."""
+        context = take(context, some_rows(context, k, derived(key, 0)))
         rows = self._rows(context.queries)
-        found = _pick(rows, rows >= 0, context.examples, max(1, k // context.rows), key)
-        ids = found[found >= 0][:k]
+        found = _pick(rows, rows >= 0, context.examples, k // context.rows, key)
+        ids = found[found >= 0]
         return ids, self.log_prob(ids, context)
 
     def log_prob(self, ids: Tensor, context: Context) -> Tensor:
@@ -200,9 +201,9 @@ class Retrieved(Proposal):
 def _pick(rows: Tensor, allowed: Tensor, examples: Tensor, k: int, key: int) -> Tensor:
     """``(n, k)`` uniform draws with replacement from the allowed slots of each row; -1 where there is none."""
     counts = allowed.sum(1, keepdim=True)
-    hashed = (bits(key, examples[:, None], torch.arange(k, device=rows.device)) >> 32) & 0xFFFFFFFF
+    nth = bounded(bits(key, examples[:, None], torch.arange(k, device=rows.device)), counts)
     order = torch.argsort((~allowed).to(torch.int8), dim=1, stable=True)
-    places = order.gather(1, hashed * counts >> 32)
+    places = order.gather(1, nth)
     return torch.where(counts > 0, rows.gather(1, places), -1)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negatives.kernels import contains
 from negatives.proposals.rejection import conditional_log_q, derived
-from negatives.randomness import bits
+from negatives.randomness import bits, bounded
 from negatives.types import Context, Csr
 
 TRIES = 4
@@ -61,9 +61,8 @@ def draw_members(sets: Csr, owners: Tensor, context: Context, k: int, key: int, 
 
 
 def _upper(key: int, examples: Tensor, k: int, bound: Tensor) -> Tensor:
-    """``(rows, k)`` integers below ``bound`` ``(rows,)`` by multiply-shift."""
-    hashed = (bits(key, examples[:, None], torch.arange(k, device=examples.device)) >> 32) & 0xFFFFFFFF
-    return hashed * bound[:, None] >> 32
+    """``(rows, k)`` integers below ``bound`` ``(rows,)``."""
+    return bounded(bits(key, examples[:, None], torch.arange(k, device=examples.device)), bound[:, None])
 
 
 def _members(sets: Csr, owners: Tensor, examples: Tensor, k: int, key: int) -> Tensor:

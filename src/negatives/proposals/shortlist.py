@@ -15,7 +15,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.rejection import conditional_log_q, take
 from negatives.proposals.seen_batch import SeenBatch
-from negatives.randomness import bits
+from negatives.randomness import bits, bounded
 from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
 
 CELLS = 1 << 21
@@ -99,9 +99,9 @@ class Shortlist(Proposal):
         lists = self._of(context)
         allowed = self._allowed(lists, context, exclude)
         counts = allowed.sum(1, keepdim=True)
-        hashed = (bits(key, context.examples[:, None], torch.arange(k, device=lists.device)) >> 32) & 0xFFFFFFFF
+        nth = bounded(bits(key, context.examples[:, None], torch.arange(k, device=lists.device)), counts)
         order = torch.argsort((~allowed).to(torch.int8), dim=1, stable=True)  # allowed ones first
-        ids = torch.where(counts > 0, lists.gather(1, order.gather(1, hashed * counts >> 32)), -1)
+        ids = torch.where(counts > 0, lists.gather(1, order.gather(1, nth)), -1)
         log_prob = -self._sizes(lists).log().float().expand(-1, k)
         if exclude is None:
             return ids, torch.where(ids >= 0, log_prob, 0.0)

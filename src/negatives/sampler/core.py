@@ -189,7 +189,12 @@ class Sampler(Part):
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
         if self.canaries is not None and self._n_items:
             measured |= false_negative_signals(
-                negatives, context, self.canaries, self._n_items, canary_share=self.canary_share
+                negatives,
+                context,
+                self.canaries,
+                self._n_items,
+                self.canary_share,
+                self._exclusion.by(self.guards),
             )
         for path, controller in controllers_in(self):
             controller.observe(measured)
@@ -245,17 +250,18 @@ class Sampler(Part):
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = (part.expand(context.rows, -1) for part in self.proposal.pool(context, m, key))
-            ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)
+            ids, log_q = (part[None] for part in self.proposal.pool(context, m, key))
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self.proposal.draw(context, m, key, exclude=self._exclusion.by(self.guards))
-            if not ids.numel() or int(ids.min()) >= 0:
-                ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device).expand(ids.shape)  # costs no pass to see
-            else:
-                ok = ids >= 0
-                self.unfilled += int((~ok).sum())
-                ids = ids.clamp(min=0)
+        if not ids.numel() or int(ids.min()) >= 0:
+            ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device)  # expanded, it costs no pass to see
+        else:
+            ok = ids >= 0
+            self.unfilled += int((~ok).sum())
+            ids = ids.clamp(min=0)
+        shape = context.rows, ids.shape[1]
+        ids, log_q, ok = ids.expand(shape), log_q.expand(shape), ok.expand(shape)
         self._spend("draw", start)
         return Candidates(ids, log_q, ok)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
-from negatives.randomness import integers
+from negatives.randomness import bits, bounded
 from negatives.selection.base import Selection
 from negatives.selection.picking import check_count, chosen, hardest_slots, masked, needed
 from negatives.types import Candidates, Context, Negatives
@@ -27,8 +27,8 @@ def from_window(
     start = min(window[0], stop)
     order = hardest_slots(masked(difficulty, candidates.ok), stop)
     inside = candidates.ok.sum(1, keepdim=True).clamp(max=stop) - start
-    draws = integers(key, context.examples[:, None], torch.arange(k, device=order.device), 1 << 30)
-    rank = start + (draws * inside.clamp(min=0) >> 30)
+    words = bits(key, context.examples[:, None], torch.arange(k, device=order.device))
+    rank = start + bounded(words, inside.clamp(min=0))
     slots = order.gather(1, rank.clamp(max=stop - 1))
     return chosen(candidates, slots, (inside > 0).expand(slots.shape))
 

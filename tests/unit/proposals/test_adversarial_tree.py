@@ -124,6 +124,28 @@ def test_what_is_left_is_drawn_right_where_nearly_all_chance_is_excluded() -> No
     torch.testing.assert_close(shares.double(), expected, rtol=0, atol=0.02)
 
 
+@pytest.mark.parametrize("kept", [(7,), (7, 40, 41)])
+def test_what_is_left_is_drawn_right_where_next_to_nothing_is_left(kept: tuple[int, ...]) -> None:
+    """Some items have a chance of 1e-19 and less: one minus the sum of the others holds no digit of it."""
+    proposal = AdversarialTree(smoothing=1e-15)
+    items = torch.arange(N_ITEMS)
+    counts = torch.where(torch.isin(items, torch.tensor(kept)), 0, 10**6)
+    proposal.bind(replace(catalogue(), counts=counts))
+    gone = items[~torch.isin(items, torch.tensor(kept))]
+    exclude = Csr.from_pairs(torch.zeros_like(gone), gone, N_QUERIES, N_ITEMS)
+    context = Context(torch.tensor([0, 1]).repeat(3000), torch.zeros(6000).long(), torch.arange(6000))
+    expected = proposal.log_prob(*every_item(torch.tensor([0])))[0].double()
+    expected[gone] = -torch.inf
+    rest = expected.logsumexp(0)
+    assert float(rest) < -40
+    torch.testing.assert_close(proposal.log_allowed(context, exclude)[0].double(), rest, rtol=1e-6, atol=0)
+    ids, log_q = proposal.draw(context, 5, 9, exclude)
+    ids, log_q = ids[::2], log_q[::2]
+    torch.testing.assert_close(log_q.double(), (expected - rest)[ids], rtol=0, atol=1e-5)
+    shares = torch.bincount(ids.flatten(), minlength=N_ITEMS) / ids.numel()
+    torch.testing.assert_close(shares.double(), (expected - rest).exp(), rtol=0, atol=0.02)
+
+
 def test_it_keeps_the_last_pairs_and_fits_when_due() -> None:
     proposal = AdversarialTree(pairs=2000, every=5)
     proposal.bind(catalogue())
