@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from tempfile import mkdtemp
 from typing import Any
@@ -15,8 +14,10 @@ from negatives.data.edges import symmetric
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, learn_tokenizer
-from negatives.models import Model, registry
+from negatives.models import Model
 from negatives.models.language.noise import NoiseBank
+from negatives.registry import Part
+from negatives.tasks.facts import build_model
 from negatives.testing.models import ModelCase
 from negatives.testing.problems import problem
 from negatives.types import Context, Csr
@@ -72,6 +73,9 @@ FACTS: dict[str, Callable[[], Any]] = {
     "n_items": lambda: ITEMS,
     "known": lambda: PROBLEM.known,
     "features": lambda: features(ITEMS),
+    "item_features": lambda: features(ITEMS),
+    "graph": ring,
+    "cell_counts": lambda: 1.0 + torch.arange(30) % 7,
     "query_heads": lambda: torch.arange(QUERIES) % ITEMS,
     "query_relations": lambda: torch.arange(QUERIES) * 5 % 6,
     "tokens": words,
@@ -83,53 +87,30 @@ FACTS: dict[str, Callable[[], Any]] = {
 """Facts by the names that constructors give them."""
 
 
-def build(name: str, options: dict[str, Any], seed: int) -> Model:
-    """A model from the facts that its constructor names, and options."""
-    asked = inspect.signature(registry.get(name)).parameters
-    facts = {fact: value() for fact, value in FACTS.items() if fact in asked}
-    return registry.build({"name": name} | facts | options | ({"seed": seed} if "seed" in asked else {}))
+def build(name: str, facts: Mapping[str, Any], options: Mapping[str, Any], seed: int) -> Model:
+    """A model from the facts that its constructor names, as a task builds it."""
+    offered = FACTS | {fact: partial(_same, value) for fact, value in facts.items()}
+    return build_model(Part(name, options), offered, seed)
 
 
-def case(name: str, options: dict[str, Any] | None = None, **more: Any) -> ModelCase:
-    return ModelCase(partial(build, name, options or {}), **more)
+def _same(value: Any) -> Any:
+    return value
 
 
-def named(name: str, *values: tuple[tuple[str, ...], Any]) -> dict[str, Any]:
-    """Each value under that one of its names which the constructor knows."""
-    asked = inspect.signature(registry.get(name)).parameters
-    return {next(one for one in names if one in asked): value for names, value in values}
-
-
-def graph(name: str, ranks_by_tables: bool = True, **options: Any) -> ModelCase:
-    """A model of nodes, whose queries and items are the same."""
-    data = named(name, (("graph", "known"), ring()))
-    return case(name, data | {"dim": 8} | options, ranks_by_tables=ranks_by_tables)
-
-
-def nodes(name: str, ranks_by_tables: bool = True, **options: Any) -> ModelCase:
-    """A model of free vectors of nodes."""
-    data = named(name, (("n_items", "n_nodes"), ITEMS))
-    return case(name, data | {"dim": 8} | options, ranks_by_tables=ranks_by_tables)
-
-
-def of_words(name: str, n: int = 9) -> dict[str, Any]:
-    """The size of a vocabulary."""
-    return named(name, (("n_items", "n_words"), n)) | {"dim": 8}
-
-
-def glove(n: int, counts: Tensor) -> dict[str, Any]:
-    """The size of a vocabulary, and counted cells."""
-    return of_words("glove", n) | named("glove", (("cell_counts", "counts"), counts))
+def case(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
+    """A model of the table with facts of its own and options; three of them are the contract's."""
+    flags = {flag: options.pop(flag) for flag in ("ranks_by_tables", "drawn", "tables", "batch") if flag in options}
+    return ModelCase(partial(build, name, facts or {}, options), **flags)
 
 
 def static(**options: Any) -> ModelCase:
     tokenizer = learn_tokenizer(TEXTS, 60)
-    texts = {"queries": bags_of(ASKED, tokenizer), "documents": bags_of(TEXTS, tokenizer), "tokenizer": tokenizer}
-    return case("static", texts | {"dim": 8, "scale": 4.0} | options)
+    bags = {"query_bags": bags_of(ASKED, tokenizer), "document_bags": bags_of(TEXTS, tokenizer)}
+    return case("static", bags | {"tokenizer": tokenizer}, dim=8, scale=4.0, **options)
 
 
 def from_folder(seed: int) -> Model:
-    return build("sentence_transformers", {"queries": ASKED, "documents": TEXTS, "path": encoder_folder()}, seed)
+    return build("sentence_transformers", {"queries": ASKED, "documents": TEXTS}, {"path": encoder_folder()}, seed)
 
 
 def reading(rows: int, window: int) -> Context:
@@ -145,33 +126,33 @@ def sentences() -> Context:
 
 
 CASES: dict[str, ModelCase] = {
-    "mf": case("mf", {"dim": 8}),
-    "mf by cosine": case("mf", {"dim": 8, "similarity": "cosine"}),
-    "history": case("history", {"dim": 8, "own": 0.5}),
-    "history by cosine": case("history", {"dim": 8, "similarity": "cosine"}),
-    "lightgcn": case("lightgcn", {"dim": 8, "layers": 2}),
-    "lightgcn by cosine": case("lightgcn", {"dim": 8, "similarity": "cosine", "spectral": False}),
-    "two_tower": case("two_tower", {"dim": 8, "free_items": True, "own": 0.3}),
-    "two_tower by dot": case("two_tower", {"dim": 8, "similarity": "dot"}),
-    "transe": case("transe", {"dim": 6, "init": 0.5}, ranks_by_tables=False),
-    "distmult": case("distmult", {"dim": 6, "init": 0.5, "n3": 0.01, "dropout": 0.2}),
-    "complex": case("complex", {"dim": 6, "init": 0.5, "relation_weight": 0.5}),
-    "rotate": case("rotate", {"dim": 6, "init": 0.5}, ranks_by_tables=False),
-    "gcn": graph("gcn", scale=7.0),
-    "sage": graph("sage", features=None, directed=True),
-    "propagation": graph("propagation", scale=7.0),
-    "node2vec": nodes("node2vec", link="context"),
-    "node2vec of centres": nodes("node2vec", link="centre", ranks_by_tables=False),
-    "line": nodes("line", order=1),
-    "line of second order": nodes("line", order=2, similarity="cosine"),
-    "skip_gram": case("skip_gram", of_words("skip_gram")),
-    "cbow": case("cbow", of_words("cbow")),
-    "glove": case("glove", glove(9, 1.0 + torch.arange(30) % 7)),
+    "mf": case("mf", dim=8),
+    "mf by cosine": case("mf", dim=8, similarity="cosine"),
+    "history": case("history", dim=8, own=0.5),
+    "history by cosine": case("history", dim=8, similarity="cosine"),
+    "lightgcn": case("lightgcn", dim=8, layers=2),
+    "lightgcn by cosine": case("lightgcn", dim=8, similarity="cosine", spectral=False),
+    "two_tower": case("two_tower", dim=8, free_items=True, own=0.3),
+    "two_tower by dot": case("two_tower", dim=8, similarity="dot"),
+    "transe": case("transe", dim=6, init=0.5, ranks_by_tables=False),
+    "distmult": case("distmult", dim=6, init=0.5, n3=0.01, dropout=0.2),
+    "complex": case("complex", dim=6, init=0.5, relation_weight=0.5),
+    "rotate": case("rotate", dim=6, init=0.5, ranks_by_tables=False),
+    "gcn": case("gcn", dim=8, scale=7.0),
+    "sage": case("sage", {"features": None, "directed": True}, dim=8),
+    "propagation": case("propagation", dim=8, scale=7.0),
+    "node2vec": case("node2vec", dim=8, link="context"),
+    "node2vec of centres": case("node2vec", dim=8, link="centre", ranks_by_tables=False),
+    "line": case("line", dim=8, order=1),
+    "line of second order": case("line", dim=8, order=2, similarity="cosine"),
+    "skip_gram": case("skip_gram", dim=8),
+    "cbow": case("cbow", dim=8),
+    "glove": case("glove", dim=8),
     "static": static(),
     "static at random": static(start="random", weights="ones"),
     "sentence_transformers": ModelCase(from_folder, drawn=False),
-    "sparse": case("sparse", {"features": features(QUERIES), "dim": 8}),
-    "lstm": case("lstm", {"dim": 8, "window": 5, "streams": 2}, batch=reading(10, 5)),
-    "transformer": case("transformer", {"dim": 8, "window": 5, "heads": 2, "layers": 1}, batch=reading(10, 5)),
-    "sentence": case("sentence", {"dim": 8}, tables=False, batch=sentences()),
+    "sparse": case("sparse", {"features": features(QUERIES)}, dim=8),
+    "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
+    "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
+    "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
 }

@@ -69,7 +69,6 @@ def test_promise_of_a_controller(case: ControllerCase, check: Callable[[Controll
     check(case)
 
 
-@pytest.mark.xfail(strict=True, reason="issue 10: back_off on a signal below zero retreats for ever")
 def test_back_off_does_not_retreat_from_a_signal_that_stays() -> None:
     back = BackOff("y", start=4.0, low=0.5)
     for _ in range(50):

@@ -23,12 +23,12 @@ from negatives.models.lightgcn import LightGCN
 from negatives.models.tower import TowerModel
 from negatives.models.words.cbow import Cbow
 from negatives.models.words.skip_gram import SkipGram
-from negatives.sampler import build
+from negatives.sampler import Sampler, build
 from negatives.testing.engines import CHECKS, EngineCase
 from negatives.testing.problems import EVERYTHING, QUERIES, problem
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
-from negatives.training.engines import Engine, engine_for, registry
+from negatives.training.engines import Engine, Update, engine_for, registry
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Context, Csr
 
@@ -49,13 +49,17 @@ class Tower(TowerModel):
         return self.with_one(self.dropped(torch.tanh(self.inputs[queries]), 0.1))
 
 
+def engine_with(model: Model, sampler: Sampler, loss: str, optimiser: str) -> Engine:
+    return engine_for(model, sampler, losses.build(loss), Update(optimiser))
+
+
 def trained(make: Callable[[], Model], sampler: Mapping[str, Any], loss: str, optimiser: str) -> Callable[[], Engine]:
     """An engine on the problem, always the same."""
 
     def engine() -> Engine:
         made = build(dict(sampler))
         made.bind(PROBLEM.catalogue)
-        return engine_for(make(), made, losses.build(loss), optimiser, 0.0, False)
+        return engine_with(make(), made, loss, optimiser)
 
     return engine
 
@@ -115,7 +119,7 @@ def on_text(
     def engine() -> Engine:
         sampler = build({"name": "popularity", "guards": ["own_positive"], "candidates": k})
         sampler.bind(Catalogue(n, n, TEXT.counts, Csr.from_pairs(each, each, n, n), query_anchors=each))
-        return engine_for(make(), sampler, losses.build(loss), optimiser, 0.0, False)
+        return engine_with(make(), sampler, loss, optimiser)
 
     def of(step: int) -> Context:
         got = feed.batch(0, step // feed.steps(size), step % feed.steps(size), size)
@@ -128,7 +132,7 @@ CELLS = count_cooccurrence(TEXT, 3)
 
 
 def glove() -> Model:
-    return models.build("glove", models.glove(len(TEXT.words), CELLS.counts), 1)
+    return models.build("glove", {"n_items": len(TEXT.words), "cell_counts": CELLS.counts}, {"dim": 8}, 1)
 
 
 CASES: dict[str, EngineCase] = {

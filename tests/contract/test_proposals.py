@@ -16,7 +16,7 @@ from negatives.errors import ConfigError
 from negatives.proposals import Mixed, registry
 from negatives.proposals.base import Proposal
 from negatives.sampler import Sampler
-from negatives.testing.problems import problem, rows_of
+from negatives.testing.problems import problem
 from negatives.testing.proposals import CHECKS, ProposalCase, probabilities
 from negatives.types import Catalogue, Context, Csr
 
@@ -66,23 +66,11 @@ CASES = {
     for name, specs in SPECS.items()
     for number, values in enumerate(specs)
 }
-TWICE = "issue 10: parts bound twice stay with the first data"
-EMPTY = "issue 10: a mixture in which a part is empty for a query is not normalised"
-HEAVY = "issue 10: adversarial_tree under heavy exclusion"
-ONE_ROW = "issue 10: a last batch of one row is taken for a pool"
-ORDER = "issue 10: a pool smaller than the batch depends on the order of its rows"
-BOUND_TWICE = {"uniform", "popularity", "log_uniform", "learned_unigram", "every", "in_batch", "mixed", "queue"}
 FAULTS: Faults = {
-    **{(case, "other_data_is_refused_or_right"): TWICE for case in CASES if case[:-1] in BOUND_TWICE},
-    ("mixed2", "probabilities_sum_to_one"): EMPTY,
-    ("mixed2", "log_q_is_the_probability_of_the_draw"): EMPTY,
-    ("mixed2", "excluded_items_are_never_drawn"): EMPTY,
-    ("adversarial_tree0", "log_q_is_the_probability_of_the_draw"): HEAVY,
-    ("adversarial_tree0", "draws_depend_on_their_place_alone"): HEAVY,
-    ("every0", "draws_depend_on_their_place_alone"): ONE_ROW,
-    ("in_batch0", "one_pool_serves_the_batch"): ORDER,
-    ("mixed1", "one_pool_serves_the_batch"): ORDER,
-    ("retrieved2", "one_pool_serves_the_batch"): ORDER,
+    (
+        "adversarial_tree1",
+        "what_it_learns_does_not_depend_on_the_order_of_rows",
+    ): "its tree is fitted to the first pairs",
     ("nearest_items1", "unbound_says_what_to_do"): "an unbound nearest_items raises AssertionError",
 }
 
@@ -116,38 +104,6 @@ def test_promise(case: ProposalCase, check: Callable[[ProposalCase], None]) -> N
 def test_a_proposal_that_depends_on_the_query_gives_no_pool(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot share"):
         Sampler(CASES[name].make(), pool=30)
-
-
-@pytest.mark.parametrize("k", [9, ROWS, 3 * ROWS])
-@pytest.mark.parametrize("name", CASES)
-def test_a_pool_does_not_depend_on_the_order_of_the_rows(name: str, k: int) -> None:
-    one, other = CASES[name].trained(), CASES[name].trained()
-    order = torch.argsort((torch.arange(ROWS) * 17) % ROWS)
-    if one.conditional:
-        return
-    for step in range(4):
-        context = replace(batch(step), examples=torch.arange(ROWS) * 13 + step)
-        pools = one.pool(context, k, KEY + step), other.pool(rows_of(context, order), k, KEY + step)
-        (ids, log_q), (moved, moved_log_q) = pools
-        assert torch.equal(ids.sort().values, moved.sort().values)
-        torch.testing.assert_close(log_q.sort().values, moved_log_q.sort().values)
-        for proposal, seen in ((one, context), (other, rows_of(context, order))):
-            proposal.observe(seen)
-
-
-@pytest.mark.parametrize("excluding", [False, True])
-@pytest.mark.parametrize("name", CASES)
-def test_the_last_batch_of_one_row_is_a_row_and_no_pool(name: str, excluding: bool) -> None:
-    proposal, context = CASES[name].trained(), batch()
-    exclude = catalogue().known if excluding else None
-    whole, alone = (proposal.draw(rows_of(context, torch.tensor(rows)), K, KEY, exclude) for rows in ([9, 4], [9]))
-    assert alone[0].shape == alone[1].shape == (1, K)
-    if name == "in_batch":  # there is no other row
-        assert set(alone[0][0].tolist()) == {-1}
-        assert not bool(alone[1].any())
-    elif not CASES[name].of_batch:
-        assert torch.equal(alone[0][0], whole[0][0])
-        torch.testing.assert_close(alone[1][0], whole[1][0])
 
 
 NEED_DATA = [
@@ -290,6 +246,12 @@ class TestInBatch:
         ids, _ = registry.build({"name": "in_batch", "counts": counts}).draw(context, 500, KEY)
         assert not bool((ids == context.positives[:, None]).any())
         assert all(len(row.unique()) == ROWS - 1 for row in ids)
+
+    @pytest.mark.parametrize("exclude", [None, PROBLEM.known])
+    def test_a_row_that_is_alone_draws_nothing(self, exclude: Csr | None) -> None:
+        ids, log_q = make("in_batch", {}).draw(PROBLEM.batch(1), K, KEY, exclude)
+        assert ids.tolist() == [[-1] * K]
+        assert not bool(log_q.any())
 
     def test_a_positive_without_count_is_an_error(self) -> None:
         counts = torch.zeros(N_ITEMS)

@@ -68,13 +68,7 @@ CUSTOM: dict[str, dict[str, Any]] = {
 CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
     name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
 }
-ORDER = "issue 10: a pool smaller than the batch depends on the order of its rows"
-FULL = "issue 10: a query that knows every item, where the proposal can never draw the positive either"
-FAULTS: Faults = {
-    ("mixed", "draws_depend_on_their_place_alone"): ORDER,
-    ("ance", "draws_depend_on_their_place_alone"): ORDER,
-    ("nscaching", "positives_are_on_the_scale_of_the_negatives"): FULL,
-}
+FAULTS: Faults = {}
 
 
 def test_every_preset_has_a_case() -> None:

@@ -60,14 +60,7 @@ CASES = {
     called: SelectionCase(partial(build, name, values), PROBLEM, fills=name != "semi_hard")
     for called, (name, values) in ({name: (name, values) for name, values in ROWS.items()} | MORE).items()
 }
-HOPELESS = "issue 10: top_m and rank_window mark forbidden slots as allowed where a difficulty is minus infinity"
-NAN = "a softmax over difficulties that are all minus infinity is NaN"
-WEIGHTED = ("self_adversarial", "hard_contrastive")
-FAULTS: Faults = {
-    ("top_m", "ok_is_honest"): HOPELESS,
-    ("rank_window", "ok_is_honest"): HOPELESS,
-    **{(name, "answers_have_their_shape"): NAN for name in ("softmax", "softmax as drawn", *WEIGHTED)},
-}
+FAULTS: Faults = {}
 OF_DIFFICULTY = {
     f"{name}{number}": DifficultyCase(partial(difficulties.build, {"name": name, **values}), PROBLEM)
     for name, specs in DIFFICULTIES.items()

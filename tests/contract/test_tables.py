@@ -16,9 +16,12 @@ import test_control
 import test_engines
 import test_guards
 import test_losses
+import test_metrics
 import test_proposals
+import test_readers
 import test_samplers
 import test_selection
+import test_tasks
 import tomli_w
 import torch
 
@@ -26,12 +29,12 @@ import negatives
 from negatives import control, guards, losses, proposals, selection, testing
 from negatives.control import build_part
 from negatives.registry import Registry
+from negatives.sampler import Preset
 from negatives.testing.losses import batch
 from negatives.testing.problems import candidates, problem
 from negatives.types import Part
 
 SOURCES = Path(negatives.__file__).parent
-TASKS = ("recommend", "knowledge", "graph", "words", "search", "similarity", "classify", "language")
 CASES: Mapping[str, set[str]] = {
     "proposals": set(test_proposals.SPECS),
     "guards": set(test_guards.SPECS),
@@ -42,7 +45,9 @@ CASES: Mapping[str, set[str]] = {
     "models": {name.split()[0] for name in models.CASES},
     "engines": {name.split()[0] for name in test_engines.CASES},
     "presets": set(test_samplers.CASES_OF),
-    "tasks": set(TASKS),
+    "metrics": test_metrics.ROWS_OF,
+    "readers": set(test_readers.CASES),
+    "tasks": set(test_tasks.OFFERED),
 }
 """Names that have a case, by table."""
 PROBLEM = problem(20)
@@ -63,7 +68,7 @@ def tables() -> Iterator[Registry[Any]]:
 
 
 def test_every_table_has_cases() -> None:
-    assert {table.kind for table in tables()} | {"presets"} == set(CASES)
+    assert {table.kind for table in tables()} == set(CASES)
 
 
 @pytest.mark.parametrize("table", list(tables()), ids=lambda table: table.kind)
@@ -75,10 +80,11 @@ def test_every_row_has_a_case(table: Registry[Any]) -> None:
 
 
 @pytest.mark.parametrize("table", list(tables()), ids=lambda table: table.kind)
-def test_every_row_leads_to_a_class_that_says_what_it_is(table: Registry[Any]) -> None:
+def test_every_row_leads_to_a_part_that_says_what_it_is(table: Registry[Any]) -> None:
     for name in table:
-        assert isinstance(table.get(name), type)
-        assert table.summary(name).endswith((".", ":")), f"{table.kind}, {name}: {table.summary(name)!r}"
+        row = table.get(name)
+        says = row.summary if isinstance(row, Preset) else table.summary(name)
+        assert says.endswith((".", ":")), f"{table.kind}, {name}: {says!r}"
 
 
 def specs() -> Iterator[Any]:

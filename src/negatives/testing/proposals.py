@@ -171,24 +171,24 @@ def it_tells_for_which_rows_it_is_empty(case: ProposalCase) -> None:
 def draws_depend_on_their_place_alone(case: ProposalCase) -> None:
     """Draws depend on key, example and slot alone: not on the rest of the batch or its order."""
     context, order = case.problem.batch(), shuffled(case.problem.batch().rows)
+    one, other = case.trained(), case.trained()
     for exclude in tables(case):
-        ids, log_q = case.trained().draw(context, K, KEY, exclude)
-        again = case.trained().draw(context, K, KEY, exclude)
+        ids, log_q = one.draw(context, K, KEY, exclude)
+        again = other.draw(context, K, KEY, exclude)
         same(again[0], ids, "a second run's ids")
         same(again[1], log_q, "a second run's log_q")
-        moved_ids, moved_log_q = case.trained().draw(rows_of(context, order), K, KEY, exclude)
+        moved_ids, moved_log_q = other.draw(rows_of(context, order), K, KEY, exclude)
         same(moved_ids, ids[order], "ids of the rows in another order")
         near(moved_log_q, log_q[order], "log_q of the rows in another order")
         if exclude is None:
-            longer, _ = case.trained().draw(context, K + 5, KEY)
+            longer, _ = other.draw(context, K + 5, KEY)
             same(longer[:, :K], ids, "the first slots of a longer draw")
         for size in () if case.of_batch else (context.rows // 2, 5, 1):
-            proposal = case.trained()
             parts = torch.split(torch.arange(context.rows), size)
-            halves = [proposal.draw(rows_of(context, rows), K, KEY, exclude)[0] for rows in parts]
-            shapes = {tuple(half.shape[1:]) for half in halves}
+            drawn = [other.draw(rows_of(context, rows), K, KEY, exclude)[0] for rows in parts]
+            shapes = {tuple(part.shape[1:]) for part in drawn}
             hold(shapes == {(K,)}, f"a batch of {size} rows gets {shapes} slots, not {K}")
-            same(torch.cat(halves), ids, f"ids of the batch cut into parts of {size} rows")
+            same(torch.cat(drawn), ids, f"ids of the batch cut into parts of {size} rows")
 
 
 def places_differ(case: ProposalCase) -> None:
@@ -227,6 +227,25 @@ def one_pool_serves_the_batch(case: ProposalCase) -> None:
         near(log_q[real], wanted[real], "log_q of a pool")
         same(pool(case, context, size)[0], ids, "a pool drawn again")
         same(pool(case, rows_of(context, order), size)[0].sort()[0], ids.sort()[0], "the pool of a reordered batch")
+
+
+def what_it_learns_does_not_depend_on_the_order_of_rows(case: ProposalCase) -> None:
+    """A proposal that has seen batches in another order of their rows draws the same."""
+    order, proposals = shuffled(case.problem.batch().rows), (case.bound(), case.bound())
+    for step in range(4):
+        context = replace(case.problem.batch(step=step), examples=case.problem.batch().examples + step)
+        for proposal, seen in zip(proposals, (context, rows_of(context, order)), strict=True):
+            look(proposal, case.problem, seen)
+            proposal.observe(seen)
+    context = case.problem.batch(step=4)
+    for proposal in proposals:
+        look(proposal, case.problem, context)
+    one, other = (proposal.draw(context, K, KEY) for proposal in proposals)
+    same(other[0], one[0], "ids after batches in another order")
+    near(other[1], one[1], "log_q after batches in another order", atol=1e-4)
+    if case.pools:
+        ids, others = (proposal.pool(context, 40, KEY)[0] for proposal in proposals)
+        same(others, ids, "the pool after batches in another order")
 
 
 def pool(case: ProposalCase, context: Context, size: int) -> tuple[Tensor, Tensor]:
@@ -347,6 +366,7 @@ CHECKS: tuple[Check[ProposalCase], ...] = (
     draws_depend_on_their_place_alone,
     places_differ,
     one_pool_serves_the_batch,
+    what_it_learns_does_not_depend_on_the_order_of_rows,
     state_goes_on_where_it_was,
     nothing_else_is_touched,
     other_data_is_refused_or_right,
