@@ -92,7 +92,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, rows: Iterable[tuple[str, str]]) -> None:
         self.kind = kind
         self._rows: dict[str, str] = {}
-        self._third_parties = False
+        self._others: dict[str, str] | None = None
         for name, target in rows:
             self.add(name, target)
 
@@ -103,12 +103,21 @@ class Registry(Generic[T]):
         self._rows[name] = target
 
     def _load_third_parties(self) -> None:
-        if not self._third_parties:
-            from importlib.metadata import entry_points  # slow to import
+        if self._others is not None:
+            return
+        from importlib.metadata import entry_points  # slow to import
 
-            self._third_parties = True
-            for point in entry_points(group=f"negatives.{self.kind}"):
-                self.add(point.name, point.value)
+        others: dict[str, str] = {}
+        for point in entry_points(group=f"negatives.{self.kind}"):
+            if point.name in self._rows or point.name in others:
+                package = point.dist.name if point.dist else "another package"
+                raise ConfigError(
+                    f"{self.kind}: the name {point.name!r}, which {package} adds as {point.value}, stands already; "
+                    f"rename it there, or uninstall {package}"
+                )
+            others[point.name] = f"{point.module}:{point.attr}"
+        self._others = others
+        self._rows |= others
 
     def __iter__(self) -> Iterator[str]:
         self._load_third_parties()
@@ -122,12 +131,18 @@ class Registry(Generic[T]):
         """The class behind a name.
 
         Raises:
-            ConfigError: The name is not known.
+            ConfigError: The name is not known, or what another package gave it cannot be imported.
         """
         if name not in self:
             raise ConfigError(f"no {self.kind} entry is called {name!r}; {suggest(name, self._rows)}")
         module, _, attribute = self._rows[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+        try:
+            return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+        except (ImportError, AttributeError) as error:
+            if name not in (self._others or {}):
+                raise
+            told = f"{self.kind}: {name!r} of another package, {self._rows[name]}, cannot be imported"
+            raise ConfigError(f"{told} ({error}); install that package again, or uninstall it") from error
 
     def parameters(self, name: str) -> Mapping[str, inspect.Parameter]:
         """Names, defaults and types of a part's parameters; groups of settings stand as their fields."""

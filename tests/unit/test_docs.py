@@ -16,7 +16,8 @@ import torch
 ROOT = Path(__file__).parents[2]
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()]
 BLOCK = re.compile(
-    r"(?P<skip><!-- no-run -->\s*\n)?^```(?P<kind>\w+)[^\n]*\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
+    r"(?P<skip><!-- (?:no-run|from (?P<file>\S+)) -->\s*\n)?^```(?P<kind>\w+)[^\n]*\n(?P<body>.*?)^```",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -83,6 +84,37 @@ def test_blocks_are_found() -> None:
     assert any(place.startswith("README.md") for place, _ in commands())
     marked = "<!-- no-run -->\n```python\nraise SystemExit\n```\n\n```python\nx = 1\n```\n"
     assert [one["body"] for one in BLOCK.finditer(marked) if not one["skip"]] == ["x = 1\n"]
+
+
+EXCERPTS = [
+    (page.name, one["file"], one["body"])
+    for page in PAGES
+    for one in BLOCK.finditer(page.read_text(encoding="utf-8"))
+    if one["file"]
+]
+
+
+@pytest.mark.parametrize(("page", "file", "body"), EXCERPTS, ids=[f"{page}:{file}" for page, file, _ in EXCERPTS])
+def test_excerpts_stand_in_their_files(page: str, file: str, body: str) -> None:
+    """A line of three dots stands for lines left out; indentation and blank lines do not count."""
+    held, at = lines(ROOT / file), 0
+    for piece in re.split(r"^\.\.\.\n", body, flags=re.MULTILINE):
+        shown = [line.strip() for line in piece.splitlines() if line.strip()]
+        places = [place for place in range(at, len(held)) if held[place : place + len(shown)] == shown]
+        assert shown, f"{page} shows nothing of {file}"
+        assert places, f"{page} shows what {file} does not hold: {piece}"
+        at = places[0] + len(shown)
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a file without indentation and blank lines."""
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def test_the_walk_shows_every_part_of_the_package() -> None:
+    shown = {Path(file).name for page, file, _ in EXCERPTS if page == "extending.md"}
+    parts = {"guard.py", "loss.py", "metric.py", "model.py", "preset.py", "proposal.py", "reader.py", "selection.py"}
+    assert shown >= parts | {"task.py", "next_basket.toml", "pyproject.toml"}
 
 
 def test_links_between_pages_lead_somewhere() -> None:

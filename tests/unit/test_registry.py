@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -52,7 +53,12 @@ class Twice:
         pass
 
 
-registry: Registry[Tower] = Registry("towers", (("tower", f"{__name__}:Tower"), ("twice", f"{__name__}:Twice")))
+class Bare:
+    """A part without a constructor of its own."""
+
+
+ROWS = (("tower", f"{__name__}:Tower"), ("twice", f"{__name__}:Twice"), ("bare", f"{__name__}:Bare"))
+registry: Registry[Tower] = Registry("towers", ROWS)
 FACTS = {"n_items": 3, "table": torch.ones(2)}
 
 
@@ -64,6 +70,12 @@ def test_fields_of_a_group_are_flat() -> None:
     assert list(shown)[-2:] == ["training", "ranking"]
     assert "length" not in shown
     assert (shown["training"].default, shown["ranking"].annotation) == (0.5, float | None)
+
+
+def test_a_part_may_have_no_constructor() -> None:
+    assert isinstance(registry.build("bare"), Bare)
+    with pytest.raises(ConfigError, match="bare has no parameter 'dim'"):
+        registry.build({"name": "bare", "dim": 3})
 
 
 def test_a_name_that_stands_twice_is_told() -> None:
@@ -119,3 +131,31 @@ def test_what_does_not_fit_is_told_in_one_sentence(values: dict[str, object], me
 def test_what_is_missing_is_told() -> None:
     with pytest.raises(ConfigError, match=r"tower: .*n_items"):
         registry.build("tower")
+
+
+def add(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> Registry[Tower]:
+    """The table, and rows that an installed package adds."""
+    found = [importlib.metadata.EntryPoint(name, value, "negatives.towers") for name, value in points]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: found if group == "negatives.towers" else [])
+    return Registry("towers", ROWS)
+
+
+def test_rows_of_another_package_stand_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = add(monkeypatch, ("slim", f"{__name__}:Tower [extra]"))
+    assert list(table) == ["tower", "twice", "bare", "slim"]
+    assert table.build({"name": "slim", "n_items": 2}).given["n_items"] == 2
+    with pytest.raises(ConfigError, match="no towers entry is called 'slym'; did you mean slim"):
+        table.get("slym")
+
+
+@pytest.mark.parametrize("value", ["no_such_module:Tower", f"{__name__}:Towr"])
+def test_a_row_of_another_package_that_cannot_be_imported_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"towers: 'slim' of another package, {value}, cannot be imported"):
+        add(monkeypatch, ("slim", value)).get("slim")
+
+
+def test_a_name_that_another_package_takes_again_is_told_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = add(monkeypatch, ("fresh", f"{__name__}:Tower"), ("tower", f"{__name__}:Bare"))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"the name 'tower', which another package adds as .*, stands"):
+            table.get("bare")

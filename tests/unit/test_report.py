@@ -14,6 +14,8 @@ import pytest
 import torch
 
 from negatives.diagnostics import write_report
+from negatives.diagnostics.report.head import main_metric
+from negatives.diagnostics.report.runs import load
 from negatives.errors import InputError
 
 STEPS, PER_EPOCH = 480, 24
@@ -206,6 +208,17 @@ def test_a_comparison_without_its_run_folders(tmp_path: Path) -> None:
     text, figures = read(tmp_path / "report.html")
     assert "Its folder is missing" in text
     assert len(figures[titles(tmp_path / "report.html")["Against time"]]["data"]) == 12
+
+
+def test_the_watched_metric_is_the_main_one(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / "config.toml").write_text('task = "recommend"\nsampler = "softmax"\n')
+    whole = metrics("softmax", 0, history("softmax", 0))
+    test = {"recall@20": 0.5, "ndcg@20": 0.4, "rbp@7": 0.321987}
+    (run / "metrics.json").write_text(json.dumps(whole | {"watched": "rbp@7", "test": test}))
+    assert main_metric(load([run])) == "rbp@7"
+    (run / "metrics.json").write_text(json.dumps(whole | {"test": test}))
+    assert main_metric(load([run])) == "recall@20"
 
 
 def test_an_interrupted_run(tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ def _short(spec: Any) -> str:
         return "+".join(map(_short, spec))
     if not isinstance(spec, dict):
         return str(spec)
-    name = spec.get("name") or next((str(spec[key]) for key in ("schedule", "hold", "back_off") if key in spec), "")
+    from negatives.control.build import controllers
+
+    name = spec.get("name") or next((str(spec[key]) for key in ("schedule", *controllers()) if key in spec), "")
     inner = [f"{key}={_short(value)}" for key, value in spec.items() if key != "name" and value != name]
     return f"{name}({', '.join(inner)})" if inner else name
 
@@ -64,13 +66,14 @@ def _plain(value: Any) -> Any:
 def _parameters() -> list[str]:
     """A comment line for every part that may stand in a sampler, with its parameters."""
     from negatives import control, guards, losses, proposals, selection
+    from negatives.control.build import controllers
 
     tables: list[tuple[str, Registry[Any]]] = [
         ("proposal", proposals.registry),
         ("guards", guards.registry),
         ("difficulty", selection.difficulties),
         ("select", selection.registry),
-        ("numbers that change: schedule, hold, back_off", control.registry),
+        (f"numbers that change: schedule, {', '.join(controllers())}", control.registry),
         ("loss", losses.registry),
     ]
     lines = []

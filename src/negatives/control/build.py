@@ -13,14 +13,13 @@ from negatives.errors import ConfigError
 from negatives.registry import Part, Registry, Spec
 
 T = TypeVar("T")
-FEEDBACK = ("hold", "back_off")
 KNOBS = (Schedule, Controller)
 
 
 def knob(spec: object) -> Knob:
     """A knob from a number, from ``{"schedule": name, ...}`` or ``{"hold": signal, ...}``, or from a knob.
 
-    ``"back_off"`` works like ``"hold"``.
+    Every controller works like ``"hold"``: its name goes with the signal that it follows.
 
     Raises:
         ConfigError: The value is none of these, or a parameter does not fit.
@@ -43,17 +42,26 @@ def knob(spec: object) -> Knob:
     values = dict(spec)  # type: ignore[call-overload]
     if "schedule" in values:
         name = values.pop("schedule")
-        if name in FEEDBACK:
+        if name in controllers():
             raise ConfigError(f'{name} is not a schedule but a controller; write {{{name} = "violation_rate", ...}}')
         return controls.build({"name": name} | values)
-    feedback = next(name for name in FEEDBACK if name in values)
+    feedback = next(name for name in controllers() if name in values)
     signal = values.pop(feedback)
     return controls.build({"name": feedback, "signal": signal} | values)
 
 
 def is_knob_spec(value: object) -> bool:
     """True for a mapping that :func:`knob` understands."""
-    return isinstance(value, Mapping) and any(name in value for name in ("schedule", *FEEDBACK))
+    return isinstance(value, Mapping) and any(name in value for name in ("schedule", *controllers()))
+
+
+def controllers() -> list[str]:
+    """Names of the controllers, which follow a signal; the rest of the table are schedules.
+
+    >>> controllers()
+    ['hold', 'back_off']
+    """
+    return [name for name in controls if issubclass(controls.get(name), Controller)]
 
 
 def build_part(registry: Registry[T], spec: Spec) -> T:

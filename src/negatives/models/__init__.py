@@ -4,7 +4,8 @@ A constructor names the facts that it needs of the data, and its own options; gr
 :class:`negatives.parameters.Settings`, facts never do. The same fact has the same name in all models:
 
 - ``n_queries``, ``n_items``: numbers of queries and of items; nodes and words are both.
-- ``known``: Csr of the pairs of the training part, a row per query.
+- ``known``: Csr of the pairs of the training part, a row per query; ``known_times``: ``(nnz,)`` float64, the time of
+  each of them in the same order, where the data has times.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
 - ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.

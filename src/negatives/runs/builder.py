@@ -69,6 +69,7 @@ class Trained:
             "model": str(self.config.model),
             "loss": str(self.config.loss),
             "seed": self.config.seed,
+            "watched": self.loop.plan.watch,
             "epochs": self.loop.steps / self.loop.steps_per_epoch,
             "steps": self.loop.steps,
             "best_step": self.loop.best_step,

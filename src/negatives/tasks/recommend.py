@@ -40,7 +40,7 @@ class Recommend(Task[PairData, Section]):
     metric = "recall@{k}"
     k = 20
     reading = Section
-    offers = frozenset(("n_queries", "n_items", "known", "counts", "item_features"))
+    offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
     phrases = ("uses", "would also use")
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
@@ -71,8 +71,12 @@ class Recommend(Task[PairData, Section]):
         )
 
     def facts(self, config: RunConfig, examples: Examples[PairData]) -> Facts:
-        facts, content = catalogue_facts(examples.catalogue), examples.data.features
-        return facts if content is None else {**facts, "item_features": content.normalised}
+        facts, data = dict(catalogue_facts(examples.catalogue)), examples.data
+        if data.train.times is not None:  # pairs stand in the order of ``known``
+            facts["known_times"] = lambda: data.train.times
+        if data.features is not None:
+            facts["item_features"] = data.features.normalised
+        return facts
 
     def preferred(self, config: RunConfig, data: PairData) -> str:
         """Content for cold items, tables for pairwise losses."""

@@ -90,11 +90,11 @@ def answers_have_their_shape(case: SamplerCase) -> None:
 def ok_is_honest(case: SamplerCase) -> None:
     """No guard would mark a slot that is ``ok``, a query that knows every item gets none, and misses are counted."""
     sampler, context = case.trained(), case.problem.batch(step=3)
-    before = sampler.unfilled
+    before, guards = sampler.unfilled, case.trained().guards  # as they stood at the draw, before they learnt from it
     found = sample(sampler, case.problem, 3)
     ids = found.ids.clone()
     drawn = Candidates(ids, None, torch.ones_like(found.ok), found.scores, found.positive_scores)
-    for guard in sampler.guards:
+    for guard in guards:
         if not guard.keeps_log_q or (guard.needs_scores and found.scores is None):
             continue  # depends on what else was drawn
         lies = found.ok & ~guard.allow(context, drawn)

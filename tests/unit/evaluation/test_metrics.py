@@ -342,7 +342,7 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "entry_points.txt").write_text("[negatives.metrics]\nlast_hit = last_hit:LastHit\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(registry, "_rows", dict(registry._rows))
-    monkeypatch.setattr(registry, "_third_parties", False)
+    monkeypatch.setattr(registry, "_others", None)
     monkeypatch.delitem(sys.modules, "last_hit", raising=False)
 
 

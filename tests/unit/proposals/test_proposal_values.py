@@ -28,7 +28,7 @@ KEY = stream(5, Purpose.CANDIDATES)
 def catalogue() -> Catalogue:
     """Query 0 knows items 0 and 1, query 1 items 2 and 3, query 2 nothing; queries are about items 4, 5 and none."""
     known = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 2, 3]), QUERIES, N)
-    graph = Csr.from_pairs(torch.tensor([4, 4, 5, 0]), torch.tensor([5, 6, 4, 7]), N, N)
+    graph = Csr.from_pairs(torch.tensor([4, 4, 5, 0, 6]), torch.tensor([5, 6, 4, 7, 7]), N, N)
     counts = torch.tensor([1, 2, 3, 4, 0, 0, 5, 1])
     return Catalogue(QUERIES, N, counts, known, query_anchors=torch.tensor([4, 5, -1]), item_graph=graph)
 
@@ -125,12 +125,12 @@ def test_frequencies_are_learnt_with_decay_and_rebuilt_when_due() -> None:
         learned.observe(Context(torch.zeros(len(items)).long(), torch.tensor(items), torch.arange(len(items))))
     expected = [3 / 11, 2 / 11, *[1 / 11] * 6]
     assert agrees(learned, batch()) == pytest.approx(expected, rel=1e-5)
-    again = LearnedUnigram(decay=0.5, alpha=1.0, smoothing=1.0, every=2)
-    again.load_state(learned.state())
+    again, row = LearnedUnigram(decay=0.5, alpha=1.0, smoothing=1.0, every=2), torch.zeros(1, dtype=torch.int64)
+    learned.observe(Context(row, row + 2, row))
+    again.load_state(learned.state())  # one batch before the next table is due
     for one in (learned, again):
-        for items in ([2], [2]):
-            one.observe(Context(torch.zeros(1).long(), torch.tensor(items), torch.arange(1)))
-    assert agrees(again, batch()) == agrees(learned, batch())
+        one.observe(Context(row, row + 2, row))
+    assert agrees(again, batch()) == agrees(learned, batch()) != pytest.approx(expected)
 
 
 def test_a_cache_keeps_what_scores_high_at_its_temperature() -> None:
@@ -187,6 +187,11 @@ def test_an_item_is_never_its_own_neighbour() -> None:
     near.refresh(batch(), scorer)
     assert agrees(near, batch(positive=0)) == pytest.approx([0, 0.5, 0.5, 0, 0, 0, 0, 0])
     assert agrees(near, batch(positive=3)) == pytest.approx([0, 0, 0.5, 0, 0.5, 0, 0, 0])
+    turned = Scorer(scorer.items.roll(1, 0))  # item 0 is where item 7 was
+    near.refresh(batch(step=1), turned)
+    assert agrees(near, batch(positive=0)) == pytest.approx([0, 0.5, 0.5, 0, 0, 0, 0, 0])
+    near.refresh(batch(step=2), turned)
+    assert agrees(near, batch(positive=0)) == pytest.approx([0, 0, 0, 0, 0, 0, 0.5, 0.5])
     skipping = NearestItems(n=2, every=1, skip=1)
     skipping.bind(catalogue())
     skipping.refresh(batch(), scorer)
@@ -210,10 +215,10 @@ def test_what_follows_an_anchor_and_what_is_drawn_without_one() -> None:
 def test_the_weight_of_the_bigrams_is_learnt_without_the_pair_itself() -> None:
     known = Csr.from_pairs(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 0, 1, 1]), 3, 4)
     bigram = Bigram(weight=0.5, adapt=0.1, alpha=1.0)
-    bigram.bind(Catalogue(3, 4, torch.tensor([2, 2, 0, 0]), known, query_anchors=torch.tensor([2, 2, 3])))
+    bigram.bind(Catalogue(3, 4, torch.tensor([1, 3, 0, 0]), known, query_anchors=torch.tensor([2, 2, 3])))
     # anchor 2 is followed by 0, 0 and 1; without the pair itself, by 0 once among two
     bigram.observe(Context(torch.tensor([0]), torch.tensor([0]), torch.tensor([0])))
-    share = 0.5 * 0.5 / (0.5 * 0.5 + 0.5 * 0.5)
+    share = 0.5 * 0.5 / (0.5 * 0.5 + 0.5 * 0.25)
     assert bigram.state()["weight"] == pytest.approx(0.9 * 0.5 + 0.1 * share)
     # anchor 3 is followed by 1 alone, which is the pair itself: nothing is learnt
     before = bigram.state()
@@ -226,6 +231,10 @@ def test_neighbours_in_the_graph() -> None:
     near.bind(catalogue())
     assert agrees(near, batch(query=0)) == pytest.approx([0, 0, 0, 0, 0, 0.5, 0.5, 0])
     assert bool((near.draw(batch(query=2), 3, KEY)[0] == -1).all())
+    rows = torch.arange(ROWS) % 2  # the second query is about item 5, which has one neighbour
+    mixed = near.draw(Context(rows, rows, torch.arange(ROWS)), 3, KEY)[0]
+    assert shares(mixed[rows == 0])[5:7] == pytest.approx([0.5, 0.5], abs=0.03)
+    assert bool((mixed[rows == 1] == 4).all())
     far = Neighbourhood(hops=2, around="positive")
     far.bind(catalogue())
     assert agrees(far, batch(positive=5)) == pytest.approx(

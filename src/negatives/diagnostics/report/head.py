@@ -43,7 +43,7 @@ def main_metric(loaded: Loaded) -> str:
     if loaded.compare.get("metric"):
         return str(loaded.compare["metric"])
     for run in loaded.runs:
-        watched = run.config.get("evaluation", {}).get("metric")
+        watched = run.metrics.get("watched") or run.config.get("evaluation", {}).get("metric")
         if watched:
             return str(watched)
     known = {name for run in loaded.runs for line in run.lines("evaluation") for name in line.get("metrics", {})}
