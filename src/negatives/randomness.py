@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     NEIGHBOURS = 14
     SIDES = 15
     QUEUE = 16
+    PAIRS = 17
 
 
 def mix(value: int) -> int:

@@ -150,16 +150,7 @@ CASES: dict[str, EngineCase] = {
     "windows by slices": on_text(lambda: Cbow(len(TEXT.words), 8, seed=1), CorpusFeed(TEXT, 0.0), "bpr", "sgd", lr=0.2),
     "cells": on_text(glove, CellFeed(CELLS), "squared", "adagrad", lr=0.05),
 }
-COPIES = "the state of PyTorch's optimisers is given out as it is, not as copies"
-NAN = "a loss with a pass of its own over a shared pool takes scores of NaN for a loss of zero"
-FAULTS: Faults = {
-    ("autograd", "state_goes_on_where_it_was"): COPIES,
-    ("tower", "state_goes_on_where_it_was"): COPIES,
-    ("tower with a pool", "state_goes_on_where_it_was"): COPIES,
-    ("rows with a pool", "what_is_not_finite_is_refused"): NAN,
-    ("composed with a pool", "what_is_not_finite_is_refused"): NAN,
-    ("tower with a pool", "what_is_not_finite_is_refused"): NAN,
-}
+FAULTS: Faults = {}
 
 
 @pytest.fixture(autouse=True)

@@ -66,13 +66,7 @@ CASES = {
     for name, specs in SPECS.items()
     for number, values in enumerate(specs)
 }
-FAULTS: Faults = {
-    (
-        "adversarial_tree1",
-        "what_it_learns_does_not_depend_on_the_order_of_rows",
-    ): "its tree is fitted to the first pairs",
-    ("nearest_items1", "unbound_says_what_to_do"): "an unbound nearest_items raises AssertionError",
-}
+FAULTS: Faults = {}
 
 
 def make(name: str, values: dict[str, Any]) -> Proposal:

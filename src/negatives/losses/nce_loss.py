@@ -55,7 +55,8 @@ class NCE(Loss):
                 "it; mix the proposal with uniform, give it smoothing, or use the loss logistic"
             )
         log_k = math.log(max(negatives.k, 1))
-        pulled = softplus(negatives.positive_log_q.to(positive.dtype) + log_k - positive)
+        gap = negatives.positive_log_q.to(positive.dtype) + log_k - positive
+        pulled = softplus(gap.masked_fill(~filled, 0.0))  # whatever an empty row holds, infinity too
         pushed = softplus(masked(negative - (log_q.to(negative.dtype) + log_k), negatives.ok))
         return pulled, weighted_sum(pushed, negatives)
 

@@ -15,7 +15,7 @@ from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
 from negatives.proposals.rejection import blocks, conditional_log_q, derived, pick
 from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
-from negatives.randomness import Purpose, stream, uniforms
+from negatives.randomness import Purpose, bits, stream, uniforms
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 
@@ -95,7 +95,9 @@ class AdversarialTree(Proposal):
         """Keep the pairs of the batch, if its vectors were seen, for the next fit."""
         if self._batch is None or self._batch[0] is not context.queries:
             return
-        self._recent.append((self._batch[1][-self.pairs :], context.positives[-self.pairs :]))
+        order = torch.argsort(bits(context.key(Purpose.PAIRS), context.examples, context.step), stable=True)
+        order = order[-self.pairs :]  # which pairs stay, and how they are summed, is no matter of the rows' order
+        self._recent.append((self._batch[1][order], context.positives[order]))
         while sum(len(positives) for _, positives in self._recent[1:]) >= self.pairs:
             self._recent.pop(0)
 

@@ -158,6 +158,7 @@ class NearestItems(Proposal):
         return self._sets
 
     def _owners(self, context: Context) -> Tensor:
+        self._ready()
         if self.around == "positive":
             return context.positives
         assert self._anchors is not None

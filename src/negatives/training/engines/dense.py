@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from negatives.errors import ConfigError
 from negatives.training.engines.base import Update
@@ -53,7 +53,10 @@ class DenseOptimiser:
 
     def state(self) -> State:
         """The moments of each parameter."""
-        return {str(index): dict(values) for index, values in self._inner.state_dict()["state"].items()}
+        return {
+            str(index): {name: value.clone() if isinstance(value, Tensor) else value for name, value in values.items()}
+            for index, values in self._inner.state_dict()["state"].items()
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""

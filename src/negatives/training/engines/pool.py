@@ -16,7 +16,7 @@ from negatives.losses.base import Loss
 from negatives.sampler.core import OBSERVED_ROWS
 from negatives.training.engines.base import rows_of
 from negatives.training.engines.gradients import differentiate_pool_
-from negatives.types import Negatives
+from negatives.types import Negatives, finite
 
 CELLS = 1 << 19
 """Scores with a shared pool that PyTorch differentiates at a time: they stay in the cache."""
@@ -37,6 +37,9 @@ class PoolProducts:
         pool: ``(m, d)`` vectors of the pool.
         half: Multiply in bfloat16.
         euclidean: Scores are ``-|v - t|``.
+
+    Raises:
+        NonFiniteScores: A vector holds NaN or infinity.
     """
 
     vectors: Tensor
@@ -50,6 +53,8 @@ class PoolProducts:
     _distances: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
+        finite(self.vectors, "vectors of queries")  # a kernel that looks for the largest score passes NaN over
+        finite(self.pool, "vectors of items")
         self.per_row, self.grad_pool = torch.empty_like(self.vectors), torch.zeros_like(self.pool)
         half = self.half
         self._low = (self.vectors.bfloat16(), self.pool.bfloat16()) if half else (self.vectors, self.pool)
