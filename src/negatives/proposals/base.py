@@ -38,7 +38,8 @@ class Proposal(Part, ABC):
         Args:
             context: The batch.
             k: Number of draws per row.
-            key: Random stream; draw ``(row, slot)`` depends on ``(key, context.examples[row], slot)`` only.
+            key: Random stream; draw ``(row, slot)`` depends on ``(key, context.examples[row], slot)`` only, and on
+                ``k`` where something is excluded.
             exclude: Items that must not be drawn, per query. The distribution is then the one conditional on
                 not being excluded, and ``log_q`` is normalised accordingly.
 
