@@ -224,6 +224,3 @@ def _summary(
     )
     content = "without features" if features is None else f"{features.n_cols:,} features"
     return f"{n_nodes:,} nodes, {content}; {'directed' if directed else 'undirected'} edges: {sizes}"
-
-
-__all__ = ["Reading", "find_files", "load_edges"]

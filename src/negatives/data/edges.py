@@ -102,6 +102,3 @@ def without_self(sources: Tensor, targets: Tensor, directed: bool, n_nodes: int)
         sources, targets = torch.minimum(sources, targets), torch.maximum(sources, targets)
     codes = torch.unique(sources * n_nodes + targets)
     return Pairs(codes // n_nodes, codes % n_nodes), int(loops.sum()), sources.numel() - codes.numel()
-
-
-__all__ = ["PARTS", "EdgeData", "joined", "symmetric", "without_self"]

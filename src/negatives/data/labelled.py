@@ -122,6 +122,3 @@ def weighted(features: SparseFeatures, train: Tensor, kind: str) -> SparseFeatur
     squares = torch.zeros(features.n_rows).index_add_(0, rows, values * values)
     values = values / squares.sqrt().clamp_min(1e-12)[rows]
     return SparseFeatures(features.indptr, features.indices, values, features.n_cols)
-
-
-__all__ = ["LabelledData", "LabelledTable", "joined", "weighted"]

@@ -257,6 +257,3 @@ def _summary(parts: Mapping[str, Pairs], rows: Mapping[str, Tensor], n_train: in
     if len(parts["canaries"]):
         notes.append(f"canaries: {len(parts['canaries']):,} training pairs hidden to estimate false negatives")
     return notes
-
-
-__all__ = ["LabelledSplit", "TextReading", "load_labelled", "read_labelled", "read_parts"]

@@ -141,6 +141,3 @@ def _by_query(judged: Judgements, share: float, key: int) -> tuple[Judgements, J
     held = queries[permutation(key, queries.numel())[: round(share * queries.numel())]]
     where = torch.isin(judged.queries, held)
     return judged.pick(~where), judged.pick(where)
-
-
-__all__ = ["Holding", "divided", "load_retrieval"]

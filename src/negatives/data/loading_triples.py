@@ -199,6 +199,3 @@ def _report_unseen(parts: dict[str, Triples], unseen: str, path: Path | str | No
                 parts[part] = triples.pick(~fresh)
     if len(parts["test"]) == 0:
         raise InputError("no test triple is left", path=path, mend="give more data, or a larger split.test")
-
-
-__all__ = ["TripleSplit", "hold_back", "load_triples"]

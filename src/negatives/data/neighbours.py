@@ -88,6 +88,3 @@ def _beside(features: SparseFeatures, sizes: Tensor, indices: Tensor, values: Te
     index[before], index[after] = features.indices, indices + features.n_cols
     value[before], value[after] = features.values, values
     return SparseFeatures(indptr, index, value, features.n_cols + n)
-
-
-__all__ = ["with_votes"]

@@ -86,6 +86,3 @@ class RetrievalData:
         known = self.known(("train", "titles"))
         counts = torch.bincount(known.indices.long(), minlength=self.n_items)
         return Catalogue(self.n_queries, self.n_items, counts, known)
-
-
-__all__ = ["Judgements", "RetrievalData"]

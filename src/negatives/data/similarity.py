@@ -70,6 +70,3 @@ class SimilarityData:
         counts = torch.bincount(trained.indices.long(), minlength=self.n_sentences)
         anchors = torch.arange(self.n_sentences)
         return Catalogue(self.n_sentences, self.n_sentences, counts, self.similar(self.related), query_anchors=anchors)
-
-
-__all__ = ["ScoredPairs", "SimilarityData"]

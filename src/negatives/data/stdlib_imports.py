@@ -91,6 +91,3 @@ def _words(records: pl.DataFrame, names: list[str]) -> SparseFeatures:
 
 def _bag(names: Iterable[str]) -> list[str]:
     return sorted({word for name in names if name for part in name.split(".") if part for word in split_name(part)})
-
-
-__all__ = ["Imports", "module_imports"]

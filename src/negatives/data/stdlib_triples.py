@@ -106,6 +106,3 @@ def absolute(name: str, module: str, package: bool) -> str:
     base = module.split(".")
     base = base[: len(base) - levels] if levels else base
     return ".".join([*base, rest]) if rest else ".".join(base)
-
-
-__all__ = ["absolute", "stdlib_triples"]

@@ -190,6 +190,3 @@ def _with_valid(read: dict[str, Lines], how: TextSplit, notes: list[str]) -> dic
     held = round(len(lines) * how.valid)
     notes.append(f"split: the last {held:,} lines of the training part for validation")
     return read | {"train": lines[: len(lines) - held], "valid": lines[len(lines) - held :]}
-
-
-__all__ = ["END", "UNKNOWN", "TextData", "TextSplit", "encoded", "load_text"]

@@ -119,6 +119,3 @@ def bags_of(texts: Sequence[str], tokenizer: Tokenizer) -> Bags:
         torch.from_numpy(counts.astype(np.float32)),
         n_tokens,
     )
-
-
-__all__ = ["WORD", "Bags", "bags_of", "learn_tokenizer", "read_tokenizer"]

@@ -154,6 +154,3 @@ class TripleData:
         width = 2 * self.n_relations
         tail = triples.heads * width + triples.relations
         return tail, triples.tails * width + triples.relations + self.n_relations
-
-
-__all__ = ["TripleData", "Triples"]

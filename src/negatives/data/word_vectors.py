@@ -104,6 +104,3 @@ def _numbers(parts: Sequence[bytes]) -> np.ndarray[tuple[int], np.dtype[np.float
         return np.array([float(part) for part in parts], np.float32)
     except ValueError:
         return None
-
-
-__all__ = ["read_word_vectors", "write_binary", "write_text"]

@@ -134,6 +134,3 @@ def _drawn(negatives: Negatives) -> Tensor:
     if pool is None:
         return negatives.ids[negatives.ok]
     return pool[negatives.ok.any(0)]
-
-
-__all__ = ["ROWS", "SAMPLING", "Probes"]

@@ -88,6 +88,3 @@ def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]],
 def trec_qrels(judged: Mapping[str, Mapping[str, int]]) -> str:
     """Lines ``query 0 document grade``."""
     return "".join(f"{query} 0 {item} {grade}\n" for query, row in judged.items() for item, grade in row.items())
-
-
-__all__ = ["evaluate_graded", "grades_of", "search", "trec_qrels", "trec_run"]

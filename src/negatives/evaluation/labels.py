@@ -95,6 +95,3 @@ def _right_labels(queries: Tensor, truth: Csr) -> tuple[Tensor, Tensor]:
     before = lengths.cumsum(0) - lengths
     places = torch.arange(owners.numel()) - before[owners] + truth.indptr[queries][owners]
     return owners, truth.indices[places].long()
-
-
-__all__ = ["best_labels", "label_metrics", "propensities"]

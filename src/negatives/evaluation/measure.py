@@ -54,6 +54,3 @@ def measure(value: Value, names: Sequence[str]) -> Metrics:
         if one.per_query:
             found.per_query[name] = terms
     return found
-
-
-__all__ = ["Metrics", "measure"]

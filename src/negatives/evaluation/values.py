@@ -203,17 +203,3 @@ class Likelihood(Value):
     @property
     def rows(self) -> int:
         return self.log_p.numel()
-
-
-__all__ = [
-    "Answered",
-    "Decided",
-    "Likelihood",
-    "Ranked",
-    "RankedByCounts",
-    "RankedByWeights",
-    "Ranks",
-    "Rated",
-    "Scored",
-    "Value",
-]

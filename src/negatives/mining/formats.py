@@ -148,6 +148,3 @@ _FORMATS: dict[str, Callable[[_Rows], Columns]] = {
 def count(mined: Mined) -> int:
     """How many negatives were found, over all queries."""
     return int((mined.ids >= 0).sum(dtype=torch.int64))
-
-
-__all__ = ["Columns", "Names", "columns", "count"]

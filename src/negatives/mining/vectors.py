@@ -108,6 +108,3 @@ def _tables(path: Path) -> tuple[Vectors, Vectors]:
         raise InputError(f"holds no table {error}", path=path, mend="give the tables queries and items") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"not a safetensors file ({error})", path=path, mend="give another") from error
-
-
-__all__ = ["Encode", "cache_folder", "embedded", "read_vectors"]

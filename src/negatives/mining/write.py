@@ -51,6 +51,3 @@ def write(found: Columns, summary: dict[str, Any], path: Path) -> Path:
     report = path.with_name(path.stem + ".report.json")
     report.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return report
-
-
-__all__ = ["SUFFIXES", "check_target", "write"]

@@ -43,6 +43,3 @@ def test(trained: Trained) -> tuple[Scores, Values]:
     scores = trained.evaluate("test")
     trained.per_query = scores.per_query
     return scores, trained.summary() | {"test": dict(scores.mean), "valid": trained.loop.best_metrics}
-
-
-__all__ = ["load", "record", "test"]

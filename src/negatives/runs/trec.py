@@ -41,6 +41,3 @@ def write_trec(run: Path, target: Path) -> None:
         whole[data.query_names[query]][data.item_names[item]] = grade
     files.write_bytes(target / "test.run", trec_run(names, found, "negatives").encode())
     files.write_bytes(target / "test.qrels", trec_qrels(whole).encode())
-
-
-__all__ = ["write_trec"]

@@ -284,6 +284,3 @@ def _elsewhere(model: str) -> str:
     if len(fitting) == 1:
         return f"; or write negatives train {fitting[0]}"
     return f"; or choose another task: {', '.join(fitting)}" if fitting else ""
-
-
-__all__ = ["AnyTask", "Examples", "Scores", "Task"]

@@ -141,6 +141,3 @@ def tower(model: Model) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     model.refresh(None)
     labels = torch.arange(model.n_items, device=next(model.parameters()).device)
     return torch.no_grad()(model.encode_queries), model.encode_items(labels)
-
-
-__all__ = ["Classify", "LabelledReading", "tower"]

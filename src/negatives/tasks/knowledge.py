@@ -221,6 +221,3 @@ def _query(data: TripleData, entity: str, relation: str) -> int | None:
     code = torch.tensor(found[0] * 2 * data.n_relations + found[1])
     at = int(torch.searchsorted(data.query_codes, code))
     return at if at < data.n_queries and int(data.query_codes[at]) == int(code) else None
-
-
-__all__ = ["Knowledge", "TripleReading", "accuracy", "ranks", "scores_of"]

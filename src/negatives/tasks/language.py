@@ -14,7 +14,8 @@ from torch import Tensor
 from negatives.config import RunConfig
 from negatives.data.text import END, TextData, load_text
 from negatives.evaluation import measure
-from negatives.evaluation.perplexity import FIGURES, Likelihood, likelihood
+from negatives.evaluation.perplexity import FIGURES, likelihood
+from negatives.evaluation.values import Likelihood
 from negatives.models import Model
 from negatives.models.language.base import LanguageModel
 from negatives.tasks.asked import asked_loss
@@ -150,6 +151,3 @@ def _sample(model: LanguageModel, data: TextData, words: Tensor, end: int) -> Sa
     prefix = [data.words[word] for word in words[max(first, end + 1 - PREFIX) : end + 1].tolist()]
     query = " ".join("/" if word == END else word for word in prefix)
     return sample(query, [data.words[int(words[end + 1])]], best(scores, data.words, SHOWN))
-
-
-__all__ = ["Language", "LanguageReading", "exact", "prefixes"]

@@ -143,6 +143,3 @@ def _answered_before(data: RetrievalData, queries: Tensor) -> Tensor:
     seen = torch.isin(test.items, torch.unique(train.items[train.grades > 0])) & (test.grades > 0)
     found: Tensor = torch.isin(queries, torch.unique(test.queries[seen]))
     return found
-
-
-__all__ = ["Search", "SearchReading"]

@@ -222,6 +222,3 @@ def _enough(path: Path | None, text: TextData, part: str, found: int, least: int
             path=path or text.name,
             mend=f"{mend}, or raise reading.sentences.longest",
         )
-
-
-__all__ = ["SentenceData", "SentenceReading", "Sentences"]

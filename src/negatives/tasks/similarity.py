@@ -111,6 +111,3 @@ def _unit(model: Model) -> Tensor:
     """Sentence vectors at unit length, on the CPU."""
     found: Tensor = torch.nn.functional.normalize(model.tables()[0].cpu().float(), dim=1)
     return found
-
-
-__all__ = ["Similarity", "SimilarityReading"]

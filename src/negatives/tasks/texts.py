@@ -117,6 +117,3 @@ def _noise(rows: int, dim: int) -> Tensor:
     from negatives.randomness import Purpose, generator, stream
 
     return torch.empty(rows, dim).normal_(0, 0.1 * dim**-0.5, generator=generator(stream(0, Purpose.INIT)))
-
-
-__all__ = ["ENCODED", "EncoderReading", "TextReading", "piece_vectors", "text_facts"]

@@ -45,6 +45,3 @@ class CellFeed(Feed):
         cell, turned = examples % n, examples >= n
         left, right = self.cells.rows[cell].long(), self.cells.cols[cell].long()
         return Batch(torch.where(turned, right, left), torch.where(turned, left, right), examples)
-
-
-__all__ = ["CellFeed"]

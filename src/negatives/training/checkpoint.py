@@ -126,6 +126,3 @@ def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-__all__ = ["Checkpoints", "latest", "load", "save"]

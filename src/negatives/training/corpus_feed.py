@@ -75,6 +75,3 @@ def _neighbours(words: Tensor, examples: Tensor) -> Tensor:
     if words.numel():
         same[0] = False
     return torch.where(same, before, after)
-
-
-__all__ = ["CorpusFeed"]

@@ -83,6 +83,3 @@ class PairFeed(Feed):
 
     def to(self, device: torch.device) -> Feed:
         return PairFeed(self.queries.to(device), self.items.to(device))
-
-
-__all__ = ["Batch", "Feed", "PairFeed"]

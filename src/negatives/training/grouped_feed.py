@@ -55,6 +55,3 @@ class GroupedFeed(Feed):
         lengths = self.positives.lengths()[queries]
         first = torch.repeat_interleave(self.positives.indptr[queries] - (lengths.cumsum(0) - lengths), lengths)
         return first + torch.arange(self.rows, device=device)
-
-
-__all__ = ["GroupedFeed"]

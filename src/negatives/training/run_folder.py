@@ -197,6 +197,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_none(one) for key, one in value.items() if one is not None}
     return [_without_none(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-__all__ = ["RunFolder", "environment", "plain"]

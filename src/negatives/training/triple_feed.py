@@ -92,6 +92,3 @@ def head_chances(heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
     )
     tails_per_head, heads_per_tail = triples / n_heads.clamp(min=1), triples / n_tails.clamp(min=1)
     return (tails_per_head / (tails_per_head + heads_per_tail).clamp(min=1e-12))[relations]
-
-
-__all__ = ["SIDES", "TripleFeed", "head_chances"]

@@ -115,6 +115,3 @@ class WalkFeed(Feed):
             order = kernels.shuffled(stream(seed, Purpose.SHUFFLE, epoch), self._starts.numel() * self.walks)
             self._order = (seed, epoch), order
         return self._order[1]
-
-
-__all__ = ["BLOCK", "WalkFeed"]

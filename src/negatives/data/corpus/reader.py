@@ -144,6 +144,3 @@ def _fields(path: Path, line: int, block: str, key: str) -> list[str]:
             )  # fmt: skip
         found.append(value[key])
     return found
-
-
-__all__ = ["Text", "sentences"]

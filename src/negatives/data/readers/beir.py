@@ -138,6 +138,3 @@ def _judgements(path: Path, documents: Mapping[str, str], queries: Mapping[str, 
 
 def _is_number(text: str) -> bool:
     return text.strip().removeprefix("-").isdigit()
-
-
-__all__ = ["Collection", "Judged", "read_beir"]

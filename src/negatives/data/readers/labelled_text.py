@@ -152,6 +152,3 @@ def _rows(
     for row in frame.iter_rows(named=True):
         yield at, row
         at += 1 + sum(value.count("\n") for value in row.values() if value)
-
-
-__all__ = ["Fields", "read_labelled_text"]

@@ -129,6 +129,3 @@ def _places(cells: list[str], path: Path, number: int) -> tuple[list[int], bool]
     if len(cells) >= 7:  # genre, file, year, number, score, sentence, sentence
         return [5, 6, 4], False
     raise InputError(f"{len(cells)} columns that are not known", path=path, line=number, mend=MEND)
-
-
-__all__ = ["Scored", "ScoredTable", "read_scored", "read_scored_folder"]

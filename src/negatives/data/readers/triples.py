@@ -220,6 +220,3 @@ def _checked(path: Path, frame: pl.DataFrame, roles: Mapping[str, str], names: l
     skipped = [name for name in names if name not in roles.values()]
     rest = f"; skipped: {', '.join(skipped)}" if skipped else ""
     return TripleTable(frame, (f"{path.name}: {how}, {taken}{rest}; {len(frame):,} triples read",))
-
-
-__all__ = ["ROLES", "TripleTable", "read_triple_file", "read_triples"]

@@ -224,6 +224,3 @@ def _last_measured(run: Run, name: str) -> float | None:
     values = [line[name] for line in run.lines("step") if line.get(name) is not None]
     tail = values[-max(1, len(values) // 4) :]
     return _mean(tail) if tail else None
-
-
-__all__ = ["Card", "Table", "cards", "duration", "main_metric", "subtitle", "test_table", "title", "verdict"]

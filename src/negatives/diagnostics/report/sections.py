@@ -250,6 +250,3 @@ def _time(groups: Groups) -> Section:
             )
         ],
     )
-
-
-__all__ = ["Panel", "Section", "sections"]

@@ -154,6 +154,3 @@ def rows_of(features: SparseFeatures, queries: Tensor) -> tuple[Tensor, Tensor, 
     at = torch.repeat_interleave(start - offsets, lengths)
     at += torch.arange(at.numel(), device=at.device)
     return features.indices[at].long(), features.values[at], offsets
-
-
-__all__ = ["SparseClassifier", "rows_of"]

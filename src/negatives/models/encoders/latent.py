@@ -36,6 +36,3 @@ def latent_vectors(bags: Bags, weights: Tensor, dim: int, key: int, passes: int 
         found = torch.cat([found, noise], 1)
     whole: Tensor = found.contiguous()
     return whole
-
-
-__all__ = ["latent_vectors"]

@@ -152,6 +152,3 @@ def _idf(bags: Bags) -> Tensor:
     """``log(1 + (N - n + 1/2) / (n + 1/2))`` of each token, as BM25 has it."""
     found = bags.frequencies().float()
     return torch.log1p((bags.n_rows - found + 0.5) / (found + 0.5))
-
-
-__all__ = ["StaticEncoder"]

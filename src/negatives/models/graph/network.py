@@ -155,6 +155,3 @@ class GraphNetwork(Model, ABC):
 
     def all_items(self) -> Tensor:
         return self._scaled(self._items)
-
-
-__all__ = ["GraphNetwork"]

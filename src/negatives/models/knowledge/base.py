@@ -241,6 +241,3 @@ class _Cubes(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         whole, moduli = ctx.saved_tensors
         return (whole * (moduli * (3 * grads[0]))).flatten(-2), None
-
-
-__all__ = ["ComposedModel"]

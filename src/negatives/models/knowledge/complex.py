@@ -49,6 +49,3 @@ class ComplEx(ComposedModel):
     def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
         (a, b), (e, f) = heads.chunk(2, -1), tails.chunk(2, -1)
         return torch.cat([a * e + b * f, a * f - b * e], -1)
-
-
-__all__ = ["ComplEx"]

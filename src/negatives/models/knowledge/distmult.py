@@ -45,6 +45,3 @@ class DistMult(ComposedModel):
 
     def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
         return heads * tails
-
-
-__all__ = ["DistMult"]

@@ -59,6 +59,3 @@ class RotatE(ComposedModel):
         angles = relations * self.turn
         (a, b), c, d = heads.chunk(2, -1), angles.cos(), angles.sin()
         return torch.cat([a * c - b * d, a * d + b * c], -1)
-
-
-__all__ = ["RotatE"]

@@ -47,6 +47,3 @@ class TransE(ComposedModel):
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         return heads + relations
-
-
-__all__ = ["TransE"]

@@ -144,6 +144,3 @@ def finite(loss: Tensor, context: Context) -> float:
             f"the loss is {value} at step {context.step} (epoch {context.epoch}); lower the learning rate"
         )
     return value
-
-
-__all__ = ["Engine", "Outcome", "Update", "finite", "rows_of"]

@@ -148,6 +148,3 @@ class ComposedEngine(Engine):
         if whole is not None:  # every relation was scored
             summed, rows = whole.index_add_(0, rows, summed), torch.arange(len(whole), device=rows.device)
         self._relations.step(rows, summed, lr)
-
-
-__all__ = ["ComposedEngine"]

@@ -132,6 +132,3 @@ def _cosine_backward(
     shares = torch.zeros(len(items)).index_add_(0, ids.reshape(-1), along.reshape(-1))
     summed -= (shares / norm_v**2)[index, None] * items[index]
     return rows, index, summed
-
-
-__all__ = ["RowEngine"]
