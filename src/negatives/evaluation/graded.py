@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from negatives import kernels
 from negatives.evaluation.ideal import highest
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.values import Ranked
-
-BLOCK = 512
 
 
 def grades_of(top: Tensor, queries: Tensor, judged: tuple[Tensor, Tensor, Tensor], n_items: int) -> Tensor:
@@ -59,22 +56,6 @@ def evaluate_graded(
         ideal=highest(judged[0], judged[2].clamp(min=0), queries, top.shape[1]),
     )
     return measure(lists, names)
-
-
-def search(query_table: Tensor, item_table: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The best items ``(n, k)`` of some queries by the inner product and their scores, block by block.
-
-    -1 and minus infinity stand where there are fewer than ``k`` items.
-    """
-    columns = item_table.T.contiguous()
-    ids = torch.full((queries.numel(), k), -1, dtype=torch.int64)
-    scores = torch.full((queries.numel(), k), -torch.inf)
-    width = min(k, item_table.shape[0])
-    for start in range(0, queries.numel(), BLOCK):
-        product = query_table[queries[start : start + BLOCK]] @ columns
-        found, values = kernels.top_k(product.clone(), width)
-        ids[start : start + BLOCK, :width], scores[start : start + BLOCK, :width] = found, values
-    return ids, scores
 
 
 def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]], tag: str) -> str:

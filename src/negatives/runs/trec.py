@@ -8,7 +8,8 @@ import torch
 
 from negatives.data.retrieval import RetrievalData
 from negatives.errors import ConfigError
-from negatives.evaluation.graded import search, trec_qrels, trec_run
+from negatives.evaluation.graded import trec_qrels, trec_run
+from negatives.evaluation.ranking import search
 from negatives.training import files
 
 LENGTH = 100

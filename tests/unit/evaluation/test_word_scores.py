@@ -32,7 +32,9 @@ def test_spearman_is_that_of_scipy_with_ties() -> None:
 
 
 def test_similarity_is_the_cosine_of_known_words() -> None:
-    asked = word_sets.Similarity("x", [("w1", "w2"), ("w3", "none"), ("w4", "w4")], torch.tensor([3.0, 2.0, 9.0]).double())
+    asked = word_sets.Similarity(
+        "x", [("w1", "w2"), ("w3", "none"), ("w4", "w4")], torch.tensor([3.0, 2.0, 9.0]).double()
+    )
     found = words.similarity(vectors(), INDEX, asked)
     expected = torch.cosine_similarity(vectors()[1], vectors()[2], dim=0)
     assert found[:, 1].tolist() == [3.0, 9.0]
