@@ -16,7 +16,7 @@ from negatives.data.readers.blocks import COMPRESSIONS
 from negatives.data.readers.edges import ENDINGS, EdgeTable, read_edges
 from negatives.data.readers.folder import part_of
 from negatives.data.readers.node_features import read_node_features
-from negatives.data.splits import key_of
+from negatives.data.splits import check_shares, key_of
 from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation
 
@@ -50,9 +50,7 @@ class Reading:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"a graph has no split {self.split!r}; choose one of: {', '.join(SPLITS)}")
-        for name in ("test", "valid", "canaries"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"split.{name} is {getattr(self, name)}; a share lies between 0 and 1")
+        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 @dataclass(slots=True)

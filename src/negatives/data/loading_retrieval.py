@@ -11,8 +11,8 @@ import torch
 
 from negatives.data.readers.beir import Collection, Judged, read_beir
 from negatives.data.retrieval import Judgements, RetrievalData
-from negatives.data.splits import key_of
-from negatives.errors import ConfigError, InputError
+from negatives.data.splits import check_shares, key_of
+from negatives.errors import InputError
 from negatives.randomness import permutation
 
 MEND = "give qrels/train.tsv and qrels/test.tsv"
@@ -38,9 +38,7 @@ class Holding:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("test", "valid", "canaries"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"split.{name} is {getattr(self, name)}; give a share from 0 to below 1")
+        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from negatives.data.corpus.reader import Text, sentences
 from negatives.data.readers.blocks import blocks
-from negatives.data.readers.folder import part_of
+from negatives.data.readers.folder import part_files
 from negatives.data.splits import key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
@@ -97,7 +97,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
         lines, notes = docstring_lines(cache=cache)
         parts, name = _divided(lines, how, notes), "stdlib"
     else:
-        files, name = _files(path), path.name.split(".")[0]
+        files, name = part_files(path), path.name.split(".")[0]
         notes = []
         read = {part: list(_lines(file, how, notes)) for part, file in files.items()}
         if "test" in read:
@@ -138,24 +138,6 @@ def _ids(lines: Lines, place: Mapping[str, int]) -> Tensor:
     unknown, end = place[UNKNOWN], place[END]
     found = [np.array([*(place.get(word, unknown) for word in line), end], np.int64) for line in lines]
     return torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
-
-
-def _files(path: Path) -> dict[str, Path]:
-    if not path.is_dir():
-        return {"train": path}
-    files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
-    parts: dict[str, Path] = {}
-    for file in files:
-        part = part_of(file)
-        if part in parts:
-            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
-        if part is not None:
-            parts[part] = file
-    if "train" not in parts and len(files) == 1:
-        return {"train": files[0]}
-    if "train" not in parts:
-        raise InputError("the folder has no train file", path=path, mend="name a file, or call one train.*")
-    return parts
 
 
 def _lines(path: Path, how: TextSplit, notes: list[str]) -> Iterator[list[str]]:
