@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.control.signals import signals
 from negatives.diagnostics.diversity import relative_entropy, strata
 from negatives.training.callbacks import Callback, Step
+from negatives.training.engines.base import rows_of
 from negatives.types import Negatives, State, shared_pool
 
 ROWS = 512
@@ -63,7 +64,7 @@ class Probes(Callback):
         measured = {name: value for name, value in step.signals.items() if not name.startswith("control.")}
         if step.context.step % self.every == 0:
             rows = max(1, min(ROWS, SLOTS // max(step.negatives.k, 1)))
-            negatives = _part(step.negatives, rows)
+            negatives = rows_of(step.negatives, slice(rows))
             positive, negative = step.positive[:rows].detach(), step.negative[:rows].detach()
             if not measured:
                 measured = signals(positive, negative, negatives)
@@ -111,11 +112,6 @@ class Probes(Callback):
         self._sums = {name: list(value) for name, value in state["sums"].items()}
         self._drawn = [state["drawn"]] if state["drawn"].numel() else []
         self._before, self._now = dict(state["before"]), dict(state["now"])
-
-
-def _part(negatives: Negatives, rows: int) -> Negatives:
-    weight = None if negatives.weight is None else negatives.weight[:rows]
-    return Negatives(negatives.ids[:rows], None, negatives.ok[:rows], weight)
 
 
 def _scores(positive: Tensor, negative: Tensor, ok: Tensor) -> dict[str, float]:

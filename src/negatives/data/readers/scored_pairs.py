@@ -79,8 +79,8 @@ def read_scored(path: Path) -> ScoredTable:
 
 def _objects(path: Path) -> Iterator[tuple[int, str, str, str]]:
     for number, row in objects(path, lines(path), MEND):
-        keys = [next((name for name in names if name in row), None) for names in _NAMES]
-        if None in keys:
+        keys = [next((name for name in names if name in row), "") for names in _NAMES]
+        if "" in keys:
             raise InputError("no object with two sentences and a score", path=path, line=number, mend=MEND)
         yield number, *(str(row[key]) for key in keys)  # type: ignore[misc]
 

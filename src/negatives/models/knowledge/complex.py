@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.models.knowledge.base import ComposedModel, Regularisation
+from negatives.models.knowledge.base import ComposedModel
 
 
 class ComplEx(ComposedModel):
@@ -28,19 +28,6 @@ class ComplEx(ComposedModel):
     kind = "dot"
     parts = 2
     relation_parts = 2
-
-    def __init__(
-        self,
-        query_heads: Tensor,
-        query_relations: Tensor,
-        n_items: int,
-        dim: int = 128,
-        regularisation: Regularisation = Regularisation(),
-        relation_weight: float = 0.0,
-        init: float = 0.1,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, relation_weight, seed)
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         (a, b), (c, d) = heads.chunk(2, -1), relations.chunk(2, -1)

@@ -38,7 +38,7 @@ class DistMult(ComposedModel):
         init: float = 0.1,
         seed: int = 0,
     ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, relation_weight, seed)
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, relation_weight, init, seed)
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         return heads * relations
