@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from negatives.data.edges import EdgeData, joined, without_self
+from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import codes_of, contains, names_of
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers.blocks import COMPRESSIONS
@@ -180,7 +180,7 @@ def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[P
         if "valid" in numbered.parts:
             valid = _unseen(numbered, "valid", [train, test])
     else:
-        train = joined(list(numbered.parts.values()))
+        train = Pairs.joined(numbered.parts.values())
         test, train = _hold_back(train, reading.test, key_of("test", reading.seed))
     if valid is None:
         valid, train = _hold_back(train, reading.valid, key_of("valid", reading.seed))

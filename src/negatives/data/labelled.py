@@ -80,9 +80,8 @@ class LabelledData:
 
     def known(self, parts: Iterable[str] = ("train",)) -> Csr:
         """Labels of each row in the named parts."""
-        chosen = [self.parts[name] for name in parts]
-        rows, labels = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
-        return Csr.from_pairs(rows, labels, self.n_rows, self.n_labels)
+        chosen = Pairs.joined(self.parts[name] for name in parts)
+        return Csr.from_pairs(chosen.queries, chosen.items, self.n_rows, self.n_labels)
 
     def counts(self) -> Tensor:
         """Rows of each label in the training part, ``(n_labels,)`` int64."""

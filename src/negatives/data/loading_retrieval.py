@@ -117,9 +117,7 @@ def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> 
     """The parts of the data, with what is missing held out of the training part."""
     parts = dict(given)
     if "train" not in parts:
-        joined = list(parts.values())
-        rows = [torch.cat([getattr(one, name) for one in joined]) for name in ("queries", "items", "grades")]
-        parts = {"train": Judgements(*rows)}
+        parts = {"train": Judgements.joined(parts.values())}
         notes.append("split: no training part; the given judgements are divided anew")
     for part, share in (("test", holding.test), ("valid", holding.valid)):
         if part not in parts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import polars as pl
 import torch
@@ -14,7 +15,37 @@ from negatives.types import Catalogue, Csr
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Rows:
+    """Columns of one length, one tensor each, or None for a column that the data has not."""
+
+    def __len__(self) -> int:
+        return len(self._columns()[0])
+
+    def pick(self, where: Tensor) -> Self:
+        """The rows chosen by a boolean mask ``(n,)`` or by positions."""
+        return type(self)(*(None if column is None else column[where] for column in self._columns()))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """The rows of several parts, one part after another.
+
+        >>> Pairs.joined([Pairs(torch.tensor([0]), torch.tensor([1])), Pairs(torch.tensor([2]), torch.tensor([3]))])
+        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None)
+        """
+        columns = zip(*(part._columns() for part in parts), strict=True)
+        return cls(*(None if any(one is None for one in column) else torch.cat(column) for column in columns))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No row at all."""
+        return cls(*(torch.empty(0, dtype=torch.int64) for _ in fields(cls)))
+
+    def _columns(self) -> list[Any]:
+        return [getattr(self, one.name) for one in fields(self)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs(Rows):
     """Positive pairs of one part.
 
     Args:
@@ -26,13 +57,6 @@ class Pairs:
     queries: Tensor
     items: Tensor
     times: Tensor | None = None
-
-    def __len__(self) -> int:
-        return self.queries.numel()
-
-    def pick(self, where: Tensor) -> Pairs:
-        """The pairs chosen by a boolean mask ``(n,)`` or by positions."""
-        return Pairs(self.queries[where], self.items[where], None if self.times is None else self.times[where])
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +164,8 @@ class PairData:
 
     def known(self, parts: Iterable[str] = ("train",)) -> Csr:
         """Items of each query in the named parts."""
-        chosen = [self.part(name) for name in parts]
-        queries, items = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
-        return Csr.from_pairs(queries, items, self.n_queries, self.n_items)
+        chosen = Pairs.joined(self.part(name) for name in parts)
+        return Csr.from_pairs(chosen.queries, chosen.items, self.n_queries, self.n_items)
 
     def counts(self) -> Tensor:
         """How often each item is a positive in the training part, ``(n_items,)`` int64."""
