@@ -131,7 +131,7 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
             yield line, block
             line += block.count(b"\n")
     if rest.strip():
-        _check_text(path, line, rest)
+        _check_text(path, line, rest + b"\n")
         yield line, rest + b"\n"
     elif not seen:
         raise InputError("the file is empty", path=path, mend="give a file with at least one pair")
