@@ -68,7 +68,12 @@ class RetrievalData:
         return Csr.from_pairs(found.queries, found.items, self.n_queries, self.n_items)
 
     def catalogue(self) -> Catalogue:
-        """What samplers may know: relevant pairs that are trained on, and how often each document is among them."""
+        """What samplers may know: relevant pairs that are trained on, and how often each document is among them.
+
+        Documents with the same text are one group.
+        """
         known = self.known(("train", "titles"))
         counts = torch.bincount(known.indices.long(), minlength=self.n_items)
-        return Catalogue(self.n_queries, self.n_items, counts, known)
+        first: dict[str, int] = {}
+        groups = torch.tensor([first.setdefault(text, index) for index, text in enumerate(self.item_texts)])
+        return Catalogue(self.n_queries, self.n_items, counts, known, item_groups=groups)

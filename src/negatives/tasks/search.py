@@ -27,7 +27,6 @@ from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
-from negatives.types import Catalogue
 
 ASKED = (
     "how do I read a csv file row by row",
@@ -70,7 +69,7 @@ class Search(Task[RetrievalData, SearchReading]):
         return Examples(
             name=data.name,
             feed=_feed(data, repeats),
-            catalogue=_catalogue(data),
+            catalogue=data.catalogue(),
             canaries=hidden,
             canary_share=share(hidden.nnz, trained.nnz),
             query_names=data.query_names,
@@ -122,14 +121,6 @@ def _feed(data: RetrievalData, repeats: int) -> PairFeed:
     parts = [data.known(("train",))] * repeats + [data.known(("titles",))]
     queries = [torch.repeat_interleave(torch.arange(data.n_queries), part.lengths()) for part in parts]
     return PairFeed(torch.cat(queries), torch.cat([part.indices.to(torch.int64) for part in parts]))
-
-
-def _catalogue(data: RetrievalData) -> Catalogue:
-    """The catalogue; documents with the same text are one group."""
-    found = data.catalogue()
-    first: dict[str, int] = {}
-    groups = torch.tensor([first.setdefault(text, index) for index, text in enumerate(data.item_texts)])
-    return Catalogue(found.n_queries, found.n_items, found.counts, found.known, item_groups=groups)
 
 
 def _answered_before(data: RetrievalData, queries: Tensor) -> Tensor:
