@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from negatives.config import RunConfig, build
-from negatives.data.tokens import Bags, bags_of, learn_tokenizer
+from negatives.data.pairs import SparseFeatures
+from negatives.data.tokens import bags_of, learn_tokenizer, saturated
 from negatives.evaluation import interval, p_text, paired
 from negatives.evaluation.graded import evaluate_graded
 from negatives.runs.builder import fill, prepare, task_of
@@ -39,11 +40,11 @@ def bm25(examples: Examples) -> dict[str, float]:
     data = examples.data
     tokenizer = learn_tokenizer(data.item_texts, 8000)
     queries, items = bags_of(data.query_texts, tokenizer), bags_of(data.item_texts, tokenizer)
-    found = items.frequencies().float()
+    found = torch.bincount(items.indices, minlength=items.n_cols).float()
     idf = torch.log1p((items.n_rows - found + 0.5) / (found + 0.5))
     asked = torch.unique(data.part("test").queries)
     left = _dense(queries, asked) * idf
-    weights = items.saturated()
+    weights = saturated(items)
     scores = torch.cat(
         [left @ _dense(weights, rows).T for rows in torch.split(torch.arange(items.n_rows), 1024)], dim=1
     )
@@ -53,11 +54,10 @@ def bm25(examples: Examples) -> dict[str, float]:
     return evaluate_graded(top, asked, (judged.queries, judged.items, judged.grades), data.n_items, names).mean
 
 
-def _dense(bags: Bags, rows: torch.Tensor) -> torch.Tensor:
-    ids, values, _ = bags.take(rows)
-    table = torch.zeros(rows.numel(), bags.n_tokens)
-    owners = torch.repeat_interleave(torch.arange(rows.numel()), bags.indptr[rows + 1] - bags.indptr[rows])
-    table[owners, ids] = values
+def _dense(bags: SparseFeatures, rows: torch.Tensor) -> torch.Tensor:
+    some = bags.pick(rows)
+    table = torch.zeros(rows.numel(), bags.n_cols)
+    table[some.owners, some.indices] = some.values
     return table
 
 

@@ -18,7 +18,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 
 from negatives.errors import ConfigError, InputError
-from negatives.registry import Part, Spec, suggest
+from negatives.registry import Part as Part  # what a configuration names
+from negatives.registry import Spec, suggest
 
 Values = dict[str, Any]
 """Nested dictionaries as TOML gives them."""
@@ -391,20 +392,3 @@ def _without_empty(values: Mapping[str, Any]) -> Values:
         if value is not None and value != {}:
             kept[key] = value
     return kept
-
-
-__all__ = [
-    "EvaluationConfig",
-    "Layer",
-    "OptimiserConfig",
-    "Part",
-    "RunConfig",
-    "Section",
-    "SplitConfig",
-    "Values",
-    "apply_sets",
-    "build",
-    "load_config",
-    "merge",
-    "options",
-]

@@ -152,6 +152,3 @@ def _kind(annotation: Any, names: dict[str, Any]) -> Any:
         return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
     except NameError:  # imported for type checks alone
         return EMPTY
-
-
-__all__ = ["Settings", "construct", "fits", "parameters_of", "settable", "wanted"]

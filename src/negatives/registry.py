@@ -78,6 +78,29 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
 
 
+class Lazy:
+    """A package's names, each imported when it is first asked for; an instance is the package's ``__getattr__``.
+
+    Args:
+        package: Name of the package.
+        targets: ``"module:name"`` each.
+    """
+
+    def __init__(self, package: str, *targets: str) -> None:
+        self.package = package
+        self.modules = {name: module for module, _, name in (target.partition(":") for target in targets)}
+
+    def __call__(self, name: str) -> Any:
+        """What stands behind a name.
+
+        Raises:
+            AttributeError: The package has no such name.
+        """
+        if name not in self.modules:
+            raise AttributeError(f"module {self.package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(self.modules[name]), name)
+
+
 class Registry(Generic[T]):
     """Parts of one kind by name.
 
@@ -118,6 +141,11 @@ class Registry(Generic[T]):
             others[point.name] = f"{point.module}:{point.attr}"
         self._others = others
         self._rows |= others
+
+    @property
+    def targets(self) -> list[str]:
+        """``"module:Class"`` of each row so far; those of third parties are not looked up for it."""
+        return list(self._rows.values())
 
     def __iter__(self) -> Iterator[str]:
         self._load_third_parties()

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from negatives.errors import InputError
 from negatives.training import files
-from negatives.training.checkpoint import Checkpoints, latest, load, save
+from negatives.training.checkpoint import Checkpoints, load, save
 
 TENSORS = [
     torch.tensor([2**62 + 1, -(2**63)], dtype=torch.int64),
@@ -103,7 +103,7 @@ def test_the_newest_two_stay(tmp_path: Path) -> None:
         kept.save(step, {"step": step})
     names = sorted(path.name for path in kept.folder.iterdir())
     assert names == ["step-000000000100.safetensors", "step-000000001000.safetensors"]
-    newest = latest(kept.folder)
+    newest = kept.latest()
     assert newest is not None
     assert load(newest) == {"step": 1000}
 

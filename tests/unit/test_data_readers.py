@@ -228,3 +228,9 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
     path.write_text("user,item\n")
     with pytest.raises(InputError, match="no pair is left"):
         load_pairs(path)
+
+
+def test_a_file_that_ends_within_a_character_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"user,item\n1,2\n3,\xc3")
+    with pytest.raises(InputError, match="line 3: not UTF-8 text"):
+        read_file(tmp_path / "a.csv", Columns())

@@ -130,6 +130,3 @@ def _version() -> str:
     from importlib.metadata import version
 
     return version("negatives")
-
-
-__all__ = ["COMMANDS", "make_app", "run"]

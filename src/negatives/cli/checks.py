@@ -140,5 +140,3 @@ CHECKS: dict[str, Callable[[], Result]] = {
     "self-test": self_test,
     "draw": draw,
 }
-
-__all__ = ["CHECKS", "Result", "Status"]

@@ -51,6 +51,3 @@ def compare(
 
     folder = run(config, names, seeds=seeds, tune=tune, out=out, command=command_line())
     print(f"comparison: {folder}")
-
-
-__all__ = ["compare"]

@@ -25,6 +25,3 @@ def demo(task: str = "recommend", /, *, out: Path | None = None) -> None:
 
     folder = runner.demo(task, out)
     print(f"run folder: {folder}")
-
-
-__all__ = ["demo"]

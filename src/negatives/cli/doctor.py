@@ -16,6 +16,3 @@ def doctor() -> int:
         worst = max(worst, status)
         print(f"{status.name.lower():<7} {name:<12} {text}")
     return 1 if worst is Status.BROKEN else 0
-
-
-__all__ = ["doctor"]

@@ -136,6 +136,3 @@ def _embedder(model: str) -> Embedder:
             return encoder.encode_texts(some, kind)
 
     return Embedder(encode, fingerprint(encoder.state_dict()))
-
-
-__all__ = ["MineOptions", "Sources", "mine"]

@@ -78,6 +78,3 @@ def command_line() -> str:
     import sys
 
     return shlex.join(["negatives", *sys.argv[1:]])
-
-
-__all__ = ["RunOptions", "command_line", "configuration"]

@@ -75,6 +75,3 @@ def export(
     from negatives.runs.export import export as write
 
     print(f"exported to: {write(run, format, out)}")
-
-
-__all__ = ["evaluate", "export", "report"]

@@ -97,6 +97,3 @@ def _signature(table: Registry[Any], name: str) -> str:
 
 def _simple(value: object) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
-
-
-__all__ = ["samplers"]

@@ -57,6 +57,3 @@ def _resumed(out: Path | None) -> Path:
 
     RunFolder(out).check_run()
     return out / CONFIG
-
-
-__all__ = ["train"]

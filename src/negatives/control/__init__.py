@@ -5,10 +5,9 @@ A row below for each. :func:`knob` builds one from a number or a mapping. Classe
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from negatives.registry import Registry
+from negatives.registry import Lazy, Registry
 
 if TYPE_CHECKING:
     from negatives.control.back_off import BackOff as BackOff
@@ -39,31 +38,10 @@ _ROWS = (
 )
 registry: Registry[Schedule | Controller] = Registry("control", _ROWS)
 
-_WHERE = dict.fromkeys(("Controller", "Knob", "Schedule", "controllers_in", "value_of"), "negatives.control.base")
-_WHERE |= dict.fromkeys(("build_part", "knob"), "negatives.control.build")
-_WHERE |= {target.partition(":")[2]: target.partition(":")[0] for _, target in _ROWS}
-
-__all__ = [
-    "BackOff",
-    "Constant",
-    "Controller",
-    "Cosine",
-    "Exponential",
-    "Hold",
-    "Knob",
-    "Linear",
-    "Schedule",
-    "Step",
-    "WarmUp",
-    "build_part",
-    "controllers_in",
-    "knob",
-    "registry",
-    "value_of",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = Lazy(
+    __name__,
+    *registry.targets,
+    *(f"negatives.control.base:{name}" for name in ("Controller", "Knob", "Schedule", "controllers_in", "value_of")),
+    *(f"negatives.control.build:{name}" for name in ("build_part", "knob")),
+)
+__all__ = [*__getattr__.modules, "registry"]

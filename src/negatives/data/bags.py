@@ -51,6 +51,3 @@ def bags(texts: pl.Series, words: Sequence[str]) -> SparseFeatures:
     flat = np.concatenate(indices or [np.empty(0, np.int32)]), np.concatenate(values or [np.empty(0, np.float32)])
     indptr = torch.from_numpy(np.cumsum(np.array(sizes, np.int64)))
     return SparseFeatures(indptr, torch.from_numpy(flat[0]), torch.from_numpy(flat[1]), len(words))
-
-
-__all__ = ["bags", "vocabulary", "words_of"]

@@ -93,6 +93,3 @@ def _moved(keys: Tensor, values: Tensor, slots: int, bound: float) -> tuple[Tens
     new_keys, new_values = empty_table(slots)
     insert_cells_(old_keys, old_values, new_keys, new_values)
     return new_keys, new_values
-
-
-__all__ = ["Cooccurrence", "count_cooccurrence"]

@@ -9,14 +9,14 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from negatives.data.edges import EdgeData, joined, without_self
+from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import codes_of, contains, names_of
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers.blocks import COMPRESSIONS
 from negatives.data.readers.edges import ENDINGS, EdgeTable, read_edges
 from negatives.data.readers.folder import part_of
 from negatives.data.readers.node_features import read_node_features
-from negatives.data.splits import key_of
+from negatives.data.splits import check_shares, key_of
 from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation
 
@@ -50,9 +50,7 @@ class Reading:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ConfigError(f"a graph has no split {self.split!r}; choose one of: {', '.join(SPLITS)}")
-        for name in ("test", "valid", "canaries"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"split.{name} is {getattr(self, name)}; a share lies between 0 and 1")
+        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 @dataclass(slots=True)
@@ -182,7 +180,7 @@ def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[P
         if "valid" in numbered.parts:
             valid = _unseen(numbered, "valid", [train, test])
     else:
-        train = joined(list(numbered.parts.values()))
+        train = Pairs.joined(numbered.parts.values())
         test, train = _hold_back(train, reading.test, key_of("test", reading.seed))
     if valid is None:
         valid, train = _hold_back(train, reading.valid, key_of("valid", reading.seed))
@@ -224,6 +222,3 @@ def _summary(
     )
     content = "without features" if features is None else f"{features.n_cols:,} features"
     return f"{n_nodes:,} nodes, {content}; {'directed' if directed else 'undirected'} edges: {sizes}"
-
-
-__all__ = ["Reading", "find_files", "load_edges"]

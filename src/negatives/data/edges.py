@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -51,8 +51,8 @@ class EdgeData:
 
     def both_ways(self, parts: Iterable[str] = ("train",)) -> Pairs:
         """The edges of some parts as (source, target) pairs; undirected ones stand in both directions."""
-        chosen = [self.part(name) for name in parts]
-        sources, targets = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
+        chosen = Pairs.joined(self.part(name) for name in parts)
+        sources, targets = chosen.queries, chosen.items
         if self.directed:
             return Pairs(sources, targets)
         return Pairs(torch.cat([sources, targets]), torch.cat([targets, sources]))
@@ -86,11 +86,6 @@ def symmetric(graph: Csr) -> Csr:
     return Csr.from_pairs(torch.cat([rows, cols]), torch.cat([cols, rows]), graph.n_rows, graph.n_cols)
 
 
-def joined(parts: Sequence[Pairs]) -> Pairs:
-    """Several parts one after another."""
-    return Pairs(torch.cat([part.queries for part in parts]), torch.cat([part.items for part in parts]))
-
-
 def without_self(sources: Tensor, targets: Tensor, directed: bool, n_nodes: int) -> tuple[Pairs, int, int]:
     """Distinct edges sorted by source and target, and how many self-loops and duplicates were left out.
 
@@ -102,6 +97,3 @@ def without_self(sources: Tensor, targets: Tensor, directed: bool, n_nodes: int)
         sources, targets = torch.minimum(sources, targets), torch.maximum(sources, targets)
     codes = torch.unique(sources * n_nodes + targets)
     return Pairs(codes // n_nodes, codes % n_nodes), int(loops.sum()), sources.numel() - codes.numel()
-
-
-__all__ = ["PARTS", "EdgeData", "joined", "symmetric", "without_self"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.types import Catalogue, Csr
@@ -79,9 +80,8 @@ class LabelledData:
 
     def known(self, parts: Iterable[str] = ("train",)) -> Csr:
         """Labels of each row in the named parts."""
-        chosen = [self.parts[name] for name in parts]
-        rows, labels = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
-        return Csr.from_pairs(rows, labels, self.n_rows, self.n_labels)
+        chosen = Pairs.joined(self.parts[name] for name in parts)
+        return Csr.from_pairs(chosen.queries, chosen.items, self.n_rows, self.n_labels)
 
     def counts(self) -> Tensor:
         """Rows of each label in the training part, ``(n_labels,)`` int64."""
@@ -94,9 +94,7 @@ class LabelledData:
 
 def joined(features: list[SparseFeatures]) -> SparseFeatures:
     """Rows below one another; all have the same columns."""
-    sizes = torch.cat([one.indptr.diff() for one in features])
-    indptr = torch.zeros(sizes.numel() + 1, dtype=torch.int64)
-    indptr[1:] = sizes.cumsum(0)
+    indptr = pad(torch.cat([one.indptr.diff() for one in features]).cumsum(0), (1, 0))
     indices, values = (torch.cat([getattr(one, part) for one in features]) for part in ("indices", "values"))
     return SparseFeatures(indptr, indices, values, features[0].n_cols)
 
@@ -111,17 +109,11 @@ def weighted(features: SparseFeatures, train: Tensor, kind: str) -> SparseFeatur
     """
     if kind == "none":
         return features
-    rows = torch.repeat_interleave(torch.arange(features.n_rows), features.indptr.diff())
     columns, values = features.indices.long(), features.values
     if kind == "tf_idf":
         counted = torch.zeros(features.n_rows, dtype=torch.bool)
         counted[train] = True
-        df = torch.bincount(columns[counted[rows]], minlength=features.n_cols).float()
+        df = torch.bincount(columns[counted[features.owners]], minlength=features.n_cols).float()
         idf = torch.log((1 + train.numel()) / (1 + df))
         values = torch.where(values > 1, 1 + values.clamp(min=1e-12).log(), values) * idf[columns]
-    squares = torch.zeros(features.n_rows).index_add_(0, rows, values * values)
-    values = values / squares.sqrt().clamp_min(1e-12)[rows]
-    return SparseFeatures(features.indptr, features.indices, values, features.n_cols)
-
-
-__all__ = ["LabelledData", "LabelledTable", "joined", "weighted"]
+    return replace(features, values=values).unit()

@@ -16,7 +16,7 @@ from negatives.data.encode import Numbered, contains, number
 from negatives.data.pairs import PairData, Pairs
 from negatives.data.readers import read_path
 from negatives.data.table import Columns, Table
-from negatives.errors import InputError
+from negatives.errors import ConfigError, InputError
 
 VALID_CAP = 20_000
 MOST_OF_A_QUERY = 0.3
@@ -61,7 +61,9 @@ def load_pairs(
         ConfigError: The split or a share is not known.
     """
     shares = Shares(test, valid, canaries)
-    splits.check_shares(split, test=test, valid=valid, canaries=canaries)
+    if split not in splits.SPLITS:
+        raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(splits.SPLITS)}")
+    splits.check_shares(test=test, valid=valid, canaries=canaries)
     if path is None:
         from negatives.data.stdlib_views import function_calls
 

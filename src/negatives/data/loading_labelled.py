@@ -18,7 +18,7 @@ from negatives.data.encode import codes_of, names_of
 from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers.blocks import inner_suffix
-from negatives.data.readers.folder import part_of
+from negatives.data.readers.folder import part_files
 from negatives.data.readers.labelled_text import JSONL, Fields, read_labelled_text
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
 from negatives.data.readers.xmc import is_xmc, read_xmc
@@ -51,7 +51,7 @@ class LabelledSplit:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ConfigError(f"classify has no split {self.kind!r}; choose one of: {', '.join(KINDS)}")
-        splits.check_shares("auto", test=self.test, valid=self.valid, canaries=self.canaries)
+        splits.check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +110,10 @@ def read_parts(path: Path, fields: Fields) -> dict[str, LabelledTable]:
     Raises:
         InputError: There is no usable file, or two claim the same part.
     """
-    if not path.is_dir():
-        return {"train": read_labelled(path, fields)}
     if (path / TAGS).is_file() and (path / WORDS).is_file():
         return {"train": read_tags(path)}
-    files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
-    parts: dict[str, Path] = {}
-    for file in files:
-        part = part_of(file)
-        if part is not None and part in parts:
-            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
-        if part is not None:
-            parts[part] = file
-    if "train" not in parts and len(files) == 1:
-        parts = {"train": files[0]}
-    if "train" not in parts:
-        mend = "name a file, or call the files train.* and test.*"
-        raise InputError("the folder has no train file", path=path, mend=mend)
-    return {part: read_labelled(parts[part], fields) for part in ("train", "valid", "test") if part in parts}
+    files = part_files(path)
+    return {part: read_labelled(files[part], fields) for part in ("train", "valid", "test") if part in files}
 
 
 def read_labelled(path: Path, fields: Fields) -> LabelledTable:
@@ -257,6 +243,3 @@ def _summary(parts: Mapping[str, Pairs], rows: Mapping[str, Tensor], n_train: in
     if len(parts["canaries"]):
         notes.append(f"canaries: {len(parts['canaries']):,} training pairs hidden to estimate false negatives")
     return notes
-
-
-__all__ = ["LabelledSplit", "TextReading", "load_labelled", "read_labelled", "read_parts"]

@@ -11,8 +11,8 @@ import torch
 
 from negatives.data.readers.beir import Collection, Judged, read_beir
 from negatives.data.retrieval import Judgements, RetrievalData
-from negatives.data.splits import key_of
-from negatives.errors import ConfigError, InputError
+from negatives.data.splits import check_shares, key_of
+from negatives.errors import InputError
 from negatives.randomness import permutation
 
 MEND = "give qrels/train.tsv and qrels/test.tsv"
@@ -38,9 +38,7 @@ class Holding:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("test", "valid", "canaries"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise ConfigError(f"split.{name} is {getattr(self, name)}; give a share from 0 to below 1")
+        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:
@@ -119,9 +117,7 @@ def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> 
     """The parts of the data, with what is missing held out of the training part."""
     parts = dict(given)
     if "train" not in parts:
-        joined = list(parts.values())
-        rows = [torch.cat([getattr(one, name) for one in joined]) for name in ("queries", "items", "grades")]
-        parts = {"train": Judgements(*rows)}
+        parts = {"train": Judgements.joined(parts.values())}
         notes.append("split: no training part; the given judgements are divided anew")
     for part, share in (("test", holding.test), ("valid", holding.valid)):
         if part not in parts:
@@ -141,6 +137,3 @@ def _by_query(judged: Judgements, share: float, key: int) -> tuple[Judgements, J
     held = queries[permutation(key, queries.numel())[: round(share * queries.numel())]]
     where = torch.isin(judged.queries, held)
     return judged.pick(~where), judged.pick(where)
-
-
-__all__ = ["Holding", "divided", "load_retrieval"]

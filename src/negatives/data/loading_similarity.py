@@ -82,6 +82,3 @@ def _numbered(rows: list[Scored], ids: dict[str, int]) -> ScoredPairs:
     pairs = torch.tensor([(ids[left], ids[right]) for left, right, _ in rows], dtype=torch.int64).reshape(-1, 2)
     scores = torch.tensor([score for _, _, score in rows], dtype=torch.float64)
     return ScoredPairs(pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), scores)
-
-
-__all__ = ["load_similarity"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from negatives.data.encode import codes_of, names_of
 from negatives.data.readers.triples import ROLES, TripleTable, read_triples
-from negatives.data.splits import key_of
+from negatives.data.splits import check_shares, key_of
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation
@@ -50,9 +50,7 @@ class TripleSplit:
             raise ConfigError(f"split.kind is {self.kind!r}; triples know {', '.join(SPLITS)}")
         if self.unseen not in ("keep", "drop"):
             raise ConfigError(f"reading.unseen is {self.unseen!r}; choose keep or drop")
-        for name in ("test", "valid", "canaries"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"split.{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
 def load_triples(
@@ -199,6 +197,3 @@ def _report_unseen(parts: dict[str, Triples], unseen: str, path: Path | str | No
                 parts[part] = triples.pick(~fresh)
     if len(parts["test"]) == 0:
         raise InputError("no test triple is left", path=path, mend="give more data, or a larger split.test")
-
-
-__all__ = ["TripleSplit", "hold_back", "load_triples"]

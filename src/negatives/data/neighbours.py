@@ -28,7 +28,7 @@ def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float 
         weight: Factor on the new features.
     """
     train = (known.lengths() > 0).nonzero()[:, 0]
-    rows = _rows(features, train)
+    rows = features.pick(train)
     place = torch.full((features.n_rows,), -1)
     place[train] = torch.arange(train.numel())
     sizes, indices, values = [], [], []
@@ -48,20 +48,11 @@ def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float 
     return _beside(features, torch.cat(sizes), torch.cat(indices), torch.cat(values), known.n_cols)
 
 
-def _rows(features: SparseFeatures, rows: Tensor) -> SparseFeatures:
-    lengths = features.indptr.diff()[rows]
-    indptr = torch.zeros(rows.numel() + 1, dtype=torch.int64)
-    indptr[1:] = lengths.cumsum(0)
-    at = torch.repeat_interleave(features.indptr[rows] - indptr[:-1], lengths) + torch.arange(int(indptr[-1]))
-    return SparseFeatures(indptr, features.indices[at], features.values[at], features.n_cols)
-
-
 def _dense(features: SparseFeatures, rows: Tensor) -> Tensor:
     """Columns ``(n_cols, rows)`` float32 of some rows."""
-    some = _rows(features, rows)
-    owner = torch.repeat_interleave(torch.arange(rows.numel()), some.indptr.diff())
+    some = features.pick(rows)
     dense = torch.zeros(features.n_cols, rows.numel())
-    return dense.index_put_((some.indices.long(), owner), some.values, accumulate=True)
+    return dense.index_put_((some.indices.long(), some.owners), some.values, accumulate=True)
 
 
 def _votes(strength: Tensor, neighbours: Tensor, known: Csr) -> Tensor:
@@ -88,6 +79,3 @@ def _beside(features: SparseFeatures, sizes: Tensor, indices: Tensor, values: Te
     index[before], index[after] = features.indices, indices + features.n_cols
     value[before], value[after] = features.values, values
     return SparseFeatures(indptr, index, value, features.n_cols + n)
-
-
-__all__ = ["with_votes"]

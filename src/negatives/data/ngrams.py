@@ -194,6 +194,3 @@ def shuffled_words(sentences: Sentences, key: int) -> Sentences:
     inside = torch.arange(width) < sentences.lengths[:, None] - 1
     order = torch.where(inside, rank, 2.0 + torch.arange(width)).argsort(1)
     return Sentences(sentences.words.gather(1, order), sentences.lengths)
-
-
-__all__ = ["Ngram", "Sentences", "cut_behind", "sentences_of", "shuffled_words"]

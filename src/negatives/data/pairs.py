@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import polars as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from negatives.types import Catalogue, Csr
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class Rows:
+    """Columns of one length, one tensor each, or None for a column that the data has not."""
+
+    def __len__(self) -> int:
+        return len(self._columns()[0])
+
+    def pick(self, where: Tensor) -> Self:
+        """The rows chosen by a boolean mask ``(n,)`` or by positions."""
+        return type(self)(*(None if column is None else column[where] for column in self._columns()))
+
+    @classmethod
+    def joined(cls, parts: Iterable[Self]) -> Self:
+        """The rows of several parts, one part after another.
+
+        >>> Pairs.joined([Pairs(torch.tensor([0]), torch.tensor([1])), Pairs(torch.tensor([2]), torch.tensor([3]))])
+        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None)
+        """
+        columns = zip(*(part._columns() for part in parts), strict=True)
+        return cls(*(None if any(one is None for one in column) else torch.cat(column) for column in columns))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No row at all."""
+        return cls(*(torch.empty(0, dtype=torch.int64) for _ in fields(cls)))
+
+    def _columns(self) -> list[Any]:
+        return [getattr(self, one.name) for one in fields(self)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs(Rows):
     """Positive pairs of one part.
 
     Args:
@@ -26,21 +58,14 @@ class Pairs:
     items: Tensor
     times: Tensor | None = None
 
-    def __len__(self) -> int:
-        return self.queries.numel()
-
-    def pick(self, where: Tensor) -> Pairs:
-        """The pairs chosen by a boolean mask ``(n,)`` or by positions."""
-        return Pairs(self.queries[where], self.items[where], None if self.times is None else self.times[where])
-
 
 @dataclass(frozen=True, slots=True)
 class SparseFeatures:
-    """Content of the items: few non-zero features per item, compressed by rows.
+    """Content of items, rows or texts: few non-zero features of each, compressed by rows.
 
     Args:
         indptr: ``(n_rows + 1,)`` int64, start of each row.
-        indices: ``(nnz,)`` int32 feature ids.
+        indices: ``(nnz,)`` int32 feature ids, int64 for the tokens of texts.
         values: ``(nnz,)`` float32.
         n_cols: Number of features.
     """
@@ -59,24 +84,44 @@ class SparseFeatures:
         span = slice(int(self.indptr[index]), int(self.indptr[index + 1]))
         return self.indices[span], self.values[span]
 
+    def pick(self, rows: Tensor) -> SparseFeatures:
+        """Some rows ``(n,)`` int64 one after another; ``indptr[:-1]`` is where each begins.
+
+        >>> x = SparseFeatures(torch.tensor([0, 1, 3]), torch.tensor([5, 6, 7], dtype=torch.int32), torch.ones(3), 8)
+        >>> x.pick(torch.tensor([1, 0])).indices.tolist()
+        [6, 7, 5]
+        """
+        start, lengths = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
+        indptr = pad(lengths.cumsum(0), (1, 0))
+        at = torch.repeat_interleave(start - indptr[:-1], lengths)
+        at += torch.arange(at.numel(), device=at.device)
+        return SparseFeatures(indptr, self.indices[at], self.values[at], self.n_cols)
+
+    @property
+    def owners(self) -> Tensor:
+        """``(nnz,)`` int64, the row of each value."""
+        return torch.repeat_interleave(torch.arange(self.n_rows), self.indptr.diff())
+
     def to(self, device: torch.device | str) -> SparseFeatures:
         """The same features on another device."""
         return SparseFeatures(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_cols)
 
-    def normalised(self, tf_idf: bool = True) -> SparseFeatures:
-        """Rows of unit length, by default after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``.
+    def unit(self) -> SparseFeatures:
+        """Rows of unit length; rows without features stay so.
 
         >>> x = SparseFeatures(torch.tensor([0, 2]), torch.tensor([0, 1], dtype=torch.int32), torch.tensor([3., 4.]), 2)
-        >>> x.normalised(tf_idf=False).values.tolist()
+        >>> x.unit().values.tolist()
         [0.6000000238418579, 0.800000011920929]
         """
-        values = self.values
-        if tf_idf:
-            df = torch.bincount(self.indices.long(), minlength=self.n_cols).to(torch.float32)
-            values = values * (1 + torch.log((1 + self.n_rows) / (1 + df)))[self.indices.long()]
-        rows = torch.repeat_interleave(torch.arange(self.n_rows), self.indptr[1:] - self.indptr[:-1])
+        values, rows = self.values, self.owners
         squares = torch.zeros(self.n_rows).index_add_(0, rows, values * values)
-        return SparseFeatures(self.indptr, self.indices, values / squares.sqrt().clamp_min(1e-12)[rows], self.n_cols)
+        return replace(self, values=values / squares.sqrt().clamp_min(1e-12)[rows])
+
+    def normalised(self) -> SparseFeatures:
+        """Rows of unit length after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``."""
+        df = torch.bincount(self.indices.long(), minlength=self.n_cols).to(torch.float32)
+        values = self.values * (1 + torch.log((1 + self.n_rows) / (1 + df)))[self.indices.long()]
+        return replace(self, values=values).unit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +164,8 @@ class PairData:
 
     def known(self, parts: Iterable[str] = ("train",)) -> Csr:
         """Items of each query in the named parts."""
-        chosen = [self.part(name) for name in parts]
-        queries, items = torch.cat([p.queries for p in chosen]), torch.cat([p.items for p in chosen])
-        return Csr.from_pairs(queries, items, self.n_queries, self.n_items)
+        chosen = Pairs.joined(self.part(name) for name in parts)
+        return Csr.from_pairs(chosen.queries, chosen.items, self.n_queries, self.n_items)
 
     def counts(self) -> Tensor:
         """How often each item is a positive in the training part, ``(n_items,)`` int64."""

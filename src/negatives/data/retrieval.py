@@ -9,11 +9,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from negatives.data.pairs import Rows
 from negatives.types import Catalogue, Csr
 
 
 @dataclass(frozen=True, slots=True)
-class Judgements:
+class Judgements(Rows):
     """Judged pairs of one part.
 
     Args:
@@ -25,19 +26,6 @@ class Judgements:
     queries: Tensor
     items: Tensor
     grades: Tensor
-
-    def __len__(self) -> int:
-        return self.queries.numel()
-
-    def pick(self, where: Tensor) -> Judgements:
-        """The judgements chosen by a boolean mask ``(n,)`` or by positions."""
-        return Judgements(self.queries[where], self.items[where], self.grades[where])
-
-    @staticmethod
-    def empty() -> Judgements:
-        """No judgement at all."""
-        none = torch.empty(0, dtype=torch.int64)
-        return Judgements(none, none, none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +64,16 @@ class RetrievalData:
 
     def known(self, parts: Iterable[str]) -> Csr:
         """Relevant documents of each query in some parts."""
-        found = [one.pick(one.grades > 0) for one in map(self.part, parts)]
-        queries = torch.cat([one.queries for one in found])
-        items = torch.cat([one.items for one in found])
-        return Csr.from_pairs(queries, items, self.n_queries, self.n_items)
+        found = Judgements.joined(one.pick(one.grades > 0) for one in map(self.part, parts))
+        return Csr.from_pairs(found.queries, found.items, self.n_queries, self.n_items)
 
     def catalogue(self) -> Catalogue:
-        """What samplers may know: relevant pairs that are trained on, and how often each document is among them."""
+        """What samplers may know: relevant pairs that are trained on, and how often each document is among them.
+
+        Documents with the same text are one group.
+        """
         known = self.known(("train", "titles"))
         counts = torch.bincount(known.indices.long(), minlength=self.n_items)
-        return Catalogue(self.n_queries, self.n_items, counts, known)
-
-
-__all__ = ["Judgements", "RetrievalData"]
+        first: dict[str, int] = {}
+        groups = torch.tensor([first.setdefault(text, index) for index, text in enumerate(self.item_texts)])
+        return Catalogue(self.n_queries, self.n_items, counts, known, item_groups=groups)

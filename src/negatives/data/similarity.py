@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.data.pairs import Rows
 from negatives.types import Catalogue, Csr
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredPairs:
+class ScoredPairs(Rows):
     """Graded pairs of one part.
 
     Args:
@@ -24,13 +25,6 @@ class ScoredPairs:
     left: Tensor
     right: Tensor
     scores: Tensor
-
-    def __len__(self) -> int:
-        return self.left.numel()
-
-    def pick(self, where: Tensor) -> ScoredPairs:
-        """The pairs chosen by a boolean mask ``(n,)`` or by positions."""
-        return ScoredPairs(self.left[where], self.right[where], self.scores[where])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +64,3 @@ class SimilarityData:
         counts = torch.bincount(trained.indices.long(), minlength=self.n_sentences)
         anchors = torch.arange(self.n_sentences)
         return Catalogue(self.n_sentences, self.n_sentences, counts, self.similar(self.related), query_anchors=anchors)
-
-
-__all__ = ["ScoredPairs", "SimilarityData"]

@@ -122,14 +122,12 @@ def _times(pairs: Pairs, split: str) -> Tensor:
     return pairs.times
 
 
-def check_shares(split: str, **shares: float) -> None:
-    """Refuse unknown splits and shares outside ``[0, 1)``.
+def check_shares(**shares: float) -> None:
+    """Refuse shares outside ``[0, 1)``.
 
     Raises:
-        ConfigError: A name or a number does not fit.
+        ConfigError: One is.
     """
-    if split not in SPLITS:
-        raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(SPLITS)}")
     for name, share in shares.items():
         if not 0 <= share < 1:
-            raise ConfigError(f"{name} is {share}; a share lies between 0 and 1")
+            raise ConfigError(f"split.{name} is {share}; a share lies between 0 and 1")

@@ -69,13 +69,17 @@ def mine(root: Path | None = None, cache: bool = True) -> pl.DataFrame:
     return frame
 
 
+def cache_folder() -> Path:
+    """The user's cache folder of this package: below ``NEGATIVES_CACHE``, ``XDG_CACHE_HOME`` or ``~/.cache``."""
+    base = os.environ.get("NEGATIVES_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "negatives"
+
+
 def cache_file() -> Path:
     """Where the records are kept; the name depends on the Python version, its place and this miner."""
-    base = os.environ.get("NEGATIVES_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    folder = Path(base) if base else Path.home() / ".cache"
     text = sys.version + sysconfig.get_paths()["stdlib"] + Path(__file__).read_text(encoding="utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return folder / "negatives" / f"stdlib-{sys.version_info.major}.{sys.version_info.minor}-{digest}.parquet"
+    return cache_folder() / f"stdlib-{sys.version_info.major}.{sys.version_info.minor}-{digest}.parquet"
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:

@@ -43,6 +43,3 @@ def documented_functions(root: Path | None = None, cache: bool = True) -> Collec
         f"standard library: {len(texts):,} different first lines as queries",
     )
     return Collection(documents, {}, texts, {"all": judged}, notes)
-
-
-__all__ = ["documented_functions"]

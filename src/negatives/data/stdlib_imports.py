@@ -13,7 +13,7 @@ from torch import Tensor
 
 from negatives.data.pairs import SparseFeatures
 from negatives.data.stdlib import mine
-from negatives.data.stdlib_views import split_name
+from negatives.data.stdlib_views import absolute, indicators, split_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,7 @@ def module_imports(root: Path | None = None, cache: bool = True) -> Imports:
 
 def _resolved(module: str, name: str, is_package: bool, known: set[str]) -> str | None:
     """The longest known module that an import names; leading dots are relative to the importing module."""
-    dots = len(name) - len(name.lstrip("."))
-    if dots:
-        parents = module.split(".")
-        parents = parents[: len(parents) - dots + is_package]
-        name = ".".join([*parents, name[dots:]]).strip(".")
+    name = absolute(name, module, is_package)
     while name and name not in known:
         name = name.rpartition(".")[0]
     return name or None
@@ -82,15 +78,8 @@ def _resolved(module: str, name: str, is_package: bool, known: set[str]) -> str 
 def _words(records: pl.DataFrame, names: list[str]) -> SparseFeatures:
     """Bag of words of each module's name and of the classes and functions that it defines."""
     defined = dict(records.group_by("module").agg("name").iter_rows())
-    bags = [_bag([name, *(own or ())]) for name, own in ((name, defined.get(name)) for name in names)]
-    known = {word: index for index, word in enumerate(sorted({word for bag in bags for word in bag}))}
-    sizes = torch.tensor([0, *(len(bag) for bag in bags)], dtype=torch.int64)
-    ids = torch.tensor([known[word] for bag in bags for word in bag], dtype=torch.int32)
-    return SparseFeatures(sizes.cumsum(0), ids, torch.ones(ids.numel()), len(known))
+    return indicators([_bag([name, *(defined.get(name) or ())]) for name in names])
 
 
 def _bag(names: Iterable[str]) -> list[str]:
     return sorted({word for name in names if name for part in name.split(".") if part for word in split_name(part)})
-
-
-__all__ = ["Imports", "module_imports"]

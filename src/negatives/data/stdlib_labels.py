@@ -38,6 +38,3 @@ def docstring_modules(root: Path | None = None, cache: bool = True, min_rows: in
     )
     names = kept["module"] + "." + kept["name"]
     return LabelledTable(place[pairs["row"].to_numpy()], pairs["label"], kept["doc"], notes, names=names)
-
-
-__all__ = ["docstring_modules"]

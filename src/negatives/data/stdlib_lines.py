@@ -28,6 +28,3 @@ def docstring_lines(root: Path | None = None, cache: bool = True) -> tuple[list[
     lines = [line for line in lines if len(line) > 2]
     words = sum(len(line) for line in lines)
     return lines, [f"standard library: {len(docs):,} docstrings, {len(lines):,} sentences, {words:,} words"]
-
-
-__all__ = ["docstring_lines"]

@@ -32,6 +32,3 @@ def _comments(text: str) -> Iterator[list[str]]:
     for comment, block in groupby(lines, key=lambda line: line.startswith("#")):
         if comment and (words := WORD.findall(" ".join(block).lower())):
             yield words
-
-
-__all__ = ["paragraphs"]

@@ -39,6 +39,3 @@ def related_docstrings(root: Path | None = None, cache: bool = True) -> ScoredTa
             rows.append((first, other[1], 0.0))
     notes = (f"standard library: {len(found):,} docstrings of two sentences, {len(rows):,} pairs",)
     return ScoredTable(rows, notes)
-
-
-__all__ = ["related_docstrings"]

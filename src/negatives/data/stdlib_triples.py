@@ -9,6 +9,7 @@ import polars as pl
 
 from negatives.data.readers.triples import TripleTable
 from negatives.data.stdlib import mine
+from negatives.data.stdlib_views import absolute
 
 DEFINES_CLASS, DEFINES_FUNCTION, INHERITS, RAISES, IMPORTS = (
     "defines class",
@@ -91,21 +92,3 @@ def _imports(records: pl.DataFrame) -> pl.DataFrame:
             if target in modules and target != module:
                 rows.append((module, IMPORTS, target))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def absolute(name: str, module: str, package: bool) -> str:
-    """The module that ``name`` means in an import statement of ``module``.
-
-    >>> absolute("..b", "a.c.d", package=False), absolute(".b", "a", package=True), absolute("os", "a", package=False)
-    ('a.b', 'a.b', 'os')
-    """
-    if not name.startswith("."):
-        return name
-    rest = name.lstrip(".")
-    levels = len(name) - len(rest) - (1 if package else 0)
-    base = module.split(".")
-    base = base[: len(base) - levels] if levels else base
-    return ".".join([*base, rest]) if rest else ".".join(base)
-
-
-__all__ = ["absolute", "stdlib_triples"]

@@ -47,10 +47,14 @@ def name_tokens(names: pl.Series) -> SparseFeatures:
     >>> name_tokens(pl.Series(["getvalue", "get_value", "getValue"])).n_cols
     3
     """
-    words = [split_name(str(name)) for name in names]
-    known = {word: i for i, word in enumerate(sorted({word for row in words for word in row}))}
-    sizes = torch.tensor([0, *(len(row) for row in words)], dtype=torch.int64)
-    ids = torch.tensor([known[word] for row in words for word in row], dtype=torch.int32)
+    return indicators([split_name(str(name)) for name in names])
+
+
+def indicators(rows: list[list[str]]) -> SparseFeatures:
+    """The distinct words of each row as its features, numbered in their order, all of value one."""
+    known = {word: i for i, word in enumerate(sorted({word for row in rows for word in row}))}
+    sizes = torch.tensor([0, *(len(row) for row in rows)], dtype=torch.int64)
+    ids = torch.tensor([known[word] for row in rows for word in row], dtype=torch.int32)
     return SparseFeatures(sizes.cumsum(0), ids, torch.ones(ids.numel()), len(known))
 
 
@@ -61,3 +65,18 @@ def split_name(name: str) -> list[str]:
     ['assert', 'error', 'http', 'raises']
     """
     return sorted({word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}) or [name]
+
+
+def absolute(name: str, module: str, package: bool) -> str:
+    """The module that ``name`` means in an import statement of ``module``.
+
+    >>> absolute("..b", "a.c.d", package=False), absolute(".b", "a", package=True), absolute("os", "a", package=False)
+    ('a.b', 'a.b', 'os')
+    """
+    if not name.startswith("."):
+        return name
+    rest = name.lstrip(".")
+    levels = len(name) - len(rest) - (1 if package else 0)
+    base = module.split(".")
+    base = base[: len(base) - levels] if levels else base
+    return ".".join([*base, rest]) if rest else ".".join(base)

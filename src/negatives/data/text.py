@@ -15,7 +15,7 @@ from torch import Tensor
 
 from negatives.data.corpus.reader import Text, sentences
 from negatives.data.readers.blocks import blocks
-from negatives.data.readers.folder import part_of
+from negatives.data.readers.folder import part_files
 from negatives.data.splits import key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
@@ -97,7 +97,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
         lines, notes = docstring_lines(cache=cache)
         parts, name = _divided(lines, how, notes), "stdlib"
     else:
-        files, name = _files(path), path.name.split(".")[0]
+        files, name = part_files(path), path.name.split(".")[0]
         notes = []
         read = {part: list(_lines(file, how, notes)) for part, file in files.items()}
         if "test" in read:
@@ -140,24 +140,6 @@ def _ids(lines: Lines, place: Mapping[str, int]) -> Tensor:
     return torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
 
 
-def _files(path: Path) -> dict[str, Path]:
-    if not path.is_dir():
-        return {"train": path}
-    files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
-    parts: dict[str, Path] = {}
-    for file in files:
-        part = part_of(file)
-        if part in parts:
-            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
-        if part is not None:
-            parts[part] = file
-    if "train" not in parts and len(files) == 1:
-        return {"train": files[0]}
-    if "train" not in parts:
-        raise InputError("the folder has no train file", path=path, mend="name a file, or call one train.*")
-    return parts
-
-
 def _lines(path: Path, how: TextSplit, notes: list[str]) -> Iterator[list[str]]:
     kind = how.tokens
     if kind == "auto":
@@ -190,6 +172,3 @@ def _with_valid(read: dict[str, Lines], how: TextSplit, notes: list[str]) -> dic
     held = round(len(lines) * how.valid)
     notes.append(f"split: the last {held:,} lines of the training part for validation")
     return read | {"train": lines[: len(lines) - held], "valid": lines[len(lines) - held :]}
-
-
-__all__ = ["END", "UNKNOWN", "TextData", "TextSplit", "encoded", "load_text"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,52 +22,15 @@ WORD = "▁"
 MISSING = "text needs the package tokenizers; run: pip install 'negatives[text]'"
 
 
-@dataclass(frozen=True, slots=True)
-class Bags:
-    """Distinct tokens of each text and how often they stand in it, compressed by rows.
+def saturated(bags: SparseFeatures, k: float = 0.9, b: float = 0.4, mean: float | None = None) -> SparseFeatures:
+    """BM25's weights: ``(k + 1) n / (n + k (1 - b + b L / mean L))`` for a count ``n`` in a text of length ``L``.
 
-    Args:
-        indptr: ``(n + 1,)`` int64, start of each text.
-        indices: ``(nnz,)`` int64 token ids, sorted and distinct within a text.
-        values: ``(nnz,)`` float32 counts or weights.
-        n_tokens: Size of the vocabulary.
+    Source: Robertson et al., 1994, "Okapi at TREC-3".
     """
-
-    indptr: Tensor
-    indices: Tensor
-    values: Tensor
-    n_tokens: int
-
-    @property
-    def n_rows(self) -> int:
-        return self.indptr.numel() - 1
-
-    def frequencies(self) -> Tensor:
-        """``(n_tokens,)`` int64, in how many texts each token stands."""
-        return torch.bincount(self.indices, minlength=self.n_tokens)
-
-    def take(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Token ids, values and offsets ``(len(rows),)`` of some texts laid end to end."""
-        start, sizes = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
-        offsets = sizes.cumsum(0) - sizes
-        places = torch.repeat_interleave(start - offsets, sizes)
-        places += torch.arange(places.numel(), device=places.device)
-        return self.indices[places], self.values[places], offsets
-
-    def saturated(self, k: float = 0.9, b: float = 0.4, mean: float | None = None) -> Bags:
-        """BM25's weights: ``(k + 1) n / (n + k (1 - b + b L / mean L))`` for a count ``n`` in a text of length ``L``.
-
-        Source: Robertson et al., 1994, "Okapi at TREC-3".
-        """
-        owners = torch.repeat_interleave(torch.arange(self.n_rows), self.indptr.diff())
-        lengths = torch.zeros(self.n_rows).index_add_(0, owners, self.values)
-        mean = float(lengths.mean()) if mean is None else mean
-        damping = k * (1 - b + b * lengths / max(mean, 1e-9))
-        return Bags(self.indptr, self.indices, self.values * (k + 1) / (self.values + damping[owners]), self.n_tokens)
-
-    def to(self, device: torch.device) -> Bags:
-        """The same bags on another device."""
-        return Bags(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_tokens)
+    lengths = torch.zeros(bags.n_rows).index_add_(0, bags.owners, bags.values)
+    mean = float(lengths.mean()) if mean is None else mean
+    damping = k * (1 - b + b * lengths / max(mean, 1e-9))
+    return replace(bags, values=bags.values * (k + 1) / (bags.values + damping[bags.owners]))
 
 
 def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:
@@ -92,33 +55,17 @@ def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:
     return tokenizer
 
 
-def read_tokenizer(text: str) -> Tokenizer:
-    """A tokenizer from the JSON that ``to_str`` gives.
-
-    Raises:
-        ConfigError: The package is not installed.
-    """
-    if importlib.util.find_spec("tokenizers") is None:
-        raise ConfigError(MISSING)
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_str(text)
-
-
-def bags_of(texts: Sequence[str], tokenizer: Tokenizer) -> Bags:
-    """The bags of texts; tokens count as often as they stand."""
+def bags_of(texts: Sequence[str], tokenizer: Tokenizer) -> SparseFeatures:
+    """The tokens of texts as their features, int64 ids; they count as often as they stand."""
     encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     sizes = np.array([len(one) for one in encoded], dtype=np.int64)
     n_tokens = tokenizer.get_vocab_size()
     tokens = np.concatenate([np.empty(0, np.int64), *(np.asarray(one.ids, np.int64) for one in encoded)])
     codes, counts = np.unique(np.repeat(np.arange(len(sizes)), sizes) * n_tokens + tokens, return_counts=True)
     indptr = np.searchsorted(codes, np.arange(len(sizes) + 1) * n_tokens)
-    return Bags(
+    return SparseFeatures(
         torch.from_numpy(indptr.astype(np.int64)),
         torch.from_numpy(codes % n_tokens),
         torch.from_numpy(counts.astype(np.float32)),
         n_tokens,
     )
-
-
-__all__ = ["WORD", "Bags", "bags_of", "learn_tokenizer", "read_tokenizer"]

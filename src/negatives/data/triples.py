@@ -14,11 +14,12 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from negatives.data.pairs import Rows
 from negatives.types import Catalogue, Csr
 
 
 @dataclass(frozen=True, slots=True)
-class Triples:
+class Triples(Rows):
     """Triples of one part.
 
     Args:
@@ -30,25 +31,6 @@ class Triples:
     heads: Tensor
     relations: Tensor
     tails: Tensor
-
-    def __len__(self) -> int:
-        return self.heads.numel()
-
-    def pick(self, where: Tensor) -> Triples:
-        """The triples chosen by a boolean mask ``(n,)`` or by positions."""
-        return Triples(self.heads[where], self.relations[where], self.tails[where])
-
-    @staticmethod
-    def empty() -> Triples:
-        """No triple at all."""
-        none = torch.empty(0, dtype=torch.int64)
-        return Triples(none, none, none)
-
-    @staticmethod
-    def joined(parts: Iterable[Triples]) -> Triples:
-        """All triples of several parts, in order."""
-        parts = list(parts)
-        return Triples(*(torch.cat([getattr(one, name) for one in parts]) for name in ("heads", "relations", "tails")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +136,3 @@ class TripleData:
         width = 2 * self.n_relations
         tail = triples.heads * width + triples.relations
         return tail, triples.tails * width + triples.relations + self.n_relations
-
-
-__all__ = ["TripleData", "Triples"]

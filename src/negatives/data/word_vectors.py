@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.data.readers.blocks import DAMAGED, open_bytes
+from negatives.data.readers.blocks import faults_told, open_bytes
 from negatives.errors import InputError
 
 MEND = "give vectors as word2vec, gensim or fastText write them"
@@ -47,16 +47,9 @@ def read_word_vectors(path: Path) -> tuple[list[str], Tensor]:
     Raises:
         InputError: The file is missing, cut off, or of another format; names the line of a text.
     """
-    try:
-        with open_bytes(path) as file:
-            n, dim = _head(path, file.readline(1000))
-            return _read(path, file, n, dim)
-    except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="check the path") from None
-    except DAMAGED as error:
-        raise InputError(
-            f"the compressed file is damaged or cut off ({error})", path=path, mend="fetch or compress it again"
-        ) from error
+    with faults_told(path), open_bytes(path) as file:
+        n, dim = _head(path, file.readline(1000))
+        return _read(path, file, n, dim)
 
 
 def _head(path: Path, line: bytes) -> tuple[int, int]:
@@ -104,6 +97,3 @@ def _numbers(parts: Sequence[bytes]) -> np.ndarray[tuple[int], np.dtype[np.float
         return np.array([float(part) for part in parts], np.float32)
     except ValueError:
         return None
-
-
-__all__ = ["read_word_vectors", "write_binary", "write_text"]

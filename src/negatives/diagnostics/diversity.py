@@ -48,6 +48,3 @@ def strata(popularity: Tensor) -> tuple[Tensor, Tensor]:
     place[order] = torch.arange(order.numel(), device=order.device)
     n = order.numel()
     return place < max(1, round(HEAD * n)), place >= n - round(TAIL * n)
-
-
-__all__ = ["HEAD", "TAIL", "relative_entropy", "strata"]

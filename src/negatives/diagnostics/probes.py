@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.control.signals import signals
 from negatives.diagnostics.diversity import relative_entropy, strata
 from negatives.training.callbacks import Callback, Step
+from negatives.training.engines.base import rows_of
 from negatives.types import Negatives, State, shared_pool
 
 ROWS = 512
@@ -63,7 +64,7 @@ class Probes(Callback):
         measured = {name: value for name, value in step.signals.items() if not name.startswith("control.")}
         if step.context.step % self.every == 0:
             rows = max(1, min(ROWS, SLOTS // max(step.negatives.k, 1)))
-            negatives = _part(step.negatives, rows)
+            negatives = rows_of(step.negatives, slice(rows))
             positive, negative = step.positive[:rows].detach(), step.negative[:rows].detach()
             if not measured:
                 measured = signals(positive, negative, negatives)
@@ -113,11 +114,6 @@ class Probes(Callback):
         self._before, self._now = dict(state["before"]), dict(state["now"])
 
 
-def _part(negatives: Negatives, rows: int) -> Negatives:
-    weight = None if negatives.weight is None else negatives.weight[:rows]
-    return Negatives(negatives.ids[:rows], None, negatives.ok[:rows], weight)
-
-
 def _scores(positive: Tensor, negative: Tensor, ok: Tensor) -> dict[str, float]:
     """Mean score of the positives, of the allowed negatives, and of the highest allowed negative of each row."""
     hardest = negative.masked_fill(~ok, -torch.inf).amax(1)
@@ -134,6 +130,3 @@ def _drawn(negatives: Negatives) -> Tensor:
     if pool is None:
         return negatives.ids[negatives.ok]
     return pool[negatives.ok.any(0)]
-
-
-__all__ = ["ROWS", "SAMPLING", "Probes"]

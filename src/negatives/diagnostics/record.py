@@ -12,6 +12,7 @@ from typing import Any
 from negatives.diagnostics.probes import Probes
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.files import write_bytes
+from negatives.training.run_folder import plain
 from negatives.types import State
 
 FIRST_INTERVAL = 8
@@ -122,13 +123,4 @@ def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(record), ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-__all__ = ["Recorder", "interval", "read_history"]
+    return json.dumps(plain(record), ensure_ascii=False, allow_nan=False) + "\n"

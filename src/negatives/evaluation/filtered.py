@@ -120,6 +120,3 @@ def by_group(values: Tensor, groups: Tensor) -> list[GroupMean]:
     sums = torch.zeros(distinct.numel(), dtype=torch.float64).index_add_(0, place, values.double())
     means = (sums / counts).tolist()
     return [GroupMean(*row) for row in zip(distinct.tolist(), counts.tolist(), means, strict=True)]
-
-
-__all__ = ["GroupMean", "by_group", "filtered_ranks", "rank_metrics", "realistic"]

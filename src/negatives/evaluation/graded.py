@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from negatives import kernels
 from negatives.evaluation.ideal import highest
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.values import Ranked
-
-BLOCK = 512
 
 
 def grades_of(top: Tensor, queries: Tensor, judged: tuple[Tensor, Tensor, Tensor], n_items: int) -> Tensor:
@@ -61,22 +58,6 @@ def evaluate_graded(
     return measure(lists, names)
 
 
-def search(query_table: Tensor, item_table: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The best items ``(n, k)`` of some queries by the inner product and their scores, block by block.
-
-    -1 and minus infinity stand where there are fewer than ``k`` items.
-    """
-    columns = item_table.T.contiguous()
-    ids = torch.full((queries.numel(), k), -1, dtype=torch.int64)
-    scores = torch.full((queries.numel(), k), -torch.inf)
-    width = min(k, item_table.shape[0])
-    for start in range(0, queries.numel(), BLOCK):
-        product = query_table[queries[start : start + BLOCK]] @ columns
-        found, values = kernels.top_k(product.clone(), width)
-        ids[start : start + BLOCK, :width], scores[start : start + BLOCK, :width] = found, values
-    return ids, scores
-
-
 def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]], tag: str) -> str:
     """Lines ``query Q0 document rank score tag``, as trec_eval reads them."""
     lines = []
@@ -88,6 +69,3 @@ def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]],
 def trec_qrels(judged: Mapping[str, Mapping[str, int]]) -> str:
     """Lines ``query 0 document grade``."""
     return "".join(f"{query} 0 {item} {grade}\n" for query, row in judged.items() for item, grade in row.items())
-
-
-__all__ = ["evaluate_graded", "grades_of", "search", "trec_qrels", "trec_run"]

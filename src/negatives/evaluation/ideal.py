@@ -26,6 +26,3 @@ def highest(owners: Tensor, values: Tensor, rows: Tensor, k: int) -> Tensor:
     start, stop = torch.searchsorted(owners, rows), torch.searchsorted(owners, rows, right=True)
     places = start[:, None] + torch.arange(k)
     return torch.where(places < stop[:, None], values[places.clamp(max=values.numel() - 1)], 0)
-
-
-__all__ = ["highest"]

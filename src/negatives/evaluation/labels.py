@@ -75,26 +75,14 @@ def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str]
     Raises:
         ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
-    number, weights = truth.lengths()[queries], 1 / chance
-    owners, labels = _right_labels(queries, truth)
+    weights = 1 / chance
+    owners = torch.repeat_interleave(torch.arange(truth.n_rows), truth.lengths())
     lists = RankedByWeights(
         items=top,
         gains=kernels.contains(truth, queries, top.clamp(min=0)) & (top >= 0),
-        relevant=number,
+        relevant=truth.lengths()[queries],
         n_candidates=truth.n_cols,
         weights=weights,
-        best=highest(owners, weights[labels], torch.arange(queries.numel()), top.shape[1]),
+        best=highest(owners, weights[truth.indices.long()], queries, top.shape[1]),
     )
     return measure(lists, names)
-
-
-def _right_labels(queries: Tensor, truth: Csr) -> tuple[Tensor, Tensor]:
-    """The right labels ``(m,)`` of all rows, behind the place of their row in ``queries``."""
-    lengths = truth.lengths()[queries]
-    owners = torch.repeat_interleave(torch.arange(queries.numel()), lengths)
-    before = lengths.cumsum(0) - lengths
-    places = torch.arange(owners.numel()) - before[owners] + truth.indptr[queries][owners]
-    return owners, truth.indices[places].long()
-
-
-__all__ = ["best_labels", "label_metrics", "propensities"]

@@ -191,6 +191,3 @@ def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, queries: Tensor, i
         ], 1)  # fmt: skip
         ranks[rows] = realistic(((scores > own) & real).sum(1), ((scores == own) & real).sum(1))
     return ranks
-
-
-__all__ = ["LinkTest", "evaluate_links", "link_scores", "link_test", "metric_names", "non_edges"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -19,11 +20,18 @@ class Metrics:
 
     Args:
         mean: Metric name to value.
-        per_query: Metric name to ``(n,)`` float64, for metrics that each query has.
+        per_query: Metric name to ``(n,)`` float64, for metrics that each query has; what paired tests compare.
+        details: Figures of parts of the test, written to metrics.json as they are.
     """
 
     mean: dict[str, float]
     per_query: dict[str, Tensor]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(per_query: dict[str, Tensor]) -> Metrics:
+        """Metrics that are the means of their values."""
+        return Metrics({name: float(values.mean()) for name, values in per_query.items()}, per_query)
 
 
 def measure(value: Value, names: Sequence[str]) -> Metrics:
@@ -54,6 +62,3 @@ def measure(value: Value, names: Sequence[str]) -> Metrics:
         if one.per_query:
             found.per_query[name] = terms
     return found
-
-
-__all__ = ["Metrics", "measure"]

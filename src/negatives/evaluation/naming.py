@@ -100,6 +100,3 @@ def longest(names: Iterable[str]) -> int:
     20
     """
     return max((parse(name)[1] or 1 for name in names), default=1)
-
-
-__all__ = ["longest", "metric", "names_fitting", "parse", "with_watched"]

@@ -84,6 +84,3 @@ def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tens
     found = torch.full((nodes.numel(), k), -1, dtype=torch.int64)
     found[rows[ranks < k], ranks[ranks < k]] = cols[ranks < k]
     return found
-
-
-__all__ = ["nearest"]

@@ -43,6 +43,3 @@ def likelihood(blocks: Iterator[tuple[Tensor, Tensor]], table: Tensor) -> Likeli
     if not bool(torch.isfinite(found.log_p.sum())):
         raise NonFiniteScores("the scores hold NaN or infinity; lower the learning rate")
     return found
-
-
-__all__ = ["FIGURES", "Likelihood", "likelihood"]

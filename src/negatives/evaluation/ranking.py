@@ -99,11 +99,7 @@ def rank(
     shown = item_table if items is None else item_table[items]
     if items is not None and exclude is not None:
         exclude = _renumbered(exclude, items)
-    columns = shown.T.contiguous()
-    top = torch.full((kept.numel(), k), -1, dtype=torch.int64)
-    for start in range(0, kept.numel(), BLOCK):
-        some = kept[start : start + BLOCK]
-        top[start : start + BLOCK] = kernels.top_k(query_table[some] @ columns, k, exclude=exclude, queries=some)[0]
+    top, _ = search(query_table, shown, kept, k, exclude)
     if items is not None:
         top = torch.where(top >= 0, items[top.clamp(min=0)], -1)
     hits = kernels.contains(truth, kept, top.clamp(min=0)) & (top >= 0)
@@ -117,6 +113,22 @@ def rank(
         skipped=int((lengths == 0).sum()),
         relevant=truth.indices[known].to(torch.int64),
     )
+
+
+def search(
+    query_table: Tensor, item_table: Tensor, queries: Tensor, k: int, exclude: Csr | None = None
+) -> tuple[Tensor, Tensor]:
+    """The best items ``(n, k)`` of some queries by the inner product and their scores, block by block.
+
+    -1 and minus infinity stand where fewer than ``k`` items are left.
+    """
+    columns = item_table.T.contiguous()
+    ids = torch.full((queries.numel(), k), -1, dtype=torch.int64)
+    scores = torch.full((queries.numel(), k), -torch.inf)
+    for start in range(0, queries.numel(), BLOCK):
+        some, rows = queries[start : start + BLOCK], slice(start, start + BLOCK)
+        ids[rows], scores[rows] = kernels.top_k(query_table[some] @ columns, k, exclude=exclude, queries=some)
+    return ids, scores
 
 
 def _renumbered(exclude: Csr, items: Tensor) -> Csr:

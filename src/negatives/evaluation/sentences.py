@@ -52,6 +52,3 @@ def told_right(
     told = {kind: torch.stack([right, score(false) <= 0], 1) for kind, false in noise.items()}
     found = {f"accuracy:{kind}": Accuracy().of(Decided(one, truth)) for kind, one in told.items()}
     return {"accuracy": torch.stack(list(found.values())).mean(0)} | found
-
-
-__all__ = ["KINDS", "noise_of_every_kind", "told_right"]

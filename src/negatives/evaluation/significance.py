@@ -106,6 +106,3 @@ def p_text(p_value: float) -> str:
     ('p = 0.031', 'p < 1e-16')
     """
     return "p < 1e-16" if p_value < 1e-16 else f"p = {p_value:.2g}"
-
-
-__all__ = ["Difference", "holm", "interval", "p_text", "paired", "seconds_to", "sign_flip"]

@@ -64,6 +64,3 @@ def classify(valid: Labelled, test: Labelled) -> Tensor:
     by_relation, other = thresholds(valid)
     cut = torch.tensor([by_relation.get(one, other) for one in test.relations.tolist()], dtype=torch.float64)
     return Accuracy().of(Decided(test.scores.double() >= cut, test.true))
-
-
-__all__ = ["Labelled", "best_threshold", "classify", "thresholds"]

@@ -7,27 +7,27 @@ right answer has a rank, gains over a list fit ranked lists only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True, slots=True)
 class Value(ABC):
-    """Outcomes of ``n`` questions.
+    """Outcomes of ``n`` questions; the first field has a row for each.
 
     Attributes:
         what: What it is, for messages.
     """
 
-    __slots__ = ()
     what: ClassVar[str]
 
     @property
-    @abstractmethod
     def rows(self) -> int:
         """Number of questions ``n``: a metric gives one number for each."""
+        return len(getattr(self, fields(self)[0].name))
 
     @property
     def longest(self) -> int | None:
@@ -35,10 +35,10 @@ class Value(ABC):
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class Answered(Value):
     """Questions, each with the rank of its first right answer."""
 
-    __slots__ = ()
     what = "ranks of right answers"
 
     @property
@@ -56,10 +56,6 @@ class Ranks(Answered):
     """
 
     ranks: Tensor
-
-    @property
-    def rows(self) -> int:
-        return self.ranks.numel()
 
     @property
     def first(self) -> Tensor:
@@ -85,10 +81,6 @@ class Ranked(Answered):
     relevant: Tensor
     n_candidates: int
     ideal: Tensor | None = None
-
-    @property
-    def rows(self) -> int:
-        return self.items.shape[0]
 
     @property
     def longest(self) -> int:
@@ -146,10 +138,6 @@ class Scored(Value):
     right: Tensor
     wrong: Tensor
 
-    @property
-    def rows(self) -> int:
-        return self.right.numel()
-
 
 @dataclass(frozen=True, slots=True)
 class Decided(Value):
@@ -163,10 +151,6 @@ class Decided(Value):
     what = "decisions"
     said: Tensor
     true: Tensor
-
-    @property
-    def rows(self) -> int:
-        return self.said.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +166,6 @@ class Rated(Value):
     scores: Tensor
     ratings: Tensor
 
-    @property
-    def rows(self) -> int:
-        return self.scores.numel()
-
 
 @dataclass(frozen=True, slots=True)
 class Likelihood(Value):
@@ -199,21 +179,3 @@ class Likelihood(Value):
     what = "probabilities of words"
     log_p: Tensor
     log_z: Tensor
-
-    @property
-    def rows(self) -> int:
-        return self.log_p.numel()
-
-
-__all__ = [
-    "Answered",
-    "Decided",
-    "Likelihood",
-    "Ranked",
-    "RankedByCounts",
-    "RankedByWeights",
-    "Ranks",
-    "Rated",
-    "Scored",
-    "Value",
-]

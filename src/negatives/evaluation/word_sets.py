@@ -98,6 +98,3 @@ def _rated(path: Path, line: int, words: list[str]) -> tuple[str, str, float]:
         return first, second, float(rating)
     except ValueError as error:
         raise InputError("not 'word word score'", path=path, line=line, mend=MEND) from error
-
-
-__all__ = ["Analogies", "Similarity", "read_sets", "set_name"]

@@ -11,7 +11,7 @@ from torch import Tensor
 from negatives.evaluation.metrics.accuracy import Accuracy
 from negatives.evaluation.metrics.spearman import Spearman
 from negatives.evaluation.values import Decided, Rated
-from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
+from negatives.evaluation.word_sets import Analogies, Similarity
 
 QUESTIONS = 512
 """Analogies that are answered by one matrix product."""
@@ -106,16 +106,3 @@ def nearest(vectors: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     scores[torch.arange(len(rows)), rows] = -torch.inf
     best = torch.topk(scores, min(k, scores.shape[1] - 1))
     return best.indices, best.values
-
-
-__all__ = [
-    "Analogies",
-    "Similarity",
-    "analogies",
-    "in_part",
-    "nearest",
-    "read_sets",
-    "similarity",
-    "spearman_terms",
-    "word_index",
-]

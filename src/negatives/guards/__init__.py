@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from negatives.registry import Registry
+from negatives.registry import Lazy, Registry
 
 if TYPE_CHECKING:
     from negatives.guards.absolute_margin import AbsoluteMargin as AbsoluteMargin
@@ -33,28 +32,5 @@ ROWS = [
 
 registry: Registry[Guard] = Registry("guards", ROWS)
 
-_CLASSES = {target.partition(":")[2]: target.partition(":")[0] for _, target in ROWS} | {
-    "Guard": "negatives.guards.base"
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a guard's class when it is first asked for."""
-    if name not in _CLASSES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_CLASSES[name]), name)
-
-
-__all__ = [
-    "AbsoluteMargin",
-    "Duplicates",
-    "Guard",
-    "KnownPositives",
-    "OwnPositive",
-    "RankSkip",
-    "RelativeMargin",
-    "SameAnswer",
-    "ScoreBounds",
-    "Teacher",
-    "registry",
-]
+__getattr__ = Lazy(__name__, *registry.targets, "negatives.guards.base:Guard")
+__all__ = [*__getattr__.modules, "registry"]

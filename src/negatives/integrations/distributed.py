@@ -175,6 +175,3 @@ def _gathered(rows: Tensor, sizes: Sequence[int], group: Group) -> Tensor:
     found = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(found, padded, group=group)
     return torch.cat([one[:size] for one, size in zip(found, sizes, strict=True)])
-
-
-__all__ = ["GatheredBatch", "gather_ranks", "joined_mean"]

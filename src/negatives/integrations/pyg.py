@@ -125,6 +125,3 @@ def _catalogue(edges: Tensor, n: int, directed: bool, device: torch.device) -> C
     moved = (part.to(device) for part in (counts, nodes))
     counts, anchors = moved
     return Catalogue(n, n, counts, known.to(device), query_anchors=anchors, item_graph=graph.to(device))
-
-
-__all__ = ["Embedded", "LinkNegatives", "inner_product"]

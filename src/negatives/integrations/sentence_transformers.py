@@ -129,6 +129,3 @@ class Remine(TrainerCallback):  # type: ignore[misc]
         epoch = round(state.epoch or 0)
         if model is not None and epoch > 0 and epoch % self.every == 0:
             self.negatives.mine(model)
-
-
-__all__ = ["Remine", "Remining"]

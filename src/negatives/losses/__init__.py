@@ -6,10 +6,9 @@ the rows: ``losses.bpr(positive, negative, negatives)``. Classes and functions l
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from negatives.registry import Registry
+from negatives.registry import Lazy, Registry
 
 if TYPE_CHECKING:
     from negatives.losses.base import Loss as Loss
@@ -45,36 +44,10 @@ _ROWS = (
 )
 registry: Registry[Loss] = Registry("losses", _ROWS)
 
-_WHERE = {"Loss": "negatives.losses.base"}
-for _name, _target in _ROWS:
-    _module, _, _class = _target.partition(":")
-    _WHERE |= {_name: _module, _class: _module}
-
-__all__ = [
-    "BPR",
-    "BSL",
-    "NCE",
-    "CosineContrastive",
-    "Hinge",
-    "InfoNCE",
-    "Logistic",
-    "Loss",
-    "SampledSoftmax",
-    "Squared",
-    "bpr",
-    "bsl",
-    "ccl",
-    "hinge",
-    "info_nce",
-    "logistic",
-    "nce",
-    "registry",
-    "sampled_softmax",
-    "squared",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = Lazy(
+    __name__,
+    *registry.targets,
+    *(target.partition(":")[0] + ":" + name for name, target in _ROWS),
+    "negatives.losses.base:Loss",
+)
+__all__ = [*__getattr__.modules, "registry"]

@@ -122,6 +122,3 @@ def _documents(path: Path, notes: list[str]) -> list[str]:
     if len(texts) < len(found):
         notes.append(f"{path.name}: {len(found) - len(texts):,} empty documents skipped")
     return texts
-
-
-__all__ = ["Texts", "read_texts"]

@@ -69,6 +69,3 @@ def cross_encoder(path: str, queries: Sequence[str], items: Sequence[str]) -> Te
         return torch.as_tensor(model.predict(pairs, convert_to_tensor=True, show_progress_bar=False)).float().cpu()
 
     return score
-
-
-__all__ = ["Embedder", "cross_encoder", "sentence_embedder"]

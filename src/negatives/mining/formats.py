@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -39,115 +39,72 @@ def columns(
         names: Names of the first two columns.
         scores: Add the scores; they take the place of labels.
     """
-    return _FORMATS[format](_Rows(mined, queries, items, names, scores))
-
-
-class _Rows:
-    """One row for each query with its positives, in plain lists.
-
-    Args:
-        mined: The negatives.
-        queries: Texts of the queries.
-        items: Texts of the items.
-        names: Names of the first two columns.
-        scores: Whether scores are wanted.
-    """
-
-    def __init__(self, mined: Mined, queries: Sequence[str], items: Sequence[str], names: Names, scores: bool) -> None:
-        self.queries, self.items, self.names, self.scores = queries, items, names, scores
-        self.k = mined.ids.shape[1]
-        starts = mined.positives.indptr.tolist()
-        own, values = mined.positives.indices.tolist(), mined.positive_scores.tolist()
-        self.rows = [
-            (
-                index,
-                list(zip(own[start:stop], values[start:stop], strict=True)),
-                [(item, score) for item, score in zip(ids, found, strict=True) if item >= 0],
-            )
-            for index, (start, stop, ids, found) in enumerate(
-                zip(starts[:-1], starts[1:], mined.ids.tolist(), mined.scores.tolist(), strict=True)
-            )
-        ]
-
-
-def _pairs(rows: _Rows) -> Columns:
-    found: Columns = {rows.names[0]: [], "negative": []} | ({"score": []} if rows.scores else {})
-    for query, _, negatives in rows.rows:
-        for item, score in negatives:
-            found[rows.names[0]].append(rows.queries[query])
-            found["negative"].append(rows.items[item])
-            if rows.scores:
-                found["score"].append(score)
-    return found
-
-
-def _triplets(rows: _Rows) -> Columns:
-    found: Columns = {rows.names[0]: [], rows.names[1]: [], "negative": []} | ({"scores": []} if rows.scores else {})
-    for query, positives, negatives in rows.rows:
-        for positive, own in positives:
-            for item, score in negatives:
-                found[rows.names[0]].append(rows.queries[query])
-                found[rows.names[1]].append(rows.items[positive])
-                found["negative"].append(rows.items[item])
-                if rows.scores:
-                    found["scores"].append([own, score])
-    return found
-
-
-def _tuples(rows: _Rows) -> Columns:
-    found: Columns = {rows.names[0]: [], rows.names[1]: []}
-    found |= {f"negative_{place}": [] for place in range(1, rows.k + 1)} | ({"scores": []} if rows.scores else {})
-    for query, positives, negatives in rows.rows:
-        if len(negatives) < rows.k:
+    header, rows = _FORMATS[format]
+    k = mined.ids.shape[1]
+    found: Columns = {name: [] for name in header(names, k, scores)}
+    starts = mined.positives.indptr.tolist()
+    own = _texts(items, mined.positives.indices.tolist(), mined.positive_scores.tolist())
+    for query, start, stop, ids, values in zip(
+        queries, starts[:-1], starts[1:], mined.ids.tolist(), mined.scores.tolist(), strict=True
+    ):
+        negatives = _texts(items, ids, values)
+        if format == "n-tuple" and len(negatives) < k:
             continue
-        for positive, own in positives:
-            found[rows.names[0]].append(rows.queries[query])
-            found[rows.names[1]].append(rows.items[positive])
-            for place, (item, _) in enumerate(negatives, 1):
-                found[f"negative_{place}"].append(rows.items[item])
-            if rows.scores:
-                found["scores"].append([own, *(score for _, score in negatives)])
+        for row in rows(own[start:stop], negatives, scores):
+            for column, cell in zip(found.values(), (query, *row), strict=False):  # scores come last, if wanted
+                column.append(cell)
     return found
 
 
-def _labelled_pairs(rows: _Rows) -> Columns:
-    last = "score" if rows.scores else "label"
-    found: Columns = {rows.names[0]: [], rows.names[1]: [], last: []}
-    for query, positives, negatives in rows.rows:
-        for label, some in ((1, positives), (0, negatives)):
-            for item, score in some:
-                found[rows.names[0]].append(rows.queries[query])
-                found[rows.names[1]].append(rows.items[item])
-                found[last].append(score if rows.scores else label)
-    return found
+Scored = list[tuple[str, float]]
+"""Texts with their scores."""
+Rows = Iterator[tuple[Any, ...]]
+"""The cells of each row behind the query, scores last."""
 
 
-def _labelled_lists(rows: _Rows) -> Columns:
-    last = "scores" if rows.scores else "labels"
-    found: Columns = {rows.names[0]: [], rows.names[1]: [], last: []}
-    for query, positives, negatives in rows.rows:
-        if not negatives:
-            continue
-        for positive, own in positives:
-            found[rows.names[0]].append(rows.queries[query])
-            found[rows.names[1]].append([rows.items[item] for item in (positive, *(item for item, _ in negatives))])
-            values = [own, *(score for _, score in negatives)]
-            found[last].append(values if rows.scores else [1] + [0] * len(negatives))
-    return found
+def _texts(items: Sequence[str], ids: list[int], values: list[float]) -> Scored:
+    return [(items[item], score) for item, score in zip(ids, values, strict=True) if item >= 0]
 
 
-_FORMATS: dict[str, Callable[[_Rows], Columns]] = {
-    "pairs": _pairs,
-    "triplet": _triplets,
-    "n-tuple": _tuples,
-    "labeled-pair": _labelled_pairs,
-    "labeled-list": _labelled_lists,
+def _pairs(positives: Scored, negatives: Scored, scores: bool) -> Rows:
+    yield from negatives
+
+
+def _triplets(positives: Scored, negatives: Scored, scores: bool) -> Rows:
+    for positive, own in positives:
+        for negative, score in negatives:
+            yield positive, negative, [own, score]
+
+
+def _tuples(positives: Scored, negatives: Scored, scores: bool) -> Rows:
+    for positive, own in positives:
+        yield positive, *(text for text, _ in negatives), [own, *(score for _, score in negatives)]
+
+
+def _labelled_pairs(positives: Scored, negatives: Scored, scores: bool) -> Rows:
+    for label, some in ((1, positives), (0, negatives)):
+        for text, score in some:
+            yield text, score if scores else label
+
+
+def _labelled_lists(positives: Scored, negatives: Scored, scores: bool) -> Rows:
+    for positive, own in positives if negatives else []:
+        values = [own, *(score for _, score in negatives)]
+        yield [positive, *(text for text, _ in negatives)], values if scores else [1] + [0] * len(negatives)
+
+
+_FORMATS: dict[str, tuple[Callable[[Names, int, bool], list[str]], Callable[[Scored, Scored, bool], Rows]]] = {
+    "pairs": (lambda names, _, scores: [names[0], "negative", *["score"] * scores], _pairs),
+    "triplet": (lambda names, _, scores: [*names, "negative", *["scores"] * scores], _triplets),
+    "n-tuple": (
+        lambda names, k, scores: [*names, *(f"negative_{place}" for place in range(1, k + 1)), *["scores"] * scores],
+        _tuples,
+    ),
+    "labeled-pair": (lambda names, _, scores: [*names, "score" if scores else "label"], _labelled_pairs),
+    "labeled-list": (lambda names, _, scores: [*names, "scores" if scores else "labels"], _labelled_lists),
 }
 
 
 def count(mined: Mined) -> int:
     """How many negatives were found, over all queries."""
     return int((mined.ids >= 0).sum(dtype=torch.int64))
-
-
-__all__ = ["Columns", "Names", "columns", "count"]

@@ -133,6 +133,3 @@ def _mistaken(ranked: Tensor, own: Tensor, owners: Tensor, lowest: Tensor, minin
     rank = (ranked[owners] > own[:, None]).sum(1)
     inside = (rank >= mining.range_min) & (rank < mining.range_min + width) & (allowed[:, 0] > -torch.inf)
     return float(inside.double().mean()) * share
-
-
-__all__ = ["Mined", "Teacher", "mine", "ruled_out"]

@@ -74,6 +74,3 @@ class Mining:
         above = (self.max_score, self.absolute_margin, self.relative_margin)
         skips = any(bound is not None for bound in above) or (rescored and self.min_score is not None)
         return self.range_min + self.num_negatives * (10 if skips else 1) + most_positives
-
-
-__all__ = ["FORMATS", "Format", "Mining"]

@@ -106,6 +106,3 @@ def _diversity(ids: Tensor, n_items: int) -> dict[str, Any]:
         "most_frequent": int(counts.max()),
         "entropy": float(-(share * share.log()).sum()) / most,
     }
-
-
-__all__ = ["lines", "report"]

@@ -56,6 +56,3 @@ def pair_scores(queries: Vectors, items: Vectors, rows: Tensor, ids: Tensor) -> 
         left, right = np.asarray(queries[rows[part].numpy()]), np.asarray(items[ids[part].numpy()])
         found[part] = torch.from_numpy(np.einsum("nd,nd->n", left, right, dtype=np.float32))
     return found
-
-
-__all__ = ["Vectors", "nearest", "pair_scores"]

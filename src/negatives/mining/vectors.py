@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
+from negatives.data.stdlib import cache_folder
 from negatives.errors import InputError
 from negatives.mining.search import Vectors
+from negatives.training.files import replacing
 
 Encode = Callable[[Sequence[str]], Tensor]
 """Gives vectors ``(n, d)`` of texts."""
 BLOCK = 2048
-
-
-def cache_folder() -> Path:
-    """Where vectors are kept unless a folder is given."""
-    base = os.environ.get("NEGATIVES_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "negatives" / "vectors"
 
 
 def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None = None) -> Vectors:
@@ -34,7 +28,7 @@ def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None
         key: What makes the vectors: the fingerprint of the weights, and the side that is encoded.
         folder: Where to keep the file; the user's cache folder when left out.
     """
-    folder = folder or cache_folder()
+    folder = folder or cache_folder() / "vectors"
     digest = hashlib.sha256(key.encode())
     for text in texts:
         raw = text.encode()
@@ -47,23 +41,17 @@ def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None
 
 def _write(texts: Sequence[str], encode: Encode, path: Path) -> None:
     """Encode block by block into a file that gets its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         table: Vectors | None = None
         for start in range(0, len(texts), BLOCK):
             block = encode(texts[start : start + BLOCK]).detach().float().cpu().numpy()
             block = block / np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-12)
             if table is None:
                 shape = (len(texts), block.shape[1])
-                table = np.lib.format.open_memmap(name, mode="w+", dtype=np.float32, shape=shape)
+                table = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
             table[start : start + len(block)] = block
         assert table is not None
         table.flush()  # type: ignore[attr-defined]
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def read_vectors(path: Path) -> tuple[Vectors, Vectors]:
@@ -108,6 +96,3 @@ def _tables(path: Path) -> tuple[Vectors, Vectors]:
         raise InputError(f"holds no table {error}", path=path, mend="give the tables queries and items") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"not a safetensors file ({error})", path=path, mend="give another") from error
-
-
-__all__ = ["Encode", "cache_folder", "embedded", "read_vectors"]

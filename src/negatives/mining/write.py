@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import polars as pl
 
 from negatives.errors import ConfigError
 from negatives.mining.formats import Columns
+from negatives.training.files import replacing
 
 SUFFIXES = (".jsonl", ".parquet", ".csv")
 
@@ -35,22 +35,14 @@ def write(found: Columns, summary: dict[str, Any], path: Path) -> Path:
     Returns:
         The report's path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     frame = pl.DataFrame(found)
-    temporary = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as temporary:
         if path.suffix == ".parquet":
             frame.write_parquet(temporary)
         elif path.suffix == ".csv":
             frame.write_csv(temporary)
         else:
             frame.write_ndjson(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     report = path.with_name(path.stem + ".report.json")
     report.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return report
-
-
-__all__ = ["SUFFIXES", "check_target", "write"]

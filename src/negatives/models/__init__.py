@@ -13,8 +13,8 @@ A constructor names the facts that it needs of the data, and its own options; gr
 - ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
   ``window``, ``streams``: words of one run, and runs of one training step.
 - ``cell_counts``: ``(n_cells,)`` float32 co-occurrence of pairs of words.
-- ``queries``, ``documents``: the texts; ``query_bags``, ``document_bags``: the same as Bags; ``tokenizer``: what made
-  the bags; ``vectors``: ``(n_tokens, dim)`` vectors to start from, or None.
+- ``queries``, ``documents``: the texts; ``query_bags``, ``document_bags``: their tokens as SparseFeatures;
+  ``tokenizer``: what made the bags; ``vectors``: ``(n_tokens, dim)`` vectors to start from, or None.
 - ``real``, ``noise``: the real sentences and the bank of noise sentences; ``n_words``: number of their words.
 - ``half``: bool, whether a pretrained encoder multiplies in bfloat16.
 - ``seed``: of initial values and dropout; always the last.

@@ -18,6 +18,3 @@ def dropped(x: Tensor, share: float, random: torch.Generator | None) -> Tensor:
         return x
     kept = torch.empty_like(x).bernoulli_(1 - share, generator=random)
     return x * kept / (1 - share)
-
-
-__all__ = ["dropped"]

@@ -82,17 +82,9 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
     return Operator.by_rows(known.indptr, known.indices, values.float(), known.n_cols)
 
 
-def content_operator(features: SparseFeatures) -> Operator:
-    """Sparse content as a matrix ``(n_items, n_words)``; rows have unit length."""
-    values = unit_rows(features.indptr, features.values)
-    return Operator.by_rows(features.indptr, features.indices, values, features.n_cols)
-
-
-def unit_rows(indptr: Tensor, values: Tensor) -> Tensor:
-    """Values ``(nnz,)`` of a sparse matrix whose rows have unit length."""
-    rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1), indptr.diff())
-    norms = torch.zeros(indptr.numel() - 1).index_add_(0, rows, values**2).sqrt().clamp(min=1e-12)
-    return values / norms[rows]
+def matrix_of(features: SparseFeatures) -> Operator:
+    """Sparse content as a matrix ``(n_rows, n_cols)``."""
+    return Operator.by_rows(features.indptr, features.indices, features.values, features.n_cols)
 
 
 def smooth(

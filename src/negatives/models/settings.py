@@ -65,6 +65,3 @@ class Start(Settings):
 
     init: float = 0.1
     spectral: bool = True
-
-
-__all__ = ["ItemLength", "Smoothing", "Start"]

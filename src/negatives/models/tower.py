@@ -103,6 +103,3 @@ class TowerModel(Model, ABC):
         kept = torch.empty_like(values, requires_grad=False)
         kept.bernoulli_(1.0 - share, generator=generator(key, values.device))
         return values * kept.div_(1.0 - share)
-
-
-__all__ = ["TowerModel", "TowerSteps"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from negatives.data.pairs import SparseFeatures
 from negatives.models.base import Model
-from negatives.models.propagation import bipartite, content_operator
+from negatives.models.propagation import bipartite, matrix_of
 from negatives.randomness import Purpose, generator, stream, uniforms
 from negatives.types import Context, Csr
 
@@ -53,7 +53,7 @@ class TwoTower(Model):
         own_vectors = torch.empty(known.n_rows, dim).normal_(0, 0.1, generator=random)
         self.query_table = nn.Parameter(own_vectors) if own else None
         self.own, self.drop_free, self.seed = own, drop_free, seed
-        self._content = content_operator(item_features)
+        self._content = matrix_of(item_features.unit())
         self.extend(known)
         self._warm = torch.bincount(known.indices.long(), minlength=known.n_cols) > 0
         self._context: Context | None = None

@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from negatives.registry import Registry
+from negatives.registry import Lazy, Registry
 
 if TYPE_CHECKING:
     from negatives.proposals.adversarial_tree import AdversarialTree as AdversarialTree
@@ -56,37 +55,5 @@ ROWS = [
 
 registry: Registry[Proposal] = Registry("proposals", ROWS)
 
-_CLASSES = {target.partition(":")[2]: target.partition(":")[0] for _, target in ROWS} | {
-    "Proposal": "negatives.proposals.base"
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a proposal's class when it is first asked for."""
-    if name not in _CLASSES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_CLASSES[name]), name)
-
-
-__all__ = [
-    "AdversarialTree",
-    "Bigram",
-    "Cached",
-    "Cluster",
-    "Every",
-    "InBatch",
-    "LearnedUnigram",
-    "LogUniform",
-    "Matched",
-    "Mixed",
-    "NearestItems",
-    "Neighbourhood",
-    "Popularity",
-    "Proposal",
-    "Queue",
-    "Retrieved",
-    "Shortlist",
-    "Typed",
-    "Uniform",
-    "registry",
-]
+__getattr__ = Lazy(__name__, *registry.targets, "negatives.proposals.base:Proposal")
+__all__ = [*__getattr__.modules, "registry"]

@@ -15,13 +15,14 @@ from negatives import kernels
 from negatives.config import Part, RunConfig
 from negatives.control import build_part
 from negatives.errors import ConfigError
+from negatives.evaluation import Metrics
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
 from negatives.registry import suggest
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
-from negatives.tasks.base import AnyTask, Examples, Scores, Task
+from negatives.tasks.base import AnyTask, Examples, Task
 from negatives.tasks.registry import registry
 from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
@@ -53,7 +54,7 @@ class Trained:
     sampler: Sampler
     per_query: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def evaluate(self, part: str) -> Scores:
+    def evaluate(self, part: str) -> Metrics:
         """Metrics on ``valid`` or ``test``."""
         return self.task.evaluate(self.model, self.examples, part, self.config)
 

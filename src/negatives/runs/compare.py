@@ -159,6 +159,3 @@ def _write(
     write_report([folder.path], folder.path / REPORT)
     print(table(summary))
     print(sentence)
-
-
-__all__ = ["compare"]

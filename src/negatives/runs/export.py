@@ -179,5 +179,3 @@ FORMATS: dict[str, Callable[[list[Vectors], Path], None]] = {
 
 RANKINGS: dict[str, Callable[[Path, Path], None]] = {"trec": _trec}
 """Formats of a run's ranking of its test part."""
-
-__all__ = ["FORMATS", "RANKINGS", "Vectors", "export", "read_vectors"]

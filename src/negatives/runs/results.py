@@ -130,6 +130,3 @@ def _to_baseline(runs: Sequence[Result], baseline: Sequence[Result]) -> float | 
     times = [one.seconds_to(one.best() if runs is baseline else level) for one in runs]
     reached = [time for time in times if time is not None]
     return sum(reached) / len(reached) if reached and len(reached) == len(runs) else None
-
-
-__all__ = ["Curve", "Result", "Row", "summarise"]

@@ -138,6 +138,3 @@ def demo(task: str, out: Path | None = None) -> Path:
         print(f"\n{sample['query']}" + (f"  ({knows} {known})" if known else ""))
         print(f"    {answers}: " + ", ".join(one["item"] for one in sample["recommended"]))
     return path
-
-
-__all__ = ["demo", "evaluate", "finish", "load_run", "train"]

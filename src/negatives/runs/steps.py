@@ -7,9 +7,10 @@ from pathlib import Path
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
+from negatives.evaluation import Metrics
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
-from negatives.tasks.base import AnyTask, Examples, Scores
+from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
 
@@ -37,12 +38,9 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
 
 
-def test(trained: Trained) -> tuple[Scores, Values]:
+def test(trained: Trained) -> tuple[Metrics, Values]:
     """Look at the test part once: the scores, and what metrics.json holds of the run so far."""
     trained.task.complete(trained.model, trained.examples)
     scores = trained.evaluate("test")
     trained.per_query = scores.per_query
     return scores, trained.summary() | {"test": dict(scores.mean), "valid": trained.loop.best_metrics}
-
-
-__all__ = ["load", "record", "test"]

@@ -8,7 +8,8 @@ import torch
 
 from negatives.data.retrieval import RetrievalData
 from negatives.errors import ConfigError
-from negatives.evaluation.graded import search, trec_qrels, trec_run
+from negatives.evaluation.graded import trec_qrels, trec_run
+from negatives.evaluation.ranking import search
 from negatives.training import files
 
 LENGTH = 100
@@ -41,6 +42,3 @@ def write_trec(run: Path, target: Path) -> None:
         whole[data.query_names[query]][data.item_names[item]] = grade
     files.write_bytes(target / "test.run", trec_run(names, found, "negatives").encode())
     files.write_bytes(target / "test.qrels", trec_qrels(whole).encode())
-
-
-__all__ = ["write_trec"]

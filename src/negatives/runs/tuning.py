@@ -64,6 +64,3 @@ def _shortened(config: RunConfig) -> RunConfig:
     seconds = config.max_seconds * TRIAL_SHARE if config.max_seconds else None
     watched = config.evaluation.model_copy(update={"every": float(epochs), "seconds": seconds})
     return config.model_copy(update={"epochs": epochs, "max_seconds": seconds, "evaluation": watched})
-
-
-__all__ = ["Tuned", "tuned"]

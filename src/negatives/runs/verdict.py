@@ -43,6 +43,3 @@ def table(summary: Sequence[Row]) -> str:
             f"{row.gain:>+8.1%}{p_value:>10}{time:>13}"
         )
     return "\n".join(lines)
-
-
-__all__ = ["table", "verdict"]

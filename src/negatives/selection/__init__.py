@@ -5,10 +5,9 @@ Classes load on first use.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from negatives.registry import Registry
+from negatives.registry import Lazy, Registry
 
 if TYPE_CHECKING:
     from negatives.selection.all import All as All
@@ -49,32 +48,11 @@ _DIFFICULTIES = (
 registry: Registry[Selection] = Registry("selection", _ROWS)
 difficulties: Registry[Difficulty] = Registry("difficulties", _DIFFICULTIES)
 
-_WHERE = dict.fromkeys(("Difficulty", "Selection"), "negatives.selection.base")
-_WHERE |= {target.partition(":")[2]: target.partition(":")[0] for _, target in (*_ROWS, *_DIFFICULTIES)}
-
-__all__ = [
-    "All",
-    "Difficulty",
-    "HardContrastive",
-    "HardShare",
-    "Hardest",
-    "Margin",
-    "PositiveSimilarity",
-    "QueryScore",
-    "Random",
-    "RankWindow",
-    "Selection",
-    "SelfAdversarial",
-    "SemiHard",
-    "SimANS",
-    "Softmax",
-    "TopM",
-    "difficulties",
-    "registry",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = Lazy(
+    __name__,
+    *registry.targets,
+    *difficulties.targets,
+    "negatives.selection.base:Difficulty",
+    "negatives.selection.base:Selection",
+)
+__all__ = [*__getattr__.modules, "difficulties", "registry"]

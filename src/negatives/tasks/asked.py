@@ -26,6 +26,3 @@ def pointwise(loss: str | None) -> bool:
 def pools(sampler: str | None) -> bool | None:
     """Whether a sampler draws one pool for the whole batch; None where it is no preset."""
     return "pool" in preset(str(sampler)).parts if sampler in presets else None
-
-
-__all__ = ["asked_loss", "pairwise", "pointwise", "pools"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, final
+from typing import ClassVar, Generic, TypeVar, final
 
 import polars
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from negatives.config import RunConfig, Section, Values, merge, options
 from negatives.errors import ConfigError
+from negatives.evaluation import Metrics
 from negatives.models import Model
 from negatives.models import registry as models
 from negatives.registry import Part, suggest
@@ -56,21 +57,6 @@ class Examples(Generic[D]):
     item_names: polars.Series
     notes: tuple[str, ...]
     data: D
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Metrics on one part of the data.
-
-    Args:
-        mean: Metric name to mean.
-        per_query: Metric name to one value per evaluated query, for paired tests.
-        details: Figures of parts of the test, written to metrics.json as they are.
-    """
-
-    mean: Mapping[str, float]
-    per_query: Mapping[str, Tensor]
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Task(ABC, Generic[D, R]):
@@ -115,19 +101,11 @@ class Task(ABC, Generic[D, R]):
         """What models may ask for; a fact that this data has not is left out."""
 
     @abstractmethod
-    def preferred(self, config: RunConfig, data: D) -> str:
-        """The recipe that fits the data and what was asked for, where no recipe was."""
-
-    @abstractmethod
-    def shared_recipe(self, examples: Examples[D]) -> str:
-        """The recipe under which samplers are compared: one in which all of them can work."""
-
-    @abstractmethod
     def metric_names(self, config: RunConfig) -> list[str]:
         """Metrics that :meth:`evaluate` gives, all of which may be watched."""
 
     @abstractmethod
-    def evaluate(self, model: Model, examples: Examples[D], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[D], part: str, config: RunConfig) -> Metrics:
         """Metrics on the part ``valid`` or ``test``."""
 
     @abstractmethod
@@ -135,6 +113,14 @@ class Task(ABC, Generic[D, R]):
         """What the model answers to a few queries a reader knows, for the report and the demo."""
 
     # What most tasks leave as it is.
+
+    def preferred(self, config: RunConfig, data: D) -> str:
+        """The recipe that fits the data and what was asked for, where no recipe was."""
+        return "default"
+
+    def shared_recipe(self, examples: Examples[D]) -> str:
+        """The recipe under which samplers are compared: one in which all of them can work."""
+        return "default"
 
     def can_validate(self, examples: Examples[D]) -> bool:
         """Whether there is a validation part to stop by."""
@@ -284,6 +270,3 @@ def _elsewhere(model: str) -> str:
     if len(fitting) == 1:
         return f"; or write negatives train {fitting[0]}"
     return f"; or choose another task: {', '.join(fitting)}" if fitting else ""
-
-
-__all__ = ["AnyTask", "Examples", "Scores", "Task"]

@@ -14,12 +14,12 @@ from negatives.config import RunConfig, Section
 from negatives.data.labelled import LabelledData
 from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.readers.labelled_text import Fields
-from negatives.evaluation import longest, with_watched
+from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.labels import best_labels, label_metrics, propensities
 from negatives.evaluation.values import RankedByWeights
 from negatives.models import Model
 from negatives.tasks.asked import pairwise, pointwise, pools
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares
@@ -112,7 +112,7 @@ class Classify(Task[LabelledData, LabelledReading]):
     def can_validate(self, examples: Examples[LabelledData]) -> bool:
         return len(examples.data.parts["valid"]) > 0
 
-    def evaluate(self, model: Model, examples: Examples[LabelledData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[LabelledData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         truth = data.known((part,))
         queries = self.queries(truth, part, config)
@@ -121,8 +121,7 @@ class Classify(Task[LabelledData, LabelledReading]):
         top = best_labels(encode, table, queries, longest(names))
         reading = self.options(config)
         chance = propensities(data.counts(), data.n_train, reading.propensity_a, reading.propensity_b)
-        found = label_metrics(top, queries, truth, names, chance)
-        return Scores(found.mean, found.per_query)
+        return label_metrics(top, queries, truth, names, chance)
 
     def samples(self, model: Model, examples: Examples[LabelledData]) -> list[Sample]:
         truth = examples.data.known(("test",))
@@ -141,6 +140,3 @@ def tower(model: Model) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     model.refresh(None)
     labels = torch.arange(model.n_items, device=next(model.parameters()).device)
     return torch.no_grad()(model.encode_queries), model.encode_items(labels)
-
-
-__all__ = ["Classify", "LabelledReading", "tower"]

@@ -126,6 +126,3 @@ def _required(kind: type[Model]) -> list[str]:
     named = inspect.signature(kind).parameters.values()
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [one.name for one in named if one.default is one.empty and one.kind not in variadic]
-
-
-__all__ = ["Facts", "Offer", "build_model", "catalogue_facts", "require"]

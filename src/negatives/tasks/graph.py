@@ -20,10 +20,11 @@ from torch import Tensor
 from negatives.config import RunConfig, Section
 from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
+from negatives.evaluation import Metrics
 from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metric_names
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import chosen, share, shares
@@ -148,14 +149,13 @@ class Graph(Task[GraphData, GraphOptions]):
         parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")
         model.extend(symmetric(examples.data.edges.graph(parts)))
 
-    def evaluate(self, model: Model, examples: Examples[GraphData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[GraphData], part: str, config: RunConfig) -> Metrics:
         queries, items = model.tables()
         data = examples.data
         questions = data.valid if part == "valid" else data.test
         assert questions is not None
         directed, k = data.edges.directed, self.length(config)
-        metrics = evaluate_links(questions, queries.cpu(), items.cpu(), directed=directed, k=k)
-        return Scores(metrics.mean, metrics.per_query)
+        return evaluate_links(questions, queries.cpu(), items.cpu(), directed=directed, k=k)
 
     def vectors(self, model: Model, examples: Examples[GraphData]) -> dict[str, tuple[polars.Series, Tensor]]:
         """``node``, and ``context`` where a node has another vector as a target."""

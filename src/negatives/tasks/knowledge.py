@@ -13,13 +13,13 @@ from torch import Tensor
 from negatives.config import RunConfig, Section
 from negatives.data.loading_triples import TripleSplit, load_triples
 from negatives.data.triples import TripleData, Triples
-from negatives.evaluation import measure, with_watched
+from negatives.evaluation import Metrics, measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks
 from negatives.evaluation.triple_classification import Labelled, classify
 from negatives.evaluation.values import Ranks
 from negatives.models import Model
 from negatives.tasks.asked import pools
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import Sample, answers, best_known
 from negatives.tasks.shares import chosen, most, share, shares
@@ -112,13 +112,13 @@ class Knowledge(Task[TripleData, TripleReading]):
     def can_validate(self, examples: Examples[TripleData]) -> bool:
         return len(examples.data.part("valid")) > 0
 
-    def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         ranked, queries = ranks(model, data, part, most(config, part), config.seed)
         found = measure(Ranks(ranked), self.metric_names(config))
         mean, values = found.mean, found.per_query
         if part != "test":
-            return Scores(mean, values)
+            return found
         directed = data.query_relations[queries]
         for direction, mine in zip(
             DIRECTIONS, (directed < data.n_relations, directed >= data.n_relations), strict=True
@@ -126,7 +126,8 @@ class Knowledge(Task[TripleData, TripleReading]):
             mean[f"mrr:{direction}"] = float(values["mrr"][mine].mean())
         if len(data.part("test_negatives")) and len(data.part("valid_negatives")):
             mean["accuracy"] = float(accuracy(model, data).mean())
-        return Scores(mean, values, {"relations": by_relation(data, values, directed)})
+        found.details["relations"] = by_relation(data, values, directed)
+        return found
 
     def names(self, kind: str, examples: Examples[TripleData]) -> polars.Series:
         data = examples.data
@@ -221,6 +222,3 @@ def _query(data: TripleData, entity: str, relation: str) -> int | None:
     code = torch.tensor(found[0] * 2 * data.n_relations + found[1])
     at = int(torch.searchsorted(data.query_codes, code))
     return at if at < data.n_queries and int(data.query_codes[at]) == int(code) else None
-
-
-__all__ = ["Knowledge", "TripleReading", "accuracy", "ranks", "scores_of"]

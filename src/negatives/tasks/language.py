@@ -13,12 +13,13 @@ from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.text import END, TextData, load_text
-from negatives.evaluation import measure
-from negatives.evaluation.perplexity import FIGURES, Likelihood, likelihood
+from negatives.evaluation import Metrics, measure
+from negatives.evaluation.perplexity import FIGURES, likelihood
+from negatives.evaluation.values import Likelihood
 from negatives.models import Model
 from negatives.models.language.base import LanguageModel
 from negatives.tasks.asked import asked_loss
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import held, most, no_pairs
@@ -89,18 +90,15 @@ class Language(Task[TextData, LanguageReading]):
             return "full"
         return "nce" if asked_loss(config) == "nce" else "default"
 
-    def shared_recipe(self, examples: Examples[TextData]) -> str:
-        return "default"
-
     def metric_names(self, config: RunConfig) -> list[str]:
         return [self.metric]
 
     def can_validate(self, examples: Examples[TextData]) -> bool:
         return examples.data.parts["valid"].numel() > 0
 
-    def evaluate(self, model: Model, examples: Examples[TextData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[TextData], part: str, config: RunConfig) -> Metrics:
         found = exact(model, examples.data, examples.data.parts[part][: most(config, part)])
-        return Scores(measure(found, FIGURES).mean, {self.metric: found.log_p})
+        return Metrics(measure(found, FIGURES).mean, {self.metric: found.log_p})
 
     def samples(self, model: Model, examples: Examples[TextData]) -> list[Sample]:
         data, reader = examples.data, require(model, LanguageModel)
@@ -150,6 +148,3 @@ def _sample(model: LanguageModel, data: TextData, words: Tensor, end: int) -> Sa
     prefix = [data.words[word] for word in words[max(first, end + 1 - PREFIX) : end + 1].tolist()]
     query = " ".join("/" if word == END else word for word in prefix)
     return sample(query, [data.words[int(words[end + 1])]], best(scores, data.words, SHOWN))
-
-
-__all__ = ["Language", "LanguageReading", "exact", "prefixes"]

@@ -16,11 +16,11 @@ from negatives.data.loading import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
 from negatives.errors import ConfigError
-from negatives.evaluation import evaluate, longest, rank, with_watched
+from negatives.evaluation import Metrics, evaluate, longest, rank, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import share, shares
@@ -105,7 +105,7 @@ class Recommend(Task[PairData, Section]):
     def complete(self, model: Model, examples: Examples[PairData]) -> None:
         model.extend(examples.data.known(HELD))
 
-    def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         truth = data.known((part,))
         names = self.metric_names(config)
@@ -119,8 +119,7 @@ class Recommend(Task[PairData, Section]):
             k=longest(names),
             items=_cold(data, part),
         )
-        metrics = evaluate(ranking, names, counts=data.counts())
-        return Scores(metrics.mean, metrics.per_query)
+        return evaluate(ranking, names, counts=data.counts())
 
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
         names, known = examples.query_names, examples.data.known(HELD)

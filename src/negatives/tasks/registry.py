@@ -16,5 +16,3 @@ registry: Registry[object] = Registry(
         ("sentences", "negatives.tasks.sentences:Sentences"),
     ),
 )
-
-__all__ = ["registry"]

@@ -64,6 +64,3 @@ def best_known(known: Csr) -> list[int]:
     """The queries with the most known items."""
     found: list[int] = torch.topk(known.lengths(), min(QUERIES, known.n_rows)).indices.tolist()
     return found
-
-
-__all__ = ["Sample", "answers", "best", "best_known", "sample"]

@@ -15,18 +15,18 @@ from torch import Tensor
 from negatives.config import RunConfig
 from negatives.data.loading_retrieval import Holding, load_retrieval
 from negatives.data.retrieval import RetrievalData
-from negatives.evaluation import longest, with_watched
-from negatives.evaluation.graded import evaluate_graded, search
+from negatives.evaluation import Metrics, longest, with_watched
+from negatives.evaluation.graded import evaluate_graded
+from negatives.evaluation.ranking import search
 from negatives.evaluation.values import Ranked
 from negatives.models import Model
 from negatives.models.encoders.base import TextEncoder
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
-from negatives.types import Catalogue
 
 ASKED = (
     "how do I read a csv file row by row",
@@ -69,7 +69,7 @@ class Search(Task[RetrievalData, SearchReading]):
         return Examples(
             name=data.name,
             feed=_feed(data, repeats),
-            catalogue=_catalogue(data),
+            catalogue=data.catalogue(),
             canaries=hidden,
             canary_share=share(hidden.nnz, trained.nnz),
             query_names=data.query_names,
@@ -82,12 +82,6 @@ class Search(Task[RetrievalData, SearchReading]):
         data = examples.data
         return text_facts(config, self.options(config), data.query_texts, data.item_texts)
 
-    def preferred(self, config: RunConfig, data: RetrievalData) -> str:
-        return "default"
-
-    def shared_recipe(self, examples: Examples[RetrievalData]) -> str:
-        return "default"
-
     def metric_names(self, config: RunConfig) -> list[str]:
         k = self.length(config)
         return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
@@ -95,7 +89,7 @@ class Search(Task[RetrievalData, SearchReading]):
     def can_validate(self, examples: Examples[RetrievalData]) -> bool:
         return bool((examples.data.part("valid").grades > 0).any())
 
-    def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         queries = self.queries(data.known((part,)), part, config)
         names = self.metric_names(config)
@@ -105,7 +99,7 @@ class Search(Task[RetrievalData, SearchReading]):
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
-        return Scores({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
+        return Metrics({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
 
     @torch.no_grad()
     def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
@@ -129,20 +123,9 @@ def _feed(data: RetrievalData, repeats: int) -> PairFeed:
     return PairFeed(torch.cat(queries), torch.cat([part.indices.to(torch.int64) for part in parts]))
 
 
-def _catalogue(data: RetrievalData) -> Catalogue:
-    """The catalogue; documents with the same text are one group."""
-    found = data.catalogue()
-    first: dict[str, int] = {}
-    groups = torch.tensor([first.setdefault(text, index) for index, text in enumerate(data.item_texts)])
-    return Catalogue(found.n_queries, found.n_items, found.counts, found.known, item_groups=groups)
-
-
 def _answered_before(data: RetrievalData, queries: Tensor) -> Tensor:
     """``(n,)`` bool: whether an answer of the query was an answer in the training part."""
     test, train = data.part("test"), data.part("train")
     seen = torch.isin(test.items, torch.unique(train.items[train.grades > 0])) & (test.grades > 0)
     found: Tensor = torch.isin(queries, torch.unique(test.queries[seen]))
     return found
-
-
-__all__ = ["Search", "SearchReading"]

@@ -15,12 +15,13 @@ from negatives.config import Part, RunConfig
 from negatives.data import ngrams
 from negatives.data.text import PARTS, TextData, load_text
 from negatives.errors import ConfigError, InputError
+from negatives.evaluation import Metrics
 from negatives.evaluation.sentences import KINDS, noise_of_every_kind, told_right
 from negatives.models import Model
 from negatives.models.language.noise import NoiseBank
 from negatives.models.language.sentence import ITSELF, SentenceModel
 from negatives.sampler.build import resolve
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, sample
 from negatives.tasks.shares import held, most, no_pairs
@@ -144,12 +145,6 @@ class Sentences(Task[SentenceData, SentenceReading]):
             config.seed,
         )
 
-    def preferred(self, config: RunConfig, data: SentenceData) -> str:
-        return "default"
-
-    def shared_recipe(self, examples: Examples[SentenceData]) -> str:
-        return "default"
-
     def check_filled(self, config: RunConfig) -> None:
         """Refuse samplers that draw no noise sentences, and losses under which a score of zero is not the border."""
         parts = resolve(config.part("sampler"))
@@ -171,15 +166,14 @@ class Sentences(Task[SentenceData, SentenceReading]):
     def can_validate(self, examples: Examples[SentenceData]) -> bool:
         return examples.data.real["valid"].lengths.numel() > 0
 
-    def evaluate(self, model: Model, examples: Examples[SentenceData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[SentenceData], part: str, config: RunConfig) -> Metrics:
         """Accuracy for each kind of noise."""
         data, limit = examples.data, most(config, part)
         real, noise = data.real[part], data.noise(part)
         if limit is not None:
             rows = torch.arange(min(limit, real.lengths.numel()))
             real, noise = real.pick(rows), {kind: false.pick(rows) for kind, false in noise.items()}
-        found = told_right(require(model, SentenceModel).told, real, noise)
-        return Scores({name: float(values.mean()) for name, values in found.items()}, found)
+        return Metrics.of(told_right(require(model, SentenceModel).told, real, noise))
 
     def names(self, kind: str, examples: Examples[SentenceData]) -> polars.Series:
         return examples.data.text.words
@@ -222,6 +216,3 @@ def _enough(path: Path | None, text: TextData, part: str, found: int, least: int
             path=path or text.name,
             mend=f"{mend}, or raise reading.sentences.longest",
         )
-
-
-__all__ = ["SentenceData", "SentenceReading", "Sentences"]

@@ -63,6 +63,3 @@ def no_pairs(n_rows: int, n_cols: int) -> Csr:
 def share(hidden: int, others: int) -> float:
     """Share of what is hidden."""
     return hidden / max(1, hidden + others)
-
-
-__all__ = ["Held", "Shares", "chosen", "held", "most", "no_pairs", "share", "shares"]

@@ -17,11 +17,11 @@ from torch import Tensor
 from negatives.config import RunConfig
 from negatives.data.loading_similarity import load_similarity
 from negatives.data.similarity import SimilarityData
-from negatives.evaluation import measure
+from negatives.evaluation import Metrics, measure
 from negatives.evaluation.values import Rated
 from negatives.models import Model
 from negatives.models.encoders.base import TextEncoder
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import held, no_pairs
@@ -77,23 +77,16 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
         sentences = examples.data.sentences
         return {**text_facts(config, self.options(config), sentences, sentences), "symmetric": lambda: True}
 
-    def preferred(self, config: RunConfig, data: SimilarityData) -> str:
-        return "default"
-
-    def shared_recipe(self, examples: Examples[SimilarityData]) -> str:
-        return "default"
-
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]
 
     def can_validate(self, examples: Examples[SimilarityData]) -> bool:
         return len(examples.data.parts["valid"]) > 2
 
-    def evaluate(self, model: Model, examples: Examples[SimilarityData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[SimilarityData], part: str, config: RunConfig) -> Metrics:
         pairs = examples.data.parts[part]
         table = _unit(model)
-        found = measure(Rated((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores), [METRIC])
-        return Scores(found.mean, found.per_query)
+        return measure(Rated((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores), [METRIC])
 
     def samples(self, model: Model, examples: Examples[SimilarityData]) -> list[Sample]:
         """The sentences nearest to the first ones of the test part."""
@@ -111,6 +104,3 @@ def _unit(model: Model) -> Tensor:
     """Sentence vectors at unit length, on the CPU."""
     found: Tensor = torch.nn.functional.normalize(model.tables()[0].cpu().float(), dim=1)
     return found
-
-
-__all__ = ["Similarity", "SimilarityReading"]

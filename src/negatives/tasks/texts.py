@@ -84,30 +84,25 @@ def piece_vectors(path: Path, pieces: Sequence[str]) -> Tensor:
     Raises:
         InputError: The file is missing or no word2vec text, or it names none of the pieces; names the line.
     """
-    from negatives.data.readers.blocks import blocks
+    from negatives.data.readers.blocks import lines
 
     wanted: dict[str, list[int]] = {}
     for index, piece in enumerate(pieces):
         wanted.setdefault(piece, []).append(index)
     table: Tensor | None = None
     known = 0
-    for first, block in blocks(path):
-        for offset, line in enumerate(block.decode().split("\n")):
-            cells = line.rstrip().split(" ")
-            if len(cells) < 3:
-                continue  # the header
-            if table is None:
-                table = _noise(len(pieces), len(cells) - 1)
-            if len(cells) - 1 != table.shape[1]:
-                raise InputError(
-                    f"{len(cells) - 1} numbers where {table.shape[1]} are expected",
-                    path=path,
-                    line=first + offset,
-                    mend="give word2vec's text format",
-                )
-            if cells[0].lower() in wanted:
-                known += 1
-                table[wanted[cells[0].lower()]] = torch.tensor([float(cell) for cell in cells[1:]])
+    for number, line in lines(path):
+        cells = line.rstrip().split(" ")
+        if len(cells) < 3:
+            continue  # the header
+        if table is None:
+            table = _noise(len(pieces), len(cells) - 1)
+        if len(cells) - 1 != table.shape[1]:
+            fault = f"{len(cells) - 1} numbers where {table.shape[1]} are expected"
+            raise InputError(fault, path=path, line=number, mend="give word2vec's text format")
+        if cells[0].lower() in wanted:
+            known += 1
+            table[wanted[cells[0].lower()]] = torch.tensor([float(cell) for cell in cells[1:]])
     if table is None or not known:
         raise InputError("names no word of the documents", path=path, mend="give word vectors of their language")
     return table
@@ -117,6 +112,3 @@ def _noise(rows: int, dim: int) -> Tensor:
     from negatives.randomness import Purpose, generator, stream
 
     return torch.empty(rows, dim).normal_(0, 0.1 * dim**-0.5, generator=generator(stream(0, Purpose.INIT)))
-
-
-__all__ = ["ENCODED", "EncoderReading", "TextReading", "piece_vectors", "text_facts"]

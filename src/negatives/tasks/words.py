@@ -13,10 +13,10 @@ from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.cooccurrence import count_cooccurrence
-from negatives.evaluation import evaluate, rank
+from negatives.evaluation import Metrics, evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import SHOWN, Sample, sample
 from negatives.tasks.shares import most, no_pairs
@@ -89,7 +89,7 @@ class Words(Task[WordData, WordReading]):
         """``spearman:<set>`` and ``analogies`` for the sets found; here those of the best-known sets."""
         return ["mean", "analogies", *(f"spearman:{name}" for name in ("ws353", "simlex999", "men")), "recall@20"]
 
-    def evaluate(self, model: Model, examples: Examples[WordData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[WordData], part: str, config: RunConfig) -> Metrics:
         """Spearman's correlations and analogies, and their mean; or the recall of held-out contexts."""
         data = examples.data
         vectors = model.vectors()["query"].cpu()
@@ -102,7 +102,7 @@ class Words(Task[WordData, WordReading]):
         per_query["analogies"] = evaluation.analogies(vectors, data.index, data.analogies, part, most(config, part))
         per_query = {name: values for name, values in per_query.items() if values.numel()}
         per_query = {"mean": _together(list(per_query.values()))} | per_query
-        return Scores({name: float(values.mean()) for name, values in per_query.items()}, per_query)
+        return Metrics.of(per_query)
 
     def samples(self, model: Model, examples: Examples[WordData]) -> list[Sample]:
         """The nearest words of some words, and the words they expect near them."""
@@ -116,14 +116,14 @@ class Words(Task[WordData, WordReading]):
         return [sample(name[row], name[beside], best) for row, beside, best in zip(asked, near, like, strict=True)]
 
 
-def _recall(model: Model, truth: Csr) -> Scores:
+def _recall(model: Model, truth: Csr) -> Metrics:
     queries = torch.nonzero(truth.lengths() > 0)[:, 0]
     users, items = (table.cpu() for table in model.tables())
     nothing = no_pairs(truth.n_rows, truth.n_cols)
     ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols))
     name = f"recall@{min(20, truth.n_cols)}"
     found = evaluate(ranking, [name])
-    return Scores({"mean": found.mean[name]} | found.mean, {"mean": found.per_query[name]} | found.per_query)
+    return Metrics({"mean": found.mean[name]} | found.mean, {"mean": found.per_query[name]} | found.per_query)
 
 
 def _together(sets: list[Tensor]) -> Tensor:

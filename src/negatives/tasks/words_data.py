@@ -13,7 +13,8 @@ from pydantic import Field
 from negatives.config import Section
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus import Corpus, Text, encode, join_phrases, sentences
-from negatives.evaluation import words as evaluation
+from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
+from negatives.evaluation.words import word_index
 from negatives.types import Csr
 
 HOLD_OUT = 25
@@ -66,8 +67,8 @@ class WordData:
     corpus: Corpus
     index: dict[str, int]
     notes: tuple[str, ...]
-    similarity: list[evaluation.Similarity] = field(default_factory=list)
-    analogies: evaluation.Analogies = field(default_factory=lambda: evaluation.Analogies([]))
+    similarity: list[Similarity] = field(default_factory=list)
+    analogies: Analogies = field(default_factory=lambda: Analogies([]))
     held: dict[str, Csr] = field(default_factory=dict)
     cells: Cooccurrence | None = None
 
@@ -81,9 +82,9 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
     folder = evaluation_folder(path, reading)
     corpus, notes = read_corpus(path, reading, hold_out=0 if folder else HOLD_OUT)
     name = "stdlib" if path is None else path.name.split(".")[0] or path.name
-    data = WordData(name, corpus, evaluation.word_index(corpus.words), tuple(notes))
+    data = WordData(name, corpus, word_index(corpus.words), tuple(notes))
     if folder:
-        similarity, analogies = evaluation.read_sets(folder)
+        similarity, analogies = read_sets(folder)
         data = replace(data, similarity=similarity, analogies=analogies)
         note = sets_found(data, folder)
     else:
@@ -141,6 +142,3 @@ def held_contexts(corpus: Corpus, odd: int) -> Csr:
         right += [ids[step:][same], ids[:-step][same]]
     rows, cols = (torch.from_numpy(np.concatenate(part).astype(np.int64)) for part in (left, right))
     return Csr.from_pairs(rows, cols, n, n)
-
-
-__all__ = ["WordData", "WordReading", "read_words"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,6 @@ def load(path: str | Path) -> State:
     return state
 
 
-def latest(folder: str | Path) -> Path | None:
-    """The checkpoint with the largest step in a folder, or None."""
-    return max(_steps(Path(folder)), default=None)
-
-
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
     """The newest checkpoints of one run.
@@ -77,17 +72,16 @@ class Checkpoints:
         """
         path = self.folder / f"step-{step:012d}.safetensors"
         save(path, state)
-        for old in sorted(_steps(self.folder))[: -self.keep]:
+        for old in sorted(self._steps())[: -self.keep]:
             old.unlink(missing_ok=True)
         return path
 
     def latest(self) -> Path | None:
         """The newest checkpoint, or None."""
-        return latest(self.folder)
+        return max(self._steps(), default=None)
 
-
-def _steps(folder: Path) -> list[Path]:
-    return list(folder.glob("step-*.safetensors"))
+    def _steps(self) -> Iterator[Path]:
+        return self.folder.glob("step-*.safetensors")
 
 
 def _encode(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
@@ -126,6 +120,3 @@ def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-__all__ = ["Checkpoints", "latest", "load", "save"]

@@ -33,8 +33,6 @@ class CorpusFeed(Feed):
     _keep: Tensor = field(init=False, repr=False)
     _starts: Bounds = field(default_factory=lambda: np.zeros(1, np.int64), init=False, repr=False)
     _starts_of: int = field(default=0, init=False, repr=False)
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
-    _order_of: tuple[int, int, int] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._keep = chances(self.corpus.counts, self.sample)
@@ -49,10 +47,8 @@ class CorpusFeed(Feed):
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
         starts = self._blocks(batch_size)
-        if self._order_of != (seed, epoch, batch_size):
-            self._order = permutation(stream(seed, Purpose.SHUFFLE, epoch), len(starts) - 1)
-            self._order_of = seed, epoch, batch_size
-        block = int(self._order[index])
+        order = self.ordered(seed, epoch, lambda key: permutation(key, len(starts) - 1), batch_size)
+        block = int(order[index])
         first, stop = int(starts[block]), int(starts[block + 1])
         tokens, bounds = self.corpus.tokens(first, stop)
         key = stream(seed, Purpose.DROPOUT, epoch)
@@ -75,6 +71,3 @@ def _neighbours(words: Tensor, examples: Tensor) -> Tensor:
     if words.numel():
         same[0] = False
     return torch.where(same, before, after)
-
-
-__all__ = ["CorpusFeed"]

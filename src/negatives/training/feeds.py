@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -35,6 +36,9 @@ class Feed(ABC):
     seen. What it keeps between calls is only there to save time.
     """
 
+    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
+    _order_of: tuple[int, ...] | None = field(default=None, init=False, repr=False)
+
     @property
     @abstractmethod
     def rows(self) -> int:
@@ -47,6 +51,20 @@ class Feed(ABC):
     def steps(self, batch_size: int) -> int:
         """Batches of one epoch."""
         return -(-self.rows // batch_size)
+
+    def ordered(self, seed: int, epoch: int, make: Callable[[int], Tensor], *more: int) -> Tensor:
+        """The order of an epoch, kept until another is asked for.
+
+        Args:
+            seed: Seed of the run.
+            epoch: Number of the epoch.
+            make: Makes the order from the key of the epoch.
+            more: What else the order depends on.
+        """
+        if self._order_of != (seed, epoch, *more):
+            self._order = make(stream(seed, Purpose.SHUFFLE, epoch))
+            self._order_of = seed, epoch, *more
+        return self._order
 
     def to(self, device: torch.device) -> Feed:
         """The same feed with its data on another device; feeds that make their examples stay where they are."""
@@ -67,22 +85,15 @@ class PairFeed(Feed):
 
     queries: Tensor
     items: Tensor
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
-    _order_of: tuple[int, int] | None = field(default=None, init=False, repr=False)
 
     @property
     def rows(self) -> int:
         return self.queries.numel()
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
-        if self._order_of != (seed, epoch):
-            self._order = kernels.shuffled(stream(seed, Purpose.SHUFFLE, epoch), self.rows).to(self.queries.device)
-            self._order_of = seed, epoch
-        examples = self._order[index * batch_size : (index + 1) * batch_size]
+        order = self.ordered(seed, epoch, lambda key: kernels.shuffled(key, self.rows).to(self.queries.device))
+        examples = order[index * batch_size : (index + 1) * batch_size]
         return Batch(self.queries.take(examples), self.items.take(examples), examples)
 
     def to(self, device: torch.device) -> Feed:
         return PairFeed(self.queries.to(device), self.items.to(device))
-
-
-__all__ = ["Batch", "Feed", "PairFeed"]

@@ -107,6 +107,3 @@ def _umask() -> int:
     value = os.umask(0)
     os.umask(value)
     return value
-
-
-__all__ = ["read_tensors", "replacing", "write_bytes", "write_tensors"]

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.randomness import Purpose, stream
 from negatives.training.feeds import Batch, Feed
 from negatives.types import Csr
 
@@ -26,8 +25,6 @@ class GroupedFeed(Feed):
     """
 
     positives: Csr
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
-    _order_of: tuple[int, int] | None = field(default=None, init=False, repr=False)
     _owners: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -39,10 +36,7 @@ class GroupedFeed(Feed):
         return self.positives.nnz
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
-        if self._order_of != (seed, epoch):
-            self._order = self._shuffled(stream(seed, Purpose.SHUFFLE, epoch))
-            self._order_of = seed, epoch
-        examples = self._order[index * batch_size : (index + 1) * batch_size]
+        examples = self.ordered(seed, epoch, self._shuffled)[index * batch_size : (index + 1) * batch_size]
         return Batch(self._owners[examples], self.positives.indices[examples].long(), examples)
 
     def to(self, device: torch.device) -> Feed:
@@ -55,6 +49,3 @@ class GroupedFeed(Feed):
         lengths = self.positives.lengths()[queries]
         first = torch.repeat_interleave(self.positives.indptr[queries] - (lengths.cumsum(0) - lengths), lengths)
         return first + torch.arange(self.rows, device=device)
-
-
-__all__ = ["GroupedFeed"]

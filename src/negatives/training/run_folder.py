@@ -104,15 +104,17 @@ class RunFolder:
     def write_json(self, name: str, value: Any) -> Path:
         """Write a JSON file; numbers that are not finite become null."""
         text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-        return self._write(name, text + "\n")
+        return self.write_text(name, text + "\n")
 
     def write_toml(self, name: str, values: Mapping[str, Any]) -> Path:
         """Write a TOML file; entries that are None are left out."""
-        return self._write(name, tomli_w.dumps(_without_none(values)))
+        return self.write_text(name, tomli_w.dumps(_without_none(values)))
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file."""
-        return self._write(name, text)
+        path = self.path / name
+        files.write_bytes(path, text.encode("utf-8"))
+        return path
 
     def write_tensors(
         self, name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
@@ -135,11 +137,6 @@ class RunFolder:
             raise InputError(error.strerror or str(error), path=path, mend="train the run to its end") from error
         except ValueError as error:
             raise InputError(f"not JSON: {error}", path=path, mend="train the run again") from error
-
-    def _write(self, name: str, text: str) -> Path:
-        path = self.path / name
-        files.write_bytes(path, text.encode("utf-8"))
-        return path
 
 
 def plain(value: Any) -> Any:
@@ -197,6 +194,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_none(one) for key, one in value.items() if one is not None}
     return [_without_none(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-__all__ = ["RunFolder", "environment", "plain"]

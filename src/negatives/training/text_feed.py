@@ -64,6 +64,3 @@ class TextFeed(Feed):
                 f"{self.tokens.numel()} words are too few for {self.streams(batch_size)} streams; lower batch_size"
             )
         return length
-
-
-__all__ = ["TextFeed"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -45,8 +45,6 @@ class TripleFeed(Feed):
     heads: Tensor
     sides: str = "both"
     head_chance: Tensor | None = None
-    _order: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64), init=False, repr=False)
-    _order_of: tuple[int, int] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.sides not in SIDES:
@@ -57,10 +55,8 @@ class TripleFeed(Feed):
         return self.tails.numel() * (2 if self.sides == "both" else 1)
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
-        if self._order_of != (seed, epoch):
-            self._order = permutation(stream(seed, Purpose.SHUFFLE, epoch), self.rows).to(self.tails.device)
-            self._order_of = seed, epoch
-        examples = self._order[index * batch_size : (index + 1) * batch_size]
+        order = self.ordered(seed, epoch, lambda key: permutation(key, self.rows).to(self.tails.device))
+        examples = order[index * batch_size : (index + 1) * batch_size]
         n = self.tails.numel()
         triples, for_head = examples % n, examples >= n
         if self.sides == "bernoulli":
@@ -92,6 +88,3 @@ def head_chances(heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
     )
     tails_per_head, heads_per_tail = triples / n_heads.clamp(min=1), triples / n_tails.clamp(min=1)
     return (tails_per_head / (tails_per_head + heads_per_tail).clamp(min=1e-12))[relations]
-
-
-__all__ = ["SIDES", "TripleFeed", "head_chances"]

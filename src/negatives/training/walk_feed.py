@@ -48,7 +48,6 @@ class WalkFeed(Feed):
     device: torch.device | str = "cpu"
     _starts: Tensor = field(init=False, repr=False)
     _slots: tuple[Tensor, Tensor] = field(init=False, repr=False)
-    _order: tuple[tuple[int, int], Tensor] | None = field(default=None, init=False, repr=False)
     _block: tuple[tuple[int, int, int, int], Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +97,8 @@ class WalkFeed(Feed):
 
     def _made(self, seed: int, epoch: int, block: int, batch_size: int) -> tuple[Tensor, Tensor]:
         first, last = self._walks_of(block, batch_size)
-        numbers = self._shuffled(seed, epoch)[first:last]
+        numbers = self.ordered(seed, epoch, lambda key: kernels.shuffled(key, self._starts.numel() * self.walks))
+        numbers = numbers[first:last]
         starts = self._starts[numbers % self._starts.numel()]
         key = stream(seed, Purpose.WALKS, epoch)
         paths = walks(self.graph, starts, self.length, key, examples=numbers, p=self.p, q=self.q)
@@ -108,13 +108,3 @@ class WalkFeed(Feed):
         centres, contexts = (paths[rows, place[slots]].long() for place in self._slots)
         kept = (centres >= 0) & (contexts >= 0)
         return (centres, contexts) if bool(kept.all()) else (centres[kept], contexts[kept])
-
-    def _shuffled(self, seed: int, epoch: int) -> Tensor:
-        """The order in which an epoch's walks are made."""
-        if self._order is None or self._order[0] != (seed, epoch):
-            order = kernels.shuffled(stream(seed, Purpose.SHUFFLE, epoch), self._starts.numel() * self.walks)
-            self._order = (seed, epoch), order
-        return self._order[1]
-
-
-__all__ = ["BLOCK", "WalkFeed"]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from negatives.errors import ConfigError
-from negatives.evaluation.graded import evaluate_graded, search, trec_qrels, trec_run
+from negatives.evaluation.graded import evaluate_graded, trec_qrels, trec_run
+from negatives.evaluation.ranking import search
 from negatives.randomness import integers
 
 N_QUERIES, N_ITEMS, WIDTH = 12, 40, 25

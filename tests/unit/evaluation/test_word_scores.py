@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 from negatives.errors import InputError
-from negatives.evaluation import words
+from negatives.evaluation import word_sets, words
 from negatives.randomness import generator
 
 
@@ -32,7 +32,9 @@ def test_spearman_is_that_of_scipy_with_ties() -> None:
 
 
 def test_similarity_is_the_cosine_of_known_words() -> None:
-    asked = words.Similarity("x", [("w1", "w2"), ("w3", "none"), ("w4", "w4")], torch.tensor([3.0, 2.0, 9.0]).double())
+    asked = word_sets.Similarity(
+        "x", [("w1", "w2"), ("w3", "none"), ("w4", "w4")], torch.tensor([3.0, 2.0, 9.0]).double()
+    )
     found = words.similarity(vectors(), INDEX, asked)
     expected = torch.cosine_similarity(vectors()[1], vectors()[2], dim=0)
     assert found[:, 1].tolist() == [3.0, 9.0]
@@ -53,7 +55,7 @@ def test_analogies_are_answered_as_by_a_plain_loop() -> None:
         wrong = i % 2
         questions.append((f"w{a}", f"w{b}", f"w{c}", f"w{best if not wrong else (best + 1) % 50}"))
         right.append(1.0 - wrong)
-    asked = words.Analogies([*questions, ("w1", "w2", "w3", "none")])
+    asked = word_sets.Analogies([*questions, ("w1", "w2", "w3", "none")])
     assert words.analogies(table, INDEX, asked).tolist() == right
     assert words.analogies(table, INDEX, asked, most=100).numel() <= 100
     parts = [words.analogies(table, INDEX, asked, part).numel() for part in ("valid", "test")]
@@ -67,7 +69,7 @@ def test_sets_are_read_by_what_their_lines_hold(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("a,b,1\n")
     (tmp_path / "questions-words.txt").write_text(": capitals\nAthens Greece Bern Switzerland\n")
     (tmp_path / ".hidden").write_bytes(b"\xff")
-    sets, analogies = words.read_sets(tmp_path)
+    sets, analogies = word_sets.read_sets(tmp_path)
     assert {one.name: one.pairs for one in sets} == {"ws353": [("tiger", "cat"), ("love", "sex")], "mine": [("a", "b")]}
     assert analogies.questions == [("athens", "greece", "bern", "switzerland")]
 
@@ -83,12 +85,12 @@ def test_sets_are_read_by_what_their_lines_hold(tmp_path: Path) -> None:
 def test_faulty_sets_are_named(content: str, says: str, tmp_path: Path) -> None:
     (tmp_path / "set.txt").write_text(content)
     with pytest.raises(InputError, match=says):
-        words.read_sets(tmp_path)
+        word_sets.read_sets(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
-        words.read_sets(tmp_path / "none")
+        word_sets.read_sets(tmp_path / "none")
     (tmp_path / "set.txt").unlink()
     with pytest.raises(InputError, match="no evaluation set"):
-        words.read_sets(tmp_path)
+        word_sets.read_sets(tmp_path)
 
 
 def test_nearest_leaves_the_word_itself_out() -> None:

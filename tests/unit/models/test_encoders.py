@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from negatives.data.tokens import Bags, bags_of, learn_tokenizer
+from negatives.data.pairs import SparseFeatures
+from negatives.data.tokens import bags_of, learn_tokenizer, saturated
 from negatives.errors import ConfigError
 from negatives.models import registry
 from negatives.models.encoders.latent import latent_vectors
@@ -25,8 +26,8 @@ def make(**more: object) -> StaticEncoder:
     return StaticEncoder(bags_of(QUERIES, tokenizer), bags_of(DOCUMENTS, tokenizer), tokenizer, **values)  # type: ignore[arg-type]
 
 
-def dense(bags: Bags) -> Tensor:
-    table = torch.zeros(bags.n_rows, bags.n_tokens)
+def dense(bags: SparseFeatures) -> Tensor:
+    table = torch.zeros(bags.n_rows, bags.n_cols)
     table[torch.repeat_interleave(torch.arange(bags.n_rows), bags.indptr.diff()), bags.indices] = bags.values
     return table
 
@@ -34,7 +35,8 @@ def dense(bags: Bags) -> Tensor:
 def test_bags_count_tokens() -> None:
     tokenizer = learn_tokenizer(DOCUMENTS, 200)
     bags = bags_of(DOCUMENTS, tokenizer)
-    row = dict(zip(bags.take(torch.tensor([1]))[0].tolist(), bags.take(torch.tensor([1]))[1].tolist(), strict=True))
+    some = bags.pick(torch.tensor([1]))
+    row = dict(zip(some.indices.tolist(), some.values.tolist(), strict=True))
     assert row[tokenizer.token_to_id("▁dogs")] == row[tokenizer.token_to_id("▁and")] == 2
     assert bags.indptr[5] == bags.indptr[4]  # the empty text
     assert tokenizer.to_str() == learn_tokenizer(DOCUMENTS, 200).to_str()
@@ -42,7 +44,7 @@ def test_bags_count_tokens() -> None:
 
 def test_saturation_is_that_of_bm25() -> None:
     bags = bags_of(DOCUMENTS, learn_tokenizer(DOCUMENTS, 200))
-    counts, found = dense(bags), dense(bags.saturated())
+    counts, found = dense(bags), dense(saturated(bags))
     lengths = counts.sum(1, keepdim=True)
     expected = counts * 1.9 / (counts + 0.9 * (0.6 + 0.4 * lengths / lengths.mean())).where(counts > 0, 1.0)
     torch.testing.assert_close(found, expected)
@@ -53,7 +55,7 @@ def test_latent_vectors_are_singular_vectors() -> None:
     table = torch.rand(12, 20, generator=random) * (torch.rand(12, 20, generator=random) < 0.4)
     rows, cols = table.nonzero(as_tuple=True)
     indptr = torch.nn.functional.pad(torch.bincount(rows, minlength=12).cumsum(0), (1, 0))
-    bags, weights = Bags(indptr, cols, table[rows, cols], 20), torch.linspace(0.5, 2.0, 20)
+    bags, weights = SparseFeatures(indptr, cols, table[rows, cols], 20), torch.linspace(0.5, 2.0, 20)
     found = latent_vectors(bags, weights, 2, 1)
     matrix = torch.nn.functional.normalize(dense(bags) * weights, dim=1)
     expected = torch.linalg.svd(matrix, full_matrices=False).Vh[:2]

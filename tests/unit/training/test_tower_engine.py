@@ -12,7 +12,7 @@ from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses import registry as losses
 from negatives.models import registry as models
-from negatives.models.classify.sparse import SparseClassifier, rows_of
+from negatives.models.classify.sparse import SparseClassifier
 from negatives.models.tower import TowerModel, TowerSteps
 from negatives.sampler import build
 from negatives.training.engines import Update, engine_for, tower
@@ -189,8 +189,8 @@ def test_dropout_is_only_for_training_and_keeps_the_mean() -> None:
 
 def test_rows_without_features() -> None:
     x = SparseFeatures(torch.tensor([0, 0, 2]), torch.tensor([1, 0], dtype=torch.int32), torch.ones(2), 2)
-    index, _, offsets = rows_of(x, torch.tensor([0, 1, 0]))
-    assert (index.tolist(), offsets.tolist()) == ([1, 0], [0, 0, 2])
+    some = x.pick(torch.tensor([0, 1, 0]))
+    assert (some.indices.tolist(), some.indptr.tolist()) == ([1, 0], [0, 0, 2, 2])
 
 
 @pytest.mark.parametrize("values", [{"drop": 1.0}, {"drop_features": -0.1}, {"layers": 0}, {"dim": 0}])

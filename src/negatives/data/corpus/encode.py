@@ -174,6 +174,3 @@ def _cut(ids: Ids, owner: Bounds) -> tuple[Ids, Bounds]:
     begin = np.maximum.accumulate(np.where(new, np.arange(len(owner)), 0))
     new |= (np.arange(len(owner)) - begin) % LONGEST == 0
     return ids, np.cumsum(new) - 1
-
-
-__all__ = ["encode", "pieces", "renumber"]

@@ -76,6 +76,3 @@ class Corpus:
         """Sentences at which blocks of about ``size`` tokens begin, and the number of sentences at the end."""
         starts = np.searchsorted(self.bounds, np.arange(0, self.n_tokens, max(1, size)), side="right") - 1
         return np.append(np.unique(starts), self.n_sentences)
-
-
-__all__ = ["LONGEST", "Corpus", "Folder"]

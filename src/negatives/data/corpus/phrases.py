@@ -95,6 +95,3 @@ def _alternate(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     begin = np.maximum.accumulate(np.where(~hit, place, -1))
     odd: npt.NDArray[np.bool_] = (place - begin) % 2 == 1
     return hit & odd
-
-
-__all__ = ["join_phrases"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from negatives.data.readers.blocks import DAMAGED, inner_suffix, open_bytes
+from negatives.data.readers.blocks import faults_told, inner_suffix, objects, open_bytes
 from negatives.errors import InputError
 
 BLOCK = 1 << 22
@@ -91,26 +90,17 @@ def _how(kind: str) -> str:
 def _blocks(path: Path) -> Iterator[tuple[int, str]]:
     """Pairs of the number of the first line and a block of whole lines; a line that is longer is cut at a blank."""
     line, rest = 1, b""
-    try:
-        with open_bytes(path) as file:
-            while chunk := file.read(BLOCK):
-                rest += chunk
-                cut = rest.rfind(b"\n") + 1
-                if not cut and len(rest) >= BLOCK and inner_suffix(path) not in JSONL:
-                    cut = rest.rfind(b" ") + 1
-                if cut:
-                    yield line, _decoded(path, line, rest[:cut])
-                    line, rest = line + rest.count(b"\n", 0, cut), rest[cut:]
-                elif b"\0" in rest:
-                    break
-    except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="check the path") from None
-    except DAMAGED as error:
-        raise InputError(
-            f"the compressed file is damaged or cut off ({error})", path=path, mend="fetch or compress the file again"
-        ) from error
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path, mend="check its permissions") from error
+    with faults_told(path), open_bytes(path) as file:
+        while chunk := file.read(BLOCK):
+            rest += chunk
+            cut = rest.rfind(b"\n") + 1
+            if not cut and len(rest) >= BLOCK and inner_suffix(path) not in JSONL:
+                cut = rest.rfind(b" ") + 1
+            if cut:
+                yield line, _decoded(path, line, rest[:cut])
+                line, rest = line + rest.count(b"\n", 0, cut), rest[cut:]
+            elif b"\0" in rest:
+                break
     if rest.strip():
         yield line, _decoded(path, line, rest)
 
@@ -128,22 +118,9 @@ def _decoded(path: Path, line: int, block: bytes) -> str:
 
 def _fields(path: Path, line: int, block: str, key: str) -> list[str]:
     found = []
-    for offset, one in enumerate(block.split("\n")):
-        if not one.strip():
-            continue
-        try:
-            value = json.loads(one)
-        except ValueError as error:
-            raise InputError(
-                f"not JSON ({error})", path=path, line=line + offset, mend="write one JSON object per line"
-            ) from error
-        if not isinstance(value, dict) or not isinstance(value.get(key), str):
-            raise InputError(
-                f"no text under the key {key!r}", path=path, line=line + offset,
-                mend="name the key with --set reading.key=...",
-            )  # fmt: skip
-        found.append(value[key])
+    for number, row in objects(path, enumerate(block.split("\n"), line), "write one JSON object per line"):
+        if not isinstance(row.get(key), str):
+            mend = "name the key with --set reading.key=..."
+            raise InputError(f"no text under the key {key!r}", path=path, line=number, mend=mend)
+        found.append(row[key])
     return found
-
-
-__all__ = ["Text", "sentences"]

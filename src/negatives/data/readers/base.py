@@ -35,6 +35,3 @@ class Reader(ABC):
         Raises:
             InputError: It cannot be used; names the file, the line and what to do.
         """
-
-
-__all__ = ["Reader"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from negatives.data.readers.blocks import COMPRESSIONS, blocks
+from negatives.data.readers.blocks import COMPRESSIONS, lines, objects
 from negatives.errors import InputError
 
 CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels"
@@ -66,21 +65,15 @@ def _file(folder: Path, name: str) -> Path:
     raise InputError(f"has no {name}", path=folder, mend=LAYOUT)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line that is not blank."""
-    for first, block in blocks(path):
-        for offset, line in enumerate(block.split(b"\n")):
-            if line.strip():
-                yield first + offset, line
-
-
 def _texts(path: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Texts with their titles in front, and titles, by name."""
     texts: dict[str, str] = {}
     titles: dict[str, str] = {}
     empty = 0
-    for number, line in _lines(path):
-        row = _object(path, number, line)
+    mend = 'write one object with "_id" and "text" per line'
+    for number, row in objects(path, lines(path), mend):
+        if "_id" not in row or not isinstance(row.get("text"), str):
+            raise InputError('no object with "_id" and "text"', path=path, line=number, mend=mend)
         name, title, text = str(row["_id"]), row.get("title"), str(row["text"])
         title = title.strip() if isinstance(title, str) else ""
         if name in texts:
@@ -100,22 +93,11 @@ def _texts(path: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]
     return texts, titles
 
 
-def _object(path: Path, number: int, line: bytes) -> dict[str, object]:
-    mend = 'write one object with "_id" and "text" per line'
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"not JSON ({error})", path=path, line=number, mend=mend) from error
-    if not isinstance(row, dict) or "_id" not in row or not isinstance(row.get("text"), str):
-        raise InputError('no object with "_id" and "text"', path=path, line=number, mend=mend)
-    return row
-
-
 def _judgements(path: Path, documents: Mapping[str, str], queries: Mapping[str, str], notes: list[str]) -> list[Judged]:
     found: list[Judged] = []
     missing = {"documents": 0, "queries": 0}
-    for number, line in _lines(path):
-        cells = line.decode().rstrip("\r").split("\t")
+    for number, line in lines(path):
+        cells = line.split("\t")
         if len(cells) == 4:  # as TREC writes them: query, iteration, document, grade
             cells = [cells[0], cells[2], cells[3]]
         if len(cells) != 3:
@@ -138,6 +120,3 @@ def _judgements(path: Path, documents: Mapping[str, str], queries: Mapping[str, 
 
 def _is_number(text: str) -> bool:
     return text.strip().removeprefix("-").isdigit()
-
-
-__all__ = ["Collection", "Judged", "read_beir"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import zstandard
 
@@ -80,6 +82,20 @@ class _Zstd(io.RawIOBase):
         super().close()
 
 
+@contextmanager
+def faults_told(path: Path) -> Iterator[None]:
+    """Tell what keeps a file from being read as an :class:`InputError`: missing, damaged, or not permitted."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, mend="check the path") from None
+    except DAMAGED as error:
+        mend = "fetch or compress the file again"
+        raise InputError(f"the compressed file is damaged or cut off ({error})", path=path, mend=mend) from error
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", path=path, mend="check its permissions") from error
+
+
 def _cut(block: bytes) -> int:
     """Where the block may end: after the last line feed that stands outside quotes, as far as can be told."""
     end = block.rfind(b"\n") + 1
@@ -100,33 +116,60 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
         InputError: The file is missing, unreadable, cut off, not text, or empty.
     """
     line, rest, seen = 1, b"", False
-    try:
-        with open_bytes(path) as file:
-            while chunk := file.read(size):
-                if not seen and chunk.startswith(b"\xef\xbb\xbf"):
-                    chunk = chunk[3:]
-                rest += chunk
-                cut = _cut(rest)
-                if cut == 0:
-                    _check_text(path, line, rest[:4096])
-                    continue
-                block, rest = rest[:cut], rest[cut:]
-                seen = seen or bool(block.strip())
-                _check_text(path, line, block)
-                yield line, block
-                line += block.count(b"\n")
-    except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="check the path") from None
-    except DAMAGED as error:
-        mend = "fetch or compress the file again"
-        raise InputError(f"the compressed file is damaged or cut off ({error})", path=path, mend=mend) from error
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path, mend="check its permissions") from error
+    with faults_told(path), open_bytes(path) as file:
+        while chunk := file.read(size):
+            if not seen and chunk.startswith(b"\xef\xbb\xbf"):
+                chunk = chunk[3:]
+            rest += chunk
+            cut = _cut(rest)
+            if cut == 0:
+                _check_text(path, line, rest[:4096])
+                continue
+            block, rest = rest[:cut], rest[cut:]
+            seen = seen or bool(block.strip())
+            _check_text(path, line, block)
+            yield line, block
+            line += block.count(b"\n")
     if rest.strip():
-        _check_text(path, line, rest)
+        _check_text(path, line, rest + b"\n")
         yield line, rest + b"\n"
     elif not seen:
         raise InputError("the file is empty", path=path, mend="give a file with at least one pair")
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that is not blank, without its end.
+
+    Raises:
+        InputError: As :func:`blocks`.
+    """
+    for first, block in blocks(path):
+        for number, line in enumerate(block.decode().split("\n"), first):
+            if line.strip():
+                yield number, line.rstrip("\r")
+
+
+def objects(path: Path, numbered: Iterable[tuple[int, str]], mend: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number and JSON object of each line that is not blank.
+
+    Args:
+        path: File, for the error.
+        numbered: Lines with their numbers.
+        mend: What to write instead, for the error.
+
+    Raises:
+        InputError: A line is not a JSON object; names the line.
+    """
+    for number, line in numbered:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"not JSON ({error})", path=path, line=number, mend=mend) from error
+        if not isinstance(row, dict):
+            raise InputError("not a JSON object", path=path, line=number, mend=mend)
+        yield number, row
 
 
 def _check_text(path: Path, line: int, block: bytes) -> None:

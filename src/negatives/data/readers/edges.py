@@ -217,6 +217,3 @@ def _preview(path: Path, layout: _Layout) -> str:
     taken = f"source = {layout.names[layout.source]}, target = {layout.names[layout.target]}"
     rest = [name for place, name in enumerate(layout.names) if place not in (layout.source, layout.target)]
     return f"{path.name}: {taken}" + (f"; skipped: {', '.join(rest)}" if rest else "")
-
-
-__all__ = ["ENDINGS", "EdgeTable", "read_edges"]

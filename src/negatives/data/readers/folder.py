@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from negatives.data.readers.blocks import COMPRESSIONS, inner_suffix
@@ -34,13 +35,7 @@ def read_path(path: Path, columns: Columns) -> dict[str, Table]:
     if (reader := reader_of(path)) is not None:
         return {"train": reader.read(path, columns)}
     usable = [file for file in sorted(path.iterdir()) if file.is_file() and _usable(file)]
-    parts: dict[str, Path] = {}
-    for file in usable:
-        part = part_of(file)
-        if part in parts:
-            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
-        if part is not None:
-            parts[part] = file
+    parts = by_part(path, usable)
     if "train" in parts:
         return {part: read_file(parts[part], columns) for part in ("train", "valid", "test") if part in parts}
     if len(usable) == 1:
@@ -69,3 +64,37 @@ def part_of(file: Path) -> str | None:
     """
     words = file.name.lower().replace("_", ".").replace("-", ".").split(".")
     return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def by_part(path: Path, files: Iterable[Path], part: Callable[[Path], str | None] = part_of) -> dict[str, Path]:
+    """Those files of a folder that are parts.
+
+    Raises:
+        InputError: Two are the same part.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        name = part(file)
+        if name in found:
+            raise InputError(f"{found[name].name} and {file.name} both look like {name}", path=path, mend="keep one")
+        if name is not None:
+            found[name] = file
+    return found
+
+
+def part_files(path: Path) -> dict[str, Path]:
+    """Files by part, ``train`` always among them: a file itself, or the only one of a folder, is that part.
+
+    Raises:
+        InputError: No file is the training part, or two are the same part.
+    """
+    if not path.is_dir():
+        return {"train": path}
+    files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
+    parts = by_part(path, files)
+    if "train" not in parts and len(files) == 1:
+        return {"train": files[0]}
+    if "train" not in parts:
+        mend = "name a file, or call the files train.* and test.*"
+        raise InputError("the folder has no train file", path=path, mend=mend)
+    return parts

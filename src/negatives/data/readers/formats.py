@@ -22,6 +22,3 @@ registry: Registry[Reader] = Registry(
 def reader_of(path: Path) -> Reader | None:
     """The first format that takes a path by its name; None where none does."""
     return next((reader for name in registry if (reader := registry.build(name)).takes(path)), None)
-
-
-__all__ = ["reader_of", "registry"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 
 from negatives.data.readers.base import Reader
-from negatives.data.readers.blocks import blocks
+from negatives.data.readers.blocks import blocks, objects
 from negatives.data.readers.gather import Gather
 from negatives.data.readers.roles import guess_roles
 from negatives.data.table import Columns, Table
@@ -28,7 +27,10 @@ def read_jsonl(path: Path, columns: Columns) -> Table:
         try:
             frame = pl.read_ndjson(block, infer_schema_length=None)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise _fault(path, line, block, error) from error
+            for _ in objects(path, enumerate(block.decode().split("\n"), line), MEND):
+                pass  # names the line that is none
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"cannot be read ({reason})", path=path, line=line, mend=MEND) from error
         if gather is None:
             gather = Gather(path, guess_roles(path, frame.head(1000), columns), columns)
         lost = [name for name in gather.wanted() if name not in frame.columns]
@@ -37,18 +39,6 @@ def read_jsonl(path: Path, columns: Columns) -> Table:
         gather.add(frame.select(gather.wanted()), line)
     assert gather is not None
     return gather.table()
-
-
-def _fault(path: Path, line: int, block: bytes, error: BaseException) -> InputError:
-    for at, text in enumerate(block.split(b"\n")):
-        if not text.strip():
-            continue
-        try:
-            if not isinstance(json.loads(text), dict):
-                return InputError("not a JSON object", path=path, line=line + at, mend=MEND)
-        except ValueError as fault:
-            return InputError(f"not JSON ({fault})", path=path, line=line + at, mend=MEND)
-    return InputError(f"cannot be read ({str(error).partition(chr(10))[0]})", path=path, line=line, mend=MEND)
 
 
 class JsonLines(Reader):

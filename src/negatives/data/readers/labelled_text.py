@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from negatives.data.labelled import LabelledTable
-from negatives.data.readers.blocks import blocks, inner_suffix
+from negatives.data.readers.blocks import blocks, inner_suffix, lines, objects
 from negatives.errors import InputError
 
 JSONL = (".jsonl", ".ndjson", ".json")
@@ -43,7 +42,8 @@ def read_labelled_text(path: Path, fields: Fields) -> LabelledTable:
     Raises:
         InputError: No text or no labels are found, or a line is malformed.
     """
-    rows = _objects(path) if inner_suffix(path) in JSONL else _table(path)
+    mend = "write one JSON object with a text and labels per line"
+    rows = objects(path, lines(path), mend) if inner_suffix(path) in JSONL else _table(path)
     names: tuple[str, str] | None = None
     separator: str | None = fields.separator
     texts: list[str] = []
@@ -103,21 +103,6 @@ def _choose(path: Path, line: int, row: dict[str, Any], fields: Fields) -> tuple
     return found[0], found[1]
 
 
-def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    mend = "write one JSON object with a text and labels per line"
-    for line, block in blocks(path):
-        for offset, text in enumerate(block.split(b"\n")):
-            if not text.strip():
-                continue
-            try:
-                row = json.loads(text)
-            except ValueError as error:
-                raise InputError(f"not JSON ({error})", path=path, line=line + offset, mend=mend) from error
-            if not isinstance(row, dict):
-                raise InputError("not a JSON object", path=path, line=line + offset, mend=mend)
-            yield line + offset, row
-
-
 def _table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     names: list[str] | None = None
     separator = ","
@@ -152,6 +137,3 @@ def _rows(
     for row in frame.iter_rows(named=True):
         yield at, row
         at += 1 + sum(value.count("\n") for value in row.values() if value)
-
-
-__all__ = ["Fields", "read_labelled_text"]

@@ -65,6 +65,3 @@ def _features(values: Ints, sizes: Ints, columns: int) -> SparseFeatures:
     np.cumsum(np.bincount(codes // columns, minlength=sizes.size), out=indptr[1:])
     indices = torch.from_numpy((codes % columns).astype(np.int32))
     return SparseFeatures(torch.from_numpy(indptr), indices, torch.ones(indices.numel()), columns)
-
-
-__all__ = ["read_node_features"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -13,22 +15,36 @@ from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 
 
+@contextmanager
+def scanned(path: Path, what: str) -> Iterator[pl.LazyFrame]:
+    """A Parquet file, of which a block reads what it needs.
+
+    Args:
+        path: The file.
+        what: What stands in a row, for the error.
+
+    Raises:
+        InputError: The file is empty, or cannot be read as Parquet.
+    """
+    if path.stat().st_size == 0:
+        raise InputError("the file is empty", path=path, mend=f"give a file with at least one {what}")
+    try:
+        yield pl.scan_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"not a readable Parquet file ({reason})", path=path, mend="write the file again") from error
+
+
 def read_parquet(path: Path, columns: Columns) -> Table:
     """Read the needed columns of a Parquet file; errors count its rows from one.
 
     Raises:
         InputError: The file is not Parquet, ids are missing, or no pair is left.
     """
-    if path.stat().st_size == 0:
-        raise InputError("the file is empty", path=path, mend="give a file with at least one pair")
-    try:
-        lazy = pl.scan_parquet(path, glob=False)
+    with scanned(path, "pair") as lazy:
         sample = lazy.head(1000).collect()
         gather = Gather(path, guess_roles(path, sample, columns), columns, "row")
         frame = lazy.select(gather.wanted()).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"not a readable Parquet file ({reason})", path=path, mend="write the file again") from error
     gather.add(frame, 1)
     return gather.table()
 

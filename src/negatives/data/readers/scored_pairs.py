@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from negatives.data.readers.blocks import blocks, inner_suffix
+from negatives.data.readers.blocks import inner_suffix, lines, objects
 from negatives.errors import InputError
 
 PARTS = {"train": "train", "dev": "valid", "valid": "valid", "validation": "valid", "test": "test"}
@@ -78,21 +77,10 @@ def read_scored(path: Path) -> ScoredTable:
     return ScoredTable(rows, tuple(notes))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    for first, block in blocks(path):
-        for offset, line in enumerate(block.decode().split("\n")):
-            if line.strip():
-                yield first + offset, line.rstrip("\r")
-
-
 def _objects(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    for number, line in _lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"not JSON ({error})", path=path, line=number, mend=MEND) from error
-        keys = [next((name for name in names if isinstance(row, dict) and name in row), None) for names in _NAMES]
-        if None in keys:
+    for number, row in objects(path, lines(path), MEND):
+        keys = [next((name for name in names if name in row), "") for names in _NAMES]
+        if "" in keys:
             raise InputError("no object with two sentences and a score", path=path, line=number, mend=MEND)
         yield number, *(str(row[key]) for key in keys)  # type: ignore[misc]
 
@@ -106,7 +94,7 @@ def _table(path: Path) -> Iterator[tuple[int, str, str, str]]:
 
     places: list[int] | None = None
     separator = "\t"
-    for number, line in _lines(path):
+    for number, line in lines(path):
         if places is None:
             separator = "\t" if "\t" in line else ","
         cells = line.split("\t") if separator == "\t" else next(csv.reader([line]))
@@ -129,6 +117,3 @@ def _places(cells: list[str], path: Path, number: int) -> tuple[list[int], bool]
     if len(cells) >= 7:  # genre, file, year, number, score, sentence, sentence
         return [5, 6, 4], False
     raise InputError(f"{len(cells)} columns that are not known", path=path, line=number, mend=MEND)
-
-
-__all__ = ["Scored", "ScoredTable", "read_scored", "read_scored_folder"]

@@ -55,6 +55,3 @@ def _names(path: Path, expected: int) -> pl.Series | None:
             f"{len(names):,} names for {expected:,}", path=path, mend="take all files from the same data set"
         )
     return pl.Series("name", [name.strip() for name in names[:expected]], dtype=pl.String)
-
-
-__all__ = ["read_tags"]

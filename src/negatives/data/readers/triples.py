@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from negatives.data.readers.blocks import blocks, inner_suffix
-from negatives.data.readers.folder import part_of
+from negatives.data.readers.folder import by_part, part_of
 from negatives.data.readers.formats import reader_of
+from negatives.data.readers.parquet import scanned
 from negatives.data.readers.roles import plain
 from negatives.data.readers.sniff import first_lines, separator_of
 from negatives.data.table import Columns, Table
@@ -53,14 +54,7 @@ def read_triples(path: Path, columns: Mapping[str, str | None] | None = None) ->
     wanted = {role: name for role, name in (columns or {}).items() if name is not None}
     if not path.is_dir():
         return {"train": read_triple_file(path, wanted)}
-    parts: dict[str, Path] = {}
-    for file in sorted(path.iterdir()):
-        part = _part(file)
-        if part is None:
-            continue
-        if part in parts:
-            raise InputError(f"{parts[part].name} and {file.name} both look like {part}", path=path, mend="keep one")
-        parts[part] = file
+    parts = by_part(path, sorted(path.iterdir()), _part)
     if "train" not in parts:
         mend = "call the files train, valid and test with .txt, .tsv, .csv or .parquet, or name one file"
         raise InputError("the folder has no train file", path=path, mend=mend)
@@ -194,18 +188,12 @@ def _roles(path: Path, names: list[str], wanted: Mapping[str, str], header: bool
 
 
 def _parquet(path: Path, wanted: Mapping[str, str]) -> TripleTable:
-    if path.stat().st_size == 0:
-        raise InputError("the file is empty", path=path, mend="give a file with at least one triple")
-    try:
-        lazy = pl.scan_parquet(path, glob=False)
+    with scanned(path, "triple") as lazy:
         names = lazy.collect_schema().names()
         if len(names) < 3:
             raise InputError(f"{len(names)} columns, but a triple has three", path=path, mend=MEND)
         roles = _roles(path, names, wanted, header=True)
         frame = lazy.select(pl.col(roles[role]).cast(pl.String).alias(role) for role in ROLES).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"not a readable Parquet file ({reason})", path=path, mend="write the file again") from error
     missing = frame.select(pl.any_horizontal(pl.all().is_null())).to_series()
     if bool(missing.any()):
         raise InputError("an empty value", path=path, line=int(missing.arg_true()[0]) + 1, mend=MEND)
@@ -220,6 +208,3 @@ def _checked(path: Path, frame: pl.DataFrame, roles: Mapping[str, str], names: l
     skipped = [name for name in names if name not in roles.values()]
     rest = f"; skipped: {', '.join(skipped)}" if skipped else ""
     return TripleTable(frame, (f"{path.name}: {how}, {taken}{rest}; {len(frame):,} triples read",))
-
-
-__all__ = ["ROLES", "TripleTable", "read_triple_file", "read_triples"]

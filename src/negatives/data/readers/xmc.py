@@ -160,6 +160,3 @@ def _refuse(path: Path, line: int, block: bytes, header: Header) -> None:
                 raise InputError(message, path=path, line=at, mend="number features from 0, or correct the header")
             if not np.isfinite(float(match[2])):
                 raise InputError(f"{pair[:40]!r} has no finite value", path=path, line=at, mend=MEND)
-
-
-__all__ = ["is_xmc", "read_xmc"]

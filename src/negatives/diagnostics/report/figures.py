@@ -170,18 +170,3 @@ def _mean_parts(runs: Sequence[Run]) -> dict[str, float]:
     found = [parts for run in runs if (parts := run.seconds_by_part())]
     names = {name: None for parts in found for name in parts}
     return {name: sum(parts.get(name, 0.0) for parts in found) / len(found) for name in names}
-
-
-__all__ = [
-    "COLOURS",
-    "FROM_ZERO",
-    "NEAR_ONE",
-    "SHARES",
-    "SMALL_SHARES",
-    "Figure",
-    "Groups",
-    "controls",
-    "learning",
-    "probe",
-    "time_by_part",
-]

@@ -11,7 +11,6 @@ from negatives.diagnostics.report.runs import Loaded, Run, part_name
 from negatives.evaluation import p_text
 
 PREFERRED = ("recall@20", "ndcg@20", "mrr", "ndcg@10", "hits@10")
-CHANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +117,9 @@ def verdict(loaded: Loaded, metric: str) -> str:
     """Which sampler won, and whether that is more than chance; empty when there is nothing to compare."""
     if loaded.compare.get("verdict"):
         return str(loaded.compare["verdict"])
-    rows = [row for row in loaded.compare.get("summary", []) if row.get("metric") == metric and "mean" in row]
-    if len(rows) < 2:
-        if len(loaded.groups()) < 2:
-            return ""
-        return "These runs were not made as one comparison, so no test says whether their differences are chance."
-    best = max(rows, key=lambda row: row["mean"])
-    name, p_value = best["sampler"], best.get("p_value")
-    base = next((row for row in rows if row["sampler"] == _baseline(loaded)), rows[0])
-    if best is base:
-        return f"{name} did best: no other sampler had a higher {metric} than {best['mean']:.4f}."
-    known = p_text(p_value) if p_value is not None else "no p-value"
-    chance = "more than chance" if p_value is not None and p_value < CHANCE else "no more than chance would give"
-    return (
-        f"{name} did best: {metric} {best['mean']:.4f} against {base['mean']:.4f} of {base['sampler']}; "
-        f"that is {chance} ({known})."
-    )
-
-
-def _baseline(loaded: Loaded) -> str:
-    rows = loaded.compare.get("summary", [])
-    untested = next((row["sampler"] for row in rows if row.get("p_value") is None), "")
-    return str(loaded.compare.get("baseline") or untested)
+    if loaded.compare or len(loaded.groups()) < 2:
+        return ""
+    return "These runs were not made as one comparison, so no test says whether their differences are chance."
 
 
 def test_table(loaded: Loaded, metric: str) -> Table | None:
@@ -179,7 +159,7 @@ def _tested(loaded: Loaded, rows: Sequence[Mapping[str, Any]], metric: str) -> T
         reached, spent = main.get("seconds_to_baseline"), main.get("train_seconds")
         cells.append((duration(reached) if reached is not None else "never", f"of {duration(spent)}" if spent else ""))
         body.append((sampler, colours.get(sampler, "#444444"), cells, sampler == best))
-    base = _baseline(loaded)
+    base = loaded.compare.get("baseline")
     note = (
         f"Below each mean: its 95 % interval over queries and the p-value of the paired test against {base}, "
         f"Holm-corrected. Last column: training time until {base}'s best validation {metric} was first reached."
@@ -224,6 +204,3 @@ def _last_measured(run: Run, name: str) -> float | None:
     values = [line[name] for line in run.lines("step") if line.get(name) is not None]
     tail = values[-max(1, len(values) // 4) :]
     return _mean(tail) if tail else None
-
-
-__all__ = ["Card", "Table", "cards", "duration", "main_metric", "subtitle", "test_table", "title", "verdict"]

@@ -202,6 +202,3 @@ def _history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
     if broken:
         problems.append(f"Lines of history.jsonl that could not be read and were left out: {broken}.")
     return history
-
-
-__all__ = ["Loaded", "Run", "load", "part_name"]

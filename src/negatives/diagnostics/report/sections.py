@@ -158,14 +158,6 @@ def _diversity(groups: Groups) -> Section:
     )
 
 
-def _entropy(groups: Groups) -> Figure | None:
-    figure = figures.probe(groups, {"entropy": "entropy"}, "relative entropy")
-    if figure:
-        lowest = min(min(line["y"]) for line in figure["data"])
-        figure["layout"]["yaxis"]["range"] = [min(0.9, lowest - 0.02), 1.01]
-    return figure
-
-
 def _head_and_tail(groups: Groups) -> list[Panel]:
     head, tail = "most popular 20 % of items (head)", "least popular 50 % (tail)"
     text = "Share of the negatives among the {}. A uniform sampler shows {}."
@@ -250,6 +242,3 @@ def _time(groups: Groups) -> Section:
             )
         ],
     )
-
-
-__all__ = ["Panel", "Section", "sections"]

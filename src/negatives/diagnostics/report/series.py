@@ -102,6 +102,3 @@ def mean_over_seeds(lines: Sequence[Series]) -> Series:
 def _is_number(line: dict[str, object], path: str) -> bool:
     values = line.get("values")
     return isinstance(values, dict) and isinstance(values.get(path), (int, float))
-
-
-__all__ = ["POINTS", "Reader", "Series", "controlled", "learning_curve", "mean_over_seeds", "measured", "thin"]

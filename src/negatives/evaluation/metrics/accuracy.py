@@ -24,6 +24,3 @@ class Accuracy(Metric[Decided]):
     def of(self, value: Decided) -> Tensor:
         right = (value.said == value.true).double()
         return right if right.ndim == 1 else right.mean(1)
-
-
-__all__ = ["Accuracy"]

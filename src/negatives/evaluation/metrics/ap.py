@@ -28,6 +28,3 @@ class AveragePrecision(Metric[Scored]):
         good = right.numel() - torch.searchsorted(right.sort().values, right)
         bad = wrong.numel() - torch.searchsorted(wrong.sort().values, right)
         return good.double() / (good + bad).double()
-
-
-__all__ = ["AveragePrecision"]

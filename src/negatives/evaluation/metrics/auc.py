@@ -25,6 +25,3 @@ class AUC(Metric[Scored]):
         ordered = value.wrong.sort().values
         below = torch.searchsorted(ordered, value.right), torch.searchsorted(ordered, value.right, right=True)
         return (below[0] + below[1]).double() / (2 * value.wrong.numel())
-
-
-__all__ = ["AUC"]

@@ -40,6 +40,3 @@ class Metric(ABC, Generic[V]):
     def mean(self, value: V, terms: Tensor) -> float:
         """The metric: the mean of the ``terms`` that :meth:`of` gave for ``value``."""
         return float(terms.mean())
-
-
-__all__ = ["Cut", "Metric", "V"]

@@ -23,6 +23,3 @@ class Coverage(Metric[Ranked]):
         shown = value.items[:, : self.at]
         different = torch.unique(shown[shown >= 0]).numel()
         return torch.tensor([different / max(1, value.n_candidates)], dtype=torch.float64)
-
-
-__all__ = ["Coverage"]

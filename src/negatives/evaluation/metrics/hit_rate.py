@@ -28,6 +28,3 @@ class HitRate(Metric[Answered]):
     def of(self, value: Answered) -> Tensor:
         assert self.at is not None
         return (value.first <= self.at).double()
-
-
-__all__ = ["HitRate"]

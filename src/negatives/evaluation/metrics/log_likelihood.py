@@ -18,6 +18,3 @@ class LogLikelihood(Metric[Likelihood]):
 
     def of(self, value: Likelihood) -> Tensor:
         return value.log_p
-
-
-__all__ = ["LogLikelihood"]

@@ -22,6 +22,3 @@ class LogZ(Metric[Likelihood]):
 
     def of(self, value: Likelihood) -> Tensor:
         return value.log_z
-
-
-__all__ = ["LogZ"]

@@ -19,6 +19,3 @@ class LogZSpread(Metric[Likelihood]):
 
     def of(self, value: Likelihood) -> Tensor:
         return value.log_z.std(unbiased=False)[None]
-
-
-__all__ = ["LogZSpread"]

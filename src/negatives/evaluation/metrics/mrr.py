@@ -26,6 +26,3 @@ class MRR(Metric[Answered]):
     def of(self, value: Answered) -> Tensor:
         ranks = value.first
         return 1 / ranks if self.at is None else torch.where(ranks <= self.at, 1 / ranks, 0.0)
-
-
-__all__ = ["MRR"]

@@ -38,6 +38,3 @@ class NDCG(Metric[Ranked]):
         else:
             best = (value.ideal[:, : self.at] * discounts).sum(1).clamp(min=1e-12)
         return (gains * discounts).sum(1) / best
-
-
-__all__ = ["NDCG"]

@@ -19,6 +19,3 @@ class Perplexity(Metric[Likelihood]):
 
     def of(self, value: Likelihood) -> Tensor:
         return (-value.log_p.mean()).exp()[None]
-
-
-__all__ = ["Perplexity"]

@@ -28,6 +28,3 @@ class Popularity(Metric[RankedByCounts]):
         percentile = torch.searchsorted(ordered, value.counts, right=True).double() / value.counts.numel()
         shown = value.items[:, : self.at]
         return (percentile[shown[shown >= 0]].mean() - percentile[value.wanted].mean())[None]
-
-
-__all__ = ["Popularity"]

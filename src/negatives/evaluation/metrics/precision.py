@@ -19,6 +19,3 @@ class Precision(Metric[Ranked]):
 
     def of(self, value: Ranked) -> Tensor:
         return value.hits[:, : self.at].double().mean(1)
-
-
-__all__ = ["Precision"]

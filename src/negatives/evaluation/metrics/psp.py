@@ -36,6 +36,3 @@ class PSP(Metric[RankedByWeights]):
     def _best(self, value: RankedByWeights) -> Tensor:
         # added one after the other: the sum of a row is the same bits whatever the length of the list
         return value.best[:, : self.at].cumsum(1)[:, -1].contiguous().sum().clamp(min=1e-300)
-
-
-__all__ = ["PSP"]

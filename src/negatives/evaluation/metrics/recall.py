@@ -26,6 +26,3 @@ class Recall(Metric[Ranked]):
 
     def of(self, value: Ranked) -> Tensor:
         return value.hits[:, : self.at].sum(1) / value.relevant.clamp(min=1).double()
-
-
-__all__ = ["Recall"]

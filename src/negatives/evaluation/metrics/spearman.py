@@ -39,6 +39,3 @@ class Spearman(Metric[Rated]):
 def _standardised(values: Tensor) -> Tensor:
     centred = values - values.mean()
     return centred / centred.square().mean().sqrt().clamp(min=1e-12)
-
-
-__all__ = ["Spearman", "ranks"]

@@ -118,8 +118,8 @@ class SparseClassifier(TowerModel):
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of rows of the data."""
-        index, values, offsets = rows_of(self._features, queries)
-        return self.encode_bags(index, values, offsets)
+        some = self._features.pick(queries)
+        return self.encode_bags(some.indices.long(), some.values, some.indptr[:-1])
 
     def encode_bags(self, index: Tensor, values: Tensor, offsets: Tensor) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of any rows.
@@ -139,21 +139,3 @@ class SparseClassifier(TowerModel):
             more = functional.relu(vectors @ weight.T + shift)
             vectors = vectors + self.dropped(more, self.tower.drop, HIDDEN + 1 + place)
         return self.with_one(vectors)
-
-
-def rows_of(features: SparseFeatures, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Features ``(nnz,)`` int64, values ``(nnz,)`` and offsets ``(rows,)`` of some rows.
-
-    >>> x = SparseFeatures(torch.tensor([0, 1, 3]), torch.tensor([5, 6, 7], dtype=torch.int32), torch.ones(3), 8)
-    >>> rows_of(x, torch.tensor([1, 0]))[0].tolist()
-    [6, 7, 5]
-    """
-    start = features.indptr[queries]
-    lengths = features.indptr[queries + 1] - start
-    offsets = lengths.cumsum(0) - lengths
-    at = torch.repeat_interleave(start - offsets, lengths)
-    at += torch.arange(at.numel(), device=at.device)
-    return features.indices[at].long(), features.values[at], offsets
-
-
-__all__ = ["SparseClassifier", "rows_of"]

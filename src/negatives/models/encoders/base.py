@@ -59,6 +59,3 @@ class TextEncoder(Model, ABC):
             blocks = torch.split(torch.arange(count, device=device), self.block)
             found.append(torch.cat([encode(rows) for rows in blocks]) if count else torch.empty(0, self.dim))
         return found[0], found[1]
-
-
-__all__ = ["TextEncoder"]

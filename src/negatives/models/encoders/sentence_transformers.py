@@ -153,6 +153,3 @@ def _folder(path: str) -> Path | None:
         for mark in sorted(Path(place).rglob(MARK)):
             return mark.parent
     return None
-
-
-__all__ = ["SentenceEncoder", "load_encoder"]

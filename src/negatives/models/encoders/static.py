@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from negatives.data.tokens import Bags, bags_of
+from negatives.data.pairs import SparseFeatures
+from negatives.data.tokens import bags_of, saturated
 from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
 from negatives.models.encoders.latent import latent_vectors
@@ -56,8 +57,8 @@ class StaticEncoder(TextEncoder):
     """Weighted sums of token vectors.
 
     Args:
-        query_bags: Bags of the queries, with counts.
-        document_bags: Bags of the documents, with counts.
+        query_bags: SparseFeatures of the queries, with counts.
+        document_bags: SparseFeatures of the documents, with counts.
         tokenizer: What made the bags; its JSON is kept among the model's tensors.
         vectors: ``(n_tokens, dim)`` start of the token vectors; None to make them as ``tokens`` says.
         dim: Length of an embedding, where no vectors are given.
@@ -71,8 +72,8 @@ class StaticEncoder(TextEncoder):
 
     def __init__(
         self,
-        query_bags: Bags,
-        document_bags: Bags,
+        query_bags: SparseFeatures,
+        document_bags: SparseFeatures,
         tokenizer: Tokenizer,
         vectors: Tensor | None = None,
         dim: int = 512,
@@ -82,20 +83,20 @@ class StaticEncoder(TextEncoder):
     ) -> None:
         super().__init__(query_bags.n_rows, document_bags.n_rows, dim if vectors is None else vectors.shape[1], scale)
         self.tokenizer, self.tokens = tokenizer, tokens
-        lengths = torch.zeros(document_bags.n_rows).index_add_(0, _owners(document_bags), document_bags.values)
+        lengths = torch.zeros(document_bags.n_rows).index_add_(0, document_bags.owners, document_bags.values)
         self._mean = float(lengths.mean())
-        self._queries = query_bags.saturated(mean=self._mean) if tokens.symmetric else query_bags
-        self._documents = document_bags.saturated(mean=self._mean)
-        first = _idf(document_bags).sqrt() if tokens.weights == "idf" else torch.ones(document_bags.n_tokens)
+        self._queries = saturated(query_bags, mean=self._mean) if tokens.symmetric else query_bags
+        self._documents = saturated(document_bags, mean=self._mean)
+        first = _idf(document_bags).sqrt() if tokens.weights == "idf" else torch.ones(document_bags.n_cols)
         key = stream(seed, Purpose.INIT)
         if vectors is None and tokens.start == "latent":
             vectors = latent_vectors(self._documents, first, self.dim, key)
         elif vectors is None:
-            vectors = torch.empty(document_bags.n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
-        if vectors.shape[0] != document_bags.n_tokens:
-            raise ConfigError(f"{vectors.shape[0]} vectors were given for {document_bags.n_tokens} tokens")
+            vectors = torch.empty(document_bags.n_cols, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
+        if vectors.shape[0] != document_bags.n_cols:
+            raise ConfigError(f"{vectors.shape[0]} vectors were given for {document_bags.n_cols} tokens")
         self.token_table = nn.Parameter(vectors.clone())
-        self.token_weight = nn.Parameter(torch.zeros(document_bags.n_tokens), requires_grad=tokens.speed > 0)
+        self.token_weight = nn.Parameter(torch.zeros(document_bags.n_cols), requires_grad=tokens.speed > 0)
         self.register_buffer("first_weight", first)
         text = bytearray(tokenizer.to_str().encode())
         self.register_buffer("tokenizer_json", torch.frombuffer(text, dtype=torch.uint8).clone())
@@ -130,28 +131,22 @@ class StaticEncoder(TextEncoder):
     def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
         """See :meth:`TextEncoder.encode_texts`."""
         bags = bags_of(texts, self.tokenizer)
-        bags = bags if kind == "query" and not self.tokens.symmetric else bags.saturated(mean=self._mean)
+        bags = bags if kind == "query" and not self.tokens.symmetric else saturated(bags, mean=self._mean)
         device = self.token_table.device
         return self._distinct(bags.to(device), torch.arange(len(texts), device=device))
 
-    def _distinct(self, bags: Bags, rows: Tensor) -> Tensor:
+    def _distinct(self, bags: SparseFeatures, rows: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""
         unique, inverse = torch.unique(rows, return_inverse=True)
-        ids, values, offsets = bags.take(unique)
+        some = bags.pick(unique)
+        weights = some.values * self.weights()[some.indices]
         sums = functional.embedding_bag(
-            ids, self.token_table, offsets, mode="sum", per_sample_weights=values * self.weights()[ids]
+            some.indices, self.token_table, some.indptr[:-1], mode="sum", per_sample_weights=weights
         )
         return self.scaled(sums)[inverse]
 
 
-def _owners(bags: Bags) -> Tensor:
-    return torch.repeat_interleave(torch.arange(bags.n_rows), bags.indptr.diff())
-
-
-def _idf(bags: Bags) -> Tensor:
+def _idf(bags: SparseFeatures) -> Tensor:
     """``log(1 + (N - n + 1/2) / (n + 1/2))`` of each token, as BM25 has it."""
-    found = bags.frequencies().float()
+    found = torch.bincount(bags.indices, minlength=bags.n_cols).float()
     return torch.log1p((bags.n_rows - found + 0.5) / (found + 0.5))
-
-
-__all__ = ["StaticEncoder"]

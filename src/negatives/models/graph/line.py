@@ -47,6 +47,3 @@ class Line(TableModel):
         self.query_table = nn.Parameter(torch.empty(n_items, dim).normal_(0, init, generator=random))
         own = torch.empty(n_items, dim).normal_(0, 0.1 * init, generator=random)
         self.item_table = self.query_table if order == 1 else nn.Parameter(own)
-
-
-__all__ = ["Line"]

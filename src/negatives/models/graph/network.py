@@ -13,7 +13,7 @@ from negatives.errors import ConfigError
 from negatives.models.base import Model
 from negatives.models.dropout import dropped
 from negatives.models.graph.parts import adjacency, initialised
-from negatives.models.propagation import content_operator
+from negatives.models.propagation import matrix_of
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr
@@ -82,7 +82,7 @@ class GraphNetwork(Model, ABC):
             raise ConfigError(f"scale is {scale}; it must be above 0")
         self.scale, self.messages, self.seed = scale, messages, seed
         key = stream(seed, Purpose.INIT)
-        self.features = None if features is None else content_operator(features)
+        self.features = None if features is None else matrix_of(features.unit())
         if features is not None:
             bound = (6 / (features.n_cols + dim)) ** 0.5
             start = torch.empty(features.n_cols, dim).uniform_(-bound, bound, generator=generator(key))
@@ -155,6 +155,3 @@ class GraphNetwork(Model, ABC):
 
     def all_items(self) -> Tensor:
         return self._scaled(self._items)
-
-
-__all__ = ["GraphNetwork"]

@@ -69,6 +69,3 @@ def initialised(module: nn.Module, key: int) -> None:
                 weight.uniform_(-bound, bound, generator=random)
             else:
                 weight.zero_()
-
-
-__all__ = ["adjacency", "initialised", "layers_of_pyg"]

@@ -82,6 +82,3 @@ class NodePropagation(Model):
 
     def all_items(self) -> Tensor:
         return self.scaled_items(self._nodes, self._power) * self._end
-
-
-__all__ = ["NodePropagation"]

@@ -58,6 +58,3 @@ class NodeVectors(TableModel):
         """The vectors that score an edge, each ``(n_items, dim)``."""
         centres, contexts = super().tables()
         return centres, centres if self.link == "centre" else contexts
-
-
-__all__ = ["NodeVectors"]

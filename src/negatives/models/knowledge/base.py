@@ -54,8 +54,8 @@ class ComposedModel(Model, ABC):
         n_items: Number of entities.
         dim: Length of an embedding, counted in real or complex numbers as the model says.
         regularisation: N3 and dropout.
-        init: Scale of the initial values.
         relation_weight: Weight of telling a triple's relation from all others; see :meth:`told`. Needs :meth:`relate`.
+        init: Scale of the initial values.
         seed: Seed of the initial values.
 
     Raises:
@@ -79,10 +79,10 @@ class ComposedModel(Model, ABC):
         query_heads: Tensor,
         query_relations: Tensor,
         n_items: int,
-        dim: int,
-        regularisation: Regularisation,
-        init: float,
+        dim: int = 128,
+        regularisation: Regularisation = Regularisation(),
         relation_weight: float = 0.0,
+        init: float = 0.1,
         seed: int = 0,
     ) -> None:
         super().__init__(query_heads.numel(), n_items, dim, "dot")
@@ -241,6 +241,3 @@ class _Cubes(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         whole, moduli = ctx.saved_tensors
         return (whole * (moduli * (3 * grads[0]))).flatten(-2), None
-
-
-__all__ = ["ComposedModel"]

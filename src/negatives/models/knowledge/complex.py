@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.models.knowledge.base import ComposedModel, Regularisation
+from negatives.models.knowledge.base import ComposedModel
 
 
 class ComplEx(ComposedModel):
@@ -29,19 +29,6 @@ class ComplEx(ComposedModel):
     parts = 2
     relation_parts = 2
 
-    def __init__(
-        self,
-        query_heads: Tensor,
-        query_relations: Tensor,
-        n_items: int,
-        dim: int = 128,
-        regularisation: Regularisation = Regularisation(),
-        relation_weight: float = 0.0,
-        init: float = 0.1,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, relation_weight, seed)
-
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         (a, b), (c, d) = heads.chunk(2, -1), relations.chunk(2, -1)
         return torch.cat([a * c - b * d, a * d + b * c], -1)
@@ -49,6 +36,3 @@ class ComplEx(ComposedModel):
     def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
         (a, b), (e, f) = heads.chunk(2, -1), tails.chunk(2, -1)
         return torch.cat([a * e + b * f, a * f - b * e], -1)
-
-
-__all__ = ["ComplEx"]

@@ -38,13 +38,10 @@ class DistMult(ComposedModel):
         init: float = 0.1,
         seed: int = 0,
     ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, relation_weight, seed)
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, relation_weight, init, seed)
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         return heads * relations
 
     def relate(self, heads: Tensor, tails: Tensor) -> Tensor:
         return heads * tails
-
-
-__all__ = ["DistMult"]

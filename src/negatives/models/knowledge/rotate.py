@@ -44,7 +44,7 @@ class RotatE(ComposedModel):
         init: float = 0.04,
         seed: int = 0,
     ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, seed=seed)
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init=init, seed=seed)
         self.turn = turn
         self.relations.data /= turn
 
@@ -59,6 +59,3 @@ class RotatE(ComposedModel):
         angles = relations * self.turn
         (a, b), c, d = heads.chunk(2, -1), angles.cos(), angles.sin()
         return torch.cat([a * c - b * d, a * d + b * c], -1)
-
-
-__all__ = ["RotatE"]

@@ -40,13 +40,10 @@ class TransE(ComposedModel):
         init: float = 0.02,
         seed: int = 0,
     ) -> None:
-        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init, seed=seed)
+        super().__init__(query_heads, query_relations, n_items, dim, regularisation, init=init, seed=seed)
         if norm not in (1, 2):
             raise ConfigError(f"norm is {norm}; TransE knows 1 and 2")
         self.kind = f"l{norm}"
 
     def compose(self, heads: Tensor, relations: Tensor) -> Tensor:
         return heads + relations
-
-
-__all__ = ["TransE"]

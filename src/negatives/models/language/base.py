@@ -136,6 +136,3 @@ def runs_of(queries: Tensor) -> Tensor:
     breaks = (queries.diff() != 1).nonzero()[:, 0] + 1
     first = int(breaks[0]) if breaks.numel() else queries.numel()
     return queries.view(-1, first)
-
-
-__all__ = ["LanguageModel", "Layers", "runs_of"]

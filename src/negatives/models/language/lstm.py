@@ -93,6 +93,3 @@ class LstmModel(LanguageModel):
 
     def _remember(self, state: Tensor, following: Tensor) -> None:
         self.state, self.next = state, following
-
-
-__all__ = ["LstmModel"]

@@ -86,6 +86,3 @@ class NoiseBank(nn.Module):
         self.words[:, : drawn.words.shape[1]] = drawn.words.to(self.words)
         self.lengths.copy_(drawn.lengths)
         self.renewals.fill_(number)
-
-
-__all__ = ["NoiseBank", "Score"]

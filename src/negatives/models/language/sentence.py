@@ -123,6 +123,3 @@ class SentenceModel(Model):
     def _of_noise(self, items: Tensor) -> Tensor:
         found: Tensor = self.scorer(self.noise.pick((items.reshape(-1) - 1).clamp(min=0)))
         return found.view(items.shape)
-
-
-__all__ = ["ITSELF", "SentenceModel", "SentenceScorer"]

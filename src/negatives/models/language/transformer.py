@@ -115,6 +115,3 @@ class TransformerModel(LanguageModel):
         vectors = self.read(words)
         self._context = context
         return vectors, None
-
-
-__all__ = ["TransformerModel"]

@@ -63,6 +63,3 @@ class AsynchronousEngine(Engine):
             loss = self.loss(scores[seen, 0], scores[seen, 1:], rows_of(negatives, seen))
         self._spend("loss", start)
         return Outcome(finite(loss, context), negatives, scores[:, 0], scores[:, 1:])
-
-
-__all__ = ["AsynchronousEngine"]

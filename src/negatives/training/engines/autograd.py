@@ -85,6 +85,3 @@ class AutogradEngine(Engine):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._optimiser.load_state(state)
-
-
-__all__ = ["AutogradEngine"]

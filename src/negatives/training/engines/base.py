@@ -14,6 +14,7 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses.base import Loss
 from negatives.models import Model
 from negatives.sampler import Sampler
+from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
 
 
@@ -73,6 +74,8 @@ class Engine(ABC):
     update: Update
     seconds: dict[str, float] = field(default_factory=dict, init=False)
     """Time spent so far by part of the step, besides the sampler's own."""
+    memory: dict[str, RowOptimiser] = field(default_factory=dict, init=False, repr=False)
+    """Optimisers of tables by name, which :meth:`state` keeps."""
 
     model_type: ClassVar[type[Model]]
     """Models that it trains."""
@@ -97,12 +100,13 @@ class Engine(ABC):
         """
 
     def state(self) -> State:
-        """The optimiser's memory; plain gradient descent has none."""
-        return {}
+        """The optimisers' memory; plain gradient descent has none."""
+        return {name: one.state() for name, one in self.memory.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
-        del state  # an engine without memory has nothing to restore
+        for name, one in self.memory.items():
+            one.load_state(state[name])
 
     def _spend(self, part: str, start: float) -> float:
         now = perf_counter()
@@ -144,6 +148,3 @@ def finite(loss: Tensor, context: Context) -> float:
             f"the loss is {value} at step {context.step} (epoch {context.epoch}); lower the learning rate"
         )
     return value
-
-
-__all__ = ["Engine", "Outcome", "Update", "finite", "rows_of"]

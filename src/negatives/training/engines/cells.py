@@ -71,6 +71,3 @@ class CellEngine(Engine):
     def load_state(self, state: Mapping[str, Any]) -> None:
         for table, name in zip(self._squares, ("queries", "items"), strict=True):
             table.copy_(state[name])
-
-
-__all__ = ["CellEngine"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +15,7 @@ from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.engines.gradients import differentiate
 from negatives.training.engines.pool import PoolProducts, through_pool
 from negatives.training.optimisers import RowOptimiser
-from negatives.types import Context, Negatives, State
+from negatives.types import Context, Negatives
 
 PRODUCTS = ("dot", "l2")
 """Comparisons that are one matrix product over a shared pool."""
@@ -63,6 +61,7 @@ class ComposedEngine(Engine):
         rule, decay = self.update.optimiser, self.update.weight_decay
         self._entities = RowOptimiser(self.model.entities.data, rule, decay)
         self._relations = RowOptimiser(self.model.relations.data, rule, decay)
+        self.memory = {"entities": self._entities, "relations": self._relations}
 
     def step(self, context: Context, lr: float) -> Outcome:
         negatives = self.sampler.sample(context, self.model)
@@ -72,13 +71,6 @@ class ComposedEngine(Engine):
         if pool is not None and self.model.kind in PRODUCTS:
             return self._step_pool(context, negatives, leaves, lr, start)
         return self._step_rows(context, negatives, leaves, lr, start)
-
-    def state(self) -> State:
-        return {"entities": self._entities.state(), "relations": self._relations.state()}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._entities.load_state(state["entities"])
-        self._relations.load_state(state["relations"])
 
     def _compose(self, context: Context) -> Leaves:
         model = self.model
@@ -148,6 +140,3 @@ class ComposedEngine(Engine):
         if whole is not None:  # every relation was scored
             summed, rows = whole.index_add_(0, rows, summed), torch.arange(len(whole), device=rows.device)
         self._relations.step(rows, summed, lr)
-
-
-__all__ = ["ComposedEngine"]

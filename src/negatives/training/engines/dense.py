@@ -63,6 +63,3 @@ class DenseOptimiser:
         whole = self._inner.state_dict()
         whole["state"] = {int(index): dict(values) for index, values in state.items()}
         self._inner.load_state_dict(whole)
-
-
-__all__ = ["DenseOptimiser"]

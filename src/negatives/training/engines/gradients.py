@@ -52,6 +52,3 @@ def differentiate_pool_(
         total += losses
         grads.append(grad)
     return total, torch.cat(grads)
-
-
-__all__ = ["differentiate", "differentiate_pool_"]

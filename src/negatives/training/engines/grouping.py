@@ -102,6 +102,3 @@ def summed_by(values: Tensor, owner: Tensor, n: int) -> Tensor:
     if len(values) == n:
         return values
     return values.new_zeros(n, values.shape[1]).index_add_(0, owner, values)
-
-
-__all__ = ["Encoded", "blocks", "grouped", "in_groups", "summed_by"]

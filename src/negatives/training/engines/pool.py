@@ -209,6 +209,3 @@ def through_pool(
     of_good = products.pairs_backward(good, positive, done.of_positive)
     spend("backward", start)
     return done, of_good
-
-
-__all__ = ["Blocks", "PoolPass", "PoolProducts", "by_blocks", "through_pool"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +14,7 @@ from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.engines.gradients import differentiate
 from negatives.training.engines.pool import PoolProducts, through_pool
 from negatives.training.optimisers import RowOptimiser
-from negatives.types import Context, Negatives, State
+from negatives.types import Context, Negatives
 
 
 @dataclass(slots=True)
@@ -36,6 +34,7 @@ class RowEngine(Engine):
         rule, decay = self.update.optimiser, self.update.weight_decay
         self._queries = RowOptimiser(self.model.query_table.data, rule, decay)
         self._items = RowOptimiser(self.model.item_table.data, rule, decay)
+        self.memory = {"queries": self._queries, "items": self._items}
 
     def step(self, context: Context, lr: float) -> Outcome:
         negatives = self.sampler.sample(context, self.model)
@@ -44,13 +43,6 @@ class RowEngine(Engine):
         if pool is None:
             return self._step_rows(context, negatives, lr, start)
         return self._step_pool(context, negatives, pool, lr, start)
-
-    def state(self) -> State:
-        return {"queries": self._queries.state(), "items": self._items.state()}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._queries.load_state(state["queries"])
-        self._items.load_state(state["items"])
 
     def _step_rows(self, context: Context, negatives: Negatives, lr: float, start: float) -> Outcome:
         ids = torch.cat([context.positives[:, None], negatives.ids], 1)
@@ -132,6 +124,3 @@ def _cosine_backward(
     shares = torch.zeros(len(items)).index_add_(0, ids.reshape(-1), along.reshape(-1))
     summed -= (shares / norm_v**2)[index, None] * items[index]
     return rows, index, summed
-
-
-__all__ = ["RowEngine"]

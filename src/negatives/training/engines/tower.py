@@ -172,6 +172,3 @@ class TowerEngine(Engine):
                 rows.step(*kernels.sum_rows(index, values, len(rows.table)), table_lr)
         if self._dense is not None:
             self._dense.step(lr)
-
-
-__all__ = ["TowerEngine"]

@@ -81,6 +81,3 @@ class WindowEngine(Engine):
         some = replace(some, ok=some.ok & (some.ids != centres[owner, None]))
         _, grad_positive, grad_negative = differentiate(self.loss, scores[:, 0], scores[:, 1:], some)
         window_update_(*tables, part, ids, torch.cat([grad_positive[:, None], grad_negative], 1), lr)
-
-
-__all__ = ["WindowEngine"]
