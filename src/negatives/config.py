@@ -220,11 +220,11 @@ def load_config(path: str | Path) -> Values:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)
         reason = text[: at.start()] if at else text
         line = int(at.group(1)) if at and at.group(1) else None
-        raise InputError(f"not TOML: {reason}", path=path, line=line, mend="correct it") from error
+        raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
     except UnicodeDecodeError as error:
-        raise InputError("not a text file in UTF-8", path=path, mend="give a TOML file") from error
+        raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
     except OSError as error:
-        raise InputError(error.strerror or str(error), path=path, mend="give a TOML file that exists") from error
+        raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 
 
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Values:

@@ -16,7 +16,7 @@ class InputError(NegativesError):
         message: What is wrong.
         path: File that is at fault.
         line: Line of that file, counted from one.
-        mend: What the reader can do about it.
+        hint: What the reader can do about it.
     """
 
     def __init__(
@@ -25,11 +25,11 @@ class InputError(NegativesError):
         *,
         path: str | Path | None = None,
         line: int | None = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
         where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
-        super().__init__(f"{where}{message}" + ("" if mend is None else f"; {mend}"))
-        self.path, self.line, self.mend = path, line, mend
+        super().__init__(f"{where}{message}" + ("" if hint is None else f"; {hint}"))
+        self.path, self.line, self.hint = path, line, hint
 
 
 class ConfigError(NegativesError):

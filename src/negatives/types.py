@@ -100,7 +100,7 @@ def within(name: str, ids: Tensor, n: int) -> None:
         place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
         raise InputError(
             f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
-            mend=f"there are {n}, numbered from 0" if n else "there is none",
+            hint=f"there are {n}, numbered from 0" if n else "there is none",
         )
 
 

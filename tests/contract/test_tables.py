@@ -16,7 +16,7 @@ import test_control
 import test_engines
 import test_guards
 import test_losses
-import test_metrics
+import test_metric_contract
 import test_proposals
 import test_readers
 import test_samplers
@@ -45,7 +45,7 @@ CASES: Mapping[str, set[str]] = {
     "models": {name.split()[0] for name in models.CASES},
     "engines": {name.split()[0] for name in test_engines.CASES},
     "presets": set(test_samplers.CASES_OF),
-    "metrics": test_metrics.ROWS_OF,
+    "metrics": test_metric_contract.ROWS_OF,
     "readers": set(test_readers.CASES),
     "tasks": set(test_tasks.OFFERED),
 }

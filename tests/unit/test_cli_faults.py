@@ -101,7 +101,7 @@ def test_a_wrong_command_line_ends_with_two_and_one_line(
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (InputError("is empty", path="d.csv", line=3, mend="add rows"), "d.csv, line 3: is empty; add rows"),
+        (InputError("is empty", path="d.csv", line=3, hint="add rows"), "d.csv, line 3: is empty; add rows"),
         (OSError(errno.ENOSPC, "No space left on device", "runs/x/a"), "runs/x/a: No space left on device; free some"),
         (PermissionError(errno.EACCES, "Permission denied", "d.csv"), "d.csv: Permission denied; choose"),
         (InputError("two\nlines"), "two lines"),

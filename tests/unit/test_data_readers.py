@@ -1,4 +1,4 @@
-"""Each format gives the same pairs; each bad input gives an error that names the file, the line and the mend."""
+"""Each format gives the same pairs; each bad input gives an error that names the file, the line and the hint."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ BAD: dict[str, tuple[bytes, int | None, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_files_are_refused_by_name_line_and_mend(tmp_path: Path, name: str) -> None:
+def test_bad_files_are_refused_by_name_line_and_hint(tmp_path: Path, name: str) -> None:
     content, line, words = BAD[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -162,7 +162,7 @@ def test_bad_files_are_refused_by_name_line_and_mend(tmp_path: Path, name: str) 
         read_file(path, Columns())
     assert words in str(caught.value)
     assert (caught.value.path, caught.value.line) == (path, line)
-    assert caught.value.mend
+    assert caught.value.hint
     assert "\n" not in str(caught.value)
 
 

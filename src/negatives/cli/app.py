@@ -29,7 +29,7 @@ from negatives.registry import suggest
 COMMANDS = (demo, train, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
 
-MENDS = {
+HINTS = {
     errno.ENOSPC: "free some space, or choose another folder with --out",
     errno.EDQUOT: "free some space, or choose another folder with --out",
     errno.EFBIG: "raise the limit on file sizes, or choose another folder with --out",
@@ -84,8 +84,8 @@ def _run(arguments: list[str]) -> int:
         if error.errno is None:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        mend = MENDS.get(error.errno, "check the disk and the path")
-        return _fault(f"{where}{error.strerror or error}; {mend}")
+        hint = HINTS.get(error.errno, "check the disk and the path")
+        return _fault(f"{where}{error.strerror or error}; {hint}")
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def _embedder(model: str) -> Embedder:
 
     encoder = load_run(Path(model)).model
     if not isinstance(encoder, TextEncoder):
-        raise InputError("is no run with an encoder of texts", path=model, mend="give a run of search or similarity")
+        raise InputError("is no run with an encoder of texts", path=model, hint="give a run of search or similarity")
 
     def encode(some: Sequence[str], kind: str) -> Tensor:
         with torch.no_grad():

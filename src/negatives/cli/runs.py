@@ -46,7 +46,7 @@ def report(runs: Annotated[list[Path], Parameter(negative=())], /, *, out: Path 
         if not (run / COMPARE).exists():
             RunFolder(run).check_run()
     if out is not None and out.is_dir():
-        raise InputError("is a folder", path=out, mend="give the name of a file to --out")
+        raise InputError("is a folder", path=out, hint="give the name of a file to --out")
     from negatives.diagnostics import write_report
 
     target = out or runs[0] / REPORT

@@ -103,7 +103,7 @@ def find_files(path: Path) -> tuple[dict[str, Path], Path | None]:
         InputError: There is no file of edges, or one cannot tell which.
     """
     if not path.exists():
-        raise InputError("no such file", path=path, mend="check the path")
+        raise InputError("no such file", path=path, hint="check the path")
     if not path.is_dir():
         return {"train": path}, None
     files = [file for file in sorted(path.iterdir()) if file.is_file() and _usable(file)]
@@ -111,13 +111,13 @@ def find_files(path: Path) -> tuple[dict[str, Path], Path | None]:
     rest = [file for file in files if file not in features]
     if len(features) > 1:
         names = " and ".join(file.name for file in features)
-        raise InputError(f"{names} both look like features", path=path, mend="keep one")
+        raise InputError(f"{names} both look like features", path=path, hint="keep one")
     parts = {part: file for file in rest if (part := part_of(file)) is not None}
     edges = [file for file in rest if file.name.lower().startswith("edges")] or rest
     chosen = parts if "train" in parts else dict(zip(("train",), edges, strict=False))
     if not chosen or ("train" not in parts and len(edges) > 1):
-        mend = "name a file, or call it edges.txt (or train.txt and test.txt), and its features features.txt"
-        raise InputError("the folder has no file of edges", path=path, mend=mend)
+        hint = "name a file, or call it edges.txt (or train.txt and test.txt), and its features features.txt"
+        raise InputError("the folder has no file of edges", path=path, hint=hint)
     return chosen, features[0] if features else None
 
 
@@ -145,7 +145,7 @@ def _number(
         parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
         notes += _skipped(table.path.name, loops, duplicates)
         if len(parts[part]) == 0:
-            raise InputError("every edge is a self-loop", path=table.path, line=1, mend="give edges between nodes")
+            raise InputError("every edge is a self-loop", path=table.path, line=1, hint="give edges between nodes")
     return _Numbered(parts, names.cast(pl.String), notes)
 
 
@@ -160,8 +160,8 @@ def _fit_features(table: EdgeTable, rows: int, feature_file: Path | None) -> Non
             return
         at = int(beyond.arg_true()[0])
         fault = f"the node {max(table.sources[at], table.targets[at])} has no row among {rows:,} rows of features"
-    mend = f"number nodes from 0 in the order of {feature_file.name if feature_file else 'the features'}"
-    raise InputError(fault, path=table.path, line=int(table.lines[at]), mend=mend)
+    hint = f"number nodes from 0 in the order of {feature_file.name if feature_file else 'the features'}"
+    raise InputError(fault, path=table.path, line=int(table.lines[at]), hint=hint)
 
 
 def _skipped(name: str, loops: int, duplicates: int) -> list[str]:
@@ -173,7 +173,7 @@ def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[P
     """Train, valid, test, canaries."""
     given = "test" in numbered.parts and reading.split != "random"
     if reading.split == "given" and not given:
-        raise InputError("there is no test file", path=path, mend="add test.txt, or use --set split.kind=random")
+        raise InputError("there is no test file", path=path, hint="add test.txt, or use --set split.kind=random")
     train, test, valid = numbered.parts["train"], None, None
     if given:
         test = _unseen(numbered, "test", [train])
@@ -209,9 +209,9 @@ def _hold_back(pairs: Pairs, share: float, key: int) -> tuple[Pairs, Pairs]:
 
 def _check(parts: tuple[Pairs, Pairs, Pairs, Pairs], path: Path | None) -> None:
     if len(parts[0]) == 0:
-        raise InputError("the split leaves no edge to train on", path=path, mend="lower split.test and split.valid")
+        raise InputError("the split leaves no edge to train on", path=path, hint="lower split.test and split.valid")
     if len(parts[2]) == 0:
-        raise InputError("no edge is left for the test", path=path, mend="give more edges, or a larger split.test")
+        raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
 
 
 def _summary(

@@ -91,14 +91,14 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
         tables, name = read_parts(path, reading.fields), path.name.split(".")[0]
     notes = [note for table in tables.values() for note in table.notes]
     if how.kind == "given" and "test" not in tables:
-        raise InputError("there is no test part", path=path, mend="add a test file, or use --set split.kind=random")
+        raise InputError("there is no test part", path=path, hint="add a test file, or use --set split.kind=random")
     rows = _divide_rows(tables, how, notes)
     features, feature_names = _features(tables, rows["train"], reading, path, notes)
     owners, labels, label_names = _labels(tables, path)
     parts = _parts(owners, labels, rows, features.n_rows, how)
     n_train = torch.unique(parts["train"].queries).numel()
     if n_train == 0:
-        raise InputError("no training row has a label", path=path, mend="give rows with labels")
+        raise InputError("no training row has a label", path=path, hint="give rows with labels")
     notes += _summary(parts, rows, n_train, len(label_names))
     names = _row_names(tables)
     return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
@@ -156,19 +156,19 @@ def _features(
     sparse = [one for one in contents if isinstance(one, SparseFeatures)]
     names = next(iter(tables.values())).feature_names
     if sparse and len(sparse) < len(contents):
-        raise InputError("one file has texts, another features", path=path, mend="give all files in one format")
+        raise InputError("one file has texts, another features", path=path, hint="give all files in one format")
     if sparse:
         if len({one.n_cols for one in sparse}) > 1:
             sizes = ", ".join(f"{part} {one.n_cols:,}" for part, one in zip(tables, sparse, strict=True))
-            mend = "take all files from the same data set"
-            raise InputError(f"the headers state different numbers of features: {sizes}", path=path, line=1, mend=mend)
+            hint = "take all files from the same data set"
+            raise InputError(f"the headers state different numbers of features: {sizes}", path=path, line=1, hint=hint)
         found = joined(sparse)
     else:
         texts = pl.concat([one for one in contents if isinstance(one, pl.Series)])
         words = vocabulary(texts[train.numpy()], reading.min_rows, reading.most_words)
         if not words:
-            mend = "give more text, or lower reading.min_rows"
-            raise InputError(f"no word stands in {reading.min_rows} rows", path=path, mend=mend)
+            hint = "give more text, or lower reading.min_rows"
+            raise InputError(f"no word stands in {reading.min_rows} rows", path=path, hint=hint)
         found, names = bags(texts, words), pl.Series("word", words)
         notes.append(f"text: {len(words):,} words that stand in at least {reading.min_rows} training rows")
     kind = reading.weights
@@ -185,8 +185,8 @@ def _labels(tables: Mapping[str, LabelledTable], path: Path | None) -> tuple[Lon
     """Row and label of every pair, and the names of the labels."""
     stated = {table.n_labels for table in tables.values()}
     if len(stated) > 1:
-        mend = "take all files from the same data set"
-        raise InputError("the files state different numbers of labels", path=path, line=1, mend=mend)
+        hint = "take all files from the same data set"
+        raise InputError("the files state different numbers of labels", path=path, line=1, hint=hint)
     first, owners = 0, []
     for table in tables.values():
         owners.append(table.owners + first)

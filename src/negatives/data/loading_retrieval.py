@@ -15,7 +15,7 @@ from negatives.data.splits import check_shares, key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
 
-MEND = "give qrels/train.tsv and qrels/test.tsv"
+HINT = "give qrels/train.tsv and qrels/test.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cac
             raise InputError(
                 "a file, not a folder" if path.exists() else "no such folder",
                 path=path,
-                mend="give a folder with corpus.jsonl and queries.jsonl",
+                hint="give a folder with corpus.jsonl and queries.jsonl",
             )
         collection, name = read_beir(path), path.name
     return divided(collection, name, holding, titles)
@@ -91,7 +91,7 @@ def divided(collection: Collection, name: str, holding: Holding, titles: bool) -
         notes.append(f"titles: {len(parts['titles']):,} serve as training queries for their documents")
     for part, what in (("train", "training"), ("test", "test")):
         if not bool((parts[part].grades > 0).any()):
-            raise InputError(f"{name}: no relevant judgement is left for the {what} part", mend=MEND)
+            raise InputError(f"{name}: no relevant judgement is left for the {what} part", hint=HINT)
     return RetrievalData(
         name,
         pl.Series("query", names, dtype=pl.String),

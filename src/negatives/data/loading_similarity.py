@@ -12,7 +12,7 @@ from negatives.data.splits import key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
 
-MEND = "give files called train, dev and test, or one file of pairs"
+HINT = "give files called train, dev and test, or one file of pairs"
 
 
 def load_similarity(
@@ -53,7 +53,7 @@ def load_similarity(
     data = SimilarityData(name, list(ids), numbered, positive, related, ())
     pairs = data.similar(positive).nnz // 2
     if not pairs or low == high:
-        raise InputError(f"{name}: no training pair is similar enough", mend="lower reading.positive, or " + MEND)
+        raise InputError(f"{name}: no training pair is similar enough", hint="lower reading.positive, or " + HINT)
     notes.append(f"training: {pairs:,} pairs of a score from {positive:g} up are similar")
     return SimilarityData(name, list(ids), numbered, positive, related, tuple(notes))
 
@@ -62,7 +62,7 @@ def _parts(
     tables: dict[str, ScoredTable], shares: dict[str, float], seed: int, notes: list[str]
 ) -> dict[str, list[Scored]]:
     if "train" not in tables:
-        raise InputError("there is no training part", mend=MEND)
+        raise InputError("there is no training part", hint=HINT)
     parts = {part: list(table.rows) for part, table in tables.items()}
     for part, share in shares.items():
         if part in parts:
@@ -74,7 +74,7 @@ def _parts(
         parts["train"] = [rows[index] for index in sorted(order[count:])]
         notes.append(f"split: {count:,} pairs held out as {part} part")
     if len(parts["test"]) < 3:
-        raise InputError("fewer than 3 pairs are left for the test", mend=MEND)
+        raise InputError("fewer than 3 pairs are left for the test", hint=HINT)
     return parts
 
 

@@ -117,7 +117,7 @@ def _kind(kind: str, parts: Mapping[str, Triples], path: Path | str | None) -> s
     if kind == "auto":
         return "given" if "test" in parts else "random"
     if kind == "given" and "test" not in parts:
-        raise InputError("there is no test part", path=path, mend="add a test file beside train, or split.kind=random")
+        raise InputError("there is no test part", path=path, hint="add a test file beside train, or split.kind=random")
     return kind
 
 
@@ -181,19 +181,19 @@ def _report_unseen(parts: dict[str, Triples], unseen: str, path: Path | str | No
     """
     train = parts["train"]
     if len(train) == 0:
-        raise InputError("no triple is left to train on", path=path, mend="give more data, or hold less back")
+        raise InputError("no triple is left to train on", path=path, hint="give more data, or hold less back")
     entities, relations = torch.cat([train.heads, train.tails]), train.relations
     for part in ("valid", "test"):
         triples = parts[part]
         known = torch.isin(triples.heads, entities), torch.isin(triples.tails, entities)
         fresh = ~(known[0] & known[1] & torch.isin(triples.relations, relations))
         if len(triples) and not bool((known[0] | known[1]).any()):
-            mend = "check that all parts use the same names"
-            raise InputError(f"no entity of the {part} part stands in train", path=path, mend=mend)
+            hint = "check that all parts use the same names"
+            raise InputError(f"no entity of the {part} part stands in train", path=path, hint=hint)
         if bool(fresh.any()):
             done = "dropped" if unseen == "drop" else "ranked like all others, with untrained vectors"
             notes.append(f"{part}: {int(fresh.sum()):,} triples hold an entity or relation unknown in train; {done}")
             if unseen == "drop":
                 parts[part] = triples.pick(~fresh)
     if len(parts["test"]) == 0:
-        raise InputError("no test triple is left", path=path, mend="give more data, or a larger split.test")
+        raise InputError("no test triple is left", path=path, hint="give more data, or a larger split.test")

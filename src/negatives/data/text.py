@@ -116,7 +116,7 @@ def encoded(parts: Mapping[str, Lines], how: TextSplit, name: str, notes: list[s
     counts = Counter(word for line in parts["train"] for word in line)
     total = sum(counts.values())
     if total < 100:
-        raise InputError(f"only {total} words to train on", path=path, mend="give at least 100 words")
+        raise InputError(f"only {total} words to train on", path=path, hint="give at least 100 words")
     rare = [word for word, count in counts.items() if count < how.min_count]
     kept = sorted((word for word in counts if counts[word] >= how.min_count), key=lambda w: (-counts[w], w))
     kept = [word for word in kept if word not in (UNKNOWN, END)][: how.max_words]

@@ -17,7 +17,7 @@ from torch import Tensor
 from negatives.data.readers.blocks import faults_told, open_bytes
 from negatives.errors import InputError
 
-MEND = "give vectors as word2vec, gensim or fastText write them"
+HINT = "give vectors as word2vec, gensim or fastText write them"
 LONGEST_WORD = 10_000
 
 
@@ -55,7 +55,7 @@ def read_word_vectors(path: Path) -> tuple[list[str], Tensor]:
 def _head(path: Path, line: bytes) -> tuple[int, int]:
     parts = line.split()
     if len(parts) != 2 or not all(part.isdigit() for part in parts) or int(parts[1]) < 1:
-        raise InputError("the first line is not 'number dimension'", path=path, line=1, mend=MEND)
+        raise InputError("the first line is not 'number dimension'", path=path, line=1, hint=HINT)
     return int(parts[0]), int(parts[1])
 
 
@@ -72,7 +72,7 @@ def _read(path: Path, file: IO[bytes], n: int, dim: int) -> tuple[list[str], Ten
             fields = one.rstrip(b"\r ").rsplit(b" ", dim)
             row = _numbers(fields[1:])
             if len(fields) != dim + 1 or row is None:
-                raise InputError(f"not a word and {dim} numbers", path=path, line=at, mend=MEND)
+                raise InputError(f"not a word and {dim} numbers", path=path, line=at, hint=HINT)
             words.append(fields[0].decode(errors="replace"))
             rows.append(row)
     else:
@@ -87,7 +87,7 @@ def _read(path: Path, file: IO[bytes], n: int, dim: int) -> tuple[list[str], Ten
             at = blank + 1 + 4 * dim
     if len(words) != n:
         raise InputError(
-            f"{len(words):,} of {n:,} words are there", path=path, mend="the file is cut off; fetch it again"
+            f"{len(words):,} of {n:,} words are there", path=path, hint="the file is cut off; fetch it again"
         )
     return words, torch.from_numpy(np.array(rows, np.float32).reshape(n, dim))
 

@@ -109,7 +109,7 @@ def non_edges(known: Csr, count: int, key: int) -> tuple[Tensor, Tensor]:
         fine = ~kernels.contains(known, ends[0], ends[1][:, None])[:, 0]
         codes = _first_of_each((ends[0] * n + ends[1])[fine])[:count]
     if codes.numel() == 0:
-        raise InputError("every pair of nodes is an edge, so there is nothing to tell apart", mend="give another graph")
+        raise InputError("every pair of nodes is an edge, so there is nothing to tell apart", hint="give another graph")
     return codes // n, codes % n
 
 

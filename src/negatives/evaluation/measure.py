@@ -51,14 +51,14 @@ def measure(value: Value, names: Sequence[str]) -> Metrics:
     {'mrr': 0.625, 'hits@3': 0.5}
     """
     if value.rows == 0:
-        raise InputError(f"nothing to evaluate: there are no {value.what}", mend="hold out more data")
+        raise InputError(f"nothing to evaluate: there are no {value.what}", hint="hold out more data")
     asked = {name: metric(name, type(value), value.longest) for name in names}
     found = Metrics({}, {})
     for name, one in asked.items():
         terms = one.of(value)
         found.mean[name] = one.mean(value, terms)
         if math.isnan(found.mean[name]):
-            raise InputError(f"{name} has no value", mend="there is nothing to rank or to compare; hold out more data")
+            raise InputError(f"{name} has no value", hint="there is nothing to rank or to compare; hold out more data")
         if one.per_query:
             found.per_query[name] = terms
     return found

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from negatives.errors import InputError
 
-MEND = "write 'word word score' on each line, or ': section' and four words a line"
+HINT = "write 'word word score' on each line, or ': section' and four words a line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def read_sets(folder: Path) -> tuple[list[Similarity], Analogies]:
         InputError: The folder is missing or empty, or a line is neither.
     """
     if not folder.is_dir():
-        raise InputError("no such folder", path=folder, mend="give a folder of similarity sets and analogies")
+        raise InputError("no such folder", path=folder, hint="give a folder of similarity sets and analogies")
     sets, questions = [], []
     for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
         rows = _rows(path)
@@ -61,7 +61,7 @@ def read_sets(folder: Path) -> tuple[list[Similarity], Analogies]:
             ratings = torch.tensor([rating for _, _, rating in rated], dtype=torch.float64)
             sets.append(Similarity(set_name(path.name), [(a, b) for a, b, _ in rated], ratings))
     if not sets and not questions:
-        raise InputError("the folder holds no evaluation set", path=folder, mend=MEND)
+        raise InputError("the folder holds no evaluation set", path=folder, hint=HINT)
     return sets, Analogies(questions)
 
 
@@ -81,14 +81,14 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError("not UTF-8 text", path=path, mend=MEND) from error
+        raise InputError("not UTF-8 text", path=path, hint=HINT) from error
     found = [(at, one.replace(",", " ").lower().split()) for at, one in enumerate(lines, 1)]
     return [(at, words) for at, words in found if words and not words[0].startswith(("#", ":"))]
 
 
 def _four(path: Path, line: int, words: list[str]) -> tuple[str, str, str, str]:
     if len(words) != 4:
-        raise InputError(f"{len(words)} words, not four", path=path, line=line, mend=MEND)
+        raise InputError(f"{len(words)} words, not four", path=path, line=line, hint=HINT)
     return words[0], words[1], words[2], words[3]
 
 
@@ -97,4 +97,4 @@ def _rated(path: Path, line: int, words: list[str]) -> tuple[str, str, float]:
         first, second, rating = words
         return first, second, float(rating)
     except ValueError as error:
-        raise InputError("not 'word word score'", path=path, line=line, mend=MEND) from error
+        raise InputError("not 'word word score'", path=path, line=line, hint=HINT) from error

@@ -89,14 +89,14 @@ def read_tables(path: Path) -> tuple[Tensor, Tensor]:
     try:
         tables = load_file(path)
     except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="give a safetensors file") from None
+        raise InputError("no such file", path=path, hint="give a safetensors file") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"not a safetensors file ({error})", path=path, mend="give another") from error
+        raise InputError(f"not a safetensors file ({error})", path=path, hint="give another") from error
     for name in ("queries", "items"):
         if name not in tables:
-            raise InputError(f"holds no table {name!r}", path=path, mend="give a run's model.safetensors")
+            raise InputError(f"holds no table {name!r}", path=path, hint="give a run's model.safetensors")
         if not bool(tables[name].isfinite().all()):
-            raise InputError(f"the table {name!r} holds NaN or infinity", path=path, mend="give another teacher")
+            raise InputError(f"the table {name!r} holds NaN or infinity", path=path, hint="give another teacher")
     queries, items = (functional.normalize(tables[name].float(), dim=1) for name in ("queries", "items"))
     return queries, items
 

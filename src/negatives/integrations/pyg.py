@@ -91,7 +91,7 @@ class LinkNegatives:
             raise InputError(f"an edge index has the shape (2, n), not {tuple(edge_index.shape)}")
         if edge_index.numel() and not 0 <= int(edge_index.min()) <= int(edge_index.max()) < num_nodes:
             raise InputError(
-                f"the edge index names nodes outside 0 to {num_nodes - 1}", mend="give the right num_nodes"
+                f"the edge index names nodes outside 0 to {num_nodes - 1}", hint="give the right num_nodes"
             )
         self.decode, self.num_nodes = decode, num_nodes
         self.sampler = sampler if isinstance(sampler, Sampler) else build(sampler, seed)

@@ -53,7 +53,7 @@ def weighted_mean(values: Tensor, negatives: Negatives) -> Tensor:
     return weighted_sum(values, negatives) / negatives.ok.sum(1).clamp(min=1)
 
 
-def known_log_q(negatives: Negatives, loss: str, mend: str) -> Tensor:
+def known_log_q(negatives: Negatives, loss: str, hint: str) -> Tensor:
     """``log_q``, ``(rows, k)`` or ``(k,)`` when rows share it.
 
     Raises:
@@ -62,7 +62,7 @@ def known_log_q(negatives: Negatives, loss: str, mend: str) -> Tensor:
     if negatives.log_q is None:
         raise LogQUnknown(
             f"{loss} needs log_q, but this sampler's selection or guards make it unknowable; choose a selection "
-            f"that keeps it (all, random, softmax), or {mend}"
+            f"that keeps it (all, random, softmax), or {hint}"
         )
     log_q = negatives.log_q
     return log_q[0] if log_q.shape[0] > 1 and log_q.stride(0) == 0 else log_q

@@ -14,7 +14,7 @@ from negatives.data.readers.blocks import inner_suffix, open_bytes
 from negatives.errors import InputError
 from negatives.types import Csr
 
-MEND = "give a folder in the BEIR layout, or a CSV, TSV, JSONL or Parquet file with the columns anchor and positive"
+HINT = "give a folder in the BEIR layout, or a CSV, TSV, JSONL or Parquet file with the columns anchor and positive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> T
     if path.is_dir():
         collection = read_beir(path)
         if part not in collection.judged:
-            raise InputError(f"has no judgements of the part {part!r}", path=path, mend="choose another with --part")
+            raise InputError(f"has no judgements of the part {part!r}", path=path, hint="choose another with --part")
         rows = [
             (collection.queries[q], collection.documents[d]) for q, d, grade in collection.judged[part] if grade > 0
         ]
@@ -69,7 +69,7 @@ def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> T
 def _joined(rows: list[tuple[str, str]], more: list[str], names: tuple[str, str], notes: list[str]) -> Texts:
     """Distinct texts in the order of Sentence Transformers: the corpus, then the positives."""
     if not rows:
-        raise InputError("no pair of a query and its document is left", mend=MEND)
+        raise InputError("no pair of a query and its document is left", hint=HINT)
     queries = {text: index for index, text in enumerate(dict.fromkeys(left for left, _ in rows))}
     items = {text: index for index, text in enumerate(dict.fromkeys([*more, *(right for _, right in rows)]))}
     if more and len(items) < len(more):
@@ -94,16 +94,16 @@ def _table(path: Path) -> pl.DataFrame:
                 return pl.read_csv(file.read(), separator=separator, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"cannot be read ({reason})", path=path, mend=MEND) from error
+        raise InputError(f"cannot be read ({reason})", path=path, hint=HINT) from error
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path, mend=MEND) from error
-    raise InputError(f"a file with the extension {suffix!r} is not known", path=path, mend=MEND)
+        raise InputError(f"cannot be read ({error.strerror})", path=path, hint=HINT) from error
+    raise InputError(f"a file with the extension {suffix!r} is not known", path=path, hint=HINT)
 
 
 def _columns(frame: pl.DataFrame, path: Path) -> tuple[str, str]:
     names = frame.columns
     if len(names) < 2:
-        raise InputError(f"has {len(names)} columns where 2 are needed", path=path, line=1, mend=MEND)
+        raise InputError(f"has {len(names)} columns where 2 are needed", path=path, line=1, hint=HINT)
     if "anchor" in names and "positive" in names:
         return "anchor", "positive"
     return names[0], names[1]
@@ -113,7 +113,7 @@ def _documents(path: Path, notes: list[str]) -> list[str]:
     if inner_suffix(path) in (".jsonl", ".ndjson"):
         frame = _table(path)
         if "text" not in frame.columns:
-            raise InputError('no object has the key "text"', path=path, line=1, mend='write {"text": ...} per line')
+            raise InputError('no object has the key "text"', path=path, line=1, hint='write {"text": ...} per line')
         found = frame["text"].cast(pl.String).drop_nulls().to_list()
     else:
         found = [line for _, block in text_blocks(path) for line in block.decode().splitlines()]

@@ -69,7 +69,7 @@ def read_vectors(path: Path) -> tuple[Vectors, Vectors]:
         raise InputError(
             f"queries of shape {left.shape} and items of shape {right.shape} do not fit",
             path=path,
-            mend="give vectors of one length",
+            hint="give vectors of one length",
         )
     return left, right
 
@@ -78,9 +78,9 @@ def _mapped(path: Path) -> Vectors:
     try:
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
     except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="give queries.npy and items.npy") from None
+        raise InputError("no such file", path=path, hint="give queries.npy and items.npy") from None
     except (ValueError, OSError) as error:
-        raise InputError(f"not a NumPy array ({error})", path=path, mend="write it with numpy.save") from error
+        raise InputError(f"not a NumPy array ({error})", path=path, hint="write it with numpy.save") from error
 
 
 def _tables(path: Path) -> tuple[Vectors, Vectors]:
@@ -91,8 +91,8 @@ def _tables(path: Path) -> tuple[Vectors, Vectors]:
         tables = load_file(path)
         return tables["queries"].astype(np.float32, copy=False), tables["items"].astype(np.float32, copy=False)
     except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="give a safetensors file, or a folder of arrays") from None
+        raise InputError("no such file", path=path, hint="give a safetensors file, or a folder of arrays") from None
     except KeyError as error:
-        raise InputError(f"holds no table {error}", path=path, mend="give the tables queries and items") from None
+        raise InputError(f"holds no table {error}", path=path, hint="give the tables queries and items") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"not a safetensors file ({error})", path=path, mend="give another") from error
+        raise InputError(f"not a safetensors file ({error})", path=path, hint="give another") from error

@@ -52,7 +52,7 @@ def compare(
     config, task, examples = steps.load(config)
     if not task.can_validate(examples):
         raise InputError(
-            "too few pairs for a validation part", path=config.data, mend="give more data, or raise split.valid"
+            "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )
     filled = {name: _shared(config, name, task, examples) for name in samplers}
     results: list[Result] = []

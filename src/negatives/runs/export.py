@@ -55,7 +55,7 @@ def export(run: Path, format: str, out: Path | None) -> Path:
     folder.check_run()
     target = out if out is not None else folder.path / "export"
     if target.exists() and not target.is_dir():
-        raise InputError("is a file, not a folder", path=target, mend="choose another folder with --out")
+        raise InputError("is a file, not a folder", path=target, hint="choose another folder with --out")
     if format in RANKINGS:
         RANKINGS[format](run, target)
         return target
@@ -73,12 +73,12 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
     path = folder.path / MODEL
     tensors, _ = files.read_tensors(path)
     if plural(kind) not in tensors:
-        raise InputError(f"holds no table {plural(kind)!r}", path=path, mend="train the run again")
+        raise InputError(f"holds no table {plural(kind)!r}", path=path, hint="train the run again")
     names = _names(folder).filter(polars.col("kind") == kind).sort("index")["name"]
     table = tensors[plural(kind)].float()
     if len(names) != table.shape[0]:
         raise InputError(
-            f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, mend="train again"
+            f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, hint="train again"
         )
     return Vectors(kind, names, table)
 
@@ -86,13 +86,13 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
 def _names(folder: RunFolder) -> polars.DataFrame:
     path = folder.path / IDS
     if not path.exists():
-        raise InputError("no such file", path=path, mend="train the run to its end")
+        raise InputError("no such file", path=path, hint="train the run to its end")
     try:
         return polars.read_parquet(path).select(
             polars.col("kind", "name").cast(polars.String), polars.col("index").cast(polars.Int64)
         )
     except polars.exceptions.PolarsError as error:
-        raise InputError("not a table of names", path=path, mend="train the run again") from error
+        raise InputError("not a table of names", path=path, hint="train the run again") from error
 
 
 def _frame(vectors: Vectors) -> polars.DataFrame:

@@ -104,7 +104,7 @@ def load_run(run: Path, data: str | None = None) -> Trained:
     folder.check_run()
     config = build([(str(run / CONFIG), load_config(run / CONFIG))])
     if not (run / MODEL).exists():
-        raise InputError("the run is not finished", path=run, mend="finish it with train --resume --out " + str(run))
+        raise InputError("the run is not finished", path=run, hint="finish it with train --resume --out " + str(run))
     if data is not None:
         config = config.model_copy(update={"data": data})
     task = task_of(config)
@@ -116,7 +116,7 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         trained.model.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(
-            "the model does not fit this data", path=run, mend="give the data that it was trained on"
+            "the model does not fit this data", path=run, hint="give the data that it was trained on"
         ) from error
     task.complete(trained.model, examples)
     return trained

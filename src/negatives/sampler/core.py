@@ -228,7 +228,7 @@ class Sampler(Part):
         """Ids out of range would read, or mark, the rows of others; told where the sampler knows the range."""
         if queries.shape != positives.shape:
             raise InputError(
-                f"{queries.numel()} queries for {positives.numel()} positives", mend="give one for each row"
+                f"{queries.numel()} queries for {positives.numel()} positives", hint="give one for each row"
             )
         gone = self._exclusion.by(self.guards)
         n_queries, n_items = self._n_queries, self._n_items

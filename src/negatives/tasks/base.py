@@ -170,8 +170,8 @@ class Task(ABC, Generic[D, R]):
         asked = config.recipe
         if asked and asked not in self.recipes():
             task = f"{asked} is a task of its own: negatives train {asked}"
-            mend = task if asked in registry else suggest(asked, self.recipes())
-            raise ConfigError(f"no recipe is called {asked!r}; {mend}")
+            hint = task if asked in registry else suggest(asked, self.recipes())
+            raise ConfigError(f"no recipe is called {asked!r}; {hint}")
         if asked:
             return asked
         own = [name for name in self.recipes() if self.model_of(name) == config.asked("model")]

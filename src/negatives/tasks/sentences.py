@@ -209,10 +209,10 @@ def _words(data: SentenceData, sentences: ngrams.Sentences, at: int) -> str:
 def _enough(path: Path | None, text: TextData, part: str, found: int, least: int, longest: int) -> None:
     if found < least:
         called = "training" if part == "train" else part
-        mend = "give more text" if part == "train" else "give more text, or raise split.test"
+        hint = "give more text" if part == "train" else "give more text, or raise split.test"
         raise InputError(
             f"{found} sentence{'s' * (found != 1)} of at most {longest} words in the {called} part where "
             f"{least} or more are needed",
             path=path or text.name,
-            mend=f"{mend}, or raise reading.sentences.longest",
+            hint=f"{hint}, or raise reading.sentences.longest",
         )

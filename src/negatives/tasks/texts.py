@@ -99,12 +99,12 @@ def piece_vectors(path: Path, pieces: Sequence[str]) -> Tensor:
             table = _noise(len(pieces), len(cells) - 1)
         if len(cells) - 1 != table.shape[1]:
             fault = f"{len(cells) - 1} numbers where {table.shape[1]} are expected"
-            raise InputError(fault, path=path, line=number, mend="give word2vec's text format")
+            raise InputError(fault, path=path, line=number, hint="give word2vec's text format")
         if cells[0].lower() in wanted:
             known += 1
             table[wanted[cells[0].lower()]] = torch.tensor([float(cell) for cell in cells[1:]])
     if table is None or not known:
-        raise InputError("names no word of the documents", path=path, mend="give word vectors of their language")
+        raise InputError("names no word of the documents", path=path, hint="give word vectors of their language")
     return table
 
 

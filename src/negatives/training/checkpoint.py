@@ -44,9 +44,9 @@ def load(path: str | Path) -> State:
     """
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
-        raise InputError("not a checkpoint of this program", path=path, mend="give a file from checkpoints/")
+        raise InputError("not a checkpoint of this program", path=path, hint="give a file from checkpoints/")
     if _digest(metadata["tree"], tensors) != metadata["sha256"]:
-        raise InputError("its checksum is wrong", path=path, mend="delete it and resume from an earlier one")
+        raise InputError("its checksum is wrong", path=path, hint="delete it and resume from an earlier one")
     state: State = _decode(json.loads(metadata["tree"]), tensors)
     return state
 

@@ -74,10 +74,10 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
-        raise InputError("no such file", path=path, mend="check the path") from error
+        raise InputError("no such file", path=path, hint="check the path") from error
     except (SafetensorError, OSError) as error:
         raise InputError(
-            "cut short, or not a safetensors file", path=path, mend="delete it and use an earlier one"
+            "cut short, or not a safetensors file", path=path, hint="delete it and use an earlier one"
         ) from error
 
 

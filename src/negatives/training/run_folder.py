@@ -70,10 +70,10 @@ class RunFolder:
         """
         if (self.path / CONFIG).exists() or (self.path / COMPARE).exists():
             raise InputError(
-                "holds a run already", path=self.path, mend="add --resume to go on with it, or choose another --out"
+                "holds a run already", path=self.path, hint="add --resume to go on with it, or choose another --out"
             )
         if self.path.is_dir() and any(self.path.iterdir()):
-            raise InputError("holds other files", path=self.path, mend="choose another folder with --out")
+            raise InputError("holds other files", path=self.path, hint="choose another folder with --out")
         self._check_writable()
 
     def check_run(self) -> None:
@@ -83,18 +83,18 @@ class RunFolder:
             InputError: There is no folder, or no run in it.
         """
         if not self.path.is_dir():
-            raise InputError("no such run folder", path=self.path, mend="check the path")
+            raise InputError("no such run folder", path=self.path, hint="check the path")
         if not (self.path / CONFIG).exists():
-            raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, mend="give a folder of train")
+            raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, hint="give a folder of train")
 
     def _check_writable(self) -> None:
         nearest = self.path.absolute()
         while not nearest.exists():
             nearest = nearest.parent
         if not nearest.is_dir():
-            raise InputError("is a file, not a folder", path=nearest, mend="choose another folder with --out")
+            raise InputError("is a file, not a folder", path=nearest, hint="choose another folder with --out")
         if not os.access(nearest, os.W_OK | os.X_OK):
-            raise InputError("cannot be written", path=nearest, mend="choose another folder with --out")
+            raise InputError("cannot be written", path=nearest, hint="choose another folder with --out")
 
     @property
     def checkpoints(self) -> Path:
@@ -134,9 +134,9 @@ class RunFolder:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(error.strerror or str(error), path=path, mend="train the run to its end") from error
+            raise InputError(error.strerror or str(error), path=path, hint="train the run to its end") from error
         except ValueError as error:
-            raise InputError(f"not JSON: {error}", path=path, mend="train the run again") from error
+            raise InputError(f"not JSON: {error}", path=path, hint="train the run again") from error
 
 
 def plain(value: Any) -> Any:

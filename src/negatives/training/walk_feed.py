@@ -53,7 +53,7 @@ class WalkFeed(Feed):
     def __post_init__(self) -> None:
         self._starts = (self.graph.lengths() > 0).nonzero()[:, 0]
         if self._starts.numel() == 0:
-            raise InputError("no node has a neighbour, so there is nowhere to walk", mend="give more edges")
+            raise InputError("no node has a neighbour, so there is nowhere to walk", hint="give more edges")
         places = torch.arange(self.length + 1)
         gaps = (places[:, None] - places).abs()
         centres, contexts = ((gaps > 0) & (gaps <= self.window)).nonzero(as_tuple=True)

@@ -32,13 +32,13 @@ def divide(table: Table, name: str, least: int, path: Path | None = None) -> Pai
         InputError: There are no times, or no user has enough baskets.
     """
     if table.times is None:
-        raise InputError("baskets need an order, and no times were found", path=path, mend="add a column of times")
+        raise InputError("baskets need an order, and no times were found", path=path, hint="add a column of times")
     rows = pl.DataFrame({"user": table.users, "item": table.items, "time": table.times})
     back = pl.col("time").rank("dense", descending=True).over("user")
     rows = rows.with_columns(back=back, baskets=pl.col("time").n_unique().over("user"))
     kept = rows.filter(pl.col("baskets") >= least)
     if kept.is_empty():
-        raise InputError(f"no user has {least} baskets", path=path, mend="give more data, or lower reading.least")
+        raise InputError(f"no user has {least} baskets", path=path, hint="give more data, or lower reading.least")
     early = kept.filter(pl.col("back") > max(BACK.values()))
     parts = {"train": early.group_by("user", "item", maintain_order=True).agg(pl.col("time").max())}
     parts |= {part: kept.filter(pl.col("back") == place) for part, place in BACK.items()}

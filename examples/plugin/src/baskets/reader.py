@@ -55,7 +55,7 @@ def table(path: Path, lines: Iterable[tuple[int, str]], missing: str = "error") 
             empty += 1
             if missing == "error":
                 raise InputError(
-                    f"the basket of {words[0]} is empty", path=path, line=number, mend="add items, or set missing=drop"
+                    f"the basket of {words[0]} is empty", path=path, line=number, hint="add items, or set missing=drop"
                 )
             continue
         baskets += 1
@@ -63,7 +63,7 @@ def table(path: Path, lines: Iterable[tuple[int, str]], missing: str = "error") 
         items += words[1:]
         times += [float(baskets)] * (len(words) - 1)
     if not baskets:
-        raise InputError("there is no basket", path=path, line=1, mend="write lines 'user item item ...'")
+        raise InputError("there is no basket", path=path, line=1, hint="write lines 'user item item ...'")
     notes = [f"{path.name}: {baskets:,} baskets, {len(items):,} items in them"]
     if empty:
         notes.append(f"{path.name}: {empty:,} empty baskets dropped")

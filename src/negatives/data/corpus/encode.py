@@ -86,7 +86,7 @@ def encode(
         most = int(counts.max(initial=0))
         raise InputError(
             f"no word occurs {min_count} times; the most frequent occurs {most} times",
-            path=path, mend="give more text, or lower reading.min_count",
+            path=path, hint="give more text, or lower reading.min_count",
         )  # fmt: skip
     table = np.full(len(numbers), -1, np.int32)
     table[kept] = np.arange(kept.size, dtype=np.int32)
@@ -103,7 +103,7 @@ def encode(
     corpus.notes[:0] = notes
     first.unlink()
     if corpus.n_tokens < 2:
-        raise InputError("no sentence has two words that stay", path=path, mend="give more text on each line")
+        raise InputError("no sentence has two words that stay", path=path, hint="give more text on each line")
     return corpus
 
 

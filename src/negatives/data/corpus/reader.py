@@ -16,7 +16,7 @@ SUFFIXES = ("", ".txt", ".text", *JSONL)
 EVALUATION = "eval"
 WORD = re.compile(r"\w+(?:['’]\w+)*")
 _MARKED = re.compile(r"[A-Z]|\w[.,;:!?)\"]+(?:\s|$)")
-MEND = "give UTF-8 text, plain or compressed as .gz, .xz or .zst with that extension"
+HINT = "give UTF-8 text, plain or compressed as .gz, .xz or .zst with that extension"
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Text:
         found = [path for path in sorted(self.path.rglob("*")) if path.is_file() and not self._hidden(path)]
         chosen = [path for path in found if inner_suffix(path) in SUFFIXES]
         if not chosen:
-            raise InputError("the folder holds no text file", path=self.path, mend="give .txt or .jsonl files")
+            raise InputError("the folder holds no text file", path=self.path, hint="give .txt or .jsonl files")
         if len(found) > len(chosen):
             self.notes.append(f"{self.path.name}: {len(found) - len(chosen)} files that are no text skipped")
         return chosen
@@ -78,7 +78,7 @@ def sentences(text: Text) -> Iterator[list[str]]:
                     seen = True
                     yield words
         if not seen:
-            raise InputError("the file holds no word", path=path, mend="give a file with text")
+            raise InputError("the file holds no word", path=path, hint="give a file with text")
 
 
 def _how(kind: str) -> str:
@@ -108,19 +108,19 @@ def _blocks(path: Path) -> Iterator[tuple[int, str]]:
 def _decoded(path: Path, line: int, block: bytes) -> str:
     at = block.find(b"\0")
     if at >= 0:
-        raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), mend=MEND)
+        raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), hint=HINT)
     try:
         return block.decode("utf-8-sig" if line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         where = line + block.count(b"\n", 0, error.start)
-        raise InputError("not UTF-8 text", path=path, line=where, mend=MEND) from error
+        raise InputError("not UTF-8 text", path=path, line=where, hint=HINT) from error
 
 
 def _fields(path: Path, line: int, block: str, key: str) -> list[str]:
     found = []
     for number, row in objects(path, enumerate(block.split("\n"), line), "write one JSON object per line"):
         if not isinstance(row.get(key), str):
-            mend = "name the key with --set reading.key=..."
-            raise InputError(f"no text under the key {key!r}", path=path, line=number, mend=mend)
+            hint = "name the key with --set reading.key=..."
+            raise InputError(f"no text under the key {key!r}", path=path, line=number, hint=hint)
         found.append(row[key])
     return found

@@ -52,9 +52,9 @@ def read_beir(folder: Path) -> Collection:
         else:
             judged[part] = judged.get(part, []) + _judgements(path, documents, queries, notes)
     if not judged:
-        raise InputError("holds no judgements", path=folder / QRELS, mend=LAYOUT)
+        raise InputError("holds no judgements", path=folder / QRELS, hint=LAYOUT)
     if not any(judged.values()):
-        raise InputError("no judgement names a document and a query that exist", path=folder / QRELS, mend=LAYOUT)
+        raise InputError("no judgement names a document and a query that exist", path=folder / QRELS, hint=LAYOUT)
     return Collection(documents, titles, queries, judged, tuple(notes))
 
 
@@ -62,7 +62,7 @@ def _file(folder: Path, name: str) -> Path:
     for suffix in ("", *COMPRESSIONS):
         if (path := folder / (name + suffix)).exists():
             return path
-    raise InputError(f"has no {name}", path=folder, mend=LAYOUT)
+    raise InputError(f"has no {name}", path=folder, hint=LAYOUT)
 
 
 def _texts(path: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -70,14 +70,14 @@ def _texts(path: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]
     texts: dict[str, str] = {}
     titles: dict[str, str] = {}
     empty = 0
-    mend = 'write one object with "_id" and "text" per line'
-    for number, row in objects(path, lines(path), mend):
+    hint = 'write one object with "_id" and "text" per line'
+    for number, row in objects(path, lines(path), hint):
         if "_id" not in row or not isinstance(row.get("text"), str):
-            raise InputError('no object with "_id" and "text"', path=path, line=number, mend=mend)
+            raise InputError('no object with "_id" and "text"', path=path, line=number, hint=hint)
         name, title, text = str(row["_id"]), row.get("title"), str(row["text"])
         title = title.strip() if isinstance(title, str) else ""
         if name in texts:
-            raise InputError(f"the _id {name!r} stands twice", path=path, line=number, mend="give each text its own")
+            raise InputError(f"the _id {name!r} stands twice", path=path, line=number, hint="give each text its own")
         whole = f"{title} {text}".strip()
         if not whole:
             empty += 1
@@ -86,7 +86,7 @@ def _texts(path: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]
         if title:
             titles[name] = title
     if not texts:
-        raise InputError("holds no text", path=path, mend=LAYOUT)
+        raise InputError("holds no text", path=path, hint=LAYOUT)
     notes.append(f"{path.name}: {len(texts):,} texts")
     if empty:
         notes.append(f"{path.name}: {empty:,} empty texts skipped")
@@ -101,12 +101,12 @@ def _judgements(path: Path, documents: Mapping[str, str], queries: Mapping[str, 
         if len(cells) == 4:  # as TREC writes them: query, iteration, document, grade
             cells = [cells[0], cells[2], cells[3]]
         if len(cells) != 3:
-            mend = "write query, document and grade with tabs between"
-            raise InputError(f"{len(cells)} columns where 3 are expected", path=path, line=number, mend=mend)
+            hint = "write query, document and grade with tabs between"
+            raise InputError(f"{len(cells)} columns where 3 are expected", path=path, line=number, hint=hint)
         if number == 1 and not _is_number(cells[2]):
             continue
         if not _is_number(cells[2]):
-            raise InputError(f"the grade {cells[2]!r} is no whole number", path=path, line=number, mend="correct it")
+            raise InputError(f"the grade {cells[2]!r} is no whole number", path=path, line=number, hint="correct it")
         if cells[0] not in queries or cells[1] not in documents:
             missing["queries" if cells[0] not in queries else "documents"] += 1
             continue

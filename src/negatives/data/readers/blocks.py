@@ -88,12 +88,12 @@ def faults_told(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise InputError("no such file", path=path, mend="check the path") from None
+        raise InputError("no such file", path=path, hint="check the path") from None
     except DAMAGED as error:
-        mend = "fetch or compress the file again"
-        raise InputError(f"the compressed file is damaged or cut off ({error})", path=path, mend=mend) from error
+        hint = "fetch or compress the file again"
+        raise InputError(f"the compressed file is damaged or cut off ({error})", path=path, hint=hint) from error
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path, mend="check its permissions") from error
+        raise InputError(f"cannot be read ({error.strerror})", path=path, hint="check its permissions") from error
 
 
 def _cut(block: bytes) -> int:
@@ -134,7 +134,7 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
         _check_text(path, line, rest + b"\n")
         yield line, rest + b"\n"
     elif not seen:
-        raise InputError("the file is empty", path=path, mend="give a file with at least one pair")
+        raise InputError("the file is empty", path=path, hint="give a file with at least one pair")
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -149,13 +149,13 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.rstrip("\r")
 
 
-def objects(path: Path, numbered: Iterable[tuple[int, str]], mend: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and JSON object of each line that is not blank.
 
     Args:
         path: File, for the error.
         numbered: Lines with their numbers.
-        mend: What to write instead, for the error.
+        hint: What to write instead, for the error.
 
     Raises:
         InputError: A line is not a JSON object; names the line.
@@ -166,18 +166,18 @@ def objects(path: Path, numbered: Iterable[tuple[int, str]], mend: str) -> Itera
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise InputError(f"not JSON ({error})", path=path, line=number, mend=mend) from error
+            raise InputError(f"not JSON ({error})", path=path, line=number, hint=hint) from error
         if not isinstance(row, dict):
-            raise InputError("not a JSON object", path=path, line=number, mend=mend)
+            raise InputError("not a JSON object", path=path, line=number, hint=hint)
         yield number, row
 
 
 def _check_text(path: Path, line: int, block: bytes) -> None:
     """Refuse binary content and encodings other than UTF-8, naming the line."""
-    mend = "give UTF-8 text, Parquet, or one of these compressed as .gz, .xz or .zst with that extension"
+    hint = "give UTF-8 text, Parquet, or one of these compressed as .gz, .xz or .zst with that extension"
     at = block.find(b"\0")
     if at >= 0:
-        raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), mend=mend)
+        raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), hint=hint)
     if block.isascii():
         return
     try:
@@ -186,4 +186,4 @@ def _check_text(path: Path, line: int, block: bytes) -> None:
         if error.reason == "unexpected end of data" and not block.endswith(b"\n"):
             return
         where = line + block.count(b"\n", 0, error.start)
-        raise InputError("not UTF-8 text", path=path, line=where, mend=mend) from error
+        raise InputError("not UTF-8 text", path=path, line=where, hint=hint) from error

@@ -28,7 +28,7 @@ def read_citeulike(folder: Path) -> Table:
     path = folder / "users.dat"
     sizes, items = counted(path, 1)
     if items.size == 0:
-        raise InputError("no user has an item", path=path, line=1, mend="each line must be 'count item item ...'")
+        raise InputError("no user has an item", path=path, line=1, hint="each line must be 'count item item ...'")
     users = np.repeat(np.arange(sizes.size), sizes)
     notes = [f"users.dat: {sizes.size:,} users, {items.size:,} pairs"]
     if (sizes == 0).any():
@@ -39,7 +39,7 @@ def read_citeulike(folder: Path) -> Table:
         if items.max() >= features.n_rows:
             line = int(users[items.argmax()]) + 1
             message = f"item {items.max()} is beyond the {features.n_rows:,} lines of mult.dat"
-            raise InputError(message, path=path, line=line, mend="take both files from the same data set")
+            raise InputError(message, path=path, line=line, hint="take both files from the same data set")
         catalogue = pl.Series("item", np.arange(features.n_rows))
         empty = int((features.indptr.diff() == 0).sum())
         notes.append(f"mult.dat: {features.n_rows:,} items, {features.n_cols:,} words, {empty:,} items without words")
@@ -63,7 +63,7 @@ def counted(path: Path, width: int) -> tuple[Ints, Ints]:
     """Counts of the lines and all numbers after them, ``width`` per counted thing."""
     sizes: list[Ints] = []
     rest: list[Ints] = []
-    mend = f"each line must be 'count {'item' if width == 1 else 'word:frequency'} ...'"
+    hint = f"each line must be 'count {'item' if width == 1 else 'word:frequency'} ...'"
     for line, block in blocks(path):
         values, counts = parse_numbers(path, line, block, b":" if width == 2 else b"")
         heads = np.cumsum(counts) - counts
@@ -73,7 +73,7 @@ def counted(path: Path, width: int) -> tuple[Ints, Ints]:
         if wrong.size:
             found = (int(counts[wrong[0]]) - 1) // width
             message = f"the count is {stated[wrong[0]]} but {found} follow"
-            raise InputError(message, path=path, line=line + int(wrong[0]), mend=mend)
+            raise InputError(message, path=path, line=line + int(wrong[0]), hint=hint)
         tail = np.ones(values.size, dtype=bool)
         tail[heads[counts > 0]] = False
         sizes.append(stated)

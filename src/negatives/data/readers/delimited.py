@@ -30,7 +30,7 @@ def read_delimited(path: Path, columns: Columns) -> Table:
     if header:
         names = [str(name).strip() if name else f"column_{i + 1}" for i, name in enumerate(sample.row(0))]
         if len(set(names)) < len(names):
-            raise InputError("two columns have the same name", path=path, line=1, mend="rename one of them")
+            raise InputError("two columns have the same name", path=path, line=1, hint="rename one of them")
         sample = sample.slice(1).rename(dict(zip(sample.columns, names, strict=True)))
     roles = guess_roles(path, sample, columns)
     gather = Gather(path, roles, columns)
@@ -91,12 +91,12 @@ def _frame(path: Path, block: bytes, separator: str, quoted: bool, names: list[s
         for at, text in enumerate(block.split(b"\n")):
             if text.count(single.encode()) + 1 > width:
                 found = text.count(single.encode()) + 1
-                mend = "give every line the same columns, and quote values that hold the separator"
+                hint = "give every line the same columns, and quote values that hold the separator"
                 raise InputError(
-                    f"{found} columns where {width} are expected", path=path, line=line + at, mend=mend
+                    f"{found} columns where {width} are expected", path=path, line=line + at, hint=hint
                 ) from error
         reason = str(error).partition("\n")[0]
-        raise InputError(f"not a table ({reason})", path=path, line=line, mend="check the quotes") from error
+        raise InputError(f"not a table ({reason})", path=path, line=line, hint="check the quotes") from error
 
 
 def _anonymous(width: int) -> list[str]:

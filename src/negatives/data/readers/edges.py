@@ -21,7 +21,7 @@ ENDINGS = (".txt", ".csv", ".tsv", ".edges", ".edgelist", ".el", ".dat", "")
 COMMENTS = (b"#", b"%", b"//")
 SOURCE = ("source", "src", "from", "u", "head", "node1", "id1", "a", "sourceid", "fromnodeid", "start")
 TARGET = ("target", "dst", "to", "v", "tail", "node2", "id2", "b", "targetid", "tonodeid", "end", "destination")
-MEND = "write one edge per line: 'u v', separated by a blank, a tab or a comma"
+HINT = "write one edge per line: 'u v', separated by a blank, a tab or a comma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def read_edges(path: Path, source: str | None = None, target: str | None = None)
             into.append(_checked(path, frame.to_series(place), lines, layout.names[place]))
         where.append(lines)
     if layout is None or not where:
-        raise InputError("holds no edge", path=path, line=1, mend=MEND)
+        raise InputError("holds no edge", path=path, line=1, hint=HINT)
     notes = [_preview(path, layout)]
     notes += [f"{path.name}: {comments:,} comment lines skipped"] if comments else []
     notes += [f"{path.name}: {blank:,} blank lines skipped"] if blank else []
@@ -119,7 +119,7 @@ def _layout(path: Path, rows: list[bytes], line: int, source: str | None, target
     separator = _separator(sample, inner_suffix(path))
     cells = [_cells(row, separator) for row in sample]
     if len(cells[0]) < 2:
-        raise InputError("one column, where an edge needs two", path=path, line=line, mend=MEND)
+        raise InputError("one column, where an edge needs two", path=path, line=line, hint=HINT)
     keys = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in cells[0]]
     named = bool(source or target) or (keys[0] in SOURCE and keys[1] in TARGET)
     numbers = [all(re.fullmatch(r"-?\d+", row[place]) for row in cells[1:] if len(row) > place) for place in (0, 1)]
@@ -149,7 +149,7 @@ def _place(
 ) -> int:
     if given is not None:
         if given not in names:
-            raise InputError(f"no column is called {given!r}", path=path, line=1, mend=suggest(given, names))
+            raise InputError(f"no column is called {given!r}", path=path, line=1, hint=suggest(given, names))
         return names.index(given)
     return next((place for place, key in enumerate(keys) if key in known and names[0] != "column 1"), default)
 
@@ -175,9 +175,9 @@ def _frame(path: Path, rows: list[bytes], lines: Ints, layout: _Layout) -> pl.Da
             found = len(_cells(row.decode(errors="replace"), separator))
             if found > width:
                 raise InputError(
-                    f"{found} columns where {width} are expected", path=path, line=line, mend=MEND
+                    f"{found} columns where {width} are expected", path=path, line=line, hint=HINT
                 ) from error
-        raise InputError(f"not a table ({str(error).partition(chr(10))[0]})", path=path, mend=MEND) from error
+        raise InputError(f"not a table ({str(error).partition(chr(10))[0]})", path=path, hint=HINT) from error
 
 
 def _checked(path: Path, column: pl.Series, lines: Ints, name: str) -> pl.Series:
@@ -190,7 +190,7 @@ def _checked(path: Path, column: pl.Series, lines: Ints, name: str) -> pl.Series
     empty = column.is_null() | (column == "")
     if bool(empty.any()):
         line = int(lines[int(empty.arg_true()[0])])
-        raise InputError(f"no node stands in {name}", path=path, line=line, mend=MEND)
+        raise InputError(f"no node stands in {name}", path=path, line=line, hint=HINT)
     return column
 
 
@@ -208,8 +208,8 @@ def _typed(path: Path, sources: pl.Series, targets: pl.Series, lines: Ints) -> t
     if bool(below.any()):
         at = int(below.arg_true()[0])
         wrong = min(int(column[at]) for column in numbers)
-        mend = "number the nodes from 0, or remove the line"
-        raise InputError(f"the node id {wrong} is negative", path=path, line=int(lines[at]), mend=mend)
+        hint = "number the nodes from 0, or remove the line"
+        raise InputError(f"the node id {wrong} is negative", path=path, line=int(lines[at]), hint=hint)
     return numbers[0], numbers[1]
 
 

@@ -43,8 +43,8 @@ def read_path(path: Path, columns: Columns) -> dict[str, Table]:
     inter = [file for file in usable if inner_suffix(file) == ".inter"]
     if len(inter) == 1 and not parts:
         return {"train": read_file(inter[0], columns)}
-    mend = "name a file, or call the files train.* and test.* (.txt, .csv, .tsv, .inter, .jsonl or .parquet)"
-    raise InputError("the folder has no train file", path=path, mend=mend)
+    hint = "name a file, or call the files train.* and test.* (.txt, .csv, .tsv, .inter, .jsonl or .parquet)"
+    raise InputError("the folder has no train file", path=path, hint=hint)
 
 
 def _usable(file: Path) -> bool:
@@ -76,7 +76,7 @@ def by_part(path: Path, files: Iterable[Path], part: Callable[[Path], str | None
     for file in files:
         name = part(file)
         if name in found:
-            raise InputError(f"{found[name].name} and {file.name} both look like {name}", path=path, mend="keep one")
+            raise InputError(f"{found[name].name} and {file.name} both look like {name}", path=path, hint="keep one")
         if name is not None:
             found[name] = file
     return found
@@ -95,6 +95,6 @@ def part_files(path: Path) -> dict[str, Path]:
     if "train" not in parts and len(files) == 1:
         return {"train": files[0]}
     if "train" not in parts:
-        mend = "name a file, or call the files train.* and test.*"
-        raise InputError("the folder has no train file", path=path, mend=mend)
+        hint = "name a file, or call the files train.* and test.*"
+        raise InputError("the folder has no train file", path=path, hint=hint)
     return parts

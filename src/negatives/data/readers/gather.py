@@ -74,8 +74,8 @@ class Gather:
     def _report(self, bad: pl.Series, first_line: int, what: str) -> None:
         if self.columns.missing == "error" and bool(bad.any()):
             line = first_line + int(bad.arg_true()[0])
-            mend = "mend or remove such rows, or drop them with missing = drop"
-            raise InputError(what, path=self.path, line=line, mend=mend)
+            hint = "mend or remove such rows, or drop them with missing = drop"
+            raise InputError(what, path=self.path, line=line, hint=hint)
 
     def table(self) -> Table:
         """The table of all blocks.
@@ -92,8 +92,8 @@ class Gather:
             notes.append(f"{name}: {self.low:,} pairs with a rating below {self.columns.min_rating:g} dropped")
         if len(users) == 0:
             why = f"{self.missing:,} rows without ids, {self.low:,} below the rating limit"
-            mend = "give a file with at least one pair, or lower min_rating"
-            raise InputError(f"no pair is left ({why})", path=self.path, line=1, mend=mend)
+            hint = "give a file with at least one pair, or lower min_rating"
+            raise InputError(f"no pair is left ({why})", path=self.path, line=1, hint=hint)
         times = pl.concat(self.times).to_numpy().astype(np.float64) if self.times else None
         return Table(users, items, times, tuple(notes))
 
@@ -117,8 +117,8 @@ def _ids(path: Path, column: pl.Series) -> pl.Series:
         same = bool((whole.cast(column.dtype) == column).fill_null(True).all())
         return whole if same else column.cast(pl.String)
     if column.dtype.is_nested():
-        mend = "name a column with one id per row"
-        raise InputError(f"the column {column.name} holds lists or objects", path=path, line=1, mend=mend)
+        hint = "name a column with one id per row"
+        raise InputError(f"the column {column.name} holds lists or objects", path=path, line=1, hint=hint)
     text = column.cast(pl.String)
     numbers = text.cast(pl.Int64, strict=False)
     if numbers.null_count() == 0 and bool((numbers.cast(pl.String) == text).all()):

@@ -42,8 +42,8 @@ def read_labelled_text(path: Path, fields: Fields) -> LabelledTable:
     Raises:
         InputError: No text or no labels are found, or a line is malformed.
     """
-    mend = "write one JSON object with a text and labels per line"
-    rows = objects(path, lines(path), mend) if inner_suffix(path) in JSONL else _table(path)
+    hint = "write one JSON object with a text and labels per line"
+    rows = objects(path, lines(path), hint) if inner_suffix(path) in JSONL else _table(path)
     names: tuple[str, str] | None = None
     separator: str | None = fields.separator
     texts: list[str] = []
@@ -53,16 +53,16 @@ def read_labelled_text(path: Path, fields: Fields) -> LabelledTable:
             names = _choose(path, line, row, fields)
         text, labels = (row.get(name) for name in names)
         if not isinstance(text, str):
-            mend = "give every row a text, or name another column with --set reading.text=..."
-            raise InputError(f"no text under {names[0]!r}", path=path, line=line, mend=mend)
+            hint = "give every row a text, or name another column with --set reading.text=..."
+            raise InputError(f"no text under {names[0]!r}", path=path, line=line, hint=hint)
         if separator is None and isinstance(labels, str):
             separator = next((one for one in SEPARATORS if one in labels), None)
         texts.append(text)
         given.append(_labels(path, line, labels, separator))
     if names is None:
-        raise InputError("the file holds no row", path=path, mend="give rows with a text and labels")
+        raise InputError("the file holds no row", path=path, hint="give rows with a text and labels")
     if not any(given):
-        raise InputError("no row has a label", path=path, mend="name their column with --set reading.labels=...")
+        raise InputError("no row has a label", path=path, hint="name their column with --set reading.labels=...")
     owners = np.repeat(np.arange(len(given)), [len(one) for one in given])
     labels = pl.Series("label", [label for one in given for label in one], dtype=pl.String)
     between = "" if separator is None else f", labels between {separator!r}"
@@ -75,14 +75,14 @@ def read_labelled_text(path: Path, fields: Fields) -> LabelledTable:
 def _labels(path: Path, line: int, value: Any, separator: str | None) -> list[str]:
     if isinstance(value, list):
         if any(isinstance(one, (dict, list)) or one is None for one in value):
-            mend = "give a list of names or numbers"
-            raise InputError("a label is neither text nor a number", path=path, line=line, mend=mend)
+            hint = "give a list of names or numbers"
+            raise InputError("a label is neither text nor a number", path=path, line=line, hint=hint)
         found = [str(one).strip() for one in value]
     elif value is None:
         found = []
     elif isinstance(value, dict):
-        mend = "give a text or a list of texts"
-        raise InputError("the labels are an object", path=path, line=line, mend=mend)
+        hint = "give a text or a list of texts"
+        raise InputError("the labels are an object", path=path, line=line, hint=hint)
     else:
         found = [one.strip() for one in (str(value).split(separator) if separator else [str(value)])]
     return list(dict.fromkeys(one for one in found if one))
@@ -97,8 +97,8 @@ def _choose(path: Path, line: int, row: dict[str, Any], fields: Fields) -> tuple
         if name is None:
             fault = f"there is no {asked!r}" if asked else f"which one holds the {what} is not clear"
             have = ", ".join(repr(str(one)) for one in row)
-            mend = f"name it with --set reading.{what}=...; there are {have}"
-            raise InputError(fault, path=path, line=line, mend=mend)
+            hint = f"name it with --set reading.{what}=...; there are {have}"
+            raise InputError(fault, path=path, line=line, hint=hint)
         found.append(name)
     return found[0], found[1]
 
@@ -112,8 +112,8 @@ def _table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             separator = "\t" if "\t" in first else ","
             names = [name.strip().strip('"') for name in first.rstrip("\r").split(separator)]
             if len(names) < 2:
-                mend = "begin with a line of column names, text and labels among them, between commas or tabs"
-                raise InputError("one column where a text and labels are expected", path=path, line=1, mend=mend)
+                hint = "begin with a line of column names, text and labels among them, between commas or tabs"
+                raise InputError("one column where a text and labels are expected", path=path, line=1, hint=hint)
             block, line = block.split(b"\n", 1)[1], line + 1
         yield from _rows(path, line, block, names, separator)
 
@@ -130,9 +130,9 @@ def _rows(
     except pl.exceptions.PolarsError as error:
         if block.strip() == b"":
             return
-        mend = f"give every row {len(names)} columns, and quote a text that holds {separator!r} or a line feed"
+        hint = f"give every row {len(names)} columns, and quote a text that holds {separator!r} or a line feed"
         at = next((i for i, one in enumerate(block.split(b"\n")) if one.count(separator.encode()) >= len(names)), 0)
-        raise InputError("not a table", path=path, line=line + at, mend=mend) from error
+        raise InputError("not a table", path=path, line=line + at, hint=hint) from error
     at = line
     for row in frame.iter_rows(named=True):
         yield at, row

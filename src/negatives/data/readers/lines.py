@@ -68,8 +68,8 @@ def _refuse(path: Path, line: int, block: bytes, at: int) -> None:
     before = block[begin:at].split()
     attached = at > begin and block[at - 1 : at] not in (b" ", b"\t", b"\r")
     token = text.split()[len(before) - attached][:40]
-    mend = "write 'user item item ...' with whole numbers, or give a table with one pair per line and a header"
-    raise InputError(f"{token!r} stands where a whole number is expected", path=path, line=where, mend=mend)
+    hint = "write 'user item item ...' with whole numbers, or give a table with one pair per line and a header"
+    raise InputError(f"{token!r} stands where a whole number is expected", path=path, line=where, hint=hint)
 
 
 def first_and_rest(values: Ints, counts: Ints) -> tuple[Ints, Ints, Ints]:
@@ -99,8 +99,8 @@ def read_lines(path: Path, columns: Columns) -> Table:
         blank += int((counts == 0).sum())
         lonely += int((sizes == 0).sum())
     if not any(part.size for part in items):
-        mend = "each line must be 'user item item ...'"
-        raise InputError("no user has an item", path=path, line=1, mend=mend)
+        hint = "each line must be 'user item item ...'"
+        raise InputError("no user has an item", path=path, line=1, hint=hint)
     notes = [f"{path.name}: {lines:,} lines 'user item item ...', {sum(p.size for p in items):,} pairs"]
     if lonely:
         notes.append(f"{path.name}: {lonely:,} users without items skipped")

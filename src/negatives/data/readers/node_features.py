@@ -12,7 +12,7 @@ from negatives.data.readers.blocks import blocks
 from negatives.data.readers.lines import Ints, parse_numbers
 from negatives.errors import InputError
 
-MEND = "the first line is 'rows columns', then each node has a line with its non-zero columns"
+HINT = "the first line is 'rows columns', then each node has a line with its non-zero columns"
 
 
 def read_node_features(path: Path) -> SparseFeatures:
@@ -29,7 +29,7 @@ def read_node_features(path: Path) -> SparseFeatures:
             head, _, block = block.partition(b"\n")
             numbers, _ = parse_numbers(path, line, head + b"\n")
             if numbers.size != 2:
-                raise InputError(f"{numbers.size} numbers where two are expected", path=path, line=line, mend=MEND)
+                raise InputError(f"{numbers.size} numbers where two are expected", path=path, line=line, hint=HINT)
             shape = int(numbers[0]), int(numbers[1])
             line += 1
         found, per_line = parse_numbers(path, line, block)
@@ -40,7 +40,7 @@ def read_node_features(path: Path) -> SparseFeatures:
     sizes = np.concatenate(counts)
     if sizes.size != shape[0]:
         raise InputError(
-            f"{sizes.size:,} rows of features, where the first line promises {shape[0]:,}", path=path, line=1, mend=MEND
+            f"{sizes.size:,} rows of features, where the first line promises {shape[0]:,}", path=path, line=1, hint=HINT
         )
     return _features(np.concatenate(values), sizes, shape[1])
 
@@ -53,7 +53,7 @@ def _check_columns(path: Path, line: int, found: Ints, per_line: Ints, columns: 
             f"the column {int(found[wrong[0]])}, where the first line promises {columns:,} columns counted from 0",
             path=path,
             line=line + at,
-            mend=MEND,
+            hint=HINT,
         )
 
 

@@ -27,12 +27,12 @@ def scanned(path: Path, what: str) -> Iterator[pl.LazyFrame]:
         InputError: The file is empty, or cannot be read as Parquet.
     """
     if path.stat().st_size == 0:
-        raise InputError("the file is empty", path=path, mend=f"give a file with at least one {what}")
+        raise InputError("the file is empty", path=path, hint=f"give a file with at least one {what}")
     try:
         yield pl.scan_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"not a readable Parquet file ({reason})", path=path, mend="write the file again") from error
+        raise InputError(f"not a readable Parquet file ({reason})", path=path, hint="write the file again") from error
 
 
 def read_parquet(path: Path, columns: Columns) -> Table:

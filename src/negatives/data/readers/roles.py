@@ -74,8 +74,8 @@ def guess_roles(path: Path, sample: pl.DataFrame, columns: Columns) -> Roles:
     """
     names = sample.columns
     if len(names) < 2:
-        mend = "give one pair per line: a user and an item, divided by a comma or a tab"
-        raise InputError(f"only one column ({names[0] if names else 'none'})", path=path, line=1, mend=mend)
+        hint = "give one pair per line: a user and an item, divided by a comma or a tab"
+        raise InputError(f"only one column ({names[0] if names else 'none'})", path=path, line=1, hint=hint)
     roles: dict[str, str] = {}
     for role in KNOWN:
         wanted = getattr(columns, role)
@@ -88,8 +88,8 @@ def guess_roles(path: Path, sample: pl.DataFrame, columns: Columns) -> Roles:
             roles[role] = hits[0][1]
     _by_content(sample, roles)
     if "user" not in roles or "item" not in roles:
-        mend = f"say which of the columns {', '.join(names)} hold the users and the items"
-        raise InputError("no two columns look like ids", path=path, line=1, mend=mend)
+        hint = f"say which of the columns {', '.join(names)} hold the users and the items"
+        raise InputError("no two columns look like ids", path=path, line=1, hint=hint)
     used = set(roles.values())
     skipped = tuple(name for name in names if name not in used)
     return Roles(roles["user"], roles["item"], roles.get("time"), roles.get("rating"), skipped)
@@ -99,7 +99,7 @@ def _named(path: Path, names: list[str], wanted: str) -> str:
     for name in names:
         if wanted in (name, name.partition(":")[0]):
             return name
-    raise InputError(f"no column is called {wanted!r}", path=path, line=1, mend=suggest(wanted, names))
+    raise InputError(f"no column is called {wanted!r}", path=path, line=1, hint=suggest(wanted, names))
 
 
 def _by_content(sample: pl.DataFrame, roles: dict[str, str]) -> None:

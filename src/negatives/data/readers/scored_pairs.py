@@ -13,7 +13,7 @@ PARTS = {"train": "train", "dev": "valid", "valid": "valid", "validation": "vali
 LEFT = ("sentence1", "text1", "left", "anchor", "a")
 RIGHT = ("sentence2", "text2", "right", "positive", "b")
 SCORE = ("score", "similarity", "label", "similarity_score")
-MEND = "give the columns sentence1, sentence2 and score, or STS-B's seven columns with tabs between"
+HINT = "give the columns sentence1, sentence2 and score, or STS-B's seven columns with tabs between"
 Scored = tuple[str, str, float]
 """Two sentences and their score."""
 
@@ -44,7 +44,7 @@ def read_scored_folder(folder: Path) -> dict[str, ScoredTable]:
         if part is not None and path.is_file():
             found[part] = read_scored(path)
     if not found:
-        raise InputError("holds no file called train, dev or test", path=folder, mend=MEND)
+        raise InputError("holds no file called train, dev or test", path=folder, hint=HINT)
     return found
 
 
@@ -60,15 +60,15 @@ def read_scored(path: Path) -> ScoredTable:
         try:
             value = float(score)
         except ValueError:
-            raise InputError(f"the score {score!r} is no number", path=path, line=line, mend="correct it") from None
+            raise InputError(f"the score {score!r} is no number", path=path, line=line, hint="correct it") from None
         if value != value or abs(value) == float("inf"):
-            raise InputError(f"the score {score!r} is not finite", path=path, line=line, mend="correct it")
+            raise InputError(f"the score {score!r} is not finite", path=path, line=line, hint="correct it")
         if left.strip() and right.strip():
             rows.append((left.strip(), right.strip(), value))
         else:
             empty += 1
     if not rows:
-        raise InputError("holds no pair", path=path, mend=MEND)
+        raise InputError("holds no pair", path=path, hint=HINT)
     notes = [
         f"{path.name}: {len(rows):,} pairs, scores from {min(r[2] for r in rows):g} to {max(r[2] for r in rows):g}"
     ]
@@ -78,10 +78,10 @@ def read_scored(path: Path) -> ScoredTable:
 
 
 def _objects(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    for number, row in objects(path, lines(path), MEND):
+    for number, row in objects(path, lines(path), HINT):
         keys = [next((name for name in names if name in row), "") for names in _NAMES]
         if "" in keys:
-            raise InputError("no object with two sentences and a score", path=path, line=number, mend=MEND)
+            raise InputError("no object with two sentences and a score", path=path, line=number, hint=HINT)
         yield number, *(str(row[key]) for key in keys)  # type: ignore[misc]
 
 
@@ -104,7 +104,7 @@ def _table(path: Path) -> Iterator[tuple[int, str, str, str]]:
                 continue
         if len(cells) <= max(places):
             count = f"{len(cells)} columns where {max(places) + 1} are needed"
-            raise InputError(count, path=path, line=number, mend=MEND)
+            raise InputError(count, path=path, line=number, hint=HINT)
         yield number, cells[places[0]], cells[places[1]], cells[places[2]]
 
 
@@ -116,4 +116,4 @@ def _places(cells: list[str], path: Path, number: int) -> tuple[list[int], bool]
         return found, True
     if len(cells) >= 7:  # genre, file, year, number, score, sentence, sentence
         return [5, 6, 4], False
-    raise InputError(f"{len(cells)} columns that are not known", path=path, line=number, mend=MEND)
+    raise InputError(f"{len(cells)} columns that are not known", path=path, line=number, hint=HINT)

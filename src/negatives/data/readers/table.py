@@ -23,7 +23,7 @@ def read_file(path: Path, columns: Columns) -> Table:
     if columns.missing not in ("error", "drop"):
         raise ConfigError(f"missing is {columns.missing!r}; choose error or drop")
     if not path.exists():
-        raise InputError("no such file", path=path, mend="check the path")
+        raise InputError("no such file", path=path, hint="check the path")
     reader = registry.build(columns.layout) if columns.layout is not None else reader_of(path)
     if reader is None:
         reader = registry.build("lines" if looks_like_lines(path) else "delimited")

@@ -28,7 +28,7 @@ def read_tags(folder: Path) -> LabelledTable:
     if articles.size and articles.max() >= features.n_rows:
         line = int(labels[articles.argmax()]) + 1
         message = f"article {articles.max()} is beyond the {features.n_rows:,} lines of {WORDS}"
-        raise InputError(message, path=folder / TAGS, line=line, mend="take both files from the same data set")
+        raise InputError(message, path=folder / TAGS, line=line, hint="take both files from the same data set")
     order = np.argsort(articles, kind="stable")
     notes = (
         f"{WORDS}: {features.n_rows:,} articles, {features.n_cols:,} words",
@@ -52,6 +52,6 @@ def _names(path: Path, expected: int) -> pl.Series | None:
     names = [name for _, block in blocks(path) for name in block.decode().split("\n")[:-1]]
     if len(names) < expected:
         raise InputError(
-            f"{len(names):,} names for {expected:,}", path=path, mend="take all files from the same data set"
+            f"{len(names):,} names for {expected:,}", path=path, hint="take all files from the same data set"
         )
     return pl.Series("name", [name.strip() for name in names[:expected]], dtype=pl.String)

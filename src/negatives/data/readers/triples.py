@@ -25,7 +25,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "tail": ("tail", "t", "object", "obj", "target", "to", "tailid", "targetid", "objectid"),
 }
 SUFFIXES = (".txt", ".tsv", ".csv", ".dat", ".nt3", ".parquet", ".pq", "")
-MEND = "give one triple per line: head, relation and tail, divided by a tab or a comma"
+HINT = "give one triple per line: head, relation and tail, divided by a tab or a comma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ def read_triples(path: Path, columns: Mapping[str, str | None] | None = None) ->
         columns: Names of the columns by role, where they are to be taken by name.
 
     Raises:
-        InputError: There is nothing usable; names file, line and mend.
+        InputError: There is nothing usable; names file, line and hint.
     """
     wanted = {role: name for role, name in (columns or {}).items() if name is not None}
     if not path.is_dir():
         return {"train": read_triple_file(path, wanted)}
     parts = by_part(path, sorted(path.iterdir()), _part)
     if "train" not in parts:
-        mend = "call the files train, valid and test with .txt, .tsv, .csv or .parquet, or name one file"
-        raise InputError("the folder has no train file", path=path, mend=mend)
+        hint = "call the files train, valid and test with .txt, .tsv, .csv or .parquet, or name one file"
+        raise InputError("the folder has no train file", path=path, hint=hint)
     return {part: read_triple_file(file, wanted) for part, file in parts.items()}
 
 
@@ -82,7 +82,7 @@ def read_triple_file(path: Path, wanted: Mapping[str, str]) -> TripleTable:
         InputError: It is missing, empty, binary, not of three columns, or a value is missing.
     """
     if not path.exists():
-        raise InputError("no such file", path=path, mend="check the path")
+        raise InputError("no such file", path=path, hint="check the path")
     if inner_suffix(path) in (".parquet", ".pq"):
         return _parquet(path, wanted)
     reader = None if inner_suffix(path) in SUFFIXES else reader_of(path)
@@ -94,7 +94,7 @@ def read_triple_file(path: Path, wanted: Mapping[str, str]) -> TripleTable:
 def _from_table(path: Path, table: Table) -> TripleTable:
     """The triples of a format that other tasks read too."""
     if table.relations is None:
-        raise InputError("this format holds pairs, and a triple needs a relation", path=path, mend=MEND)
+        raise InputError("this format holds pairs, and a triple needs a relation", path=path, hint=HINT)
     columns = dict(zip(ROLES, (table.users, table.relations, table.items), strict=True))
     return TripleTable(pl.DataFrame({role: column.cast(pl.String) for role, column in columns.items()}), table.notes)
 
@@ -107,7 +107,7 @@ def _text(path: Path, wanted: Mapping[str, str]) -> TripleTable:
     names = [name.strip().strip('"') for name in first] if header else [f"column_{i + 1}" for i in range(len(first))]
     if lines and len(first) < 3:
         what = f"{len(first)} column{'s' if len(first) != 1 else ''}, but a triple has three"
-        raise InputError(what, path=path, line=1, mend=MEND)
+        raise InputError(what, path=path, line=1, hint=HINT)
     frames, skip = [], header
     for line, block in blocks(path):
         frame = _block(path, block, separator, names, line)
@@ -135,7 +135,7 @@ def _block(path: Path, block: bytes, separator: str, names: list[str], line: int
     except pl.exceptions.PolarsError as error:
         _ragged(path, body, single, len(names), line)
         reason = str(error).partition("\n")[0]
-        raise InputError(f"not a table ({reason})", path=path, line=line, mend=MEND) from error
+        raise InputError(f"not a table ({reason})", path=path, line=line, hint=HINT) from error
     missing = frame.select(pl.any_horizontal(pl.all().is_null() | (pl.all().str.strip_chars() == "")))
     if bool(missing.to_series().any()):
         _ragged(path, body, single, len(names), line)
@@ -154,9 +154,9 @@ def _ragged(path: Path, block: bytes, separator: str, width: int, line: int) -> 
             continue
         if len(values) != width and '"' not in raw:
             what = f"{len(values)} column{'s' if len(values) != 1 else ''} where {width} are expected"
-            raise InputError(what, path=path, line=line + at, mend=MEND)
+            raise InputError(what, path=path, line=line + at, hint=HINT)
         if not all(value.strip() for value in values):
-            raise InputError("an empty value", path=path, line=line + at, mend=MEND)
+            raise InputError("an empty value", path=path, line=line + at, hint=HINT)
 
 
 def _is_header(first: list[str], wanted: Mapping[str, str]) -> bool:
@@ -173,7 +173,7 @@ def _roles(path: Path, names: list[str], wanted: Mapping[str, str], header: bool
     roles: dict[str, str] = {}
     for role, name in wanted.items():
         if name not in names:
-            raise InputError(f"no column is called {name!r}", path=path, line=1, mend=suggest(name, names))
+            raise InputError(f"no column is called {name!r}", path=path, line=1, hint=suggest(name, names))
         roles[role] = name
     for role in ROLES:
         free = [name for name in names if name not in roles.values()]
@@ -191,18 +191,18 @@ def _parquet(path: Path, wanted: Mapping[str, str]) -> TripleTable:
     with scanned(path, "triple") as lazy:
         names = lazy.collect_schema().names()
         if len(names) < 3:
-            raise InputError(f"{len(names)} columns, but a triple has three", path=path, mend=MEND)
+            raise InputError(f"{len(names)} columns, but a triple has three", path=path, hint=HINT)
         roles = _roles(path, names, wanted, header=True)
         frame = lazy.select(pl.col(roles[role]).cast(pl.String).alias(role) for role in ROLES).collect()
     missing = frame.select(pl.any_horizontal(pl.all().is_null())).to_series()
     if bool(missing.any()):
-        raise InputError("an empty value", path=path, line=int(missing.arg_true()[0]) + 1, mend=MEND)
+        raise InputError("an empty value", path=path, line=int(missing.arg_true()[0]) + 1, hint=HINT)
     return _checked(path, frame, roles, names, "Parquet")
 
 
 def _checked(path: Path, frame: pl.DataFrame, roles: Mapping[str, str], names: list[str], how: str) -> TripleTable:
     if len(frame) == 0:
-        raise InputError("no triple is left", path=path, line=1, mend="give a file with at least one triple")
+        raise InputError("no triple is left", path=path, line=1, hint="give a file with at least one triple")
     frame = frame.select(pl.all().str.strip_chars())
     taken = ", ".join(f"{role} = {roles[role]}" for role in ROLES)
     skipped = [name for name in names if name not in roles.values()]

@@ -23,7 +23,7 @@ from negatives.errors import InputError
 
 Longs = npt.NDArray[np.int64]
 HEADER = re.compile(rb"\s*(\d+)[ \t]+(\d+)[ \t]+(\d+)\s*$")
-MEND = "write 'label,label feature:value feature:value ...' with whole numbers from 0 for labels and features"
+HINT = "write 'label,label feature:value feature:value ...' with whole numbers from 0 for labels and features"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _LABELS = re.compile(r"(?:\d+(?:,\d+)*)?$")
 _PAIR = re.compile(rf"(\d+):({_NUMBER})$")
@@ -68,11 +68,11 @@ def read_xmc(path: Path) -> LabelledTable:
         rows += len(pieces[-1][0])
         if rows > header.rows:
             at = line + header.rows - (rows - len(pieces[-1][0]))
-            raise InputError(f"more rows than the {header.rows:,} of the header", path=path, line=at, mend="correct it")
+            raise InputError(f"more rows than the {header.rows:,} of the header", path=path, line=at, hint="correct it")
     assert header is not None
     if rows < header.rows:
-        mend = "correct the header, or fetch the file again"
-        raise InputError(f"{rows:,} rows where the header states {header.rows:,}", path=path, line=1, mend=mend)
+        hint = "correct the header, or fetch the file again"
+        raise InputError(f"{rows:,} rows where the header states {header.rows:,}", path=path, line=1, hint=hint)
     many, labels, sizes, features, values = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     indptr = torch.from_numpy(np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]))
     found = SparseFeatures(
@@ -87,8 +87,8 @@ def _header(path: Path, block: bytes) -> Header:
     first = block.split(b"\n", 1)[0]
     match = HEADER.match(first)
     if match is None:
-        mend = "begin the file with 'rows features labels', three whole numbers"
-        raise InputError(f"no header: {first[:40].decode()!r}", path=path, line=1, mend=mend)
+        hint = "begin the file with 'rows features labels', three whole numbers"
+        raise InputError(f"no header: {first[:40].decode()!r}", path=path, line=1, hint=hint)
     return Header(*(int(one) for one in match.groups()))
 
 
@@ -117,7 +117,7 @@ def _parse(
     labels, pairs = _numbers(label_text, np.int64), _numbers(pair_text, np.float64)
     if stray or labels is None or pairs is None or labels.size != many.sum() or pairs.size != 2 * sizes.sum():
         _refuse(path, line, block, header)
-        raise InputError("the lines cannot be read", path=path, line=line, mend=MEND)
+        raise InputError("the lines cannot be read", path=path, line=line, hint=HINT)
     features = pairs[::2].astype(np.int64)
     outside = bool((labels < 0).any() or (labels >= header.labels).any())
     if outside or bool((features != pairs[::2]).any() or (features < 0).any() or (features >= header.features).any()):
@@ -146,17 +146,17 @@ def _refuse(path: Path, line: int, block: bytes, header: Header) -> None:
         at = line + offset
         labels, _, rest = text.rstrip("\r").partition(" ") if " " in text else text.rstrip("\r").partition("\t")
         if _LABELS.match(labels) is None:
-            raise InputError(f"{labels[:40]!r} stands where labels are expected", path=path, line=at, mend=MEND)
+            raise InputError(f"{labels[:40]!r} stands where labels are expected", path=path, line=at, hint=HINT)
         for label in filter(None, labels.split(",")):
             if int(label) >= header.labels:
                 message = f"label {label} is out of range: the header states {header.labels:,} labels"
-                raise InputError(message, path=path, line=at, mend="number labels from 0, or correct the header")
+                raise InputError(message, path=path, line=at, hint="number labels from 0, or correct the header")
         for pair in rest.split():
             match = _PAIR.match(pair)
             if match is None:
-                raise InputError(f"{pair[:40]!r} is not 'feature:value'", path=path, line=at, mend=MEND)
+                raise InputError(f"{pair[:40]!r} is not 'feature:value'", path=path, line=at, hint=HINT)
             if int(match[1]) >= header.features:
                 message = f"feature {match[1]} is beyond the {header.features:,} features of the header"
-                raise InputError(message, path=path, line=at, mend="number features from 0, or correct the header")
+                raise InputError(message, path=path, line=at, hint="number features from 0, or correct the header")
             if not np.isfinite(float(match[2])):
-                raise InputError(f"{pair[:40]!r} has no finite value", path=path, line=at, mend=MEND)
+                raise InputError(f"{pair[:40]!r} has no finite value", path=path, line=at, hint=HINT)

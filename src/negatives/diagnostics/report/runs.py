@@ -106,9 +106,9 @@ def load(folders: Iterable[Path]) -> Loaded:
         elif any((folder / name).exists() for name in ("config.toml", "metrics.json", "history.jsonl")):
             runs.append(_run(folder))
         else:
-            raise InputError("holds no run", path=folder, mend="give a folder that train or compare has written")
+            raise InputError("holds no run", path=folder, hint="give a folder that train or compare has written")
     if not runs:
-        raise InputError("there is no run to report on", mend="give a folder that train or compare has written")
+        raise InputError("there is no run to report on", hint="give a folder that train or compare has written")
     _label(runs)
     return Loaded(runs, compare, problems)
 
