@@ -24,7 +24,7 @@ from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uni
 from negatives.registry import Registry
 from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
 from negatives.sampler.exclusion import union
-from negatives.selection import All, Hardest, Selection, Softmax
+from negatives.selection import All, Hardest, Selection, Softmax, TopM
 from negatives.selection import registry as selections
 from negatives.selection.picking import resampled
 from negatives.training import checkpoint
@@ -496,6 +496,20 @@ def test_schedules_follow_progress(planted: Planted) -> None:
             for c in (replace(batch(planted), progress=p) for p in (0.0, 0.5, 1.0))
         ]
     assert scores[0] < scores[1] < scores[2]
+
+
+def test_a_part_without_a_name_changes_that_of_the_preset() -> None:
+    sampler = build({"name": "dns_mn", "select": {"k": 2}, "proposal": {"name": "popularity", "alpha": 0.5}})
+    assert sampler.select == TopM(m=4, k=2)
+    assert isinstance(sampler.proposal, Popularity)
+    assert build({"name": "dns_mn", "select": {"name": "top_m", "k": 2}}).select == TopM(m=8, k=2)
+    with pytest.raises(ConfigError, match="hardest has no parameter 'm'"):
+        build({"name": "dns", "select": {"m": 3}})
+
+
+def test_guards_are_a_list() -> None:
+    with pytest.raises(ConfigError, match=r"sampler\.guards is 'duplicates'; it must be a list"):
+        build({"name": "dns", "guards": "duplicates"})
 
 
 def test_unknown_keys_are_refused() -> None:
