@@ -59,11 +59,6 @@ def batch(planted: Planted, step: int = 0, rows: int = ROWS) -> Context:
     return Context(planted.users[examples], planted.items[examples], examples, seed=5, step=step, progress=0.25)
 
 
-def rows_of(context: Context, rows: Tensor) -> Context:
-    pick = {name: getattr(context, name)[rows] for name in ("queries", "positives", "examples")}
-    return replace(context, **pick)
-
-
 def is_known(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
     """``(rows, k)`` bool by looking into each set."""
     sets = {query: set(known.row(query).tolist()) for query in queries.unique().tolist()}
@@ -204,7 +199,7 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Plan
     context = batch(planted)
     whole = sampler(name, planted.catalogue()).sample(context, model())
     for rows in (torch.arange(ROWS).flip(0), torch.tensor([40, 3, 17])):
-        part = sampler(name, planted.catalogue()).sample(rows_of(context, rows), model())
+        part = sampler(name, planted.catalogue()).sample(context.take(rows), model())
         assert torch.equal(part.ids, whole.ids[rows])
         assert torch.equal(part.ok, whole.ok[rows])
 
@@ -290,7 +285,7 @@ def test_candidates_or_pool() -> None:
 
 
 def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
-    context = rows_of(batch(planted), torch.tensor([3]))
+    context = batch(planted).take(torch.tensor([3]))
     for proposal, given in ((Every(), 5), (InBatch(), 0), (Mixed(["in_batch", "uniform"]), 5)):
         made = Sampler(proposal, candidates=5)  # no guard excludes, which was once the sign of a pool
         made.bind(planted.catalogue())
