@@ -507,6 +507,20 @@ def test_guards_are_a_list() -> None:
         build({"name": "dns", "guards": "duplicates"})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"observe_every": "often"}, "observe_every is 'often'; it must be a whole number of at least 1"),
+        ({"observe_every": 0}, "observe_every is 0; it must be"),
+        ({"candidates": "many"}, "candidates: 'many' is not a number that may change"),
+        ({"pool": {"schedule": "liner"}}, "pool: no schedule or controller is called 'liner'; did you mean linear"),
+    ],
+)
+def test_a_wrong_number_is_named(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"sampler.{message}"):
+        build({"name": "dns", **given})
+
+
 def test_unknown_keys_are_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean candidates"):
         build({"name": "dns", "candidate": 3})

@@ -7,7 +7,7 @@ from typing import Any
 
 from negatives import guards, proposals, selection
 from negatives.config import merge
-from negatives.control import build_part, knob
+from negatives.control import Knob, build_part, knob
 from negatives.errors import ConfigError
 from negatives.registry import Part, Spec, suggest
 from negatives.sampler.core import Sampler
@@ -53,10 +53,10 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
         select=build_part(selection.registry, parts.get("select", "all")),
         guards=[build_part(guards.registry, guard) for guard in _guards(parts)],
         difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
-        candidates=knob(parts["candidates"]) if "candidates" in parts else None,
-        pool=knob(parts["pool"]) if "pool" in parts else None,
+        candidates=_size(parts, "candidates"),
+        pool=_size(parts, "pool"),
         seed=seed,
-        observe_every=int(parts.get("observe_every", 8)),
+        observe_every=_whole(parts.get("observe_every", 8)),
     )
 
 
@@ -65,3 +65,17 @@ def _guards(parts: dict[str, Any]) -> list[Spec]:
     if not isinstance(given, (list, tuple)):
         raise ConfigError(f'sampler.guards is {given!r}; it must be a list, for instance ["known_positives"]')
     return list(given)
+
+
+def _size(parts: dict[str, Any], name: str) -> Knob | None:
+    """A number that may change; None where it was left out."""
+    try:
+        return knob(parts[name]) if name in parts else None
+    except ConfigError as error:
+        raise ConfigError(f"sampler.{name}: {error}") from error
+
+
+def _whole(every: Any) -> int:
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise ConfigError(f"sampler.observe_every is {every!r}; it must be a whole number of at least 1")
+    return every
