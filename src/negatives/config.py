@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 
 from negatives.errors import ConfigError, InputError
+from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
 
@@ -230,9 +231,9 @@ def load_config(path: str | Path) -> Values:
 def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> Values:
     """``high`` over ``low``, section by section.
 
-    A part under another name, or a whole sampler described by its ``proposal``, replaces what stood there,
-    because parameters of one part mean nothing to another. In the sections of :class:`RunConfig` only the
-    given keys change.
+    A part under another name, or a whole sampler that names its ``proposal``, replaces what stood there,
+    because parameters of one part mean nothing to another. In the sections of :class:`RunConfig`, and in a part
+    without a name, only the given keys change.
 
     >>> merge({"model": {"name": "mf", "dim": 64}}, {"model": {"dim": 128}, "seed": 1})
     {'model': {'name': 'mf', 'dim': 128}, 'seed': 1}
@@ -257,11 +258,17 @@ def _over(low: Any, high: Any) -> Any:
     if not isinstance(high, Mapping):
         return high
     below = {"name": low} if isinstance(low, str) else low
-    if not isinstance(below, Mapping) or "proposal" in high:
+    if not isinstance(below, Mapping) or _names_a_proposal(high):
         return dict(high)
     if "name" in high and ("proposal" in below or below.get("name", high["name"]) != high["name"]):
         return dict(high)
     return merge(below, high)
+
+
+def _names_a_proposal(sampler: Mapping[str, Any]) -> bool:
+    """Whether a sampler is described whole; a proposal without a name only changes parameters of the one below."""
+    proposal = sampler.get("proposal")
+    return "name" in proposal if isinstance(proposal, Mapping) else proposal is not None
 
 
 def apply_sets(values: Mapping[str, Any], sets: Iterable[str]) -> Values:
@@ -340,13 +347,25 @@ def _explain(error: ValidationError, layers: Sequence[Layer], root: type[Section
     key = ".".join(str(part) for part in where)
     source = next((label for label, layer in layers if _holds(layer, where, first["input"])), "")
     prefix = f"{source}: " if source else ""
+    recipes = next(
+        (layer for label, layer in layers if label == source and layer.keys().isdisjoint(root.model_fields)), {}
+    )
+    if len(recipes) > 1 and all(isinstance(one, Mapping) for one in recipes.values()):
+        return f"{prefix}several recipes ({', '.join(recipes)}); keep the lines under one of these names alone"
     if first["type"] == "extra_forbidden":
         return f"{prefix}no key is called {key!r}; {suggest(str(where[-1]), _section(where[:-1], root).model_fields)}"
     if first["type"] == "missing":
         return f'{key} is missing; give it as an argument, or in the file as {key} = "..."'
     fault = first["msg"].replace("Input should be", "should be").replace("Value error, ", "")
+    for theirs, ours in (
+        ("integer", WORDS[int]),
+        ("number", WORDS[float]),
+        ("string", WORDS[str]),
+        ("boolean", WORDS[bool]),
+    ):
+        fault = fault.replace(f"a valid {theirs}", ours)
     if first["type"] == "literal_error":
-        fault = suggest(str(first["input"]), _choices(_section(where[:-1], root), str(where[-1])))
+        fault = "choose one of: " + ", ".join(_choices(_section(where[:-1], root), str(where[-1])))
     return f"{prefix}{key} = {first['input']!r}: {fault}"
 
 

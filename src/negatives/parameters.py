@@ -45,6 +45,12 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
+def required(cls: type) -> list[str]:
+    """Names of the parameters without a default."""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [name for name, one in parameters_of(cls).items() if one.default is EMPTY and one.kind not in variadic]
+
+
 def construct(cls: type[T], values: Mapping[str, Any]) -> T:
     """``cls(...)`` from flat values; groups of settings keep their defaults where nothing is given."""
     arguments: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from negatives.errors import ConfigError
-from negatives.parameters import construct, fits, parameters_of, settable, wanted
+from negatives.parameters import construct, fits, parameters_of, required, settable, wanted
 
 T = TypeVar("T")
 
@@ -74,6 +74,8 @@ Spec = str | Mapping[str, Any] | Part
 def suggest(name: str, known: Iterable[str]) -> str:
     """A closing phrase for error messages: the nearest known names, or all of them."""
     known = sorted(known)
+    if not known:
+        return "there are none to choose from"
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"choose one of: {', '.join(known)}"
 
@@ -107,13 +109,15 @@ class Registry(Generic[T]):
     Args:
         kind: What the parts are, in the plural, for messages and for the entry-point group.
         rows: Pairs of a name and ``"module:Class"``.
+        one: What one of them is, for messages; ``kind`` without its last s where it is left out.
 
     Raises:
         ConfigError: A name stands twice.
     """
 
-    def __init__(self, kind: str, rows: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, kind: str, rows: Iterable[tuple[str, str]], one: str = "") -> None:
         self.kind = kind
+        self.one = one or kind.removesuffix("s")
         self._rows: dict[str, str] = {}
         self._others: dict[str, str] | None = None
         for name, target in rows:
@@ -162,7 +166,7 @@ class Registry(Generic[T]):
             ConfigError: The name is not known, or what another package gave it cannot be imported.
         """
         if name not in self:
-            raise ConfigError(f"no {self.kind} entry is called {name!r}; {suggest(name, self._rows)}")
+            raise ConfigError(f"no {self.one} is called {name!r}; {suggest(name, self._rows)}")
         module, _, attribute = self._rows[name].partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
@@ -188,7 +192,7 @@ class Registry(Generic[T]):
         """
         part = Part.of(spec)
         if part.name is None:
-            raise ConfigError(f"{self.kind}: {part.plain} needs a name")
+            raise ConfigError(f"the {self.one} has parameters and no name: {part.plain}; give its name too")
         name, values = part.name, dict(part.params)
         self._check(name, values, facts)
         try:
@@ -197,7 +201,7 @@ class Registry(Generic[T]):
             raise ConfigError(f"{name}: {error}") from error
 
     def _check(self, name: str, values: Mapping[str, object], facts: Mapping[str, object]) -> None:
-        """Every value's name and type."""
+        """Every value's name and type, and that none is missing."""
         parameters = self.parameters(name)
         for given, value in values.items():
             if given not in parameters:
@@ -208,6 +212,9 @@ class Registry(Generic[T]):
                 raise ConfigError(f"{name}.{given} comes from the data; leave it out")
             if not fits(value, kind):
                 raise ConfigError(f"{name}.{given} is {value!r}; it must be {wanted(kind)}")
+        missing = [one for one in required(self.get(name)) if one not in (*values, *facts)]
+        if missing:
+            raise ConfigError(f"{name} needs {', '.join(missing)}; give {'it' if len(missing) == 1 else 'them'} too")
 
     def summary(self, name: str) -> str:
         """First line of the part's docstring."""

@@ -166,6 +166,10 @@ class Context:
         """The 64-bit random stream of this seed, purpose and epoch."""
         return stream(self.seed, purpose, self.epoch)
 
+    def take(self, rows: Tensor) -> Context:
+        """The context of some rows, given by their positions ``(n,)``."""
+        return replace(self, queries=self.queries[rows], positives=self.positives[rows], examples=self.examples[rows])
+
     def pooled(self) -> Context:
         """One row that stands for the whole batch: its example is the step."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
@@ -189,6 +193,11 @@ class Candidates:
     ok: Tensor
     scores: Tensor | None = None
     positive_scores: Tensor | None = None
+
+    def take(self, rows: slice | Tensor) -> Candidates:
+        """The candidates of some rows, given by their positions ``(n,)`` or a mask."""
+        log_q, scores, positives = (_taken(part, rows) for part in (self.log_q, self.scores, self.positive_scores))
+        return Candidates(self.ids[rows], log_q, self.ok[rows], scores, positives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,22 @@ class Negatives:
     def pool(self) -> Tensor | None:
         """``(k,)`` ids when the whole batch shares its negatives, else None."""
         return shared_pool(self.ids)
+
+    def take(self, rows: slice | Tensor) -> Negatives:
+        """The negatives of some rows, given by their positions ``(n,)`` or a mask."""
+        return Negatives(
+            self.ids[rows],
+            _taken(self.log_q, rows),
+            self.ok[rows],
+            _taken(self.weight, rows),
+            _taken(self.scores, rows),
+            _taken(self.positive_scores, rows),
+            _taken(self.positive_log_q, rows),
+        )
+
+
+def _taken(part: Tensor | None, rows: slice | Tensor) -> Tensor | None:
+    return None if part is None else part[rows]
 
 
 def shared_pool(ids: Tensor) -> Tensor | None:

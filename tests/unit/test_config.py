@@ -98,17 +98,20 @@ def test_a_malformed_set_is_an_error(pair: str) -> None:
     [
         ({"batch_sise": 3}, "f.toml: no key is called 'batch_sise'; did you mean batch_size"),
         ({"optimiser": {"lrr": 3}}, "f.toml: no key is called 'optimiser.lrr'; did you mean lr"),
-        ({"optimiser": {"name": "adm"}}, "f.toml: optimiser.name = 'adm': did you mean adam"),
-        ({"precision": "float16"}, "f.toml: precision = 'float16': did you mean"),
+        ({"optimiser": {"name": "adm"}}, "f.toml: optimiser.name = 'adm': choose one of: sgd, adagrad, adam,"),
+        ({"precision": "float16"}, "f.toml: precision = 'float16': choose one of: auto, float32, bfloat16"),
         ({"epochs": 0}, "f.toml: epochs = 0: should be greater than or equal to 1"),
-        ({"epochs": "many"}, "f.toml: epochs = 'many': should be a valid integer"),
-        ({"epochs": True}, "f.toml: epochs = True: should be a valid integer"),
+        ({"epochs": "many"}, "f.toml: epochs = 'many': should be a whole number"),
+        ({"epochs": True}, "f.toml: epochs = True: should be a whole number"),
         ({"sampler": ["dns"]}, "f.toml: sampler = ['dns']: should be"),
         ({"optimiser": {"lr": float("nan")}}, "f.toml: optimiser.lr = nan: should be"),
         ({"split": {"test": 1.5}}, "f.toml: split.test = 1.5: should be less than or equal to 1"),
         ({"split": 3}, "f.toml: split = 3"),
         ({"model": 3}, "f.toml: model = 3: should be a name"),
         ({"model": {"name": 3}}, "f.toml: model = {'name': 3}: should be a name"),
+        ({"split": {"user": 3}}, "f.toml: split.user = 3: should be a text"),
+        ({"default": {"epochs": 3}, "best": {"epochs": 5}}, "f.toml: several recipes (default, best); keep the lines"),
+        ({"optimizer": {"lr": 3}}, "f.toml: no key is called 'optimizer'; did you mean optimiser"),
     ],
 )
 def test_errors_name_source_and_key(values: dict[str, object], message: str) -> None:
@@ -116,6 +119,14 @@ def test_errors_name_source_and_key(values: dict[str, object], message: str) -> 
         build([("lower.toml", {"task": "recommend"}), ("f.toml", values), ("--set", {"seed": 1})])
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_a_proposal_without_a_name_changes_the_one_below() -> None:
+    below = {"sampler": {"proposal": {"name": "bigram", "adapt": 0.05}, "candidates": 32}}
+    changed = merge(below, {"sampler": {"proposal": {"weight": 0.7}}})["sampler"]
+    assert changed == {"proposal": {"name": "bigram", "adapt": 0.05, "weight": 0.7}, "candidates": 32}
+    for whole in ("uniform", {"name": "popularity"}):
+        assert merge(below, {"sampler": {"proposal": whole}}) == {"sampler": {"proposal": whole}}
 
 
 def test_a_missing_task_is_named() -> None:

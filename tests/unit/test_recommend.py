@@ -264,6 +264,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--set split.kind=temporal", "no times"),
         ("--set split.user=uesr", "uesr"),
         ("--set split.test=1.0", "between 0 and 1"),
+        ("--set split.test=0", "planted.csv: no test part is left; give more data, or a larger split.test"),
     ],
 )
 def test_wrong_options_are_one_line_and_leave_nothing(

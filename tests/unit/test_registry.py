@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_told_in_one_sentence(values: dict[str, object], me
 
 
 def test_what_is_missing_is_told() -> None:
-    with pytest.raises(ConfigError, match=r"tower: .*n_items"):
+    with pytest.raises(ConfigError, match="tower needs n_items; give it too"):
         registry.build("tower")
 
 
@@ -144,7 +144,7 @@ def test_rows_of_another_package_stand_with_the_others(monkeypatch: pytest.Monke
     table = add(monkeypatch, ("slim", f"{__name__}:Tower [extra]"))
     assert list(table) == ["tower", "twice", "bare", "slim"]
     assert table.build({"name": "slim", "n_items": 2}).given["n_items"] == 2
-    with pytest.raises(ConfigError, match="no towers entry is called 'slym'; did you mean slim"):
+    with pytest.raises(ConfigError, match="no tower is called 'slym'; did you mean slim"):
         table.get("slym")
 
 

@@ -69,6 +69,17 @@ def test_check_run(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "config.toml").read_text()) == {"b": {"c": 1}}
 
 
+def test_a_finished_run_does_not_go_on(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with pytest.raises(InputError, match=r"no config\.toml"):
+        folder.check_unfinished()
+    folder.write_toml("config.toml", {})
+    folder.check_unfinished()
+    folder.write_json("metrics.json", {})
+    with pytest.raises(InputError, match="the run is finished; choose another --out"):
+        folder.check_unfinished()
+
+
 def test_json_is_always_valid(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     value = {"t": torch.tensor(1.5), "n": math.nan, "i": [math.inf, torch.arange(2)], "p": Path("a"), "ä": None}

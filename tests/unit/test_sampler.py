@@ -24,7 +24,7 @@ from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uni
 from negatives.registry import Registry
 from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
 from negatives.sampler.exclusion import union
-from negatives.selection import All, Hardest, Selection, Softmax
+from negatives.selection import All, Hardest, Selection, Softmax, TopM
 from negatives.selection import registry as selections
 from negatives.selection.picking import resampled
 from negatives.training import checkpoint
@@ -57,11 +57,6 @@ def sampler(name: str, catalogue: Catalogue) -> Sampler:
 def batch(planted: Planted, step: int = 0, rows: int = ROWS) -> Context:
     examples = torch.arange(step * rows, (step + 1) * rows)
     return Context(planted.users[examples], planted.items[examples], examples, seed=5, step=step, progress=0.25)
-
-
-def rows_of(context: Context, rows: Tensor) -> Context:
-    pick = {name: getattr(context, name)[rows] for name in ("queries", "positives", "examples")}
-    return replace(context, **pick)
 
 
 def is_known(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
@@ -204,7 +199,7 @@ def test_a_row_does_not_depend_on_the_rest_of_its_batch(name: str, planted: Plan
     context = batch(planted)
     whole = sampler(name, planted.catalogue()).sample(context, model())
     for rows in (torch.arange(ROWS).flip(0), torch.tensor([40, 3, 17])):
-        part = sampler(name, planted.catalogue()).sample(rows_of(context, rows), model())
+        part = sampler(name, planted.catalogue()).sample(context.take(rows), model())
         assert torch.equal(part.ids, whole.ids[rows])
         assert torch.equal(part.ok, whole.ok[rows])
 
@@ -290,7 +285,7 @@ def test_candidates_or_pool() -> None:
 
 
 def test_a_last_batch_of_one_row_is_no_pool(planted: Planted) -> None:
-    context = rows_of(batch(planted), torch.tensor([3]))
+    context = batch(planted).take(torch.tensor([3]))
     for proposal, given in ((Every(), 5), (InBatch(), 0), (Mixed(["in_batch", "uniform"]), 5)):
         made = Sampler(proposal, candidates=5)  # no guard excludes, which was once the sign of a pool
         made.bind(planted.catalogue())
@@ -496,6 +491,34 @@ def test_schedules_follow_progress(planted: Planted) -> None:
             for c in (replace(batch(planted), progress=p) for p in (0.0, 0.5, 1.0))
         ]
     assert scores[0] < scores[1] < scores[2]
+
+
+def test_a_part_without_a_name_changes_that_of_the_preset() -> None:
+    sampler = build({"name": "dns_mn", "select": {"k": 2}, "proposal": {"name": "popularity", "alpha": 0.5}})
+    assert sampler.select == TopM(m=4, k=2)
+    assert isinstance(sampler.proposal, Popularity)
+    assert build({"name": "dns_mn", "select": {"name": "top_m", "k": 2}}).select == TopM(m=8, k=2)
+    with pytest.raises(ConfigError, match="hardest has no parameter 'm'"):
+        build({"name": "dns", "select": {"m": 3}})
+
+
+def test_guards_are_a_list() -> None:
+    with pytest.raises(ConfigError, match=r"sampler\.guards is 'duplicates'; it must be a list"):
+        build({"name": "dns", "guards": "duplicates"})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"observe_every": "often"}, "observe_every is 'often'; it must be a whole number of at least 1"),
+        ({"observe_every": 0}, "observe_every is 0; it must be"),
+        ({"candidates": "many"}, "candidates: 'many' is not a number that may change"),
+        ({"pool": {"schedule": "liner"}}, "pool: no schedule or controller is called 'liner'; did you mean linear"),
+    ],
+)
+def test_a_wrong_number_is_named(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"sampler.{message}"):
+        build({"name": "dns", **given})
 
 
 def test_unknown_keys_are_refused() -> None:

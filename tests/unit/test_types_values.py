@@ -8,7 +8,7 @@ import torch
 from negatives.errors import ConfigError
 from negatives.randomness import Purpose, stream
 from negatives.registry import Registry
-from negatives.types import Context, Csr, shared_pool
+from negatives.types import Candidates, Context, Csr, Negatives, shared_pool
 
 
 def test_sets_hold_each_item_once_in_order_in_its_own_row() -> None:
@@ -44,3 +44,31 @@ def test_a_name_stands_once() -> None:
     with pytest.raises(ConfigError, match="registered twice"):
         Registry("things", [("a", "builtins:int"), ("a", "builtins:str")])
     assert table.get("a") is int
+
+
+def test_rows_are_taken_from_every_part_that_is_there() -> None:
+    """Positions, masks and slices; what is left out stays out, and the moment of a batch stays."""
+    context = Context(torch.arange(3), torch.arange(3) + 10, torch.arange(3) + 20, seed=4, step=5)
+    taken = context.take(torch.tensor([2, 0]))
+    assert [part.tolist() for part in (taken.queries, taken.positives, taken.examples)] == [[2, 0], [12, 10], [22, 20]]
+    assert (taken.seed, taken.step) == (4, 5)
+    ids, first = torch.arange(6).view(3, 2), torch.tensor([True, False, False])
+    negatives = Negatives(ids, ids / 2, ids > 2, None, ids * 3.0, first.float(), first + 1.0).take(first)
+    parts = (negatives.ids, negatives.log_q, negatives.ok, negatives.scores)
+    assert [None if one is None else one.tolist() for one in parts] == [
+        [[0, 1]],
+        [[0.0, 0.5]],
+        [[False, False]],
+        [[0, 3]],
+    ]
+    assert negatives.weight is None
+    assert (negatives.positive_scores, negatives.positive_log_q) == (torch.tensor([1.0]), torch.tensor([2.0]))
+    drawn = Candidates(ids, None, ids > 2, None, first.float()).take(slice(1, 3))
+    assert (drawn.ids.tolist(), drawn.ok.tolist(), drawn.log_q, drawn.scores) == (
+        [[2, 3], [4, 5]],
+        [[False, True], [True, True]],
+        None,
+        None,
+    )
+    assert drawn.positive_scores is not None
+    assert drawn.positive_scores.tolist() == [0.0, 0.0]

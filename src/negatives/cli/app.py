@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import UnknownCommandError
+from cyclopts.exceptions import CoercionError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
@@ -28,6 +28,7 @@ from negatives.registry import suggest
 
 COMMANDS = (demo, train, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
+NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
 
 HINTS = {
     errno.ENOSPC: "free some space, or choose another folder with --out",
@@ -121,9 +122,20 @@ def _explain(error: CycloptsError, arguments: list[str]) -> str:
         word = next((one for one in arguments if not one.startswith("-")), arguments[0])
         near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
         return f"no command is called {word!r}; {suggest(word, near or names)}"
-    text = " ".join(str(error).split())
+    text = " ".join(_fault_of_words(error).split())
     chain = " ".join(error.command_chain or ())
     return text if "?" in text else f"{text} See: negatives {chain} --help".replace("  ", " ")
+
+
+def _fault_of_words(error: CycloptsError) -> str:
+    """What is wrong with the words after the command, in a sentence."""
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        return f"nothing takes {' '.join(map(repr, error.unused_tokens))}."
+    if isinstance(error, MissingArgumentError) and error.argument:
+        return f"{error.keyword or error.argument.name} is missing, or its value."
+    if isinstance(error, CoercionError) and error.token and error.target_type in NUMBERS:
+        return f"{error.token.keyword} {error.token.value!r}: give {NUMBERS[error.target_type]}."
+    return str(error)
 
 
 def _version() -> str:

@@ -16,7 +16,6 @@ MINIMUM_PYTHON = (3, 11)
 MINIMUM_TORCH = (2, 10)
 LITTLE_SPACE = 2 * 2**30
 EXTRAS = {
-    "scipy": "stats",
     "faiss": "ann",
     "torch_geometric": "graph",
     "tokenizers": "text",

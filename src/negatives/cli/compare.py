@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from negatives.cli.options import RunOptions, command_line, configuration
+from negatives.cli.options import RunOptions, command_line, configuration, whole
 from negatives.errors import ConfigError
 
 
@@ -17,8 +17,8 @@ def compare(
     /,
     *,
     samplers: Annotated[str, Parameter(help="Names, separated by commas.")],
-    seeds: int = 3,
-    tune: int = 0,
+    seeds: Annotated[int, Parameter(converter=whole)] = 3,
+    tune: Annotated[int, Parameter(converter=whole)] = 0,
     out: Path | None = None,
     options: RunOptions | None = None,
 ) -> None:

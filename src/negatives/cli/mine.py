@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from negatives.cli.options import whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,15 +25,15 @@ if TYPE_CHECKING:
 class MineOptions:
     """Which candidates become negatives; names and meanings are those of mine_hard_negatives."""
 
-    num_negatives: Annotated[int, Parameter(help="Negatives per query.")] = 3
-    range_min: Annotated[int, Parameter(help="First rank to take, from 0.")] = 0
-    range_max: Annotated[int | None, Parameter(help="Rank after the last.")] = None
+    num_negatives: Annotated[int, Parameter(help="Negatives per query.", converter=whole)] = 3
+    range_min: Annotated[int, Parameter(help="First rank to take, from 0.", converter=whole)] = 0
+    range_max: Annotated[int | None, Parameter(help="Rank after the last.", converter=whole)] = None
     min_score: Annotated[float | None, Parameter(help="Least score.")] = None
     max_score: Annotated[float | None, Parameter(help="Greatest score.")] = None
     absolute_margin: Annotated[float | None, Parameter(help="Least distance to the positive's score.")] = None
     relative_margin: Annotated[float | None, Parameter(help="The same as a share of the positive's score.")] = None
     sampling: Annotated[Literal["top", "random"], Parameter(help="The first ranks, or random ones.")] = "top"
-    seed: Annotated[int, Parameter(help="Seed of random ranks.")] = 0
+    seed: Annotated[int, Parameter(help="Seed of random ranks.", converter=whole)] = 0
 
 
 @Parameter(name="*")

@@ -9,7 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import Token
+
     from negatives.config import RunConfig
+
+
+def whole(kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number as it was typed; the parser's own reading would round 1.5.
+
+    Raises:
+        CoercionError: It is none.
+    """
+    from cyclopts import CoercionError
+
+    try:
+        return int(tokens[0].value)
+    except ValueError as error:
+        raise CoercionError(token=tokens[0], target_type=int) from error
 
 
 @Parameter(name="*")
@@ -19,10 +37,10 @@ class RunOptions:
 
     model: Annotated[str | None, Parameter(help="Model by name.")] = None
     loss: Annotated[str | None, Parameter(help="Loss by name.")] = None
-    epochs: Annotated[int | None, Parameter(help="Passes over the training part.")] = None
+    epochs: Annotated[int | None, Parameter(help="Passes over the training part.", converter=whole)] = None
     max_seconds: Annotated[float | None, Parameter(help="Seconds of training at most.")] = None
-    seed: Annotated[int | None, Parameter(help="Seed of all randomness.")] = None
-    threads: Annotated[int | None, Parameter(help="Threads; all cores by default.")] = None
+    seed: Annotated[int | None, Parameter(help="Seed of all randomness.", converter=whole)] = None
+    threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
     recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
     config: Annotated[Path | None, Parameter(help="TOML file; options win over it.")] = None
     set: Annotated[

@@ -86,10 +86,14 @@ def _parameters() -> list[str]:
 def _signature(table: Registry[Any], name: str) -> str:
     import inspect
 
+    from negatives.parameters import settable
+
     shown = []
-    for parameter in inspect.signature(table.get(name)).parameters.values():
+    for parameter in table.parameters(name).values():
         value = parameter.default
         if parameter.name.startswith("_") or not (value is inspect.Parameter.empty or _simple(value)):
+            continue
+        if value is None and not settable(parameter.annotation):  # comes from the data
             continue
         shown.append(parameter.name if value is inspect.Parameter.empty else f"{parameter.name}={value!r}")
     return f"({', '.join(shown)})"

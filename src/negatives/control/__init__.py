@@ -36,7 +36,7 @@ _ROWS = (
     ("hold", "negatives.control.hold:Hold"),
     ("back_off", "negatives.control.back_off:BackOff"),
 )
-registry: Registry[Schedule | Controller] = Registry("control", _ROWS)
+registry: Registry[Schedule | Controller] = Registry("control", _ROWS, "schedule or controller")
 
 __getattr__ = Lazy(
     __name__,

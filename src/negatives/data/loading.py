@@ -96,7 +96,9 @@ def _choose(split: str, tables: Mapping[str, Table], path: Path | str | None) ->
             return "given"
         return "random" if tables["train"].times is None else "leave_last_out"
     if split == "given" and "test" not in tables:
-        raise InputError("there is no test part", path=path, hint="add a test file beside train, or use --split random")
+        raise InputError(
+            "there is no test part", path=path, hint="add a test file beside train, or use --set split.kind=random"
+        )
     return split
 
 
@@ -201,17 +203,19 @@ def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str])
 def _check(parts: dict[str, Pairs], split: str, shares: Shares, path: Path | str | None, n_items: int) -> None:
     if len(parts["train"]) == 0:
         raise InputError(
-            "the split leaves nothing to train on", path=path, hint="lower --test, or choose another split"
+            "the split leaves nothing to train on", path=path, hint="lower split.test, or choose another split"
         )
     if len(parts["test"]) == 0 and (split == "given" or shares.test > 0):
-        hint = "check that both parts use the same ids" if split == "given" else "give more data, or a larger --test"
+        hint = (
+            "check that both parts use the same ids" if split == "given" else "give more data, or a larger split.test"
+        )
         raise InputError("no test pair is left: its users are unknown in train or it is empty", path=path, hint=hint)
     if split == "given":
         seen = torch.zeros(n_items, dtype=torch.bool)
         seen[parts["train"].items] = True
         seen[parts["valid"].items] = True
         if not bool(seen[parts["test"].items].any()):
-            hint = "check that both parts use the same ids, or join them and use --split cold_items"
+            hint = "check that both parts use the same ids, or join them and use --set split.kind=cold_items"
             raise InputError("no item of the test part stands in train", path=path, hint=hint)
 
 

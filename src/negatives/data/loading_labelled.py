@@ -99,7 +99,7 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
     n_train = torch.unique(parts["train"].queries).numel()
     if n_train == 0:
         raise InputError("no training row has a label", path=path, hint="give rows with labels")
-    notes += _summary(parts, rows, n_train, len(label_names))
+    notes += _summary(parts, rows, len(label_names))
     names = _row_names(tables)
     return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
 
@@ -231,7 +231,7 @@ def _row_names(tables: Mapping[str, LabelledTable]) -> pl.Series:
     return pl.concat(found)
 
 
-def _summary(parts: Mapping[str, Pairs], rows: Mapping[str, Tensor], n_train: int, n_labels: int) -> list[str]:
+def _summary(parts: Mapping[str, Pairs], rows: Mapping[str, Tensor], n_labels: int) -> list[str]:
     notes = []
     for part in ("train", "valid", "test"):
         empty = rows[part].numel() - torch.unique(parts[part].queries).numel()

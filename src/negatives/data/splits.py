@@ -92,7 +92,9 @@ def after_cut(pairs: Pairs, share: float) -> Tensor:
     kept = max(1, len(pairs) - round(len(pairs) * share))
     late = times > torch.kthvalue(times, kept).values
     if share > 0 and not late.any():
-        raise InputError("the latest times are all equal, so no cut holds pairs back", hint="use --split random")
+        raise InputError(
+            "the latest times are all equal, so no cut holds pairs back", hint="use --set split.kind=random"
+        )
     return late
 
 
@@ -117,7 +119,8 @@ def cold_share(pairs: Pairs, n_items: int, share: float, key: int, keep_queries:
 def _times(pairs: Pairs, split: str) -> Tensor:
     if pairs.times is None:
         raise InputError(
-            f"the data has no times, which the split {split} needs", hint="name the column, or split random"
+            f"the data has no times, which the split {split} needs",
+            hint="name it with --set split.time=..., or use --set split.kind=random",
         )
     return pairs.times
 

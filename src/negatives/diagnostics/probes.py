@@ -13,7 +13,6 @@ from torch import Tensor
 from negatives.control.signals import signals
 from negatives.diagnostics.diversity import relative_entropy, strata
 from negatives.training.callbacks import Callback, Step
-from negatives.training.engines.base import rows_of
 from negatives.types import Negatives, State, shared_pool
 
 ROWS = 512
@@ -64,7 +63,7 @@ class Probes(Callback):
         measured = {name: value for name, value in step.signals.items() if not name.startswith("control.")}
         if step.context.step % self.every == 0:
             rows = max(1, min(ROWS, SLOTS // max(step.negatives.k, 1)))
-            negatives = rows_of(step.negatives, slice(rows))
+            negatives = step.negatives.take(slice(rows))
             positive, negative = step.positive[:rows].detach(), step.negative[:rows].detach()
             if not measured:
                 measured = signals(positive, negative, negatives)

@@ -42,7 +42,7 @@ _ROWS = (
     ("nce", "negatives.losses.nce_loss:NCE"),
     ("squared", "negatives.losses.squared_loss:Squared"),
 )
-registry: Registry[Loss] = Registry("losses", _ROWS)
+registry: Registry[Loss] = Registry("losses", _ROWS, "loss")
 
 __getattr__ = Lazy(
     __name__,

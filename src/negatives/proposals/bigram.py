@@ -13,7 +13,7 @@ from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
-from negatives.proposals.rejection import derived, draw_allowed, log_allowed, take
+from negatives.proposals.rejection import derived, draw_allowed, log_allowed
 from negatives.proposals.static import StaticTable
 from negatives.randomness import uniforms
 from negatives.types import Catalogue, Context, Csr, State
@@ -143,7 +143,7 @@ class Bigram(Proposal):
         found = rest.clamp(min=1e-300).log().float()
         if bool(exact.any()):
             rows = exact.nonzero()[:, 0]
-            found[rows] = log_allowed(self, take(context, rows), exclude)
+            found[rows] = log_allowed(self, context.take(rows), exclude)
         return found
 
     def state(self) -> State:

@@ -13,7 +13,7 @@ from torch import Tensor
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q, derived, pick, take
+from negatives.proposals.rejection import conditional_log_q, derived, pick
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
 from negatives.types import Catalogue, Context, Csr, Scorer, State
@@ -113,7 +113,7 @@ class Mixed(Proposal):
         of the mixture.
         """
         one, slots = context.pooled(), torch.arange(k, device=context.device)
-        context = take(context, torch.argsort(context.examples, stable=True))  # the order of rows must not tell
+        context = context.take(torch.argsort(context.examples, stable=True))  # the order of rows must not tell
         pools = [part.pool(context, k, derived(key, index))[0] for index, part in enumerate(self.proposals)]
         log_shares = self._plain(context.device).clone()
         log_shares[torch.tensor([pool.numel() == 0 for pool in pools])] = -torch.inf

@@ -8,7 +8,6 @@ it exact and always ends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -36,16 +35,6 @@ def blocks(rows: Tensor, n_items: int) -> Iterator[Tensor]:
     size = max(1, CELLS // n_items)
     for start in range(0, rows.numel(), size):
         yield rows[start : start + size]
-
-
-def take(context: Context, rows: Tensor) -> Context:
-    """The context of some rows, given by their positions ``(n,)``."""
-    return replace(
-        context,
-        queries=context.queries[rows],
-        positives=context.positives[rows],
-        examples=context.examples[rows],
-    )
 
 
 def some_rows(context: Context, n: int, key: int) -> Tensor:
@@ -141,7 +130,7 @@ def log_allowed(proposal: Distribution, context: Context, exclude: Csr) -> Tenso
     found = torch.empty(context.rows, dtype=torch.float32, device=context.device)
     positions = torch.arange(context.rows, device=context.device)
     for part in blocks(positions, exclude.n_cols):
-        some = take(context, part)
+        some = context.take(part)
         log_probs = all_log_probs(proposal, some, exclude.n_cols)
         found[part] = log_probs.masked_fill(excluded_mask(exclude, some.queries), -torch.inf).logsumexp(1).float()
     return found
@@ -172,8 +161,8 @@ def draw_allowed(proposal: Distribution, context: Context, k: int, key: int, exc
         ids ``(rows, k)`` int64, -1 where no item is left, and the conditional log_q ``(rows, k)``.
     """
     ids = redraw(
-        lambda rows, one: proposal.draw(take(context, rows), k, one)[0].clone(),
-        lambda rows: all_log_probs(proposal, take(context, rows), exclude.n_cols).exp(),
+        lambda rows, one: proposal.draw(context.take(rows), k, one)[0].clone(),
+        lambda rows: all_log_probs(proposal, context.take(rows), exclude.n_cols).exp(),
         context,
         key,
         exclude,

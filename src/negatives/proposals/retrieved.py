@@ -12,7 +12,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import conditional_log_q, derived, some_rows, take
+from negatives.proposals.rejection import conditional_log_q, derived, some_rows
 from negatives.proposals.seen_batch import all_vectors, query_vectors
 from negatives.proposals.static import StaticTable
 from negatives.randomness import bits, bounded
@@ -119,7 +119,7 @@ class Retrieved(Proposal):
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`; as many items for each row, or one for each of ``k`` rows."""
-        context = take(context, some_rows(context, k, derived(key, 0)))
+        context = context.take(some_rows(context, k, derived(key, 0)))
         rows = self._rows(context.queries)
         found = _pick(rows, rows >= 0, context.examples, k // context.rows, key)
         ids = found[found >= 0]

@@ -13,7 +13,7 @@ from negatives.errors import ConfigError
 from negatives.kernels import contains
 from negatives.proposals.base import Proposal
 from negatives.proposals.cluster_index import ClusterIndex
-from negatives.proposals.rejection import conditional_log_q, take
+from negatives.proposals.rejection import conditional_log_q
 from negatives.proposals.seen_batch import SeenBatch
 from negatives.randomness import bits, bounded
 from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
@@ -89,7 +89,7 @@ class Shortlist(Proposal):
         step = max(1, CELLS // (min(self.probes, now.n) * int(now.sizes().max())))
         if some.rows > step:
             parts = torch.split(torch.arange(some.rows, device=context.device), step)
-            lists = torch.cat([self._search(take(some, rows), scorer) for rows in parts])
+            lists = torch.cat([self._search(some.take(rows), scorer) for rows in parts])
         else:
             lists = self._search(some, scorer)
         self._lists.keep(some.queries, lists)
@@ -173,7 +173,7 @@ def _distinct(context: Context) -> Context:
     queries, order = context.queries.sort(stable=True)
     first = torch.ones_like(queries, dtype=torch.bool)
     first[1:] = queries[1:] != queries[:-1]
-    return take(context, order[first]) if 2 * int(first.sum()) <= context.rows else context
+    return context.take(order[first]) if 2 * int(first.sum()) <= context.rows else context
 
 
 __all__ = ["Shortlist"]

@@ -162,7 +162,7 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     )
     loop = Loop(engine, examples.feed.to(device), plan, dict)
     trained = Trained(config, task, examples, model, loop, sampler)
-    if task.can_validate(examples):
+    if task.can_evaluate("valid", examples):
         loop.evaluate = lambda: trained.evaluate("valid").mean
     return trained
 

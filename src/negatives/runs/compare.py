@@ -50,7 +50,7 @@ def compare(
     folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, "compare")
     folder.check_free()
     config, task, examples = steps.load(config)
-    if not task.can_validate(examples):
+    if not task.can_evaluate("valid", examples):
         raise InputError(
             "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )

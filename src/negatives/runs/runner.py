@@ -40,7 +40,7 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
     """
     folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, str(config.sampler or "default"))
     if resume:
-        folder.check_run()
+        folder.check_unfinished()
     else:
         folder.check_free()
     config, task, examples = steps.load(config)

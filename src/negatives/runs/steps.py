@@ -7,6 +7,7 @@ from pathlib import Path
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
+from negatives.errors import InputError
 from negatives.evaluation import Metrics
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
@@ -25,7 +26,10 @@ def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
     """
     check(config)
     task, config = task_of(config), located(config)
-    examples = task.load(Path(config.data) if config.data else None, config)
+    path = Path(config.data) if config.data else None
+    examples = task.load(path, config)
+    if not task.can_evaluate("test", examples):
+        raise InputError("no test part is left", path=path, hint="give more data, or a larger split.test")
     for note in examples.notes:
         log.info(note)
     return config, task, examples

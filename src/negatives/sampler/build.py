@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from negatives import guards, proposals, selection
-from negatives.control import build_part, knob
+from negatives.config import merge
+from negatives.control import Knob, build_part, knob
 from negatives.errors import ConfigError
 from negatives.registry import Part, Spec, suggest
 from negatives.sampler.core import Sampler
 from negatives.sampler.presets import preset
 
-KEYS = ("proposal", "guards", "difficulty", "select", "candidates", "pool", "observe_every")
+NAMED = ("proposal", "difficulty", "select")
+KEYS = (*NAMED, "guards", "candidates", "pool", "observe_every")
 
 
 def resolve(spec: Spec) -> dict[str, Any]:
     """The parts of a sampler as plain values.
 
     Args:
-        spec: A preset's name; or parts, which may start from a preset by its ``name``.
+        spec: A preset's name; or parts, which may start from a preset by its ``name``. A proposal, difficulty or
+            selection without a name changes parameters of the preset's.
 
     Raises:
         ConfigError: A name or key is not known.
@@ -33,7 +37,8 @@ def resolve(spec: Spec) -> dict[str, Any]:
         start.pop("candidates", None)
     if "candidates" in parts:
         start.pop("pool", None)
-    return start | parts
+    unnamed = {key: parts[key] for key in NAMED if isinstance(parts.get(key), Mapping) and "name" not in parts[key]}
+    return start | parts | {key: merge(start, unnamed)[key] for key in unnamed}
 
 
 def build(spec: Spec, seed: int = 0) -> Sampler:
@@ -46,10 +51,31 @@ def build(spec: Spec, seed: int = 0) -> Sampler:
     return Sampler(
         proposal=build_part(proposals.registry, parts.get("proposal", "uniform")),
         select=build_part(selection.registry, parts.get("select", "all")),
-        guards=[build_part(guards.registry, guard) for guard in parts.get("guards", ["known_positives"])],
+        guards=[build_part(guards.registry, guard) for guard in _guards(parts)],
         difficulty=build_part(selection.difficulties, parts.get("difficulty", "score")),
-        candidates=knob(parts["candidates"]) if "candidates" in parts else None,
-        pool=knob(parts["pool"]) if "pool" in parts else None,
+        candidates=_size(parts, "candidates"),
+        pool=_size(parts, "pool"),
         seed=seed,
-        observe_every=int(parts.get("observe_every", 8)),
+        observe_every=_whole(parts.get("observe_every", 8)),
     )
+
+
+def _guards(parts: dict[str, Any]) -> list[Spec]:
+    given = parts.get("guards", ["known_positives"])
+    if not isinstance(given, (list, tuple)):
+        raise ConfigError(f'sampler.guards is {given!r}; it must be a list, for instance ["known_positives"]')
+    return list(given)
+
+
+def _size(parts: dict[str, Any], name: str) -> Knob | None:
+    """A number that may change; None where it was left out."""
+    try:
+        return knob(parts[name]) if name in parts else None
+    except ConfigError as error:
+        raise ConfigError(f"sampler.{name}: {error}") from error
+
+
+def _whole(every: Any) -> int:
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise ConfigError(f"sampler.observe_every is {every!r}; it must be a whole number of at least 1")
+    return every

@@ -46,7 +46,7 @@ _DIFFICULTIES = (
     ("positive_similarity", "negatives.selection.difficulty:PositiveSimilarity"),
 )
 registry: Registry[Selection] = Registry("selection", _ROWS)
-difficulties: Registry[Difficulty] = Registry("difficulties", _DIFFICULTIES)
+difficulties: Registry[Difficulty] = Registry("difficulties", _DIFFICULTIES, "difficulty")
 
 __getattr__ = Lazy(
     __name__,

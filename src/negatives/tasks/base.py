@@ -122,8 +122,8 @@ class Task(ABC, Generic[D, R]):
         """The recipe under which samplers are compared: one in which all of them can work."""
         return "default"
 
-    def can_validate(self, examples: Examples[D]) -> bool:
-        """Whether there is a validation part to stop by."""
+    def can_evaluate(self, part: str, examples: Examples[D]) -> bool:
+        """Whether there is a part ``valid`` to stop by, or ``test``, without which nothing is trained."""
         return True
 
     def complete(self, model: Model, examples: Examples[D]) -> None:

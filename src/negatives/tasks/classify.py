@@ -109,8 +109,8 @@ class Classify(Task[LabelledData, LabelledReading]):
         names = [f"{kind}@{k}" for kind in METRICS for k in (*lengths, *more)]
         return with_watched(names, config.evaluation.metric, RankedByWeights)
 
-    def can_validate(self, examples: Examples[LabelledData]) -> bool:
-        return len(examples.data.parts["valid"]) > 0
+    def can_evaluate(self, part: str, examples: Examples[LabelledData]) -> bool:
+        return len(examples.data.parts[part]) > 0
 
     def evaluate(self, model: Model, examples: Examples[LabelledData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

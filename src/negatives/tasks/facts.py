@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from negatives.errors import ConfigError
 from negatives.models import Model, registry
+from negatives.parameters import required
 from negatives.registry import Part, suggest
 from negatives.types import Catalogue
 
@@ -48,7 +49,7 @@ class Offer:
     def misfit(self, part: Part) -> str:
         """Why a model does not fit, in words; nothing where it does."""
         kind = registry.get(str(part))
-        missing = [name for name in _required(kind) if name not in (SEED, *self.facts, *part.params)]
+        missing = [name for name in required(kind) if name not in (SEED, *self.facts, *part.params)]
         if missing:
             return f"it needs {' and '.join(missing)}"
         if kind.feed not in self.feeds:
@@ -91,11 +92,11 @@ def build_model(part: Part, facts: Facts, seed: int) -> Model:
         ConfigError: The model or a parameter is not known, or the model needs what there is not.
     """
     kind = registry.get(str(part))
-    parameters, required = inspect.signature(kind).parameters, _required(kind)
-    lacking = [name for name in required if name not in (SEED, *facts, *part.params)]
+    parameters, needed = inspect.signature(kind).parameters, required(kind)
+    lacking = [name for name in needed if name not in (SEED, *facts, *part.params)]
     if lacking:
         raise ConfigError(f"the model {part} needs {' and '.join(lacking)}, which this data does not have")
-    wanted = [name for name in parameters if name in facts and (name in required or name not in part.params)]
+    wanted = [name for name in parameters if name in facts and (name in needed or name not in part.params)]
     given = {name: facts[name]() for name in wanted} | ({SEED: seed} if SEED in parameters else {})
     return registry.build(part, given)
 
@@ -119,10 +120,3 @@ def require(model: Model, family: type[M]) -> M:
     if not isinstance(model, family):
         raise ConfigError(f"the model is a {type(model).__name__}, where a {family.__name__} is needed")
     return model
-
-
-def _required(kind: type[Model]) -> list[str]:
-    """Parameters without a default."""
-    named = inspect.signature(kind).parameters.values()
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [one.name for one in named if one.default is one.empty and one.kind not in variadic]

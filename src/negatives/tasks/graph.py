@@ -142,8 +142,8 @@ class Graph(Task[GraphData, GraphOptions]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return metric_names(self.length(config))
 
-    def can_validate(self, examples: Examples[GraphData]) -> bool:
-        return examples.data.valid is not None
+    def can_evaluate(self, part: str, examples: Examples[GraphData]) -> bool:
+        return part == "test" or examples.data.valid is not None
 
     def complete(self, model: Model, examples: Examples[GraphData]) -> None:
         parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")

@@ -109,8 +109,8 @@ class Knowledge(Task[TripleData, TripleReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return with_watched(METRICS, config.evaluation.metric, Ranks)
 
-    def can_validate(self, examples: Examples[TripleData]) -> bool:
-        return len(examples.data.part("valid")) > 0
+    def can_evaluate(self, part: str, examples: Examples[TripleData]) -> bool:
+        return len(examples.data.part(part)) > 0
 
     def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

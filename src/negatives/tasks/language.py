@@ -93,8 +93,8 @@ class Language(Task[TextData, LanguageReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return [self.metric]
 
-    def can_validate(self, examples: Examples[TextData]) -> bool:
-        return examples.data.parts["valid"].numel() > 0
+    def can_evaluate(self, part: str, examples: Examples[TextData]) -> bool:
+        return examples.data.parts[part].numel() > 0
 
     def evaluate(self, model: Model, examples: Examples[TextData], part: str, config: RunConfig) -> Metrics:
         found = exact(model, examples.data, examples.data.parts[part][: most(config, part)])

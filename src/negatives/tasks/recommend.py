@@ -99,8 +99,8 @@ class Recommend(Task[PairData, Section]):
         names = [f"{name}@{self.length(config)}" for name in METRICS]
         return with_watched(names, config.evaluation.metric, RankedByCounts)
 
-    def can_validate(self, examples: Examples[PairData]) -> bool:
-        return len(examples.data.valid) > 0
+    def can_evaluate(self, part: str, examples: Examples[PairData]) -> bool:
+        return len(examples.data.part(part)) > 0
 
     def complete(self, model: Model, examples: Examples[PairData]) -> None:
         model.extend(examples.data.known(HELD))

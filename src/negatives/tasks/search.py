@@ -86,8 +86,8 @@ class Search(Task[RetrievalData, SearchReading]):
         k = self.length(config)
         return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
 
-    def can_validate(self, examples: Examples[RetrievalData]) -> bool:
-        return bool((examples.data.part("valid").grades > 0).any())
+    def can_evaluate(self, part: str, examples: Examples[RetrievalData]) -> bool:
+        return bool((examples.data.part(part).grades > 0).any())
 
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

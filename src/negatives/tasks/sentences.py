@@ -163,8 +163,8 @@ class Sentences(Task[SentenceData, SentenceReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return list(METRICS)
 
-    def can_validate(self, examples: Examples[SentenceData]) -> bool:
-        return examples.data.real["valid"].lengths.numel() > 0
+    def can_evaluate(self, part: str, examples: Examples[SentenceData]) -> bool:
+        return examples.data.real[part].lengths.numel() > 0
 
     def evaluate(self, model: Model, examples: Examples[SentenceData], part: str, config: RunConfig) -> Metrics:
         """Accuracy for each kind of noise."""
@@ -214,5 +214,5 @@ def _enough(path: Path | None, text: TextData, part: str, found: int, least: int
             f"{found} sentence{'s' * (found != 1)} of at most {longest} words in the {called} part where "
             f"{least} or more are needed",
             path=path or text.name,
-            hint=f"{hint}, or raise reading.sentences.longest",
+            hint=f"{hint}, or raise reading.longest",
         )

@@ -80,8 +80,8 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]
 
-    def can_validate(self, examples: Examples[SimilarityData]) -> bool:
-        return len(examples.data.parts["valid"]) > 2
+    def can_evaluate(self, part: str, examples: Examples[SimilarityData]) -> bool:
+        return len(examples.data.parts[part]) > 2
 
     def evaluate(self, model: Model, examples: Examples[SimilarityData], part: str, config: RunConfig) -> Metrics:
         pairs = examples.data.parts[part]

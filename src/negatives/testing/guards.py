@@ -12,7 +12,7 @@ from negatives.errors import ConfigError, NegativesError
 from negatives.guards.base import Guard
 from negatives.randomness import bits, integers
 from negatives.testing import statistics
-from negatives.testing.problems import Problem, candidates, candidates_of, problem, rows_of, shuffled
+from negatives.testing.problems import Problem, candidates, problem, shuffled
 from negatives.testing.promises import (
     Check,
     global_randomness_untouched,
@@ -89,10 +89,10 @@ def rows_do_not_depend_on_each_other(case: GuardCase) -> None:
         same(
             case.bound().allow(context, own) & own.ok, found & drawn.ok, "marks of the same ids with rows of their own"
         )
-        turned = case.bound().allow(rows_of(context, order), candidates_of(own, order))
+        turned = case.bound().allow(context.take(order), own.take(order))
         same(turned & own.ok[order], (found & drawn.ok)[order], "marks of the rows in another order")
         for rows in torch.split(torch.arange(context.rows), 7):
-            part = case.bound().allow(rows_of(context, rows), candidates_of(own, rows))
+            part = case.bound().allow(context.take(rows), own.take(rows))
             same(part & own.ok[rows], (found & drawn.ok)[rows], "marks of a part of the batch")
 
 
@@ -136,7 +136,7 @@ def log_q_survives_where_it_says_so(case: GuardCase) -> None:
     single = Candidates(
         each, None, torch.ones_like(each, dtype=torch.bool), by_item[each].float(), torch.full((1,), 0.3)
     )
-    allowed = case.bound().allow(rows_of(batch, rows[:1]), single)[0].double()
+    allowed = case.bound().allow(batch.take(rows[:1]), single)[0].double()
     seen = torch.zeros(n, n_items, dtype=torch.float64).scatter_add_(1, ids, ok.double() * n_items / m)
     statistics.means_fit(seen, allowed, "the sum over allowed items, item by item")
 

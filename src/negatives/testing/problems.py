@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -101,11 +101,6 @@ def _sets(n_items: int, seed: int, shift: int) -> Csr:
     return Csr.from_pairs((rows + shift) % QUERIES, cols, QUERIES, n_items)
 
 
-def small_and_large() -> tuple[Problem, Problem]:
-    """The problems of 20 and of 300 items."""
-    return problem(20), problem(300)
-
-
 def candidates(made: Problem, context: Context, m: int = 9, *, shared: bool = False) -> Candidates:
     """Candidates with copies, marked slots, ties, the row's own positive, and scores of both signs.
 
@@ -132,22 +127,6 @@ def candidates(made: Problem, context: Context, m: int = 9, *, shared: bool = Fa
     return Candidates(ids if shared else ids * ok, log_q.expand(n, m), ok, scores, positive)
 
 
-def rows_of(context: Context, rows: Tensor) -> Context:
-    """The context of some rows, given by their positions ``(n,)``."""
-    return replace(
-        context, queries=context.queries[rows], positives=context.positives[rows], examples=context.examples[rows]
-    )
-
-
-def candidates_of(drawn: Candidates, rows: Tensor) -> Candidates:
-    """The candidates of some rows, given by their positions ``(n,)``."""
-    parts = (drawn.ids, drawn.log_q, drawn.ok, drawn.scores, drawn.positive_scores)
-    ids, log_q, ok, scores, positive = (None if part is None else part[rows] for part in parts)
-    assert ids is not None
-    assert ok is not None
-    return Candidates(ids, log_q, ok, scores, positive)
-
-
 def shuffled(rows: int) -> Tensor:
     """An order of ``rows`` rows that leaves few in their place."""
     return torch.argsort(torch.arange(rows) * 17 % 31, stable=True)
@@ -160,9 +139,6 @@ __all__ = [
     "QUERIES",
     "Problem",
     "candidates",
-    "candidates_of",
     "problem",
-    "rows_of",
     "shuffled",
-    "small_and_large",
 ]

@@ -14,7 +14,7 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import all_log_probs, excluded_mask
 from negatives.randomness import Purpose
 from negatives.testing import statistics
-from negatives.testing.problems import EVERYTHING, Problem, problem, rows_of, shuffled
+from negatives.testing.problems import EVERYTHING, Problem, problem, shuffled
 from negatives.testing.promises import (
     Check,
     global_randomness_untouched,
@@ -177,7 +177,7 @@ def draws_depend_on_their_place_alone(case: ProposalCase) -> None:
         again = other.draw(context, K, KEY, exclude)
         same(again[0], ids, "a second run's ids")
         same(again[1], log_q, "a second run's log_q")
-        moved_ids, moved_log_q = other.draw(rows_of(context, order), K, KEY, exclude)
+        moved_ids, moved_log_q = other.draw(context.take(order), K, KEY, exclude)
         same(moved_ids, ids[order], "ids of the rows in another order")
         near(moved_log_q, log_q[order], "log_q of the rows in another order")
         if exclude is None:
@@ -185,7 +185,7 @@ def draws_depend_on_their_place_alone(case: ProposalCase) -> None:
             same(longer[:, :K], ids, "the first slots of a longer draw")
         for size in () if case.of_batch else (context.rows // 2, 5, 1):
             parts = torch.split(torch.arange(context.rows), size)
-            drawn = [other.draw(rows_of(context, rows), K, KEY, exclude)[0] for rows in parts]
+            drawn = [other.draw(context.take(rows), K, KEY, exclude)[0] for rows in parts]
             shapes = {tuple(part.shape[1:]) for part in drawn}
             hold(shapes == {(K,)}, f"a batch of {size} rows gets {shapes} slots, not {K}")
             same(torch.cat(drawn), ids, f"ids of the batch cut into parts of {size} rows")
@@ -197,7 +197,7 @@ def places_differ(case: ProposalCase) -> None:
     claimed = probabilities(proposal, context, case.problem.n_items)
     free = ((claimed.sum(1) > 0) & (claimed.amax(1) < 0.9)).nonzero()[:, 0]
     hold(free.numel() > 0, "no row has two items to choose from")
-    context = rows_of(context, free)
+    context = context.take(free)
     ids = proposal.draw(context, MANY, context.key(Purpose.CANDIDATES))[0]
     others = {
         "another key": (context, KEY),
@@ -223,10 +223,10 @@ def one_pool_serves_the_batch(case: ProposalCase) -> None:
         hold(bool(real.any()) and int(ids.max()) < case.problem.n_items, f"a pool holds {ids.tolist()}")
         proposal = case.trained()
         look(proposal, case.problem, context)
-        wanted = proposal.log_prob(ids[None].clamp(min=0), rows_of(context, order[:1]))[0]
+        wanted = proposal.log_prob(ids[None].clamp(min=0), context.take(order[:1]))[0]
         near(log_q[real], wanted[real], "log_q of a pool")
         same(pool(case, context, size)[0], ids, "a pool drawn again")
-        same(pool(case, rows_of(context, order), size)[0].sort()[0], ids.sort()[0], "the pool of a reordered batch")
+        same(pool(case, context.take(order), size)[0].sort()[0], ids.sort()[0], "the pool of a reordered batch")
 
 
 def what_it_learns_does_not_depend_on_the_order_of_rows(case: ProposalCase) -> None:
@@ -234,7 +234,7 @@ def what_it_learns_does_not_depend_on_the_order_of_rows(case: ProposalCase) -> N
     order, proposals = shuffled(case.problem.batch().rows), (case.bound(), case.bound())
     for step in range(4):
         context = replace(case.problem.batch(step=step), examples=case.problem.batch().examples + step)
-        for proposal, seen in zip(proposals, (context, rows_of(context, order)), strict=True):
+        for proposal, seen in zip(proposals, (context, context.take(order)), strict=True):
             look(proposal, case.problem, seen)
             proposal.observe(seen)
     context = case.problem.batch(step=4)

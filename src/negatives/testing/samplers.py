@@ -10,7 +10,7 @@ from torch import Tensor
 
 from negatives.sampler import Sampler
 from negatives.testing import statistics
-from negatives.testing.problems import EVERYTHING, Problem, problem, rows_of, shuffled
+from negatives.testing.problems import EVERYTHING, Problem, problem, shuffled
 from negatives.testing.promises import (
     Check,
     alike,
@@ -116,7 +116,7 @@ def draws_depend_on_their_place_alone(case: SamplerCase) -> None:
     for name in FIELDS:
         same(getattr(again, name), getattr(found, name), f"{name} of a second run")
     order = shuffled(context.rows)
-    turned = case.trained().sample(rows_of(context, order), model)
+    turned = case.trained().sample(context.take(order), model)
     if case.make(0).pool is None:
         same(turned.ids, found.ids[order], "ids of the rows in another order")
         same(turned.ok, found.ok[order], "ok of the rows in another order")
@@ -125,7 +125,7 @@ def draws_depend_on_their_place_alone(case: SamplerCase) -> None:
     if case.of_batch or case.make(0).pool is not None:
         return
     for rows in torch.split(torch.arange(context.rows), 17):
-        part = case.trained().sample(rows_of(context, rows), model)
+        part = case.trained().sample(context.take(rows), model)
         same(part.ids, found.ids[rows], "ids of a part of the batch")
         same(part.ok, found.ok[rows], "ok of a part of the batch")
 
@@ -210,12 +210,12 @@ def log_q_makes_sums_unbiased(case: SamplerCase) -> None:
     if twin.proposal.needs_scorer:
         twin.proposal.refresh(context, model)
     items = torch.arange(n)[None]
-    wanted = twin.proposal.log_prob(items, rows_of(context, torch.tensor([0])))[0] > -torch.inf
+    wanted = twin.proposal.log_prob(items, context.take(torch.tensor([0])))[0] > -torch.inf
     with torch.no_grad():
         scores = model.score(context.queries[:1], items), model.score(context.queries[:1], context.positives[:1])
     drawn = Candidates(items, None, torch.ones(1, n, dtype=torch.bool), *scores)
     for guard in sampler.guards:
-        wanted &= guard.allow(rows_of(context, torch.tensor([0])), drawn)[0]
+        wanted &= guard.allow(context.take(torch.tensor([0])), drawn)[0]
     if per_row:
         found = sampler.sample(context, model)
         estimates = shares(found, n)

@@ -14,7 +14,7 @@ from negatives.models.factorization import MatrixFactorization
 from negatives.randomness import Purpose, integers, stream, uniforms
 from negatives.selection.base import Difficulty, Selection
 from negatives.testing import statistics
-from negatives.testing.problems import Problem, candidates, candidates_of, problem, rows_of, shuffled
+from negatives.testing.problems import Problem, candidates, problem, shuffled
 from negatives.testing.promises import (
     Check,
     global_randomness_untouched,
@@ -138,7 +138,7 @@ def rows_do_not_depend_on_each_other(case: SelectionCase) -> None:
     found = pick(case, context, drawn)
     parts = [order, torch.arange(context.rows), *torch.split(torch.arange(context.rows), 5), torch.tensor([3])]
     for rows in parts:
-        other = pick(case, rows_of(context, rows), candidates_of(drawn, rows))
+        other = pick(case, context.take(rows), drawn.take(rows))
         for name in ("ids", "ok", "log_q", "weight", "scores", "positive_scores"):
             values = getattr(found, name)
             same(getattr(other, name), None if values is None else values[rows], f"{name} of {rows.numel()} rows")
@@ -332,8 +332,8 @@ def difficulties_of_rows_stand_alone(case: DifficultyCase) -> None:
         with torch.no_grad():
             found = case.make().of(context, drawn, model)
             for rows in (shuffled(context.rows), torch.arange(7), torch.tensor([5])):
-                own = candidates_of(replace(drawn, ids=drawn.ids.clone()), rows)
-                near(case.make().of(rows_of(context, rows), own, model), found[rows], "the difficulty of some rows")
+                own = replace(drawn, ids=drawn.ids.clone()).take(rows)
+                near(case.make().of(context.take(rows), own, model), found[rows], "the difficulty of some rows")
 
 
 def difficulties_touch_nothing(case: DifficultyCase) -> None:

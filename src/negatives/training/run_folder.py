@@ -87,6 +87,16 @@ class RunFolder:
         if not (self.path / CONFIG).exists():
             raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, hint="give a folder of train")
 
+    def check_unfinished(self) -> None:
+        """Make sure that a run is here which can go on.
+
+        Raises:
+            InputError: There is no run, or a finished one, which training anew would overwrite.
+        """
+        self.check_run()
+        if (self.path / METRICS).exists():
+            raise InputError("the run is finished", path=self.path, hint="choose another --out to train anew")
+
     def _check_writable(self) -> None:
         nearest = self.path.absolute()
         while not nearest.exists():

@@ -38,7 +38,9 @@ class Gather:
 
     def __post_init__(self) -> None:
         if self.columns.min_rating is not None and self.roles.rating is None:
-            raise ConfigError(f"{self.path}: min_rating needs a rating column, and none was found; name it")
+            raise ConfigError(
+                f"{self.path}: min_rating needs a rating column, and none was found; name it: split.rating=..."
+            )
 
     def wanted(self) -> list[str]:
         """Columns that must be read."""

@@ -61,7 +61,7 @@ def content(loaded: Loaded) -> dict[str, Any]:
     return {
         "title": head.title(loaded),
         "subtitle": head.subtitle(loaded),
-        "verdict": head.verdict(loaded, metric),
+        "verdict": head.verdict(loaded),
         "cards": head.cards(loaded, metric),
         "table": head.test_table(loaded, metric),
         "sections": shown,

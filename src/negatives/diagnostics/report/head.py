@@ -113,7 +113,7 @@ def _best(loaded: Loaded, metric: str) -> tuple[str, list[Run]]:
     return max(groups.items(), key=lambda one: _mean(run.metrics.get("test", {}).get(metric) for run in one[1]))
 
 
-def verdict(loaded: Loaded, metric: str) -> str:
+def verdict(loaded: Loaded) -> str:
     """Which sampler won, and whether that is more than chance; empty when there is nothing to compare."""
     if loaded.compare.get("verdict"):
         return str(loaded.compare["verdict"])

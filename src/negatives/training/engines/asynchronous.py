@@ -12,7 +12,7 @@ from negatives.errors import ConfigError
 from negatives.kernels.hogwild import KINDS, LossKernel
 from negatives.models import TableModel
 from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.types import Context
 
 
@@ -60,6 +60,6 @@ class AsynchronousEngine(Engine):
         seen = slice(0, OBSERVED_ROWS)
         finite(scores.sum(), context)
         with torch.no_grad():
-            loss = self.loss(scores[seen, 0], scores[seen, 1:], rows_of(negatives, seen))
+            loss = self.loss(scores[seen, 0], scores[seen, 1:], negatives.take(seen))
         self._spend("loss", start)
         return Outcome(finite(loss, context), negatives, scores[:, 0], scores[:, 1:])

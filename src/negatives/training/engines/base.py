@@ -119,23 +119,6 @@ class Engine(ABC):
             raise ConfigError(f"{name} trains on the CPU; leave device out")
 
 
-def rows_of(negatives: Negatives, rows: slice | Tensor) -> Negatives:
-    """The negatives of some rows."""
-
-    def some(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part[rows]
-
-    return Negatives(
-        negatives.ids[rows],
-        some(negatives.log_q),
-        negatives.ok[rows],
-        some(negatives.weight),
-        some(negatives.scores),
-        some(negatives.positive_scores),
-        some(negatives.positive_log_q),
-    )
-
-
 def finite(loss: Tensor, context: Context) -> float:
     """The loss as a number.
 

@@ -14,7 +14,7 @@ from negatives.errors import ConfigError
 from negatives.kernels.cells import Cells, Zeros, fit_cells_
 from negatives.models.words.glove import Glove
 from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.types import Context, State
 
 
@@ -51,7 +51,7 @@ class CellEngine(Engine):
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         rows = slice(0, OBSERVED_ROWS)
-        seen = rows_of(negatives, rows)
+        seen = negatives.take(rows)
         target, weight = self.model.targets(context.examples)
         with torch.no_grad():
             positive = self.model.score(context.queries[rows], context.positives[rows])

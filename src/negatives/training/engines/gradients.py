@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from negatives.losses.base import Loss
-from negatives.training.engines.base import rows_of
 from negatives.types import Negatives
 
 
@@ -48,7 +47,7 @@ def differentiate_pool_(
     total, grads = torch.zeros((), device=scores.device), []
     for at in range(0, len(scores), step):
         rows = slice(at, at + step)
-        losses, grad, scores[rows] = differentiate(loss, positive[rows], scores[rows].float(), rows_of(negatives, rows))
+        losses, grad, scores[rows] = differentiate(loss, positive[rows], scores[rows].float(), negatives.take(rows))
         total += losses
         grads.append(grad)
     return total, torch.cat(grads)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from negatives.losses.base import Loss
 from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import rows_of
 from negatives.training.engines.gradients import differentiate_pool_
 from negatives.types import Negatives, finite
 
@@ -197,7 +196,7 @@ def through_pool(
     m = len(products.pool)
 
     def gradient(positive: Tensor, scores: Tensor, some: slice, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        part = rows_of(negatives, rows)
+        part = negatives.take(rows)
         return *differentiate_pool_(loss, positive, scores, part, max(1, CELLS // m)), scores
 
     start = perf_counter()

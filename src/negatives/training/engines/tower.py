@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from negatives import kernels
 from negatives.models.tower import TowerModel
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.engines.dense import DenseOptimiser
 from negatives.training.engines.gradients import differentiate, differentiate_pool_
 from negatives.training.engines.grouping import Encoded, blocks, grouped, in_groups, summed_by
@@ -125,9 +125,9 @@ class TowerEngine(Engine):
         each = Blocks(blocks(owner, len(vectors), size, shared is not None), owner)
 
         def gradient(good: Tensor, scores: Tensor, some: slice, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-            mine, part = owner[rows] - some.start, rows_of(negatives, rows)
+            mine, part = owner[rows] - some.start, negatives.take(rows)
             if shared is not None:
-                part = replace(rows_of(shared, some), positive_log_q=part.positive_log_q)
+                part = replace(shared.take(some), positive_log_q=part.positive_log_q)
                 losses, of_good, grad = differentiate(self.loss, good, scores.float(), part, mine)
             elif mine.numel() == len(scores):
                 return *differentiate_pool_(self.loss, good, scores, part, size), scores

@@ -13,7 +13,7 @@ from negatives.kernels.words import LOSS, Windows, train_windows_, window_scores
 from negatives.models.words.base import WindowModel
 from negatives.randomness import Purpose
 from negatives.sampler.core import OBSERVED_ROWS
-from negatives.training.engines.base import Engine, Outcome, finite, rows_of
+from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.engines.gradients import differentiate
 from negatives.types import Context, Negatives
 
@@ -50,7 +50,7 @@ class WindowEngine(Engine):
         negatives = self.sampler.sample(context, self.model)
         start = perf_counter()
         rows = slice(0, OBSERVED_ROWS)
-        seen = rows_of(negatives, rows)
+        seen = negatives.take(rows)
         with torch.no_grad():
             positive = self.model.score(context.queries[rows], context.positives[rows])
             negative = self.model.score(context.queries[rows], seen.ids)
@@ -76,8 +76,8 @@ class WindowEngine(Engine):
         ids = negatives.ids[rows]
         scores = window_scores(*tables, part, ids)
         owner = torch.repeat_interleave(torch.arange(centres.numel()), window_starts(part).diff())
-        mine = replace(rows_of(negatives, rows), scores=None, positive_scores=None)
-        some = rows_of(mine, owner)
+        mine = replace(negatives.take(rows), scores=None, positive_scores=None)
+        some = mine.take(owner)
         some = replace(some, ok=some.ok & (some.ids != centres[owner, None]))
         _, grad_positive, grad_negative = differentiate(self.loss, scores[:, 0], scores[:, 1:], some)
         window_update_(*tables, part, ids, torch.cat([grad_positive[:, None], grad_negative], 1), lr)
