@@ -90,6 +90,8 @@ class Marked(KnownPositives):
         if self.fault == "allows all in a pool":
             return torch.ones(candidates.ids.shape, dtype=torch.bool)
         found = KnownPositives.allow(self, context, candidates).expand(candidates.ids.shape)
+        if self.fault == "allows what is not marked yet":
+            return found | candidates.ok
         return found & (context.rows != 7) if self.fault == "looks at the batch" else found
 
 
@@ -101,7 +103,7 @@ def marked(fault: str) -> guards.GuardCase:
 
 
 FOUND += [
-    (guards.marks_follow_the_rule, marked("allows all in a pool"), "must not be allowed"),
+    (guards.marks_follow_the_rule, marked("allows what is not marked yet"), "must not be allowed"),
     (guards.excluded_items_are_not_allowed, marked("allows all in a pool"), r"allow\(\) keeps them"),
     (guards.rows_do_not_depend_on_each_other, marked("looks at the batch"), "a part of the batch"),
 ]
@@ -241,7 +243,9 @@ class Fed(PairFeed):
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
         got = PairFeed.batch(self, seed, epoch, index, batch_size)
-        return Batch(*(part.index_copy(0, torch.tensor([1]), part[:1]) for part in (got.queries, got.items, got.examples)))
+        return Batch(
+            *(part.index_copy(0, torch.tensor([1]), part[:1]) for part in (got.queries, got.items, got.examples))
+        )
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import sets
 from negatives.proposals.adversarial_tree import AdversarialTree
 from negatives.proposals.base import Proposal
+from negatives.proposals.bigram import Bigram
 from negatives.proposals.cached import Cached
 from negatives.proposals.cluster import Cluster
 from negatives.proposals.decision_tree import DecisionTree
@@ -191,6 +192,17 @@ def test_known_items_are_on_no_shortlist() -> None:
     short.bind(whole(8, 1, known))
     short.refresh(of(0), model(torch.ones(1, 1), torch.arange(8.0)[:, None]))
     assert chances(short, of(0), 8)[0].tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 1 / 3, 0, 0])
+
+
+def test_a_query_about_no_item_has_no_followers() -> None:
+    """Not even those of the first item, where an anchor of -1 would lead."""
+    known = Csr.from_pairs(torch.tensor([0, 1, 2]), torch.tensor([3, 3, 1]), 3, 4)
+    bigram = Bigram(weight=0.9)
+    bigram.bind(replace(whole(4, 3, known), query_anchors=torch.tensor([0, 0, -1])))
+    places = torch.arange(4000)
+    ids, _ = bigram.draw(Context(torch.full_like(places, 2), places * 0, places), 2, 7)
+    share = torch.bincount(ids.flatten(), minlength=4) / ids.numel()
+    torch.testing.assert_close(share, torch.full((4,), 0.25), atol=0.03, rtol=0)
 
 
 def test_items_of_other_groups_are_never_drawn() -> None:
