@@ -198,7 +198,7 @@ def sampled(fault: str) -> samplers.SamplerCase:
 
 
 FOUND += [
-    (samplers.ok_is_honest, sampled("all is well"), "slots"),
+    (samplers.ok_is_honest, sampled("all is well"), "slots are ok that"),
     (samplers.positives_are_on_the_scale_of_the_negatives, sampled("tilted"), "positive_log_q"),
 ]
 

@@ -233,3 +233,13 @@ def test_compiled_integers_take_every_bit(bound: int) -> None:
     for value in (1, bound // 2, bound - 1):
         first = -(-value * (1 << 64) // bound)
         assert [int(upper(np.uint64(word), np.uint64(bound))) for word in (first - 1, first)] == [value - 1, value]
+
+
+def test_a_cell_where_two_items_meet_is_decided_alike_on_every_path() -> None:
+    """About one draw in 256 falls on such a cell."""
+    table, examples = kernels.build_alias(torch.tensor([1.0, 2.0, 4.0, 0.3, 7.7])), torch.arange(3000)
+    found = []
+    for path in ("numpy", "numba"):
+        with kernels.use(path):
+            found.append(kernels.draw_alias(table, examples, 4, KEY))
+    assert torch.equal(*found)

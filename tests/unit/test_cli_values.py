@@ -41,7 +41,7 @@ def test_layers_win_in_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("samplers", "seeds"), [("dns,dns", 1), (" , ", 1), ("dns,uniform", 0)])
 def test_a_comparison_needs_other_samplers_and_a_run(samplers: str, seeds: int) -> None:
-    with pytest.raises(ConfigError, match="--samplers|--seeds"):
+    with pytest.raises(ConfigError, match=r"--samplers|--seeds"):
         compare("recommend", samplers=samplers, seeds=seeds)
 
 

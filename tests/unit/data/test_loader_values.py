@@ -51,6 +51,9 @@ def test_a_mark_before_the_text_is_no_text(tmp_path: Path) -> None:
     assert read_path(path, Columns())["train"].users.to_list() == [7, 8]
     path.write_bytes(b"\xef\xbb\xbfuser,item,extra\n7,1,0\n")
     assert read_path(path, Columns(user="user"))["train"].users.to_list() == [7]
+    lines = tmp_path / "marked.jsonl"
+    lines.write_bytes(b"\xef\xbb\xbf" + jsonl({"text": "a", "labels": ["x"]}).encode())
+    assert read_labelled_text(lines, Fields()).labels.to_list() == ["x"]
 
 
 def test_the_fifth_column_is_the_score_and_trec_has_one_column_more(tmp_path: Path) -> None:
