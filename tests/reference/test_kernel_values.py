@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 
 from negatives import kernels
+from negatives.kernels.jit.mix import upper
 from negatives.kernels.walks import walks
 from negatives.randomness import Purpose, integers, stream, uniforms
 from negatives.types import Csr
@@ -213,3 +215,31 @@ def test_walks_follow_edges_with_node2vecs_weights(tries: int, monkeypatch: pyte
         over = Counter(path[2] for path in paths if path[:2] == [0, 2])
         ids = torch.tensor([node for node, n in over.items() for _ in range(n)])
         near(ids, [one / sum(weights) for one in weights])
+
+
+def test_an_alias_table_holds_probabilities_to_the_last_bit_of_its_words() -> None:
+    """A bucket has 256 cells; in the one where both items meet, 53 bits of another word decide."""
+    weights = torch.tensor([1.0, 2.0, 4.0, 0.3, 7.7, 1e-6])
+    for path in ("numpy", "numba"):
+        with kernels.use(path):
+            table = kernels.build_alias(weights)
+        own = (table.cell.double() + table.fine.double() * 2.0**-53) / 256
+        found = own.index_add(0, table.alias.long(), 1 - own) / len(weights)
+        torch.testing.assert_close(found, weights.double() / weights.double().sum(), rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize("bound", [3, 7, 10**7, (1 << 31) - 1])
+def test_compiled_integers_take_every_bit(bound: int) -> None:
+    for value in (1, bound // 2, bound - 1):
+        first = -(-value * (1 << 64) // bound)
+        assert [int(upper(np.uint64(word), np.uint64(bound))) for word in (first - 1, first)] == [value - 1, value]
+
+
+def test_a_cell_where_two_items_meet_is_decided_alike_on_every_path() -> None:
+    """About one draw in 256 falls on such a cell."""
+    table, examples = kernels.build_alias(torch.tensor([1.0, 2.0, 4.0, 0.3, 7.7])), torch.arange(3000)
+    found = []
+    for path in ("numpy", "numba"):
+        with kernels.use(path):
+            found.append(kernels.draw_alias(table, examples, 4, KEY))
+    assert torch.equal(*found)
