@@ -13,10 +13,10 @@ from baskets.reader import table
 from negatives.config import RunConfig, Section, Values
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns, read_file
-from negatives.evaluation import evaluate, longest, rank, with_watched
+from negatives.evaluation import Metrics, evaluate, longest, rank, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
-from negatives.tasks.base import Examples, Scores, Task
+from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import no_pairs
@@ -86,15 +86,14 @@ class NextBasket(Task[PairData, BasketOptions]):
         """See :meth:`Task.complete`."""
         model.extend(examples.data.known(("train", "valid")))
 
-    def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Scores:
+    def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         """Every item is ranked: what was bought before may be bought again."""
         data, names = examples.data, self.metric_names(config)
         truth = data.known((part,))
         users, items = (vectors.cpu() for vectors in model.tables())
         asked = self.queries(truth, part, config)
         ranking = rank(users, items, queries=asked, truth=truth, k=max(longest(names), self.length(config)))
-        metrics = evaluate(ranking, names, counts=data.counts())
-        return Scores(metrics.mean, metrics.per_query)
+        return evaluate(ranking, names, counts=data.counts())
 
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
         """See :meth:`Task.samples`."""
