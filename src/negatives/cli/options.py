@@ -45,7 +45,11 @@ class RunOptions:
     config: Annotated[Path | None, Parameter(help="TOML file; options win over it.")] = None
     set: Annotated[
         tuple[str, ...],
-        Parameter(help="One key=value for any part of the configuration; may stand several times.", negative=()),
+        Parameter(
+            help="One key=value for any part of the configuration; may stand several times.",
+            negative=(),
+            show_default=False,
+        ),
     ] = ()
 
     def values(self) -> dict[str, Any]:

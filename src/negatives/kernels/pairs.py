@@ -17,7 +17,7 @@ def sgd_pairs_(
     lr: float,
     weight_decay: float = 0.0,
 ) -> None:
-    """Plain gradient descent on both tables in place: :func:`score_backward`, sums and :func:`sgd_rows_` in one.
+    """Plain gradient descent on both tables in place: ``score_backward``, sums and ``sgd_rows_`` in one.
 
     All gradients are those of the tables as they were. A row is touched where one of its slots has a gradient other
     than zero; only touched rows decay.

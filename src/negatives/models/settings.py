@@ -10,7 +10,7 @@ from negatives.parameters import Settings
 
 @dataclass(frozen=True, slots=True)
 class ItemLength(Settings):
-    """How far the length of an item's vector counts where the similarity is the cosine; see :class:`Model`.
+    """How far the length of an item's vector counts under the cosine; see :class:`negatives.models.Model`.
 
     Args:
         item_length: Its power in training.

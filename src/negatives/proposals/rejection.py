@@ -148,7 +148,7 @@ def conditional_log_q(log_prob: Tensor, log_rest: Tensor, ids: Tensor) -> Tensor
 
 
 def draw_allowed(proposal: Distribution, context: Context, k: int, key: int, exclude: Csr) -> tuple[Tensor, Tensor]:
-    """What :meth:`Proposal.draw` promises under ``exclude``, for a proposal that can draw without it.
+    """What a proposal's ``draw`` promises under ``exclude``, for one that can draw without it.
 
     Args:
         proposal: Draws without exclusion and knows its ``log_prob``.

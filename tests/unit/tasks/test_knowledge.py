@@ -244,7 +244,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
             "--model transe --set model.relation_weight=0.1",
             "choose one of: dim, dropout, entity_dropout, init, n3, norm\n",
         ),
-        ("--set reading.sides=boht", "did you mean both"),
+        ("--set reading.sides=boht", "choose one of: both, bernoulli, tail"),
         ("--set reading.sids=both", "did you mean sides"),
         ("--set evaluation.metric=recall@20", "recall@20 needs ranked lists, and here are ranks of right answers"),
         ("--set split.kind=temporal", "triples know"),

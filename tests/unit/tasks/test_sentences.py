@@ -162,7 +162,7 @@ def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
         (["--sampler", "dns"], "not bpr; add --loss logistic"),
         (["--model", "lstm"], "it needs tokens and counts; choose one of: sentence; or write negatives train language"),
         (["--recipe", "sentences"], "no recipe is called 'sentences'"),
-        (["--set", "reading.noise=trigrams"], "did you mean trigram"),
+        (["--set", "reading.noise=trigrams"], "choose one of: unigram, bigram, trigram"),
         (["--set", "reading.evry=1.0"], "did you mean every"),
         (["--set", "reading.longest=3"], "0 sentences of at most 3 words"),
         (["--set", "evaluation.metric=perplexity"], "no metric is called 'perplexity'"),

@@ -89,7 +89,9 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
     seconds = _mean(run.metrics.get("train_seconds") or _last(run, "seconds") for run in runs)
     epochs = _mean(run.metrics.get("epochs") for run in runs)
     if seconds:
-        found.append(Card("training time", duration(seconds), f"{epochs:g} epochs" if epochs else ""))
+        found.append(
+            Card("training time", duration(seconds), f"{epochs:g} epoch{'s' * (epochs != 1)}" if epochs else "")
+        )
     share = _mean(run.metrics.get("sampler_share") for run in runs)
     if share:
         found.append(Card("sampler's share", f"{share:.1%}", "of the training time, scoring not counted"))

@@ -106,7 +106,7 @@ def sets(known: Csr | None, queries: Tensor | None) -> tuple[Array, Array, Array
 
 
 def pair_filter(known: Csr | None) -> Array:
-    """A Bloom filter with one hash over the pairs of ``known``, for :func:`may_be_known`; empty where there is none.
+    """A Bloom filter with one hash over the pairs of ``known``, see :func:`pair_bit`; empty where there is none.
 
     It is made when a table is used for the second time, kept as long as the table, and of two to four bytes per pair,
     16 MiB at most; larger tables have none.

@@ -47,8 +47,8 @@ class ComposedEngine(Engine):
     """For :class:`ComposedModel`: kernels score and differentiate vectors against entities and update touched rows.
 
     The loss is differentiated down to the scores, kernels take it from there to the composed vectors and the
-    entities, and autograd from the vectors to the rows they are made of. As in :class:`RowEngine`, the gradient of a
-    batch is the sum over its rows.
+    entities, and autograd from the vectors to the rows they are made of. As with free tables (``rows.py``), the
+    gradient of a batch is the sum over its rows.
     """
 
     model: ComposedModel
