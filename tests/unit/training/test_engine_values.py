@@ -99,11 +99,16 @@ def test_a_model_that_drops_is_scored_as_it_is_trained(shared: bool) -> None:
 
 @pytest.mark.parametrize("block", [60, 1 << 22])
 @pytest.mark.parametrize("cells", [13, 1 << 19])
-def test_blocks_and_pieces_do_not_show(block: int, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "loss", [BSL(), Logistic()]
+)  # one with a kernel for pools, and one that PyTorch differentiates
+def test_blocks_and_pieces_do_not_show(
+    block: int, cells: int, loss: BSL | Logistic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pool, "BLOCK", block)
     monkeypatch.setattr(pool, "CELLS", cells)
     model = MatrixFactorization(5, N, 4, init=0.5, seed=1)
-    sampler, loss = Sampler(Uniform(n_items=N), guards=[OwnPositive()], pool=6), BSL()
+    sampler = Sampler(Uniform(n_items=N), guards=[OwnPositive()], pool=6)
     with torch.no_grad():
         scores = model.score(rows().queries, torch.arange(N).expand(30, N))
     outcome = engine_for(model, sampler, loss, Update("sgd")).step(rows(), 0.1)
