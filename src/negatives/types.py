@@ -334,19 +334,3 @@ def moved(value: T, device: torch.device) -> T:
 def _held(part: Any) -> list[tuple[str, Any]]:
     """Fields of a dataclass that have a value."""
     return [(one.name, getattr(part, one.name)) for one in fields(part) if hasattr(part, one.name)]
-
-
-__all__ = [
-    "Candidates",
-    "Catalogue",
-    "Context",
-    "Csr",
-    "Negatives",
-    "Part",
-    "Scorer",
-    "State",
-    "finite",
-    "moved",
-    "shared_pool",
-    "within",
-]

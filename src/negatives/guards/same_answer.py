@@ -49,6 +49,3 @@ class SameAnswer(Guard):
         if self.groups is None:
             raise ConfigError("same_answer has no groups; give groups=... or data whose items have groups")
         return self.groups
-
-
-__all__ = ["SameAnswer"]

@@ -99,6 +99,3 @@ def read_tables(path: Path) -> tuple[Tensor, Tensor]:
             raise InputError(f"the table {name!r} holds NaN or infinity", path=path, hint="give another teacher")
     queries, items = (functional.normalize(tables[name].float(), dim=1) for name in ("queries", "items"))
     return queries, items
-
-
-__all__ = ["Teacher", "read_tables"]

@@ -91,6 +91,3 @@ def fit_cells_(
 def empty_table(slots: int) -> tuple[Tensor, Tensor]:
     """A hash table of ``slots`` free places."""
     return torch.full((slots,), -1, dtype=torch.int64), torch.zeros(slots)
-
-
-__all__ = ["Cells", "Zeros", "count_cells_", "empty_table", "fit_cells_", "insert_cells_"]

@@ -34,6 +34,3 @@ def fit(rows: int, queries: Tensor | None, known: Csr | None, n_items: int) -> N
 def all_ok(ok: Tensor) -> bool:
     """True when ``ok`` is one expanded True, which costs no pass to find out."""
     return ok.numel() > 0 and ok.stride() == (0, 0) and bool(ok[0, 0])
-
-
-__all__ = ["all_ok", "fit", "same"]

@@ -93,6 +93,3 @@ def _row(name: str) -> Backend:
 def _module(package: str, family: str) -> ModuleType | None:
     name = f"{package}.{family}"
     return importlib.import_module(name) if find_spec(name) else None
-
-
-__all__ = ["BACKENDS", "Backend", "serve", "use"]

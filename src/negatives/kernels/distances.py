@@ -119,6 +119,3 @@ class Sums:
             self.items, self.sums, self.n, ids, rows.detach(), self.size
         )
         return found
-
-
-__all__ = ["KINDS", "Sums", "compare", "pair_backward", "pair_scores", "pool_scores"]

@@ -75,6 +75,3 @@ def draw_alias(
     fit(examples.numel(), queries, known, table.alias.numel())
     found: Tensor = serve("draw", examples).draw_alias(table, examples, k, key, queries, known, tries)
     return found
-
-
-__all__ = ["draw_alias", "draw_uniform"]

@@ -67,6 +67,3 @@ def async_pairs_(
     free = tables[0].detach(), tables[1].detach()
     found: Tensor = serve("hogwild", queries).async_pairs_(free, queries, positives, negatives, loss, lr, weight_decay)
     return found
-
-
-__all__ = ["KINDS", "LossKernel", "async_pairs_"]

@@ -26,6 +26,3 @@ def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
     """``(rows,)`` float64: total probability ``(n_items,)`` of the known items of each row's query."""
     found: Tensor = serve("members", queries).excluded_mass(known, queries, probability)
     return found
-
-
-__all__ = ["contains", "contains_pool", "excluded_mass"]

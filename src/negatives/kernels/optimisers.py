@@ -55,6 +55,3 @@ def adam_rows_(
     for moment in moments:
         same(moment.shape, table.shape, "moment and table")
     serve("optimisers", rows).adam_rows_(table.detach(), moments, rows, grad, lr, step, weight_decay, betas)
-
-
-__all__ = ["adagrad_rows_", "adam_rows_", "sgd_rows_"]

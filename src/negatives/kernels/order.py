@@ -15,6 +15,3 @@ def shuffled(key: int, n: int) -> Tensor:
     """
     found: Tensor = serve("order").shuffled(key, n)
     return found
-
-
-__all__ = ["shuffled"]

@@ -26,6 +26,3 @@ def sgd_pairs_(
     same(grad.shape, ids.shape, "gradient and ids")
     tables = query_table.detach(), item_table.detach()
     serve("pairs", ids).sgd_pairs_(*tables, queries, ids, grad, lr, weight_decay)
-
-
-__all__ = ["sgd_pairs_"]

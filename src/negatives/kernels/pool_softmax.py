@@ -38,6 +38,3 @@ def pool_softmax_(
     kernel = serve("pool_softmax", scores)
     found: tuple[Tensor, Tensor] = kernel.pool_softmax_(scores, positive, scale, bias, ok)
     return found
-
-
-__all__ = ["pool_softmax_"]

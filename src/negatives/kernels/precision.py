@@ -30,6 +30,3 @@ def faster_format(device: str, abilities: Mapping[str, Any] | None = None) -> Fo
         ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older versions
         abilities = ask() if ask else {}
     return "bfloat16" if any(abilities.get(name) for name in NATIVE) else "float32"
-
-
-__all__ = ["Format", "faster_format"]

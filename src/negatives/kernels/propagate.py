@@ -21,6 +21,3 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tens
     same(int(indptr[-1]), values.numel(), "the last row's end and values")
     found: Tensor = serve("propagate", dense).spmm(indptr, indices, values, dense.detach())
     return found
-
-
-__all__ = ["spmm"]

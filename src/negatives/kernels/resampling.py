@@ -35,6 +35,3 @@ def resample(logits: Tensor, ok: Tensor | None, examples: Tensor, k: int, key: i
         same(ok.shape, logits.shape, "ok and logits")
     found: tuple[Tensor, Tensor] = serve("resampling", logits).resample(logits.detach(), ok, examples, k, key)
     return found
-
-
-__all__ = ["resample"]

@@ -49,6 +49,3 @@ def sum_rows(index: Tensor, values: Tensor, size: int | None = None) -> tuple[Te
         size = int(index.max()) + 1 if index.numel() else 0
     found: tuple[Tensor, Tensor] = serve("scores", index).sum_rows(index, values, size)
     return found
-
-
-__all__ = ["gather_scores", "score_backward", "sum_rows"]

@@ -30,6 +30,3 @@ def exp_rows(
         same(bias.shape[-1], scores.shape[1], "bias and scores")
     found: tuple[Tensor, Tensor, Tensor] = serve("softmax", scores).exp_rows(scores.detach(), scale, bias, ok)
     return found
-
-
-__all__ = ["exp_rows"]

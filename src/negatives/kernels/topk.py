@@ -32,6 +32,3 @@ def top_k(
     fit(scores.shape[0], queries, exclude, scores.shape[1])
     found: tuple[Tensor, Tensor] = serve("topk", scores).top_k(scores.detach(), k, exclude, queries)
     return found
-
-
-__all__ = ["top_k"]

@@ -49,6 +49,3 @@ def walks(
         raise ValueError(f"{starts.numel()} starts do not fit {examples.numel()} examples")
     found: Tensor = serve("walks", starts).walks(graph, starts, length, key, examples, 1.0 / p, 1.0 / q, TRIES)
     return found
-
-
-__all__ = ["TRIES", "walks"]

@@ -123,16 +123,3 @@ def chances(counts: Tensor, sample: float) -> Tensor:
         return torch.full(counts.shape, 1 << 32, dtype=torch.int64)
     share = counts.double().clamp(min=1) / (sample * counts.sum())
     return ((share.sqrt() + 1) / share).clamp(max=1.0).mul(2.0**32).to(torch.int64)
-
-
-__all__ = [
-    "LOSS",
-    "PLACES",
-    "Windows",
-    "chances",
-    "keep_words",
-    "train_windows_",
-    "window_scores",
-    "window_starts",
-    "window_update_",
-]

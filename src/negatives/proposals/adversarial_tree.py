@@ -209,6 +209,3 @@ def _directions(vectors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 def _seen_along(frame: Tensor, vectors: Tensor) -> Tensor:
     """Vectors ``(n, dim + 1)`` in the principal directions, with a constant 1 at the end."""
     return torch.nn.functional.pad(vectors @ frame[:-1] + frame[-1], (0, 1), value=1.0)
-
-
-__all__ = ["AdversarialTree"]

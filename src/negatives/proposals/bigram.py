@@ -177,6 +177,3 @@ class Bigram(Proposal):
         if self._unigram is None:
             raise ConfigError("bigram has counted nothing yet; bind the sampler to the data")
         return self._unigram
-
-
-__all__ = ["Bigram"]

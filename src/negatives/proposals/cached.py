@@ -168,6 +168,3 @@ def _repeated(ids: Tensor) -> Tensor:
     same = torch.zeros_like(ordered, dtype=torch.bool)
     same[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
     return torch.zeros_like(same).scatter_(1, order, same)
-
-
-__all__ = ["Cached"]

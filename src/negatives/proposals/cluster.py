@@ -68,6 +68,3 @@ class Cluster(Clustered):
         if self.by_size:
             logits += sizes.double().log()
         return logits.masked_fill_(sizes == 0, -torch.inf).softmax(1)
-
-
-__all__ = ["Cluster"]

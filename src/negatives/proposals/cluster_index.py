@@ -115,6 +115,3 @@ class ClusterIndex:
         of = torch.empty_like(order)
         of[order] = torch.repeat_interleave(torch.arange(n, device=order.device), starts.diff())
         return of, means(vectors, of, n, vectors.new_zeros(n, vectors.shape[1]))
-
-
-__all__ = ["ClusterIndex"]

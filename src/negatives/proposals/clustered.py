@@ -74,6 +74,3 @@ class Clustered(Proposal, ABC):
             self._chance = self.chances(context)
             self._of = context.queries, context.positives
         return self._chance
-
-
-__all__ = ["Clustered"]

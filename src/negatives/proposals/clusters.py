@@ -213,6 +213,3 @@ def _sorted_within(values: Tensor, part: Tensor) -> Tensor:
     """Places that sort ``values`` within each part; ``part`` ascends."""
     by_value = torch.argsort(values, stable=True)
     return by_value[torch.argsort(part[by_value], stable=True)]
-
-
-__all__ = ["Clusters", "bisect", "halves", "k_means", "means", "principal"]

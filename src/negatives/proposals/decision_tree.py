@@ -234,6 +234,3 @@ def _logistic(x: Tensor, y: Tensor, offset: Tensor, owner: Tensor, n: int, ridge
         slope = (-ridge * weights).index_add_(0, owner, x * wrong[:, None])
         weights = weights + torch.cholesky_solve(slope[:, :, None], factor)[:, :, 0]
     return weights
-
-
-__all__ = ["DecisionTree", "GoneLeaves"]

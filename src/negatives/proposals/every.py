@@ -56,6 +56,3 @@ class Every(Proposal):
     def log_allowed(self, context: Context, exclude: Csr) -> Tensor:
         """See :meth:`Proposal.log_allowed`."""
         return self._uniform.log_allowed(context, exclude)
-
-
-__all__ = ["Every"]

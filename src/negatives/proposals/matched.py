@@ -89,6 +89,3 @@ class Matched(Clustered):
             rows, items, _ = listed(self._known, context.queries)
             found[rows, now.of[items]] = True
         return found
-
-
-__all__ = ["Matched"]

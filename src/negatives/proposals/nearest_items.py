@@ -164,6 +164,3 @@ class NearestItems(Proposal):
         assert self._anchors is not None
         anchors = self._anchors[context.queries]
         return torch.where(anchors >= 0, anchors, self._members().n_rows - 1)
-
-
-__all__ = ["NearestItems"]

@@ -160,6 +160,3 @@ def _cut(reached: Any, first: int, most: int, key: int) -> tuple[Tensor, Tensor]
     other = cols != rows + first
     codes = (rows[other] * width + cols[other]).sort().values
     return codes // width, codes % width
-
-
-__all__ = ["Neighbourhood", "within"]

@@ -91,6 +91,3 @@ class Queue(Proposal):
         if not self.n_items:
             raise ConfigError("queue does not know the number of items; give n_items or bind the sampler to the data")
         return self.n_items
-
-
-__all__ = ["Queue"]

@@ -205,6 +205,3 @@ def _pick(rows: Tensor, allowed: Tensor, examples: Tensor, k: int, key: int) -> 
     order = torch.argsort((~allowed).to(torch.int8), dim=1, stable=True)
     places = order.gather(1, nth)
     return torch.where(counts > 0, rows.gather(1, places), -1)
-
-
-__all__ = ["Retrieved"]

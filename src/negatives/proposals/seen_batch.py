@@ -73,6 +73,3 @@ def all_vectors(scorer: Scorer, n_items: int, device: torch.device) -> Tensor:
 def query_vectors(scorer: Scorer, queries: Tensor) -> Tensor:
     """Vectors ``(rows, d)`` float32 of some queries."""
     return finite(scorer.encode_queries(queries).detach().float(), "vectors of queries")
-
-
-__all__ = ["SeenBatch", "all_vectors", "next_due", "query_vectors"]

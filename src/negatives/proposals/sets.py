@@ -124,6 +124,3 @@ def with_log_q(ids: Tensor, log_prob: Tensor, log_rest: Tensor | None) -> tuple[
     if log_rest is None:
         return ids, torch.where(ids >= 0, log_prob, 0.0)
     return ids, conditional_log_q(log_prob, torch.where(log_rest > -torch.inf, log_rest, 0.0), ids)
-
-
-__all__ = ["AllowedShares", "allowed_share", "draw_members", "listed", "member_count", "members_log_prob", "with_log_q"]

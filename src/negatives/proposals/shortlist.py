@@ -174,6 +174,3 @@ def _distinct(context: Context) -> Context:
     first = torch.ones_like(queries, dtype=torch.bool)
     first[1:] = queries[1:] != queries[:-1]
     return context.take(order[first]) if 2 * int(first.sum()) <= context.rows else context
-
-
-__all__ = ["Shortlist"]

@@ -107,6 +107,3 @@ def two_level_log_allowed(clusters: Clusters, chance: Tensor, context: Context, 
 
 def _allowed(chance: Tensor, totals: Tensor, gone: Gone) -> Tensor:
     return chance * ((totals - gone.weight) / totals.clamp(min=1).double())
-
-
-__all__ = ["Gone", "draw_two_level", "two_level_log_allowed", "two_level_log_prob"]

@@ -77,6 +77,3 @@ class Typed(Proposal):
         if self._sets is None or self._groups is None:
             raise ConfigError("typed does not know the groups of the queries; bind the sampler to the data")
         return self._sets, self._groups[context.queries]
-
-
-__all__ = ["Typed"]

@@ -55,6 +55,3 @@ def union(tables: Sequence[Csr]) -> Csr:
     n_rows, n_cols = shapes.pop()
     rows = [torch.repeat_interleave(one.lengths()) for one in tables]
     return Csr.from_pairs(torch.cat(rows), torch.cat([one.indices for one in tables]), n_rows, n_cols)
-
-
-__all__ = ["Exclusion", "union"]

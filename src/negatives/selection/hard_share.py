@@ -49,6 +49,3 @@ class HardShare(Selection):
         taken = uniforms(key, context.examples[:, None], 1) < value_of(self.share, context.progress)
         slots = torch.where(taken, hard, some)
         return chosen(candidates, slots, candidates.ok.gather(1, slots))
-
-
-__all__ = ["HardShare"]

@@ -46,6 +46,3 @@ class SimANS(Selection):
             raise ConfigError(f"simans: a is {sharp:g}; it must not be below zero")
         logits = -sharp * (scores - positive[:, None] - centre) ** 2
         return resampled(context, candidates, logits, self.k, key)
-
-
-__all__ = ["SimANS"]

@@ -177,13 +177,3 @@ def check_controller(
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, ControllerCase(make, signal, low, high), CONTROLLER_CHECKS)
-
-
-__all__ = [
-    "CONTROLLER_CHECKS",
-    "SCHEDULE_CHECKS",
-    "ControllerCase",
-    "ScheduleCase",
-    "check_controller",
-    "check_schedule",
-]

@@ -168,6 +168,3 @@ def check_engine(
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, EngineCase(make, batch, lr, steps, empty), CHECKS)
-
-
-__all__ = ["CHECKS", "EngineCase", "check_engine"]

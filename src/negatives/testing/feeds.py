@@ -160,6 +160,3 @@ def check_feed(
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, FeedCase(make, stored, exact, sizes), CHECKS)
-
-
-__all__ = ["CHECKS", "FeedCase", "check_feed"]

@@ -238,6 +238,3 @@ def check_guard(make: Callable[[], Guard], rule: Rule | None = None, *, n_items:
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, GuardCase(make, problem(n_items), rule), CHECKS)
-
-
-__all__ = ["CHECKS", "GuardCase", "Rule", "check_guard"]

@@ -255,6 +255,3 @@ def check_loss(make: Callable[[], Loss], *, needs_log_q: bool = False, monotone:
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, LossCase(make, needs_log_q, monotone), CHECKS)
-
-
-__all__ = ["CHECKS", "LossCase", "batch", "check_loss"]

@@ -147,6 +147,3 @@ def check_metric(
     """
     case = MetricCase(make, samples, low, high, best, larger_is_better, turn)
     run(type(make()).__name__, case, CHECKS)  # type: ignore[arg-type]
-
-
-__all__ = ["CHECKS", "MetricCase", "check_metric"]

@@ -237,6 +237,3 @@ def check_model(
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make(0)).__name__, ModelCase(make, ranks_by_tables, drawn, tables, batch), CHECKS)
-
-
-__all__ = ["CHECKS", "ModelCase", "check_model"]

@@ -130,15 +130,3 @@ def candidates(made: Problem, context: Context, m: int = 9, *, shared: bool = Fa
 def shuffled(rows: int) -> Tensor:
     """An order of ``rows`` rows that leaves few in their place."""
     return torch.argsort(torch.arange(rows) * 17 % 31, stable=True)
-
-
-__all__ = [
-    "ALL_BUT_ONE",
-    "EVERYTHING",
-    "NOTHING",
-    "QUERIES",
-    "Problem",
-    "candidates",
-    "problem",
-    "shuffled",
-]

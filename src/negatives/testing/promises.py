@@ -203,21 +203,3 @@ def alike(one: object, two: object) -> bool:
     if isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)):
         return len(one) == len(two) and all(alike(a, b) for a, b in zip(one, two, strict=True))
     return type(one) is type(two) and (one == two or (one != one and two != two))
-
-
-__all__ = [
-    "Check",
-    "Remembers",
-    "alike",
-    "global_randomness_untouched",
-    "hold",
-    "like",
-    "moved",
-    "moves_whole",
-    "near",
-    "run",
-    "same",
-    "saved",
-    "tensors_in",
-    "unwritten",
-]

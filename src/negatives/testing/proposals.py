@@ -396,6 +396,3 @@ def check_proposal(
     run(name, case, CHECKS)
     for exclude in tables(case):
         run(name, case, [partial(draws_follow_the_claim, exclude=exclude, draws=draws)])
-
-
-__all__ = ["CHECKS", "ProposalCase", "check_proposal", "draws_follow_the_claim"]

@@ -269,6 +269,3 @@ def check_sampler(make: Callable[[int], Sampler], *, n_items: int = 20, of_batch
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run("the sampler", SamplerCase(make, problem(n_items), of_batch), CHECKS)
-
-
-__all__ = ["CHECKS", "SamplerCase", "check_sampler"]

@@ -376,6 +376,3 @@ def check_difficulty(make: Callable[[], Difficulty]) -> None:
         AssertionError: A promise is broken; says which, with the numbers.
     """
     run(type(make()).__name__, DifficultyCase(make, problem()), DIFFICULTY_CHECKS)
-
-
-__all__ = ["CHECKS", "DIFFICULTY_CHECKS", "DifficultyCase", "SelectionCase", "check_difficulty", "check_selection"]

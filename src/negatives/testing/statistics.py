@@ -92,6 +92,3 @@ def means_fit(estimates: Tensor, wanted: Tensor, what: str, alpha: float = ALPHA
             f"{what}: cell {cell} is {float(estimates[:, cell].mean()):.6g} on average over {n}, "
             f"{float(wanted[cell]):.6g} is right, and the error is {float(spread[cell]):.3g}"
         )
-
-
-__all__ = ["ALPHA", "chi_square", "frequencies_fit", "heaped", "means_fit"]

@@ -49,6 +49,3 @@ def fetch_row(table, i):
     """Row ``i`` of a float32 table."""
     for c in range(0, table.shape[1], LINE):
         _fetch(table, (i, c))
-
-
-__all__ = ["AHEAD", "fetch_row"]

@@ -29,6 +29,3 @@ def fill_alias(share: Array) -> tuple[Array, Array, Array]:
         if scaled[j] < 1:
             small.append(large.pop())
     return np.array(cell, np.uint8), np.array(fine, np.int64), np.array(alias, np.int32)
-
-
-__all__ = ["fill_alias"]

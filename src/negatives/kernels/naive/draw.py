@@ -65,6 +65,3 @@ def draw_alias(
                 target = hashed(key, example, j + k * tries) * sum(units) >> 64
                 out[r, j] = left[int(np.searchsorted(np.cumsum(units), target, side="right"))]
     return out
-
-
-__all__ = ["draw_alias", "draw_uniform"]

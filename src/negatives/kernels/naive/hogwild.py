@@ -38,6 +38,3 @@ def async_pairs_(
                 item_table[slot] = (1 - lr * weight_decay) * item_table[slot] - lr * grad * vector
         query_table[queries[r]] = (1 - lr * weight_decay) * vector - lr * total
     return scores
-
-
-__all__ = ["async_pairs_"]

@@ -25,6 +25,3 @@ def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
     shares = probability.double().tolist()
     sums = [sum(shares[item] for item in known_items(known, queries, r)) for r in range(queries.numel())]
     return torch.tensor(sums, dtype=torch.float64)
-
-
-__all__ = ["contains", "contains_pool", "excluded_mass"]

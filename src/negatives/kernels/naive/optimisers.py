@@ -36,6 +36,3 @@ def adam_rows_(
         second[row] = betas[1] * second[row] + (1 - betas[1]) * g * g
         rate = lr * (1 - betas[1] ** step) ** 0.5 / (1 - betas[0] ** step)
         table[row] -= rate * first[row] / (second[row].sqrt() + 1e-8)
-
-
-__all__ = ["adagrad_rows_", "adam_rows_", "sgd_rows_"]

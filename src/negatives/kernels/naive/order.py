@@ -14,6 +14,3 @@ def shuffled(key: int, n: int) -> Tensor:
         j = mix(mix(key ^ (i * EXAMPLE_STEP & MASK64))) % (i + 1)
         order[i], order[j] = order[j], order[i]
     return torch.tensor(order, dtype=torch.int64)
-
-
-__all__ = ["shuffled"]

@@ -16,6 +16,3 @@ def sgd_pairs_(
     rows, of_queries = sum_rows(queries[used], per_row[used], len(query_table))
     sgd_rows_(query_table, rows, of_queries, lr, weight_decay)
     sgd_rows_(item_table, items, summed, lr, weight_decay)
-
-
-__all__ = ["sgd_pairs_"]

@@ -29,6 +29,3 @@ def pool_softmax_(
         for j in allowed:
             scores[r, j] = math.exp(terms[j] - rest) * share * scale
     return losses, grads
-
-
-__all__ = ["pool_softmax_"]

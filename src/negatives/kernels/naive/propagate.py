@@ -12,6 +12,3 @@ def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tens
         for p in range(int(indptr[r]), int(indptr[r + 1])):
             out[r] += values[p] * dense[int(indices[p])]
     return out
-
-
-__all__ = ["spmm"]

@@ -24,6 +24,3 @@ def resample(logits: Tensor, ok: Tensor | None, examples: Tensor, k: int, key: i
                     break
             slots[r, i], chances[r, i] = j, share[j]
     return slots, chances
-
-
-__all__ = ["resample"]

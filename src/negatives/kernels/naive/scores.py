@@ -26,6 +26,3 @@ def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]
         sums[item] = sums[item] + value if item in sums else value.clone()
     distinct = torch.tensor(list(sums), dtype=torch.int64)
     return distinct, torch.stack(list(sums.values())) if sums else values[:0].clone()
-
-
-__all__ = ["gather_scores", "score_backward", "sum_rows"]

@@ -13,6 +13,3 @@ def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | Non
     top = torch.where(top == -torch.inf, 0.0, top)
     terms = torch.exp(terms - top)
     return terms, terms.sum(1, keepdim=True), top
-
-
-__all__ = ["exp_rows"]

@@ -18,6 +18,3 @@ def top_k(scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None) -
         for j, (score, item) in enumerate(sorted(left)[:k]):
             ids[r, j], values[r, j] = item, -score
     return ids, values
-
-
-__all__ = ["top_k"]

@@ -93,6 +93,3 @@ def train_windows_(inputs: Tensor, outputs: Tensor, windows: Windows, negatives:
             grad[:, 0] -= 1
             grad[:, 1:] *= weight
             _step_(inputs, outputs, windows, outs, near, lr * grad)
-
-
-__all__ = ["keep_words", "train_windows_", "window_scores", "window_starts", "window_update_"]

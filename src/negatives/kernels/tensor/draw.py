@@ -108,6 +108,3 @@ def _enumerate(probability: Tensor, known: Csr, queries: Tensor, words: Tensor) 
     sums = (allowed * scale).to(torch.int64).clamp(min=least).cumsum(1)
     total = sums[:, -1:]
     return torch.where(total > 0, torch.searchsorted(sums, _product_high(words, total), right=True), -1)
-
-
-__all__ = ["draw_alias", "draw_uniform"]

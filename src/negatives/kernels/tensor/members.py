@@ -47,6 +47,3 @@ def contains_pool(known: Csr, queries: Tensor, pool: Tensor) -> Tensor:
 def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:
     _, items, lengths = listed(known, queries)
     return segments(lengths, items, torch.ones_like(items), probability.double()[:, None])[:, 0]
-
-
-__all__ = ["contains", "contains_pool", "excluded_mass"]

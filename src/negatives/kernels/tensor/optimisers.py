@@ -32,6 +32,3 @@ def adam_rows_(
     moments[0][rows], moments[1][rows] = first, second
     rate = lr * (1 - betas[1] ** step) ** 0.5 / (1 - betas[0] ** step)
     table[rows] -= rate * first / (second.sqrt() + 1e-8)
-
-
-__all__ = ["adagrad_rows_", "adam_rows_", "sgd_rows_"]

@@ -10,6 +10,3 @@ from negatives.kernels.tensor.segments import segments
 
 def spmm(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     return segments(indptr.diff(), indices.to(torch.int64), values, dense)
-
-
-__all__ = ["spmm"]

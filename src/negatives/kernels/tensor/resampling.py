@@ -18,6 +18,3 @@ def resample(logits: Tensor, ok: Tensor | None, examples: Tensor, k: int, key: i
     target = torch.minimum(target, torch.nextafter(end, torch.zeros_like(end)))
     slots = torch.searchsorted(totals, target, right=True).clamp_(max=chances.shape[1] - 1)
     return slots, chances.gather(1, slots)
-
-
-__all__ = ["resample"]

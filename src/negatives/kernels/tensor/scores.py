@@ -30,6 +30,3 @@ def score_backward(
 def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     ones = torch.ones(target.numel(), dtype=values.dtype, device=values.device)
     return by_target(target, torch.arange(target.numel(), device=target.device), ones, values)
-
-
-__all__ = ["gather_scores", "score_backward", "sum_rows"]

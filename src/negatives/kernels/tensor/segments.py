@@ -41,6 +41,3 @@ def by_target(targets: Tensor, sources: Tensor, weights: Tensor, dense: Tensor) 
     summed = segments(lengths, sources[order], weights[order], dense)
     by_use = torch.argsort(order[lengths.cumsum(0) - lengths])
     return distinct[by_use], summed[by_use]
-
-
-__all__ = []

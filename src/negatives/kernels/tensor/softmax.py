@@ -16,6 +16,3 @@ def exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | Non
     top.masked_fill_(top == -math.inf, 0.0)
     terms.sub_(top).exp_()
     return terms, terms.sum(1, keepdim=True), top
-
-
-__all__ = ["exp_rows"]

@@ -24,6 +24,3 @@ def top_k(scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None) -
     values[:, : best.shape[1]] = scores.gather(1, best)
     ids[:, : best.shape[1]] = torch.where(values[:, : best.shape[1]] > -torch.inf, best, -1)
     return ids, values
-
-
-__all__ = ["top_k"]
