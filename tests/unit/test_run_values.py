@@ -68,10 +68,10 @@ def test_of_equal_trials_the_first_is_taken_and_a_trial_has_a_quarter_of_the_tim
         seconds.append((trial.max_seconds, trial.evaluation.seconds))
         return 0.5
 
-    found = tuned(config, 4, judge)
+    found = tuned(config, 3, judge)
     assert found.config.optimiser.lr == pytest.approx(0.1)
     assert found.config.max_seconds == 100.0
-    assert seconds == [(25.0, 25.0)] * 4
+    assert seconds == [(25.0, 25.0)] * 3
 
 
 def pairs(*rows: tuple[int, int]) -> Pairs:

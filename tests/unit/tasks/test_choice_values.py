@@ -182,9 +182,9 @@ def test_a_word_is_about_itself_and_knows_itself() -> None:
 
 
 def test_each_word_set_counts_as_much_as_any_other() -> None:
-    found = words._together([torch.tensor([1.0]), torch.tensor([0.0, 0.0, 3.0])])
+    found = words._together([torch.tensor([1.0]), torch.tensor([0.0, 0.0, 6.0])])
     assert found.numel() == 4
-    assert float(found.mean()) == pytest.approx((1.0 + 1.0) / 2)
+    assert float(found.mean()) == pytest.approx((1.0 + 2.0) / 2)
     assert words._together([]).tolist() == [0.0]
 
 
