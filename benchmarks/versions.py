@@ -5,8 +5,9 @@
 
 ``OLD`` and ``NEW`` are folders that hold ``src/negatives``. A process for each trains the cases of :data:`CASES`. They
 take turns, A B B A, for a fraction of a second each, so that other work on the machine hits both alike; a figure is
-the median of the turns' ratios, new over old: below 1 is faster. Between two runs of one checkout they differ by some
-percent. ``--processor`` counts the time of all threads on the processor, for a machine that others use as well.
+the median of the turns' ratios, new over old: below 1 is faster. Where a process happens to lie in memory alone makes
+it some percent faster or slower, so several pairs of processes are started. ``--processor`` counts the time of all
+threads on the processor, for a machine that others use as well.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def main() -> None:
     parser.add_argument("--pairs")
     parser.add_argument("--triples")
     parser.add_argument("--text")
-    parser.add_argument("--turns", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3, help="pairs of processes")
+    parser.add_argument("--turns", type=int, default=12, help="of a round")
     parser.add_argument("--seconds", type=float, default=0.4, help="of a turn")
     parser.add_argument("--processor", action="store_true", help="processor time in place of the clock's")
     parser.add_argument("--serve")
@@ -132,18 +134,31 @@ def main() -> None:
     if asked.serve:
         return serve(json.loads(asked.serve), asked.processor)
     data = json.dumps({"recommend": asked.pairs, "knowledge": asked.triples, "words": asked.text})
-    old, new = (Checkout(folder, data, asked.processor) for folder in asked.folders)
+    ratios: dict[str, list[float]] = {}
+    for number in range(asked.rounds):
+        for name, found in one_round(asked, data, number % 2 == 1).items():
+            ratios.setdefault(name, []).extend(found)
+    for name, found in ratios.items():
+        low, high = statistics.quantiles(found, n=4)[::2]
+        print(f"{name:<24}{statistics.median(found):.3f} of the time ({low:.3f} to {high:.3f})", flush=True)
+
+
+def one_round(asked: argparse.Namespace, data: str, turned: bool) -> dict[str, list[float]]:
+    """Ratios of each case from two fresh processes, the newer checkout's started first if ``turned``."""
+    started = {folder: Checkout(folder, data, asked.processor) for folder in asked.folders[:: -1 if turned else 1]}
+    old, new = (started[folder] for folder in asked.folders)
+    ratios: dict[str, list[float]] = {}
     for name in new.names:
         for one in (old, new):
             one.seconds(name, 3)
         times = max(1, round(asked.seconds / (old.seconds(name, 3) / 3)))
-        ratios = []
         for turn in range(asked.turns):
             order = (old, new) if turn % 2 else (new, old)
             took = {one: one.seconds(name, times) for one in order}
-            ratios.append(took[new] / took[old])
-        low, high = statistics.quantiles(ratios, n=4)[::2]
-        print(f"{name:<24}{statistics.median(ratios):.3f} of the time ({low:.3f} to {high:.3f})", flush=True)
+            ratios.setdefault(name, []).append(took[new] / took[old])
+    for one in started.values():
+        one.process.terminate()
+    return ratios
 
 
 if __name__ == "__main__":

@@ -275,8 +275,8 @@ class Sampler(Part):
         gone = None if self.pool is not None else self._exclusion.by(self.guards)
         if gone is None:
             return log_q
-        rest = self.proposal.log_allowed(context, gone)
-        return torch.where(rest > -torch.inf, log_q - rest, 0.0)
+        scaled = log_q - self.proposal.log_allowed(context, gone)  # infinite, or no number, where nothing is left
+        return scaled.nan_to_num_(0.0, posinf=0.0, neginf=-torch.inf)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:
         start = perf_counter()
