@@ -6,7 +6,6 @@ parameter of that name: ``n_items``, ``known``, ``tokens``. So a model works in 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -92,7 +91,7 @@ def build_model(part: Part, facts: Facts, seed: int) -> Model:
         ConfigError: The model or a parameter is not known, or the model needs what there is not.
     """
     kind = registry.get(str(part))
-    parameters, needed = inspect.signature(kind).parameters, required(kind)
+    parameters, needed = registry.parameters(str(part)), required(kind)  # options in groups may be facts too
     lacking = [name for name in needed if name not in (SEED, *facts, *part.params)]
     if lacking:
         raise ConfigError(f"the model {part} needs {' and '.join(lacking)}, which this data does not have")

@@ -13,6 +13,7 @@ import torch
 from scipy.stats import spearmanr
 
 from negatives.cli import main
+from negatives.config import RunConfig
 from negatives.randomness import Purpose, integers, stream
 from negatives.runs import runner, terminal
 from negatives.tasks.similarity import Similarity
@@ -228,3 +229,15 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("sentence1\tsentence2\tscore\na\tb\t1\n\tb\t2\n")
     assert read_scored(path).notes[-1] == "pairs.tsv: 1 pairs with an empty sentence skipped"
+
+
+def test_both_sentences_are_weighted_alike() -> None:
+    """The task's data says so, and the model's option stands in a group."""
+    task = Similarity()
+    config = RunConfig(task="similarity", model={"name": "static", "dim": 8})
+    examples = task.load(None, config)
+    model = task.model(config, examples)
+    pairs = torch.arange(40)
+    with torch.no_grad():
+        one, other = model.score(pairs, pairs.flip(0)), model.score(pairs.flip(0), pairs)
+    torch.testing.assert_close(one, other)
