@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -15,25 +13,11 @@ from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Uniform, registry
 from negatives.proposals.base import Proposal
 from negatives.sampler import Sampler, build, presets
+from negatives.testing.promises import held_tensors
 from negatives.types import Catalogue, Context, Csr, Part, moved
 from planted import ITEMS, USERS, Planted
 
 META = torch.device("meta")
-
-
-class _Finder(pickle.Pickler):
-    """Every tensor that an object holds, by whatever way."""
-
-    def __init__(self, held: object) -> None:
-        super().__init__(io.BytesIO())
-        self.found: list[Tensor] = []
-        self.dump(held)
-
-    def persistent_id(self, value: object) -> str | None:
-        if isinstance(value, Tensor):
-            self.found.append(value)
-            return "tensor"
-        return None
 
 
 def catalogue(planted: Planted) -> Catalogue:
@@ -61,26 +45,26 @@ PARTS = {"mixed": {"parts": ["learned_unigram", "typed", "uniform"]}}
 def test_a_proposal_leaves_nothing_behind(name: str, planted: Planted) -> None:
     proposal = registry.build({"name": name} | PARTS.get(name, {}))
     sampler = used(Sampler(proposal, candidates=5, guards=[KnownPositives()]), planted)
-    assert {one.device.type for one in _Finder(proposal).found} <= {"cpu"}
+    assert {one.device.type for one in held_tensors(proposal)} <= {"cpu"}
     sampler.to(META)
-    assert {one.device.type for one in _Finder(sampler).found} == {"meta"}
+    assert {one.device.type for one in held_tensors(sampler)} == {"meta"}
 
 
 @pytest.mark.parametrize("name", sorted(presets))
 def test_a_sampler_moves_whole_and_stays_as_it_is_where_it_is(name: str, planted: Planted) -> None:
     sampler = used(build(name), planted)
-    before = [id(one) for one in _Finder(sampler).found]
+    before = [id(one) for one in held_tensors(sampler)]
     sampler.to(torch.device("cpu"))
-    assert [id(one) for one in _Finder(sampler).found] == before
+    assert [id(one) for one in held_tensors(sampler)] == before
     sampler.to(META)
-    assert {one.device.type for one in _Finder(sampler).found} == {"meta"}
+    assert {one.device.type for one in held_tensors(sampler)} == {"meta"}
 
 
 def test_guards_move() -> None:
     table = Csr.from_pairs(torch.tensor([0]), torch.tensor([1]), 2, 3)
     for guard in (KnownPositives(table), SameAnswer(torch.arange(3))):
         guard.to(META)
-        assert {one.device.type for one in _Finder(guard).found} == {"meta"}
+        assert {one.device.type for one in held_tensors(guard)} == {"meta"}
 
 
 @dataclass(slots=True)
@@ -121,6 +105,6 @@ class Holder(Part):
 def test_values_that_hold_tensors() -> None:
     holder = Holder({"a": (torch.zeros(2),)}, [registry.build("queue")])
     holder.to(META)
-    assert {one.device.type for one in _Finder(holder).found} == {"meta"}
+    assert {one.device.type for one in held_tensors(holder)} == {"meta"}
     same = (torch.zeros(1), "text", None)
     assert moved(same, torch.device("cpu")) is same

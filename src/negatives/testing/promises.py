@@ -149,18 +149,23 @@ class _Finder(pickle.Pickler):
         if isinstance(value, Tensor):
             self.found.append(value)
             return "tensor"
-        if callable(value) or isinstance(value, torch.nn.Module):
+        if isinstance(value, torch.nn.Module) or (callable(value) and not isinstance(value, Part)):
             return "code"
         return None
 
 
+def held_tensors(value: object) -> list[Tensor]:
+    """Every tensor that an object holds, in whatever it holds."""
+    return _Finder(value).found
+
+
 def moves_whole(part: Part) -> None:
     """``to`` leaves a part as it is where it is already, and moves all of its tensors elsewhere: here to ``meta``."""
-    before = [id(one) for one in _Finder(part).found]
+    before = [id(one) for one in held_tensors(part)]
     part.to(torch.device("cpu"))
-    hold([id(one) for one in _Finder(part).found] == before, "moving to where it is makes new tensors")
+    hold([id(one) for one in held_tensors(part)] == before, "moving to where it is makes new tensors")
     part.to(torch.device("meta"))
-    left = [tuple(one.shape) for one in _Finder(part).found if one.device.type != "meta"]
+    left = [tuple(one.shape) for one in held_tensors(part) if one.device.type != "meta"]
     hold(not left, f"{len(left)} of {len(before)} tensors stay behind when it moves; their shapes are {left}")
 
 
