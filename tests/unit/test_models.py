@@ -15,7 +15,7 @@ from negatives.models.factorization import MatrixFactorization
 from negatives.models.history import HistoryTower
 from negatives.models.lightgcn import LightGCN
 from negatives.models.propagation import Operator, bipartite
-from negatives.models.settings import ItemLength, Smoothing
+from negatives.models.settings import ItemLength, Prior, Smoothing
 from negatives.models.tables import table_scores
 from negatives.models.two_tower import TwoTower
 from negatives.types import Context, Csr
@@ -197,6 +197,57 @@ def test_lightgcn_is_dense_propagation(similarity: str, powers: tuple[float, flo
     expected = start.grad.float()
     torch.testing.assert_close(model.query_table.grad, expected[:QUERIES], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(model.item_table.grad, expected[QUERIES:], atol=1e-5, rtol=1e-4)
+
+
+def test_lightgcn_can_leave_a_rows_own_edge_out_of_the_last_hop() -> None:
+    smoothing = Smoothing(2, own_power=0.8, other_power=0.2, leave_one_out=True)
+    model, pairs = LightGCN(known(), DIM, "dot", smoothing), dense(known())
+    d_query, d_item = pairs.sum(1), pairs.sum(0).clamp(min=1)
+    upper = d_query[:, None] ** -0.8 * pairs * d_item[None] ** -0.2
+    lower = (d_query[:, None] ** -0.2 * pairs * d_item[None] ** -0.8).T
+    users, items = model.query_table.detach().double(), model.item_table.detach().double()
+    queries, positives = torch.tensor([3, 5, 7]), torch.tensor([3, 5, 14])
+    model.refresh(Context(queries, positives, torch.arange(3)))
+    for row, (query, item) in enumerate(zip(queries.tolist(), positives.tolist(), strict=True)):
+        hop_up, hop_down = upper[query].clone(), lower[item].clone()
+        hop_up[item], hop_down[query] = 0.0, 0.0
+        of_query = (users[query] + hop_up @ (items + lower @ users)) / 3
+        of_item = (items[item] + hop_down @ (users + upper @ items)) / 3
+        mine = model.encode_queries(queries)[row], model.encode_items(positives)[row]
+        torch.testing.assert_close(mine[0], of_query.float(), atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(mine[1], of_item.float(), atol=1e-6, rtol=1e-5)
+    whole = LightGCN(known(), DIM, "dot", Smoothing(2, own_power=0.8, other_power=0.2))
+    whole.refresh()
+    candidates = torch.tensor([4, 9])
+    torch.testing.assert_close(model.encode_items(candidates), whole.encode_items(candidates))
+    for mine, theirs in zip(model.tables(), whole.tables(), strict=True):  # nothing is left out of the final ranking
+        torch.testing.assert_close(mine, theirs)
+
+
+@both
+@pytest.mark.parametrize("name", ["history", "lightgcn"])
+def test_a_prior_adds_the_log_of_an_items_count(name: str, similarity: str) -> None:
+    def made(prior: Prior) -> Model:
+        if name == "history":
+            return HistoryTower(known(), DIM, similarity, prior=prior)
+        return LightGCN(known(), DIM, similarity, prior=prior)
+
+    without, model = made(Prior()), made(Prior(0.3))
+    counts = dense(known()).sum(0)
+    queries, ids = torch.tensor([3, 0, 5]), torch.tensor([[1, 4], [9, COLD], [5, 0]])
+    without.refresh()
+    model.refresh()
+    wanted = without.score(queries, ids) + 0.3 * (1 + counts[ids]).log().float()
+    torch.testing.assert_close(model.score(queries, ids), wanted)
+    users, items = model.tables()
+    torch.testing.assert_close((users[queries, None] * items[ids]).sum(2), wanted)
+    assert without.tables()[0].shape[1] == DIM  # no column where there is no term
+    more = Csr.from_pairs(torch.tensor([0, 1, 2]), torch.tensor([COLD] * 3), QUERIES, ITEMS)
+    model.extend(more)
+    found = model.tables()[1][:, -1]
+    torch.testing.assert_close(found, 0.3 * (1 + dense(more).sum(0)).log().float())
+    with pytest.raises(ConfigError, match=r"popularity is -0.1"):
+        Prior(-0.1)
 
 
 @pytest.mark.parametrize("name", ["history", "two_tower"])

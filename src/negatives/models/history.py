@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite
+from negatives.models.settings import Prior
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr
 
@@ -26,6 +27,7 @@ class HistoryTower(Model):
         power: ``a``: 1 for the mean, 0.5 for the length-damped sum, 0 for the plain sum.
         own: Weight ``w`` of the free vector of the query; 0 for none.
         init: Standard deviation of the initial values.
+        prior: Term of the score for an item's popularity.
         seed: Seed of the initial values.
     """
 
@@ -39,6 +41,7 @@ class HistoryTower(Model):
         power: float = 0.5,
         own: float = 0.0,
         init: float = 0.1,
+        prior: Prior = Prior(),
         seed: int = 0,
     ) -> None:
         super().__init__(known.n_rows, known.n_cols, dim, similarity)
@@ -48,7 +51,7 @@ class HistoryTower(Model):
         if own:
             table = torch.empty(known.n_rows, dim).normal_(0, init, generator=random)
             self.query_table = nn.Parameter(table)
-        self.own, self.power = own, power
+        self.own, self.power, self.prior = own, power, prior
         self.extend(known)
         self._sums: Tensor = torch.empty(0)
         self._items: Tensor = torch.empty(0)
@@ -58,6 +61,7 @@ class HistoryTower(Model):
         """Take ``known`` as the histories."""
         self._mean = bipartite(known, 0.0, 0.0)
         self._lengths = known.lengths()
+        self._prior = self.prior.column(torch.bincount(known.indices.to(torch.int64), minlength=known.n_cols))
 
     def refresh(self, context: Context | None = None) -> None:
         """Sum up all histories; with a context, the rows' positives are left out of theirs."""
@@ -66,7 +70,8 @@ class HistoryTower(Model):
         self._context = context
         self._sums = self._mean @ self.item_table
         items = self.normalise(self.item_table)
-        self._items = items.view_as(items)  # the table itself would be kept as a second parameter
+        items = items.view_as(items)  # the table itself would be kept as a second parameter
+        self._items = self.prior.of_items(items, self._prior.to(items.device))
 
     def encode_queries(self, queries: Tensor) -> Tensor:
         lengths, sums = self._lengths[queries], self._sums[queries]
@@ -75,7 +80,7 @@ class HistoryTower(Model):
         vectors = sums * lengths.clamp(min=1).float().pow(-self.power)[:, None]
         if self.query_table is not None:
             vectors = vectors + self.own * self.query_table[queries]
-        return self.normalise(vectors)
+        return self.prior.of_queries(self.normalise(vectors))
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]

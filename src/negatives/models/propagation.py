@@ -78,8 +78,13 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
     rows = torch.repeat_interleave(torch.arange(known.n_rows), degrees)
     cols = known.indices.to(torch.int64)
     item_degrees = torch.bincount(cols, minlength=known.n_cols)
-    values = degrees[rows].double() ** -query_power * item_degrees[cols].double() ** -item_power
-    return Operator.by_rows(known.indptr, known.indices, values.float(), known.n_cols)
+    values = edge_weights(degrees[rows], item_degrees[cols], query_power, item_power)
+    return Operator.by_rows(known.indptr, known.indices, values, known.n_cols)
+
+
+def edge_weights(own: Tensor, other: Tensor, own_power: float, other_power: float) -> Tensor:
+    """What an edge weighs, ``own^-a other^-b``, float32, from the degrees of who receives and who sends, ``(n,)``."""
+    return (own.double() ** -own_power * other.double() ** -other_power).float()
 
 
 def matrix_of(features: SparseFeatures) -> Operator:

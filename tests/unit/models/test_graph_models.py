@@ -178,6 +178,22 @@ def test_propagation_is_a_weighted_sum_over_layers() -> None:
     torch.testing.assert_close(model.tables()[0], wanted.detach())
 
 
+def test_propagation_can_leave_a_rows_own_edge_out_of_the_last_hop() -> None:
+    model = NodePropagation(ring(), DIM, smoothing=Smoothing(2, leave_one_out=True))
+    smooth = dense(ring()) * dense(ring()).sum(1).rsqrt()[:, None] * dense(ring()).sum(1).rsqrt()
+    table = model.node_table.detach()
+    queries, items = torch.tensor([0, 4, 9]), torch.tensor([1, 2, 10])
+    model.refresh(context(0, queries, items))
+    for ends, vectors in ((queries, model.encode_queries(queries)), (items, model.encode_items(items))):
+        for row in range(3):
+            last = smooth[ends[row]].clone()
+            last[(items if ends is queries else queries)[row]] = 0.0
+            wanted = (table[ends[row]] + last @ (table + smooth @ table)) / 3
+            torch.testing.assert_close(vectors[row].detach(), wanted)
+    whole = NodePropagation(ring(), DIM, smoothing=Smoothing(2))
+    torch.testing.assert_close(model.tables()[0], whole.tables()[0])
+
+
 @every_model
 def test_gradients_reach_every_parameter(name: str) -> None:
     model = MAKE[name]("dot", 0)

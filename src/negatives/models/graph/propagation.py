@@ -58,27 +58,42 @@ class NodePropagation(Model):
         self.node_table = nn.Parameter(nodes)
         self.smoothing, self.layer_weights = smoothing, smoothing.weights()
         self._power = self.item_length
-        self._nodes: Tensor = torch.empty(0)
+        self._nodes, self._sent = nodes, nodes
+        self._context: Context | None = None
         self.extend(graph)
 
     def extend(self, known: Csr) -> None:
         """Build the graph from ``known``."""
         self._smooth = bipartite(known, self.smoothing.own_power, self.smoothing.other_power)
+        self._degrees = known.lengths()
 
     def refresh(self, context: Context | None = None) -> None:
         """Propagate; all encodings until the next refresh read the result."""
         self._smooth = self._smooth.to(self.node_table.device)
         self._power = self.ranking_length if context is None else self.item_length
-        total = self.node_table * self.layer_weights[-1]
+        self._degrees, self._context = self._degrees.to(self.node_table.device), context
+        self._sent = self._nodes = self.node_table * self.layer_weights[-1]
         for weight in self.layer_weights[-2::-1]:
-            total = self._smooth @ total + self.node_table * weight
-        self._nodes = total
+            self._sent = self._nodes
+            self._nodes = self._smooth @ self._sent + self.node_table * weight
 
     def encode_queries(self, queries: Tensor) -> Tensor:
-        return self.normalise(self._nodes[queries]) * self._end
+        vectors, context = self._nodes[queries], self._context
+        if context is not None and queries is context.queries:
+            vectors = self._without_edge(vectors, queries, context.positives)
+        return self.normalise(vectors) * self._end
 
     def encode_items(self, items: Tensor) -> Tensor:
-        return self.scaled_items(self._nodes[items], self._power) * self._end
+        vectors, context = self._nodes[items], self._context
+        if context is not None and items is context.positives:
+            vectors = self._without_edge(vectors, items, context.queries)
+        return self.scaled_items(vectors, self._power) * self._end
+
+    def _without_edge(self, vectors: Tensor, own: Tensor, other: Tensor) -> Tensor:
+        """Vectors ``(rows, dim)`` of the nodes ``own`` without what their rows' edges to ``other`` bring."""
+        if not self.smoothing.drops_edges:
+            return vectors
+        return vectors - self.smoothing.own_edge(self._sent[other], self._degrees[own], self._degrees[other])
 
     def all_items(self) -> Tensor:
         return self.scaled_items(self._nodes, self._power) * self._end
