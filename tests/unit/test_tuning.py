@@ -77,6 +77,20 @@ def test_every_candidate_of_every_preset_can_be_built(name: str) -> None:
         assert {path: number.own for path, number in numbers(one.config).items()} == one.values
 
 
+def test_what_the_user_set_stays() -> None:
+    asked = RunConfig(
+        task="recommend",
+        sampler={"select": {"temperature": 0.5}},  # type: ignore[arg-type]
+        optimiser={"lr": 0.3},  # type: ignore[arg-type]
+    )
+    assert set(numbers(filled(lr=0.3), asked)) == {"optimiser.weight_decay", "sampler.candidates"}
+    given = RunConfig.model_validate(asked.model_dump(exclude_unset=True) | {"sampler": {"candidates": 8}})
+    assert "sampler.candidates.stop" not in numbers(filled("curriculum"), given)
+    everything = filled("uniform").model_copy(update={"sampler": Part("uniform", {"candidates": 1})})
+    assert len(candidates(everything, 8, everything)) == 1
+    assert tuned(everything, 8, lambda *_: math.nan, everything).told()["trials"] == []
+
+
 def test_numbers_are_put_where_they_stand() -> None:
     config = with_numbers(filled("near_positive"), {"optimiser.lr": 0.2, "sampler.proposal.parts.0.alpha": 0.5})
     assert config.optimiser.lr == 0.2

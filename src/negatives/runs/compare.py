@@ -17,7 +17,7 @@ from negatives.runs.begun import BEGUN, Asked
 from negatives.runs.compared import Runs
 from negatives.runs.results import Result, summarise
 from negatives.runs.terminal import RunBar, signals_caught
-from negatives.runs.tuning import Tuned, cost, rounds
+from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import table, verdict
 from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
 
@@ -56,15 +56,16 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     if goes_on:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
-    log.info(_announced(asked, next(iter(filled.values()))))
+    tried = [len(candidates(one, asked.tune, config)) for one in filled.values()]
+    log.info(_announced(asked, next(iter(filled.values())), tried))
     results: list[Result] = []
     found: dict[str, Tuned] = {}
-    trainings = len(filled) * (asked.seeds + sum(one.trials for one in rounds(asked.tune)))
+    trainings = sum(asked.seeds + sum(one.trials for one in rounds(trials)) for trials in tried)
     with signals_caught() as caught, closing(RunBar(trainings)) as bar:
         begin = partial(folder.write_json, BEGUN, facts)
         runs = Runs(task, examples, folder, bar, caught, begin, command)
         for name, one in filled.items():
-            found[name] = runs.tuned(one, name, asked.tune)
+            found[name] = runs.tuned(one, name, asked.tune, config)
             seeds = range(config.seed, config.seed + asked.seeds)
             results += [runs.run(found[name].config, name, seed) for seed in seeds]
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
@@ -73,19 +74,19 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     return folder.path
 
 
-def _announced(asked: Asked, filled: RunConfig) -> str:
+def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int]) -> str:
     """What the comparison will cost, before it begins."""
-    samplers, seeds, tune = len(asked.contestants), asked.seeds, asked.tune
-    length = f"{filled.epochs} epoch{'s' * (filled.epochs != 1)}" + (
-        f" or {filled.max_seconds:g} s" if filled.max_seconds else ""
-    )
-    each, saved = f"{seeds} seed{'s' * (seeds > 1)}", 0
-    if rounds(tune):
-        saved = 1
-        each += f" and {tune} trials, which are worth {cost(tune):g} runs, one of them the first seed's"
-    whole = samplers * (seeds + cost(tune) - saved)
-    tip = "; --tune 0 leaves the search out" if saved else ""
-    return f"{samplers} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
+    most, seeds = max(tried), asked.seeds
+    length = f"{filled.epochs} epoch{'s' * (filled.epochs != 1)}"
+    length += f" or {filled.max_seconds:g} s" if filled.max_seconds else ""
+    each, tip = f"{seeds} seed{'s' * (seeds > 1)}", ""
+    if rounds(most):
+        each += f" and {most} trials, which are worth {cost(most):g} runs, one of them the first seed's"
+        tip = "; --tune 0 leaves the search out"
+    elif asked.tune > 1:
+        tip = "; every number was set, so nothing is tuned"
+    whole = sum(seeds + cost(trials) - bool(rounds(trials)) for trials in tried)
+    return f"{len(tried)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
 
 
 def _write(

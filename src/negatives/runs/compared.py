@@ -50,9 +50,9 @@ class Runs:
     begin: Callable[[], object]
     command: str = ""
 
-    def tuned(self, config: RunConfig, name: str, trials: int) -> Tuned:
+    def tuned(self, config: RunConfig, name: str, trials: int, asked: RunConfig) -> Tuned:
         """Search a sampler's numbers; the best trial becomes the run of the first seed, from where it stands."""
-        found = tuned(config, trials, partial(self._trial, name))
+        found = tuned(config, trials, partial(self._trial, name), asked)
         for place, one in enumerate(found.trials):
             own = self._trial_folder(name, place)
             if place == found.best and math.isfinite(one.valid):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,13 +37,23 @@ class Number:
     range: Range
 
 
-def numbers(config: RunConfig) -> dict[str, Number]:
+def numbers(config: RunConfig, asked: RunConfig | None = None) -> dict[str, Number]:
     """The tunable numbers of a filled configuration, by the key that ``--set`` takes.
 
     Numbers inside schedules and controllers count too; a number that stands at zero where only factors matter does not.
+
+    Args:
+        config: A filled configuration.
+        asked: What the user gave; numbers that stand in it are left out.
     """
     found = dict(_every(config))
-    return {path: one for path, one in found.items() if len({one.range.at(share, one.own) for share in (0, 1)}) > 1}
+    given = set(_leaves(asked.given())) if asked is not None else set[str]()
+    return {
+        path: one
+        for path, one in found.items()
+        if len({one.range.at(share, one.own) for share in (0, 1)}) > 1
+        and not any(f"{leaf}.".startswith(f"{path}.") or f"{path}.".startswith(f"{leaf}.") for leaf in given)
+    }
 
 
 def with_numbers(config: RunConfig, values: Mapping[str, float]) -> RunConfig:
@@ -57,6 +67,19 @@ def with_numbers(config: RunConfig, values: Mapping[str, float]) -> RunConfig:
         "loss": Part.of(changed["loss"]),
     }
     return config.model_copy(update=update)
+
+
+def _leaves(value: object, path: str = "") -> Iterator[str]:
+    """The dotted path of everything that is no table and no list."""
+    inner: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, (list, tuple)):
+        inner = enumerate(value)
+    else:
+        yield path.removeprefix(".")
+    for key, one in inner:
+        yield from _leaves(one, f"{path}.{key}")
 
 
 def _every(config: RunConfig) -> Iterator[tuple[str, Number]]:

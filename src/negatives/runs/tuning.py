@@ -109,9 +109,12 @@ class Tuned:
         return chosen | {"values": best.values, "trial": self.best if tried else None, "trials": tried}
 
 
-def candidates(config: RunConfig, trials: int) -> list[Trial]:
-    """The recipe's own numbers and ``trials - 1`` others; more trials keep those of fewer."""
-    found = numbers(config)
+def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -> list[Trial]:
+    """The recipe's own numbers and ``trials - 1`` others; more trials keep those of fewer.
+
+    Where ``asked``, what the user gave, holds all numbers, there are no others.
+    """
+    found = numbers(config, asked)
     own = [Trial(config, {path: one.own for path, one in found.items()})]
     if trials < 2 or not found:
         return own
@@ -123,17 +126,18 @@ def candidates(config: RunConfig, trials: int) -> list[Trial]:
     return own
 
 
-def tuned(config: RunConfig, trials: int, judge: Judge) -> Tuned:
+def tuned(config: RunConfig, trials: int, judge: Judge, asked: RunConfig | None = None) -> Tuned:
     """Search the numbers of a filled configuration; of equal candidates the earlier goes on.
 
     Args:
         config: A filled configuration.
         trials: How many candidates; below 2 the configuration's own is taken.
         judge: See :data:`Judge`.
+        asked: What the user gave; its numbers stay.
     """
-    tried = candidates(config, trials)
+    tried = candidates(config, trials, asked)
     left = list(range(len(tried)))
-    for one in rounds(trials):
+    for one in rounds(len(tried)):
         left = sorted(left, key=lambda place: -tried[place].valid)[: one.trials]
         for place in sorted(left):
             tried[place].valid = judge(place, tried[place].config, one.share)
