@@ -13,7 +13,7 @@ import pytest
 from negatives.cli import main
 from negatives.runs import runner
 from negatives.runs.results import Row
-from negatives.runs.verdict import table, verdict
+from negatives.runs.verdict import numbers_told, table, verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
 QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
@@ -131,6 +131,7 @@ def test_tuning_and_a_difference_beyond_chance(
     assert "more than chance (p " in whole["verdict"]
     said = capsys.readouterr().out
     assert whole["verdict"] in said
+    assert numbers_told(whole["chosen"]) in said
     assert "2 samplers, each with 1 seed and 3 trials, which are worth 2.5 runs" in said
     assert "in all 5 runs' worth of training, a run 8 epochs" in said
 
@@ -178,6 +179,16 @@ def row(sampler: str, mean: float, p_value: float | None, to: float | None = Non
 def test_verdicts(rows: list[Row], said: str) -> None:
     assert verdict(rows, "recall@20") == said
     assert len(table(rows).splitlines()) == 1 + len(rows)
+
+
+def test_chosen_numbers_are_told_as_set_takes_them() -> None:
+    tuned = {"trial": 2, "trials": [{}] * 4, "values": {"optimiser.lr": 0.0123, "sampler.candidates": 8}}
+    own = {"trial": 0, "trials": [{}] * 4, "values": {"optimiser.lr": 0.1}}
+    none = {"trial": None, "trials": [], "values": {"optimiser.lr": 0.1}}
+    assert numbers_told({"a": tuned, "b": own, "c": none}).splitlines() == [
+        "a: trial 2 of 4: optimiser.lr=0.0123 sampler.candidates=8",
+        "b: trial 0 of 4, the recipe's own: optimiser.lr=0.1",
+    ]
 
 
 def test_one_loss_that_does_not_fit_leaves_nothing(

@@ -84,6 +84,39 @@ def test_it_ends_as_if_it_had_never_been_interrupted(
     assert not list(out.glob("**/checkpoints/*"))
 
 
+def test_after_a_crash_a_training_without_a_checkpoint_starts_anew(
+    whole: Path, planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, count = tmp_path / "c", 0
+
+    def crash(self: Curve, evaluation: Evaluation) -> None:
+        nonlocal count
+        count += 1
+        if count == 160:
+            raise RuntimeError("power failure")
+        self.points.append([evaluation.seconds, evaluation.epoch, evaluation.metrics[self.metric]])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Curve, "on_evaluation", crash)
+        with pytest.raises(RuntimeError, match="power failure"):
+            run(planted_file, out, *OPTIONS)
+    assert (out / "trials").exists()
+    assert run(planted_file, out, *OPTIONS) == 0
+    assert outcome(out) == outcome(whole)
+
+
+def test_seconds_are_a_budget_too(whole: Path, planted_file: Path, tmp_path: Path) -> None:
+    """By now the kernels are compiled."""
+    out = tmp_path / "c"
+    options = ["--samplers", "uniform,dns", "--seeds", "1", "--tune", "3", "--max-seconds", "0.4", "--epochs", "9999"]
+    assert run(planted_file, out, *options, *WORDS) == 0
+    for path in (out / "trials").glob("dns-*/trial.json"):
+        rounds = json.loads(path.read_text())["rounds"]
+        seconds = [one["seconds"] for one in rounds.values()]
+        assert seconds == sorted(set(seconds))
+        assert all(float(share) * 0.4 <= one["seconds"] for share, one in rounds.items())
+
+
 def test_finished_trainings_are_read_back(
     whole: Path, planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

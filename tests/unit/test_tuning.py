@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from negatives import guards, proposals, selection
 from negatives.config import Part, RunConfig
 from negatives.control import build_part
+from negatives.control import registry as controls
 from negatives.losses import registry as losses
 from negatives.parameters import Range
 from negatives.runs.numbers import numbers, with_numbers
@@ -60,6 +62,25 @@ def test_a_sampler_names_its_numbers(sampler: str, loss: Any, own: dict[str, flo
     assert {path: one.own for path, one in found.items()} == own | both
     whole = {path for path, one in found.items() if one.range.whole}
     assert whole == {path for path in own if path.startswith("sampler.") and isinstance(own[path], int)}
+
+
+TABLES = (proposals.registry, selection.registry, selection.difficulties, guards.registry, losses, controls)
+
+
+def test_parts_name_numbers_that_they_have() -> None:
+    found = 0
+    for table in TABLES:
+        for name in table:
+            parameters = table.parameters(name)
+            for path, width in getattr(table.get(name), "tunable").items():  # noqa: B009
+                parameter = parameters[path.partition(".")[0]]
+                own = parameter.default
+                if isinstance(own, (int, float)) and own > 0 and not width.relative:
+                    assert width.low <= own <= width.high, f"{name}.{path}"
+                if parameter.annotation is int:
+                    assert width.whole, f"{name}.{path}"
+                found += 1
+    assert found > 35
 
 
 def test_a_number_at_zero_is_left_alone() -> None:

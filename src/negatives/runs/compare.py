@@ -18,7 +18,7 @@ from negatives.runs.compared import Runs
 from negatives.runs.results import Result, summarise
 from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import Tuned, candidates, cost, rounds
-from negatives.runs.verdict import table, verdict
+from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
 
 log = logging.getLogger(__name__)
@@ -107,5 +107,4 @@ def _write(
     queries.write_all(folder, results)
     folder.write_json(COMPARE, plain({**told, **outcome}))
     write_report([folder.path], folder.path / REPORT)
-    print(table(summary))
-    print(sentence)
+    print("\n".join(filter(None, (table(summary), numbers_told(chosen), sentence))))
