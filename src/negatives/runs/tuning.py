@@ -59,7 +59,7 @@ def cost(trials: int) -> float:
     (0.0, 2.0, 3.0, 4.0)
     """
     shares = [0.0, *(one.share for one in rounds(trials))]
-    return sum(one.trials * (one.share - before) for one, before in zip(rounds(trials), shares, strict=False))
+    return math.fsum(one.trials * (one.share - before) for one, before in zip(rounds(trials), shares, strict=False))
 
 
 @dataclass(slots=True)
