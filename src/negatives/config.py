@@ -74,6 +74,8 @@ class SplitConfig(Section):
     """Share of the training part that becomes the validation part."""
     canaries: Share | None = None
     """Share of the known positives that is hidden to estimate the false-negative rate."""
+    seed: Annotated[int, Field(ge=0)] | None = None
+    """Seed of the division; left out, that of the run."""
     user: str | None = None
     """Name of the user column."""
     item: str | None = None
@@ -142,6 +144,15 @@ class RunConfig(Section):
     """When and how the validation part is evaluated."""
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
+
+    @property
+    def split_seed(self) -> int:
+        """Seed by which the data is divided; runs of several seeds may share their parts.
+
+        >>> RunConfig(task="recommend", seed=3).split_seed
+        3
+        """
+        return self.seed if self.split.seed is None else self.split.seed
 
     def asked(self, kind: Kind) -> str | None:
         """The name of a part that was asked for; None where only parameters were given, or nothing."""

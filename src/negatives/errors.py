@@ -54,8 +54,9 @@ class Interrupted(Exception):
     Args:
         signal: Number of the signal (2 for Ctrl-C, 15 for SIGTERM).
         run: The run folder, where it is known.
+        command: The command that goes on with it.
     """
 
-    def __init__(self, signal: int, run: Path | None = None) -> None:
+    def __init__(self, signal: int, run: Path | None = None, command: str = "train") -> None:
         super().__init__(f"interrupted by signal {signal}")
-        self.signal, self.run = signal, run
+        self.signal, self.run, self.command = signal, run, command

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from numbers import Integral, Real
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -24,6 +24,52 @@ class Settings:
     """Base of frozen dataclasses that hold several options of a constructor."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Where a number is worth looking for; a part names such numbers in its class attribute ``tunable``.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        log: Factors matter, not differences.
+        whole: Only whole numbers from 1 on make sense.
+        relative: ``low`` and ``high`` are factors on the number's own value, whose scale is that of the scores or of
+            the data.
+
+    Raises:
+        ValueError: The range is empty, or has a zero where factors matter.
+    """
+
+    low: float
+    high: float
+    log: bool = True
+    whole: bool = False
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or (self.low <= 0 and (self.log or self.relative)):
+            raise ValueError(f"{self.low:g} to {self.high:g} is no range")
+
+    def at(self, share: float, own: float) -> float:
+        """The value at a share of the range: ``low`` at 0, ``own`` at one half, ``high`` at 1.
+
+        A number at zero, from which no factor leads away, stays. Four digits are kept.
+
+        >>> width = Range(0.1, 10.0, relative=True)
+        >>> width.at(0.0, 0.5), width.at(0.5, 0.5), width.at(0.75, 0.5), width.at(0.25, 0.0)
+        (0.05, 0.5, 1.581, 0.0)
+        >>> Range(1, 64, whole=True).at(0.75, 4), Range(0.0, 1.0, log=False).at(0.25, 0.5)
+        (16, 0.25)
+        """
+        if own <= 0 and (self.log or self.relative):
+            return own
+        scale = own if self.relative else 1.0
+        low, high = min(self.low * scale, own), max(self.high * scale, own)
+        begin, end, way = (low, own, 2 * share) if share < 0.5 else (own, high, 2 * share - 1)
+        value = begin * (end / begin) ** way if self.log else begin + (end - begin) * way
+        return max(1, round(value)) if self.whole else float(f"{value:.4g}")
 
 
 def parameters_of(cls: type) -> dict[str, inspect.Parameter]:

@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     SIDES = 15
     QUEUE = 16
     PAIRS = 17
+    TUNING = 18
 
 
 def mix(value: int) -> int:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from negatives.errors import InputError, NonFiniteScores
+from negatives.parameters import Range
 from negatives.randomness import Purpose, stream
 
 T = TypeVar("T")
@@ -289,6 +290,9 @@ class Scorer(Protocol):
 @dataclass(slots=True)
 class Part:
     """Base of every exchangeable part of a sampler: it may need the catalogue, and it may have state."""
+
+    tunable: ClassVar[Mapping[str, Range]] = {}
+    """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
 
     def bind(self, catalogue: Catalogue) -> None:
         """Learn about the data. Called once before the first draw; does nothing by default."""

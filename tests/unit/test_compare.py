@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-import signal
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
 from negatives.cli import main
-from negatives.config import RunConfig
-from negatives.runs.results import Curve, Row
-from negatives.runs.tuning import tuned
-from negatives.runs.verdict import table, verdict
+from negatives.runs import runner
+from negatives.runs.results import Row
+from negatives.runs.verdict import numbers_told, table, verdict
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
 QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
@@ -29,7 +28,8 @@ def run(data: Path, out: Path, *options: str) -> int:
 def folder(planted_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two samplers, two seeds."""
     out = tmp_path_factory.mktemp("runs") / "compare"
-    assert run(planted_file, out, "--samplers", "uniform,dns", "--seeds", "2", "--epochs", "1") == 0
+    options = ["--samplers", "uniform,dns", "--seeds", "2", "--epochs", "1", "--tune", "0"]
+    assert run(planted_file, out, *options) == 0
     return out
 
 
@@ -112,36 +112,46 @@ def test_tuning_and_a_difference_beyond_chance(
     planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In clusters this small the hardest candidates are false negatives, so that uniform wins in the end."""
-    options = ["--samplers", "dns,uniform", "--seeds", "1", "--tune", "2", "--epochs", "8"]
+    options = ["--samplers", "dns,uniform", "--seeds", "1", "--tune", "3", "--epochs", "8"]
     assert run(planted_file, tmp_path / "c", *options) == 0
     whole = json.loads((tmp_path / "c" / "compare.json").read_text())
     for name in ("uniform", "dns"):
         chosen = whole["chosen"][name]
-        best = max(chosen["trials"], key=lambda one: one["valid"])
-        assert [one["lr"] for one in chosen["trials"]] == [pytest.approx(0.1), pytest.approx(0.3)]
-        assert chosen["lr"] == best["lr"]
+        trials = chosen["trials"]
+        assert [one["share"] for one in trials].count(1.0) == 2
+        assert [one["share"] for one in trials].count(0.5) == 1
+        best = max(trials, key=lambda one: one["valid"])
+        assert (chosen["trial"], chosen["values"], chosen["lr"]) == (best["number"], best["values"], best["lr"])
+        own = {"optimiser.weight_decay": 0.01, "sampler.candidates": 32 if name == "dns" else 1}
+        assert trials[0]["values"] == own
+        run_config = tomllib.loads((tmp_path / "c" / f"{name}-0" / "config.toml").read_text())
+        assert run_config["optimiser"]["weight_decay"] == chosen["values"]["optimiser.weight_decay"]
+        assert run_config["optimiser"]["lr"] == 0.1, "what was set stays"
     assert whole["verdict"].startswith("uniform did best: recall@20 ")
     assert "more than chance (p " in whole["verdict"]
-    assert whole["verdict"] in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert whole["verdict"] in said
+    assert numbers_told(whole["chosen"]) in said
+    assert "2 samplers, each with 1 seed and 3 trials, which are worth 2.5 runs" in said
+    assert "in all 5 runs' worth of training, a run 8 epochs" in said
 
 
-@pytest.mark.parametrize("offset", [0.0, -20.0])
-def test_tuning_takes_the_highest_value_whatever_its_sign(offset: float) -> None:
-    """A log-likelihood is below zero; a step size that diverges must not win by a value of its own."""
-    config = RunConfig(task="recommend", optimiser={"lr": 0.1, "weight_decay": 0.5}, epochs=8)  # type: ignore[arg-type]
-    values = {0.1: offset + 0.3, 0.3: offset + 0.4, 0.03: -math.inf}
-    asked = []
+def test_models_and_values_of_each_query_are_kept(folder: Path, found: dict[str, Any]) -> None:
+    frame = polars.read_parquet(folder / "per_query.parquet")
+    means = frame.group_by(["sampler", "seed", "metric"]).agg(polars.col("value").mean())
+    told = {(one["sampler"], one["seed"], name): value for one in found["runs"] for name, value in one["test"].items()}
+    read = {(row["sampler"], row["seed"], row["metric"]): row["value"] for row in means.to_dicts()}
+    assert read == pytest.approx({key: told[key] for key in read})
+    assert {name for _, _, name in read} >= METRICS
+    again = runner.evaluate(folder / "dns-1")
+    assert again == pytest.approx(next(one["test"] for one in found["runs"][3:]))
 
-    def judge(trial: RunConfig) -> float:
-        asked.append((trial.epochs, trial.evaluation.every, trial.optimiser.weight_decay))
-        return values[round(trial.optimiser.lr or 0.0, 6)]
 
-    found = tuned(config, 3, judge)
-    assert asked == [(2, 2.0, 0.5)] * 3
-    assert found.config == config.model_copy(update={"optimiser": found.config.optimiser})
-    assert found.config.optimiser.lr == pytest.approx(0.3)
-    assert [one["valid"] for one in found.trials] == list(values.values())
-    assert tuned(config, 0, judge).config is config
+def test_seeds_have_an_interval(found: dict[str, Any]) -> None:
+    for row in found["summary"]:
+        low, high = row["seeds_interval"]
+        assert low + high == pytest.approx(2 * row["mean"])
+        assert high - low == pytest.approx(12.7062 * abs(row["seeds"][0] - row["seeds"][1]), rel=1e-4)
 
 
 def row(sampler: str, mean: float, p_value: float | None, to: float | None = None) -> Row:
@@ -171,17 +181,19 @@ def test_verdicts(rows: list[Row], said: str) -> None:
     assert len(table(rows).splitlines()) == 1 + len(rows)
 
 
+def test_chosen_numbers_are_told_as_set_takes_them() -> None:
+    tuned = {"trial": 2, "trials": [{}] * 4, "values": {"optimiser.lr": 0.0123, "sampler.candidates": 8}}
+    own = {"trial": 0, "trials": [{}] * 4, "values": {"optimiser.lr": 0.1}}
+    none = {"trial": None, "trials": [], "values": {"optimiser.lr": 0.1}}
+    assert numbers_told({"a": tuned, "b": own, "c": none}).splitlines() == [
+        "a: trial 2 of 4: optimiser.lr=0.0123 sampler.candidates=8",
+        "b: trial 0 of 4, the recipe's own: optimiser.lr=0.1",
+    ]
+
+
 def test_one_loss_that_does_not_fit_leaves_nothing(
     planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(planted_file, tmp_path / "c", "--samplers", "dns,uniform", "--loss", "sampled_softmax") == 2
     assert "log_q" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interruption_ends_the_comparison(
-    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Curve, "on_evaluation", lambda self, evaluation: signal.raise_signal(signal.SIGINT))
-    assert run(planted_file, tmp_path / "c", "--samplers", "uniform,dns") == 130
-    assert not (tmp_path / "c" / "compare.json").exists()

@@ -17,7 +17,6 @@ from negatives.evaluation import Metrics, holm, paired
 from negatives.runs import builder, steps
 from negatives.runs.export import read_vectors
 from negatives.runs.results import Result, summarise
-from negatives.runs.tuning import tuned
 from negatives.tasks.recommend import Recommend
 from negatives.training.run_folder import RunFolder
 
@@ -58,20 +57,6 @@ def test_times_are_to_the_baselines_best_value_and_of_all_runs_or_none() -> None
         pytest.approx(1.6),
         None,
     ]  # between two evaluations the curve is a line
-
-
-def test_of_equal_trials_the_first_is_taken_and_a_trial_has_a_quarter_of_the_time() -> None:
-    config = RunConfig(task="recommend", optimiser={"lr": 0.1}, max_seconds=100.0)  # type: ignore[arg-type]
-    seconds = []
-
-    def judge(trial: RunConfig) -> float:
-        seconds.append((trial.max_seconds, trial.evaluation.seconds))
-        return 0.5
-
-    found = tuned(config, 3, judge)
-    assert found.config.optimiser.lr == pytest.approx(0.1)
-    assert found.config.max_seconds == 100.0
-    assert seconds == [(25.0, 25.0)] * 3
 
 
 def pairs(*rows: tuple[int, int]) -> Pairs:

@@ -111,7 +111,11 @@ def _fault(message: str) -> int:
 def _interrupted(stop: Interrupted) -> int:
     import shlex
 
-    how = "" if stop.run is None else f"; go on with: negatives train --resume --out {shlex.quote(str(stop.run))}"
+    how = (
+        ""
+        if stop.run is None
+        else f"; go on with: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
+    )
     _fault(f"interrupted, a checkpoint is saved{how}")
     return 128 + stop.signal
 

@@ -20,6 +20,7 @@ EXTRAS = {
     "torch_geometric": "graph",
     "tokenizers": "text",
     "sentence_transformers": "sentence-transformers",
+    "matplotlib": "figures",
 }
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from negatives.cli.options import RunOptions, command_line, configuration, whole
 from negatives.errors import ConfigError
+
+if TYPE_CHECKING:
+    from negatives.runs.begun import Asked
+
+SEEDS = 3
+TUNE = 4
 
 
 def compare(
@@ -16,10 +22,13 @@ def compare(
     data: str | None = None,
     /,
     *,
-    samplers: Annotated[str, Parameter(help="Names, separated by commas.")],
-    seeds: Annotated[int, Parameter(converter=whole)] = 3,
-    tune: Annotated[int, Parameter(converter=whole)] = 0,
+    samplers: Annotated[
+        str | None, Parameter(help="Names, or TOML files of samplers of one's own, separated by commas.")
+    ] = None,
+    seeds: Annotated[int, Parameter(converter=whole)] = SEEDS,
+    tune: Annotated[int, Parameter(converter=whole)] = TUNE,
     out: Path | None = None,
+    resume: Annotated[bool, Parameter(negative=())] = False,
     options: RunOptions | None = None,
 ) -> None:
     """Train with several samplers at an equal budget and say which is best.
@@ -33,21 +42,46 @@ def compare(
     seeds
         Runs of each sampler.
     tune
-        Trials of step size and regularisation for each sampler, judged on the validation part.
+        Candidates of each sampler's own numbers, step size and regularisation, judged on the validation part; 0 for
+        the recipe's.
     out
-        Folder of the comparison; a new one under runs/ by default.
+        Folder of the comparison; a new one under runs/ by default. One that was interrupted there goes on.
+    resume
+        Go on with the comparison in --out, as it was begun.
     """
+    if resume and samplers is None:
+        if task is not None or (seeds, tune, options or RunOptions()) != (SEEDS, TUNE, RunOptions()):
+            raise ConfigError(
+                "--resume --out DIR goes on as it was begun; leave the rest out, or give the whole command"
+            )
+        from negatives.runs.begun import resumed
+
+        asked = resumed(out)
+    else:
+        asked = _asked(task, data, samplers, seeds, tune, options or RunOptions())
+        if resume:
+            from negatives.runs.begun import resumed
+
+            resumed(out)
+    from negatives.runs.compare import compare as run
+
+    folder = run(asked, out=out, command=command_line())
+    print(f"comparison: {folder}")
+
+
+def _asked(
+    task: str | None, data: str | None, samplers: str | None, seeds: int, tune: int, options: RunOptions
+) -> Asked:
+    """What the options ask for, checked."""
+    if samplers is None:
+        raise ConfigError("--samplers is missing; write for instance --samplers uniform,dns")
     names = [name.strip() for name in samplers.split(",") if name.strip()]
     if len(set(names)) != len(names) or not names:
         raise ConfigError(f"--samplers {samplers!r} must hold different names; write for instance uniform,dns")
     if seeds < 1 or tune < 0:
         raise ConfigError(f"--seeds {seeds} --tune {tune}: seeds must be at least 1 and tune at least 0")
-    config = configuration(task, data, None, options or RunOptions())
-    from negatives.sampler import preset
+    config = configuration(task, data, None, options)
+    from negatives.runs.begun import Asked
+    from negatives.runs.contestants import contestants
 
-    for name in names:
-        preset(name)
-    from negatives.runs.compare import compare as run
-
-    folder = run(config, names, seeds=seeds, tune=tune, out=out, command=command_line())
-    print(f"comparison: {folder}")
+    return Asked(config, contestants(names), seeds, tune)

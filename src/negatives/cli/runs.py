@@ -29,7 +29,13 @@ def evaluate(run: Path, data: str | None = None, /) -> None:
         print(f"{name:<{width}}  {value:.4f}")
 
 
-def report(runs: Annotated[list[Path], Parameter(negative=())], /, *, out: Path | None = None) -> None:
+def report(
+    runs: Annotated[list[Path], Parameter(negative=())],
+    /,
+    *,
+    out: Path | None = None,
+    format: str = "",
+) -> None:
     """Write report.html for one run, or for several side by side.
 
     Parameters
@@ -38,6 +44,9 @@ def report(runs: Annotated[list[Path], Parameter(negative=())], /, *, out: Path 
         Run folders, or folders of a comparison.
     out
         File to write; report.html in the first folder by default.
+    format
+        More formats, separated by commas, written beside it: md, latex and csv for the table, svg and png for the
+        learning curves and the summary.
     """
     from negatives.errors import InputError
     from negatives.training.run_folder import COMPARE, REPORT, RunFolder
@@ -47,11 +56,15 @@ def report(runs: Annotated[list[Path], Parameter(negative=())], /, *, out: Path 
             RunFolder(run).check_run()
     if out is not None and out.is_dir():
         raise InputError("is a folder", path=out, hint="give the name of a file to --out")
-    from negatives.diagnostics import write_report
+    from negatives.diagnostics import report as pages
 
+    formats = [name.strip() for name in format.split(",") if name.strip()]
+    pages.check_formats(formats)
     target = out or runs[0] / REPORT
-    write_report(runs, target)
+    pages.write_report(runs, target)
     print(f"report: {target}")
+    for path in pages.write_formats(runs, target, formats):
+        print(f"written: {path}")
 
 
 def export(

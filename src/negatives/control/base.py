@@ -5,14 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from negatives.parameters import Range
 from negatives.types import Part, State
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule(ABC):
     """A pure function of progress."""
+
+    tunable: ClassVar[Mapping[str, Range]] = {}
+    """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
 
     @abstractmethod
     def at(self, progress: float) -> float:
@@ -22,6 +26,9 @@ class Schedule(ABC):
 @dataclass(slots=True)
 class Controller(ABC):
     """A number that follows feedback."""
+
+    tunable: ClassVar[Mapping[str, Range]] = {}
+    """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
 
     @property
     @abstractmethod

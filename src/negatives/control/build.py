@@ -75,9 +75,9 @@ def build_part(registry: Registry[T], spec: Spec) -> T:
     """
     part = Part.of(spec)
     values = dict(part.params)
-    kinds = _kinds(registry.get(part.name)) if part.name and values else {}
+    types_of = kinds(registry.get(part.name)) if part.name and values else {}
     for parameter, value in values.items():
-        declared = kinds.get(parameter, ())
+        declared = types_of.get(parameter, ())
         if is_knob_spec(value) or (value is not None and any(issubclass(one, KNOBS) for one in declared)):
             try:
                 values[parameter] = knob(value)
@@ -95,7 +95,7 @@ def _inner(registry: Registry[T], value: Any) -> Any:
     return build_part(registry, value) if isinstance(value, (str, Mapping, Part)) else value
 
 
-def _kinds(cls: type) -> dict[str, set[type]]:
+def kinds(cls: type) -> dict[str, set[type]]:
     """Classes that stand in the type of each parameter, within unions and containers too."""
     try:
         hints = get_type_hints(cls)

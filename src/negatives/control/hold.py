@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from negatives.control.base import Controller
 from negatives.control.checks import finite
 from negatives.control.history import History, append, restore
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.types import State
 
 
@@ -40,6 +41,7 @@ class Hold(Controller):
     1.0513
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"target": Range(0.3, 3.0, relative=True)}
     signal: str
     target: float
     start: float

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from negatives.control.base import Schedule
 from negatives.control.checks import finite, span
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 
 
 def _share(progress: float, begin: float, end: float) -> float:
@@ -41,6 +43,10 @@ class Linear(Schedule):
     2.0
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "start": Range(0.25, 4.0, relative=True),
+        "stop": Range(0.25, 4.0, relative=True),
+    }
     start: float
     stop: float
     begin: float = 0.0
@@ -62,6 +68,10 @@ class Cosine(Schedule):
     0.1464
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "start": Range(0.25, 4.0, relative=True),
+        "stop": Range(0.25, 4.0, relative=True),
+    }
     start: float
     stop: float
     begin: float = 0.0
@@ -84,6 +94,10 @@ class Exponential(Schedule):
     10.0
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "start": Range(0.25, 4.0, relative=True),
+        "stop": Range(0.25, 4.0, relative=True),
+    }
     start: float
     stop: float
     begin: float = 0.0

@@ -54,7 +54,7 @@ def signals(
         "ok_share": ok.to(total.dtype).mean(),
         "duplicate_share": _duplicates(negatives.ids).to(total.dtype),
     }
-    if pool_scores is not None:
+    if pool_scores is not None and pool_scores.shape[1] > 1:  # a single candidate is neither hard nor easy
         mean, std = pool_scores.mean(1, keepdim=True), pool_scores.std(1, keepdim=True).clamp(min=1e-12)
         found["hardness"] = (weight * ((scores - mean) / std)).sum() / total
     return dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.guards.base import Guard
 from negatives.guards.scores import scored
+from negatives.parameters import Range
 from negatives.types import Candidates, Context
 
 
@@ -25,6 +28,7 @@ class AbsoluteMargin(Guard):
         margin: In units of the score; a knob.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"margin": Range(0.1, 10.0, relative=True)}
     margin: Knob = 0.05
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch import Tensor
 from negatives.control.base import Knob, value_of
 from negatives.guards.base import Guard
 from negatives.guards.scores import scored
+from negatives.parameters import Range
 from negatives.types import Candidates, Context
 
 
@@ -26,6 +29,7 @@ class RankSkip(Guard):
         n: How many to skip in each row, rounded; a knob.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"n": Range(1, 32, whole=True)}
     n: Knob = 1
 
     @property

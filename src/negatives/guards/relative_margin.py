@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.guards.base import Guard
 from negatives.guards.scores import scored
+from negatives.parameters import Range
 from negatives.types import Candidates, Context
 
 
@@ -26,6 +29,7 @@ class RelativeMargin(Guard):
         share: Usually between 0 and 1; a knob.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"share": Range(0.8, 1.0, log=False)}
     share: Knob = 0.95
 
     @property

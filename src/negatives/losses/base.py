@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.kernels.hogwild import LossKernel
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -21,6 +23,8 @@ class Loss(ABC):
     ask for it."""
     pointwise: ClassVar[bool] = False
     """Whether each score counts by itself, so that all items together make one-versus-all."""
+    tunable: ClassVar[Mapping[str, Range]] = {}
+    """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

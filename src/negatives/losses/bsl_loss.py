@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_above, log_sum_exp
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -33,6 +36,10 @@ class BSL(Loss):
     Source: Wu et al., BSL: Understanding and Improving Softmax Loss for Recommendation, ICDE 2024.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "temperature": Range(0.25, 4.0, relative=True),
+        "positive_temperature": Range(0.25, 4.0, relative=True),
+    }
     temperature: float = 0.1
     positive_temperature: float = 0.1
 

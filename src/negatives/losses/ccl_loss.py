@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
 
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_at_least, masked, weighted_mean
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -25,6 +28,10 @@ class CosineContrastive(Loss):
     Source: Mao et al., SimpleX: A Simple and Strong Baseline for Collaborative Filtering, CIKM 2021.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "margin": Range(0.1, 1.0, log=False),
+        "weight": Range(0.1, 10.0, relative=True),
+    }
     margin: float = 0.9
     weight: float = 150.0
 

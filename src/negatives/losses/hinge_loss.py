@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
@@ -10,6 +12,7 @@ from torch.nn.functional import relu
 from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_at_least, masked, weighted_mean
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -25,6 +28,7 @@ class Hinge(Loss):
     Source: Weston et al., WSABIE, IJCAI 2011 (there weighted by rank); Bordes et al., TransE, NIPS 2013.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"margin": Range(0.25, 4.0, relative=True)}
     pairwise = True
 
     margin: float = 1.0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_above, log_sum_exp
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -25,6 +28,7 @@ class InfoNCE(Loss):
     Source: van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.25, 4.0, relative=True)}
     temperature: float = 0.1
 
     def __post_init__(self) -> None:

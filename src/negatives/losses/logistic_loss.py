@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -10,6 +12,7 @@ from torch.nn.functional import softplus
 from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import masked, weighted_mean, weighted_sum
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -28,6 +31,7 @@ class Logistic(Loss):
     ICLR 2019.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"margin": Range(0.25, 4.0, relative=True)}
     pairwise = True
     pointwise = True
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -12,6 +14,7 @@ from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_above, known_log_q, log_sum_exp
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -32,6 +35,7 @@ class SampledSoftmax(Loss):
     Source: Bengio and Senécal, Adaptive Importance Sampling, IEEE TNN 2008; Jean et al., ACL 2015.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.25, 4.0, relative=True)}
     temperature: float = 1.0
     correction: bool = True
 

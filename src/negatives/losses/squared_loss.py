@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn.functional import relu
@@ -10,6 +12,7 @@ from torch.nn.functional import relu
 from negatives.kernels.hogwild import LossKernel
 from negatives.losses.base import Loss
 from negatives.losses.ops import check_at_least, masked, weighted_sum
+from negatives.parameters import Range
 from negatives.types import Negatives
 
 
@@ -26,6 +29,7 @@ class Squared(Loss):
     2016, there with a soft bound.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"zeros": Range(0.1, 10.0, relative=True)}
     zeros: float = 0.1
 
     def __post_init__(self) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
 from negatives.proposals.rejection import derived, draw_allowed, log_allowed
@@ -48,6 +49,10 @@ class Bigram(Proposal):
         ConfigError: A value is out of range, or the data names no anchors.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "weight": Range(0.05, 0.95, log=False),
+        "alpha": Range(0.0, 1.25, log=False),
+    }
     weight: Knob = 0.5
     adapt: float = 0.0
     alpha: float = 1.0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import contains, draw_uniform
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived
 from negatives.randomness import Purpose, bits, bounded, stream, uniforms
@@ -41,6 +42,10 @@ class Cached(Proposal):
         ConfigError: A value is out of range, or the data is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "size": Range(10, 500, whole=True),
+        "temperature": Range(0.1, 10.0, relative=True),
+    }
     size: int = 50
     fresh: int = 50
     every: int = 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.clustered import Clustered
 from negatives.types import Context
@@ -47,6 +49,7 @@ class Cluster(Clustered):
         ConfigError: A value is out of range, or the data is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.2, 5.0, relative=True)}
     clusters: int | None = None
     temperature: float = 1.0
     by_size: bool = True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import AliasTable
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.popularity import power_weights
 from negatives.proposals.static import StaticTable, items_from
@@ -43,6 +44,7 @@ class LearnedUnigram(Proposal):
         ConfigError: A value is out of range, or the number of items is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"alpha": Range(0.0, 1.25, log=False)}
     decay: float = 0.999
     alpha: float = 0.75
     smoothing: float = 1.0

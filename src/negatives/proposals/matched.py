@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.clustered import Clustered
 from negatives.proposals.sets import listed
@@ -46,6 +49,7 @@ class Matched(Clustered):
         ConfigError: A value is out of range, or the data is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"best": Range(2, 64, whole=True), "uniform": Range(0.01, 0.5)}
     best: int = 8
     teacher_forced: bool = True
     uniform: float = 0.1

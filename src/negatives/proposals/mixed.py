@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.control import build_part
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
 from negatives.randomness import Purpose, stream, uniforms
@@ -45,6 +46,7 @@ class Mixed(Proposal):
     tensor([[0.3750, 0.6250]])
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"weights.0": Range(0.1, 10.0, relative=True)}
     parts: Sequence[Proposal | Spec]
     weights: Sequence[float] | None = None
     _shares: list[float] = field(default_factory=list, init=False, repr=False)

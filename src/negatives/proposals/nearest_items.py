@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
 from negatives.proposals.seen_batch import all_vectors
@@ -46,6 +47,7 @@ class NearestItems(Proposal):
             few items that ``skip`` leaves none.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"n": Range(20, 500, whole=True)}
     n: int = 50
     every: int = 200
     among: int = 20_000

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.static import StaticTable, check_counts, counts_from
 from negatives.types import Catalogue, Context, Csr
@@ -38,6 +41,7 @@ class Popularity(Proposal):
     [[0.25, 0.75]]
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"alpha": Range(0.0, 1.25, log=False)}
     counts: Tensor | None = None
     _given: bool = field(init=False, repr=False, compare=False)
     alpha: float = 0.75

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import draw_uniform
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import draw_allowed
 from negatives.proposals.static import items_from
@@ -39,6 +40,7 @@ class Queue(Proposal):
         ConfigError: ``size`` is below 1, or the number of items is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"size": Range(256, 65_536, whole=True)}
     size: int = 4096
     n_items: int | None = None
     _given: bool = field(init=False, repr=False, compare=False)

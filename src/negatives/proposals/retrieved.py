@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, some_rows
 from negatives.proposals.seen_batch import all_vectors, query_vectors
@@ -49,6 +50,7 @@ class Retrieved(Proposal):
         ConfigError: The window is empty, or the data is not known.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"stop": Range(0.5, 4.0, whole=True, relative=True)}
     start: int = 0
     stop: int = 50
     every: int = 50

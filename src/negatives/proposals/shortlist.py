@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import contains
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.rejection import conditional_log_q
@@ -51,6 +52,7 @@ class Shortlist(Proposal):
         ConfigError: A value is out of range, or the data is not known at the first draw.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"size": Range(20, 500, whole=True)}
     size: int = 100
     probes: int = 8
     clusters: int | None = None

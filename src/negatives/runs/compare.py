@@ -1,143 +1,92 @@
-"""Several samplers side by side: equal budget, same data and model, own step size each, and an honest verdict."""
+"""Several samplers side by side: equal budget, same data and model, own numbers each, and an honest verdict."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from negatives.config import Part, RunConfig, Values
+from negatives.config import RunConfig, Values
 from negatives.diagnostics import write_report
-from negatives.errors import InputError, Interrupted, NonFiniteScores
-from negatives.runs import steps
-from negatives.runs.builder import Trained, fill, prepare
-from negatives.runs.results import Curve, Result, summarise
+from negatives.errors import InputError
+from negatives.runs import begun, queries, steps
+from negatives.runs.begun import BEGUN, Asked
+from negatives.runs.compared import Runs
+from negatives.runs.results import Result, summarise
 from negatives.runs.terminal import RunBar, signals_caught
-from negatives.runs.tuning import tuned
-from negatives.runs.verdict import table, verdict
-from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import COMPARE, METRICS, REPORT, RunFolder, environment
+from negatives.runs.tuning import Tuned, candidates, cost, rounds
+from negatives.runs.verdict import numbers_told, table, verdict
+from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
 
 log = logging.getLogger(__name__)
 
-EVALUATIONS = 24
-"""Points on a learning curve."""
 
-
-def compare(
-    config: RunConfig, samplers: Sequence[str], *, seeds: int, tune: int, out: Path | None, command: str = ""
-) -> Path:
-    """Train with each sampler over several seeds and write compare.json and report.html.
+def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
+    """Train with each sampler over several seeds and write compare.json, per_query.parquet and report.html.
 
     Args:
-        config: Everything the runs share.
-        samplers: Preset names; the first is the baseline.
-        seeds: Runs of each sampler, with seeds ``config.seed``, ``config.seed + 1``, ...
-        tune: Trials of step size and regularisation for each sampler, each a quarter of a run long and judged on
-            the validation part; 0 for the recipe's own.
-        out: Folder; a new one under ``runs/`` when left out.
+        asked: What is compared. Seeds are ``config.seed``, ``config.seed + 1``, ...; tuning is judged on the
+            validation part, see :mod:`negatives.runs.tuning`.
+        out: Folder; a new one under ``runs/`` when left out. A comparison that was begun there goes on.
         command: The command line, for the report.
 
     Returns:
         The folder.
 
     Raises:
-        Interrupted: A signal ended the comparison; the finished runs stay.
+        InputError: The folder holds another comparison, or a finished one.
+        Interrupted: A signal ended the comparison; what has been trained is saved.
     """
+    config = asked.config
     folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, "compare")
-    folder.check_free()
+    goes_on = begun.unfinished(folder) is not None
+    if not goes_on:
+        folder.check_free()
     config, task, examples = steps.load(config)
     if not task.can_evaluate("valid", examples):
         raise InputError(
             "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )
-    filled = {name: _shared(config, name, task, examples) for name in samplers}
+    asked = Asked(config, asked.contestants, asked.seeds, asked.tune)
+    filled = {one.name: one.filled(config, task, examples) for one in asked.contestants}
+    facts = begun.facts(asked, filled, examples)
+    if goes_on:
+        begun.check_same(folder, facts)
+        log.info("going on with the comparison in %s", folder.path)
+    tried = [len(candidates(one, asked.tune, config)) for one in filled.values()]
+    log.info(_announced(asked, next(iter(filled.values())), tried))
     results: list[Result] = []
-    chosen: dict[str, Values] = {}
-    with signals_caught() as caught, closing(RunBar(len(samplers) * (seeds + tune))) as bar:
-        runs = Runs(task, examples, folder, bar, caught)
+    found: dict[str, Tuned] = {}
+    trainings = sum(asked.seeds + sum(one.trials for one in rounds(trials)) for trials in tried)
+    with signals_caught() as caught, closing(RunBar(trainings)) as bar:
+        begin = partial(folder.write_json, BEGUN, facts)
+        runs = Runs(task, examples, folder, bar, caught, begin, command)
         for name, one in filled.items():
-            choice = tuned(one, tune, runs.trial)
-            chosen[name] = choice.values()
-            results += [runs.run(choice.config, name, seed) for seed in range(config.seed, config.seed + seeds)]
+            found[name] = runs.tuned(one, name, asked.tune, config)
+            seeds = range(config.seed, config.seed + asked.seeds)
+            results += [runs.run(found[name].config, name, seed) for seed in seeds]
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
-    _write(folder, results, task.watched(filled[samplers[0]]), chosen, told)
+    chosen = {name: one.told() for name, one in found.items()}
+    _write(folder, results, task.watched(next(iter(filled.values()))), chosen, told)
     return folder.path
 
 
-def _shared(config: RunConfig, name: str, task: AnyTask, examples: Examples[object]) -> RunConfig:
-    """The configuration of one sampler: only the sampler, and the loss it needs, differ from the others."""
-    base = (
-        config if config.recipe or config.model else config.model_copy(update={"recipe": task.shared_recipe(examples)})
-    )
-    sampler = Part(name, base.sampler.params if base.sampler else {})  # for instance candidates, the same for all
-    asked = RunConfig.model_validate({**base.model_dump(exclude_unset=True), "recipe": base.recipe, "sampler": sampler})
-    filled = fill(asked, task, examples)
-    every = (filled.epochs or 20) / EVALUATIONS
-    seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
-    watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
-    return filled.model_copy(update={"evaluation": watched})
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """The runs of a comparison.
-
-    Args:
-        task: The task.
-        examples: The data.
-        folder: Folder of the comparison.
-        bar: Counts the runs.
-        caught: Signals so far; the first ends the comparison.
-    """
-
-    task: AnyTask
-    examples: Examples[object]
-    folder: RunFolder
-    bar: RunBar
-    caught: list[int]
-
-    def trial(self, config: RunConfig) -> float:
-        """The best validation value of a short training; minus infinity where its step size diverges."""
-        choice = config.optimiser
-        self.bar.begin(f"{config.sampler}, lr {choice.lr:g}, weight_decay {choice.weight_decay:g}")
-        trained = prepare(config, self.examples, self.task)
-        return -math.inf if self._train(trained) else trained.loop.best
-
-    def run(self, config: RunConfig, name: str, seed: int) -> Result:
-        """Train, test and record one run."""
-        self.bar.begin(f"{name}, seed {seed}")
-        trained = prepare(config.model_copy(update={"seed": seed}), self.examples, self.task)
-        watch = trained.loop.plan.watch
-        curve = Curve(watch, [[0.0, 0.0, trained.evaluate("valid").mean[watch]]])
-        place = RunFolder(self.folder.path / f"{name}-{seed}")
-        steps.record(place, trained, curve)
-        if error := self._train(trained):
-            log.warning("%s, seed %d: %s; the best state before that is tested", name, seed, error)
-            trained.loop.restore_best()
-        test, whole = steps.test(trained)
-        place.write_json(METRICS, whole)
-        return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
-
-    def _train(self, trained: Trained) -> NonFiniteScores | None:
-        """Train to the end, or until the scores are no longer finite; that is then what is returned.
-
-        Raises:
-            Interrupted: A signal was caught.
-        """
-        trained.loop.stop = lambda: bool(self.caught)
-        diverged = None
-        try:
-            trained.loop.run()
-        except NonFiniteScores as error:
-            diverged = error
-        if self.caught:
-            raise Interrupted(self.caught[0])
-        self.bar.count()
-        return diverged
+def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int]) -> str:
+    """What the comparison will cost, before it begins."""
+    most, seeds = max(tried), asked.seeds
+    length = f"{filled.epochs} epoch{'s' * (filled.epochs != 1)}"
+    length += f" or {filled.max_seconds:g} s" if filled.max_seconds else ""
+    each, tip = f"{seeds} seed{'s' * (seeds > 1)}", ""
+    if rounds(most):
+        each += f" and {most} trials, which are worth {cost(most):g} runs, one of them the first seed's"
+        tip = "; --tune 0 leaves the search out"
+    elif asked.tune > 1:
+        tip = "; every number was set, so nothing is tuned"
+    whole = sum(seeds + cost(trials) - bool(rounds(trials)) for trials in tried)
+    return f"{len(tried)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
 
 
 def _write(
@@ -155,7 +104,7 @@ def _write(
         "chosen": chosen,
         "verdict": sentence,
     }
-    folder.write_json(COMPARE, {**told, **outcome})
+    queries.write_all(folder, results)
+    folder.write_json(COMPARE, plain({**told, **outcome}))
     write_report([folder.path], folder.path / REPORT)
-    print(table(summary))
-    print(sentence)
+    print("\n".join(filter(None, (table(summary), numbers_told(chosen), sentence))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from negatives.config import Values
 from negatives.evaluation import holm, interval, paired, seconds_to
 from negatives.training.callbacks import Callback, Evaluation
+from negatives.types import State
 
 
 @dataclass(slots=True)
@@ -27,6 +29,12 @@ class Curve(Callback):
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
         self.points.append([evaluation.seconds, evaluation.epoch, evaluation.metrics[self.metric]])
+
+    def state(self) -> State:
+        return {"points": [list(point) for point in self.points]}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.points = [list(point) for point in state["points"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class Row:
         train_seconds: Mean over seeds.
         seconds_to_baseline: Mean seconds to the baseline's best validation value; None where a run did not reach it,
             and for metrics other than the watched one.
+        seeds_interval: 95 % interval of the mean, over seeds; None for one seed.
     """
 
     sampler: str
@@ -91,6 +100,7 @@ class Row:
     p_value: float | None
     train_seconds: float
     seconds_to_baseline: float | None
+    seeds_interval: tuple[float, float] | None = None
 
 
 def summarise(results: Sequence[Result], samplers: Sequence[str], watched: str) -> list[Row]:
@@ -107,18 +117,20 @@ def _rows(runs: Mapping[str, Sequence[Result]], baseline: str, metric: str, time
     rows = []
     for name, mine in runs.items():
         mean, test = means[name], tests.get(name)
+        seeds = [one.test[metric] for one in mine]
         rows.append(
             Row(
                 sampler=name,
                 metric=metric,
                 mean=float(mean.mean()),
                 interval=interval(mean),
-                seeds=[one.test[metric] for one in mine],
+                seeds=seeds,
                 gain=float((mean.mean() - base.mean()) / base.mean().abs().clamp(min=1e-12)),
                 difference_interval=test.interval if test else None,
                 p_value=corrected.get(name),
                 train_seconds=sum(one.seconds for one in mine) / len(mine),
                 seconds_to_baseline=_to_baseline(mine, runs[baseline]) if timed else None,
+                seeds_interval=interval(torch.tensor(seeds, dtype=torch.float64)) if len(seeds) > 1 else None,
             )
         )
     return rows

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import polars
 
-from negatives.config import RunConfig, build, load_config
+from negatives.config import RunConfig, Values, build, load_config
 from negatives.diagnostics import write_report
 from negatives.errors import InputError, Interrupted
+from negatives.evaluation import Metrics
 from negatives.runs import steps
 from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.runs.terminal import Bar, signals_caught
 from negatives.training import checkpoint
-from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors, replacing
 from negatives.training.run_folder import CONFIG, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 
@@ -52,14 +52,9 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
 
 
 def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
-    loop, checkpoints = trained.loop, Checkpoints(folder.checkpoints)
-    latest = checkpoints.latest() if resume else None
-    if resume and latest is None:
+    loop = trained.loop
+    if not steps.proceed(folder, trained, Bar(loop)) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
-    steps.record(folder, trained, Bar(loop))
-    loop.save = lambda state: checkpoints.save(state["steps"], state)
-    if latest is not None:
-        loop.load_state(checkpoint.load(latest))
     with signals_caught() as caught:
         loop.stop = lambda: bool(caught)
         loop.run()
@@ -69,19 +64,25 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
 
 def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
-    test, whole = steps.test(trained)
+    test = keep(folder, trained, {"command": command})
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
+    write_report([folder.path], folder.path / REPORT)
+
+
+def keep(folder: RunFolder, trained: Trained, told: Values) -> Metrics:
+    """Look at the test part once; write model, names, sampler and, last of all, metrics.json with ``told`` in it."""
+    test, whole = steps.test(trained)
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
     write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
-    whole |= {"samples": samples, "command": command}
+    whole |= {"samples": samples} | told
     if test.details:
         whole["details"] = dict(test.details)
     folder.write_json(METRICS, whole)
-    write_report([folder.path], folder.path / REPORT)
+    return test
 
 
 def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:

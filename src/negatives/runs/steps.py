@@ -12,7 +12,9 @@ from negatives.evaluation import Metrics
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
+from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
+from negatives.training.checkpoint import Checkpoints
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,21 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     probes = Probes(trained.examples.catalogue.counts)
     begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+
+
+def proceed(folder: RunFolder, trained: Trained, *more: Callback) -> bool:
+    """Like :func:`record`; let it save checkpoints too, and go on from the newest of the folder, if there is one.
+
+    Returns:
+        Whether there was one.
+    """
+    checkpoints = Checkpoints(folder.checkpoints)
+    latest = checkpoints.latest()
+    record(folder, trained, *more)
+    trained.loop.save = lambda state: checkpoints.save(state["steps"], state)
+    if latest is not None:
+        trained.loop.load_state(checkpoint.load(latest))
+    return latest is not None
 
 
 def test(trained: Trained) -> tuple[Metrics, Values]:

@@ -1,17 +1,87 @@
-"""The step size and regularisation of each sampler, chosen on the validation part."""
+"""The numbers of a sampler, its loss and its optimiser, chosen on the validation part by successive halving.
+
+All candidates begin the run's whole schedule; after a share of it the better ones go on from where they are, the last
+two to its end. So each sampler's search costs the same, and a curriculum is judged by how it ends.
+
+Source: Karnin et al., ICML 2013, and Jamieson and Talwalkar, AISTATS 2016, with candidates from a scrambled Sobol
+sequence (Owen, 1998), of which the recipe's own values are always one. There a share of the budget is split over the
+rounds; here a round is a share of the schedule, and at most :data:`ROUNDS` are held.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from negatives.config import RunConfig, Values
+from torch.quasirandom import SobolEngine
 
-TRIALS = ((1.0, 1.0), (3.0, 1.0), (0.3, 1.0), (1.0, 0.1), (3.0, 0.1), (1.0, 10.0), (0.3, 0.1), (3.0, 10.0), (10.0, 1.0))
-"""Factors on the recipe's step size and regularisation, in the order in which they are tried."""
-TRIAL_SHARE = 0.25
-"""Share of a run's budget that a trial may spend."""
+from negatives.config import RunConfig, Values
+from negatives.randomness import Purpose, stream
+from negatives.runs.numbers import numbers, with_numbers
+
+ROUNDS = 4
+"""Rounds at most, the first of which trains an eighth of the schedule."""
+
+Judge = Callable[[int, RunConfig, float], float]
+"""Trains the candidate of a number until a share of its schedule, from where it was, and gives its best validation
+value; minus infinity where it diverged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round of halving.
+
+    Args:
+        share: Share of the schedule that is done at its end.
+        trials: Candidates that take part.
+    """
+
+    share: float
+    trials: int
+
+
+def rounds(trials: int) -> list[Round]:
+    """The rounds for so many candidates; none for one, which has nobody to lose to.
+
+    >>> rounds(8)
+    [Round(share=0.25, trials=8), Round(share=0.5, trials=4), Round(share=1.0, trials=2)]
+    """
+    depth = min(ROUNDS, math.ceil(math.log2(trials))) if trials > 1 else 0
+    left = [trials, *(2 ** (depth - step) for step in range(1, depth))]
+    return [Round(0.5 ** (depth - 1 - step), left[step]) for step in range(depth)]
+
+
+def cost(trials: int) -> float:
+    """Whole runs that the search is worth, all rounds together.
+
+    >>> cost(0), cost(2), cost(4), cost(8)
+    (0.0, 2.0, 3.0, 4.0)
+    """
+    shares = [0.0, *(one.share for one in rounds(trials))]
+    return math.fsum(one.trials * (one.share - before) for one, before in zip(rounds(trials), shares, strict=False))
+
+
+@dataclass(slots=True)
+class Trial:
+    """One candidate.
+
+    Args:
+        config: The filled configuration with its numbers.
+        values: The numbers, by the key that ``--set`` takes.
+        share: Share of the schedule that it was given.
+        valid: Its best validation value so far.
+    """
+
+    config: RunConfig
+    values: dict[str, float]
+    share: float = 0.0
+    valid: float = -math.inf
+
+    def told(self) -> Values:
+        """The trial for compare.json."""
+        optimiser = {"lr": self.config.optimiser.lr, "weight_decay": self.config.optimiser.weight_decay}
+        return optimiser | {"values": self.values, "share": self.share, "valid": self.valid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,48 +89,57 @@ class Tuned:
     """What a tuning found.
 
     Args:
-        config: The configuration with the values that did best.
-        trials: Step size, regularisation and validation value of each trial.
+        best: Place of the best candidate; the first, which is the recipe's own, where nothing was tried.
+        trials: All candidates.
     """
 
-    config: RunConfig
-    trials: list[Values]
+    best: int
+    trials: Sequence[Trial]
 
-    def values(self) -> Values:
+    @property
+    def config(self) -> RunConfig:
+        """The configuration with the values that did best."""
+        return self.trials[self.best].config
+
+    def told(self) -> Values:
         """The choice for compare.json."""
-        chosen = self.config.optimiser
-        return {"lr": chosen.lr, "weight_decay": chosen.weight_decay, "trials": self.trials}
+        best = self.trials[self.best]
+        chosen = {"lr": self.config.optimiser.lr, "weight_decay": self.config.optimiser.weight_decay}
+        tried = [{"number": place} | one.told() for place, one in enumerate(self.trials) if one.share]
+        return chosen | {"values": best.values, "trial": self.best if tried else None, "trials": tried}
 
 
-def tuned(config: RunConfig, trials: int, judge: Callable[[RunConfig], float]) -> Tuned:
-    """Try some step sizes and regularisations.
+def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -> list[Trial]:
+    """The recipe's own numbers and ``trials - 1`` others; more trials keep those of fewer.
+
+    Where ``asked``, what the user gave, holds all numbers, there are no others.
+    """
+    found = numbers(config, asked)
+    own = [Trial(config, {path: one.own for path, one in found.items()})]
+    if trials < 2 or not found:
+        return own
+    seed = stream(config.seed, Purpose.TUNING) >> 1
+    engine = SobolEngine(len(found), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    for point in engine.draw(trials - 1).double().tolist():
+        values = {path: one.range.at(share, one.own) for (path, one), share in zip(found.items(), point, strict=True)}
+        own.append(Trial(with_numbers(config, values), values))
+    return own
+
+
+def tuned(config: RunConfig, trials: int, judge: Judge, asked: RunConfig | None = None) -> Tuned:
+    """Search the numbers of a filled configuration; of equal candidates the earlier goes on.
 
     Args:
         config: A filled configuration.
-        trials: How many; 0 for the configuration's own.
-        judge: Trains with a configuration and gives the best validation value, minus infinity where it diverges.
+        trials: How many candidates; below 2 the configuration's own is taken.
+        judge: See :data:`Judge`.
+        asked: What the user gave; its numbers stay.
     """
-    best, best_value, tried = config, -math.inf, []
-    for candidate in _candidates(config, trials):
-        choice = candidate.optimiser
-        value = judge(_shortened(candidate))
-        tried.append({"lr": choice.lr, "weight_decay": choice.weight_decay, "valid": value})
-        if value > best_value:
-            best, best_value = candidate, value
-    return Tuned(best, tried)
-
-
-def _candidates(config: RunConfig, trials: int) -> Iterator[RunConfig]:
-    choice = config.optimiser
-    lr, decay = choice.lr or 0.01, choice.weight_decay or 0.0
-    for lr_factor, decay_factor in TRIALS[:trials]:
-        optimiser = choice.model_copy(update={"lr": lr * lr_factor, "weight_decay": decay * decay_factor})
-        yield config.model_copy(update={"optimiser": optimiser})
-
-
-def _shortened(config: RunConfig) -> RunConfig:
-    """The same for the budget of a trial, evaluated at its end."""
-    epochs = max(1, round((config.epochs or 20) * TRIAL_SHARE))
-    seconds = config.max_seconds * TRIAL_SHARE if config.max_seconds else None
-    watched = config.evaluation.model_copy(update={"every": float(epochs), "seconds": seconds})
-    return config.model_copy(update={"epochs": epochs, "max_seconds": seconds, "evaluation": watched})
+    tried = candidates(config, trials, asked)
+    left = list(range(len(tried)))
+    for one in rounds(len(tried)):
+        left = sorted(left, key=lambda place: -tried[place].valid)[: one.trials]
+        for place in sorted(left):
+            tried[place].valid = judge(place, tried[place].config, one.share)
+            tried[place].share = one.share
+    return Tuned(max(left, key=lambda place: (tried[place].valid, -place)), tried)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from negatives.config import Values
 from negatives.evaluation import p_text
 from negatives.runs.results import Row
 
@@ -29,6 +30,17 @@ def verdict(summary: Sequence[Row], metric: str) -> str:
         share = best.seconds_to_baseline / base.seconds_to_baseline
         sentence += f" It reached {base.sampler}'s best validation {metric} in {share:.0%} of its time."
     return sentence
+
+
+def numbers_told(chosen: Mapping[str, Values]) -> str:
+    """The numbers that tuning chose for each sampler, as ``--set`` takes them; nothing where nothing was tuned."""
+    lines = []
+    for name, one in chosen.items():
+        if one["trials"]:
+            own = ", the recipe's own" if one["trial"] == 0 else ""
+            values = " ".join(f"{path}={value:g}" for path, value in one["values"].items())
+            lines.append(f"{name}: trial {one['trial']} of {len(one['trials'])}{own}: {values}")
+    return "\n".join(lines)
 
 
 def table(summary: Sequence[Row]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError, InputError
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
+from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
 from negatives.sampler.exclusion import Exclusion
@@ -52,6 +53,10 @@ class Sampler(Part):
     ((2, 4), 1.0)
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {
+        "candidates": Range(0.125, 4.0, whole=True, relative=True),
+        "pool": Range(0.125, 2.0, whole=True, relative=True),
+    }
     proposal: Proposal
     select: Selection = field(default_factory=All)
     guards: Sequence[Guard] = field(default_factory=lambda: [OwnPositive()])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.randomness import integers, uniforms
 from negatives.selection.base import Selection
 from negatives.selection.picking import check_count, chosen, hardest_slots, masked, needed
@@ -33,6 +36,7 @@ class HardShare(Selection):
     ways to choose are mixed, by row.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"share": Range(0.05, 1.0, log=False)}
     share: Knob = 0.5
     k: int = 1
 

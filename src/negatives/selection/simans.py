@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.selection.base import Selection
 from negatives.selection.picking import check_count, needed, resampled
 from negatives.types import Candidates, Context, Negatives
@@ -31,6 +34,7 @@ class SimANS(Selection):
     Source: Zhou et al., 2022, "SimANS: simple ambiguous negatives sampling for dense text retrieval".
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"a": Range(0.1, 10.0, relative=True)}
     k: int = 1
     a: Knob = 0.5
     b: Knob = 0.0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError, LogQUnknown
+from negatives.parameters import Range
 from negatives.selection.base import Selection
 from negatives.selection.picking import check_count, needed, resampled
 from negatives.types import Candidates, Context, Negatives
@@ -33,6 +36,7 @@ class Softmax(Selection):
     Source: Chen et al., Learning Recommenders for Implicit Feedback with Importance Resampling, WWW 2022.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.1, 10.0, relative=True)}
     k: int = 1
     temperature: Knob = 1.0
     correction: bool = True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
+from negatives.parameters import Range
 from negatives.selection.base import Selection
 from negatives.selection.picking import LEAST, everything, needed, softmax_allowed
 from negatives.types import Candidates, Context, Negatives
@@ -30,6 +33,7 @@ class SelfAdversarial(Selection):
     Source: Sun et al., RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space, ICLR 2019.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"alpha": Range(0.1, 10.0, relative=True)}
     alpha: Knob = 1.0
 
     @property
@@ -54,6 +58,7 @@ class HardContrastive(Selection):
     Source: Robinson et al., Contrastive Learning with Hard Negative Samples, ICLR 2021.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"beta": Range(0.1, 10.0, relative=True)}
     beta: Knob = 1.0
 
     @property

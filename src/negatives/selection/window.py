@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError
+from negatives.parameters import Range
 from negatives.randomness import bits, bounded
 from negatives.selection.base import Selection
 from negatives.selection.picking import check_count, chosen, hardest_slots, masked, needed
@@ -44,6 +47,7 @@ class TopM(Selection):
     Source: Shi et al., On the Theories Behind Hard Negative Sampling for Recommendation, WWW 2023.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"m": Range(1, 64, whole=True)}
     m: Knob = 8
     k: int = 1
 
@@ -70,6 +74,7 @@ class RankWindow(Selection):
         ConfigError: The window is empty.
     """
 
+    tunable: ClassVar[Mapping[str, Range]] = {"stop": Range(0.5, 8.0, whole=True, relative=True)}
     start: Knob = 1
     stop: Knob = 8
     k: int = 1

@@ -68,7 +68,7 @@ class Classify(Task[LabelledData, LabelledReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:
         reading, split = self.options(config), config.split
-        how = LabelledSplit(kind=split.kind or "auto", seed=config.seed, **shares(config))
+        how = LabelledSplit(kind=split.kind or "auto", seed=config.split_seed, **shares(config))
         fields = Fields(reading.text, reading.labels, reading.separator)
         return load_labelled(path, how, TextReading(fields, reading.min_rows, reading.words, reading.weights))
 

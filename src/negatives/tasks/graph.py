@@ -94,7 +94,7 @@ class Graph(Task[GraphData, GraphOptions]):
         options = self.options(config)
         reading = Reading(
             split=config.split.kind or "auto",
-            seed=config.seed,
+            seed=config.split_seed,
             directed=options.directed,
             source=options.source,
             target=options.target,

@@ -69,7 +69,7 @@ class Knowledge(Task[TripleData, TripleReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
-        how = TripleSplit(kind=split.kind or "auto", seed=config.seed, unseen=reading.unseen, **shares(config))
+        how = TripleSplit(kind=split.kind or "auto", seed=config.split_seed, unseen=reading.unseen, **shares(config))
         return load_triples(path, how, {"head": reading.head, "relation": reading.relation, "tail": reading.tail})
 
     def examples(self, data: TripleData, config: RunConfig, feed: str) -> Examples[TripleData]:

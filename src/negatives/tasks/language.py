@@ -54,7 +54,7 @@ class Language(Task[TextData, LanguageReading]):
     phrases = ("goes on", "the model expects")
 
     def read(self, path: Path | None, config: RunConfig) -> TextData:
-        return load_text(path, self.options(config).split(config.seed, held(config)))
+        return load_text(path, self.options(config).split(config.split_seed, held(config)))
 
     def examples(self, data: TextData, config: RunConfig, feed: str) -> Examples[TextData]:
         tokens = data.parts["train"]

@@ -53,7 +53,7 @@ class Recommend(Task[PairData, Section]):
             min_rating=split.min_rating,
             missing=split.missing or "error",
         )
-        kind, seed = split.kind or "auto", config.seed
+        kind, seed = split.kind or "auto", config.split_seed
         return load_pairs(path, split=kind, seed=seed, columns=columns, **shares(config))
 
     def examples(self, data: PairData, config: RunConfig, feed: str) -> Examples[PairData]:

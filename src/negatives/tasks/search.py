@@ -61,7 +61,9 @@ class Search(Task[RetrievalData, SearchReading]):
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
-        return load_retrieval(path, Holding(seed=config.seed, **shares(config)), titles=self.options(config).titles)
+        return load_retrieval(
+            path, Holding(seed=config.split_seed, **shares(config)), titles=self.options(config).titles
+        )
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))

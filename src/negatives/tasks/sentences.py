@@ -97,7 +97,7 @@ class Sentences(Task[SentenceData, SentenceReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SentenceData:
         options = self.options(config)
-        text = load_text(path, options.split(config.seed, held(config)))
+        text = load_text(path, options.split(config.split_seed, held(config)))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
         for part, least in (("train", 2), ("test", 1)):

@@ -56,7 +56,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         options = self.options(config)
-        return load_similarity(path, options.positive, options.related, seed=config.seed, **held(config))
+        return load_similarity(path, options.positive, options.related, seed=config.split_seed, **held(config))
 
     def examples(self, data: SimilarityData, config: RunConfig, feed: str) -> Examples[SimilarityData]:
         n, pairs = data.n_sentences, data.similar(data.positive)

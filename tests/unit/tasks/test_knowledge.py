@@ -207,7 +207,7 @@ def test_candidates_of_ones_own_replace_the_pool_of_the_recipe(graph: Path) -> N
 def test_compared_samplers_share_what_is_set(graph: Path, tmp_path: Path) -> None:
     options = ["--samplers", "uniform,nscaching", "--seeds", "1", "--epochs", "1", "--loss", "logistic", *SHORT]
     command = ["compare", "knowledge", str(graph), "--out", str(tmp_path / "c"), *options]
-    assert main([*command, "--set", "sampler.candidates=3"]) == 0
+    assert main([*command, "--tune", "0", "--set", "sampler.candidates=3"]) == 0
     for name in ("uniform", "nscaching"):
         config = tomllib.loads((tmp_path / "c" / f"{name}-0" / "config.toml").read_text())
         assert config["sampler"] == {"name": name, "candidates": 3}

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negatives.diagnostics.report import head
+from negatives.diagnostics.report.images import IMAGES, check_images, write_images
 from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
+from negatives.diagnostics.report.tables import TABLES
+from negatives.errors import ConfigError
+from negatives.registry import suggest
 from negatives.training.files import write_bytes
 
 if TYPE_CHECKING:
@@ -36,6 +40,48 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     loaded = load([Path(run) for run in runs])
     template, library = _template()
     write_bytes(out, template.render(content(loaded) | {"plotly": library}).encode("utf-8"))
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Make sure that every format is known and can be written.
+
+    Raises:
+        ConfigError: It is not, or a package is missing.
+    """
+    known = (*TABLES, *IMAGES)
+    for name in formats:
+        if name not in known:
+            raise ConfigError(f"no format is called {name!r}; {suggest(name, known)}")
+        if name in IMAGES:
+            check_images()
+
+
+def write_formats(runs: Sequence[Path], report: Path, formats: Sequence[str]) -> list[Path]:
+    """Write the report's table and figures beside it in other formats.
+
+    Args:
+        runs: Run folders, or folders of a comparison.
+        report: The HTML file; the others have its name and endings of their own.
+        formats: Of ``md``, ``latex``, ``csv``, ``svg`` and ``png``.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ConfigError: A format is not known, or a package is missing.
+        InputError: A folder holds neither a run nor a comparison.
+    """
+    check_formats(formats)
+    loaded = load([Path(run) for run in runs])
+    written = []
+    for name in formats:
+        if name in IMAGES:
+            written += write_images(loaded, report.with_suffix(""), name)
+        else:
+            ending, write = TABLES[name]
+            written.append(report.with_suffix(ending))
+            write_bytes(written[-1], write(loaded).encode("utf-8"))
+    return written
 
 
 @cache
@@ -110,4 +156,4 @@ def _config(runs: Sequence[Run]) -> str:
     return ""
 
 
-__all__ = ["content", "write_report"]
+__all__ = ["check_formats", "content", "write_formats", "write_report"]

@@ -1,0 +1,156 @@
+"""The trainings of a comparison, each in a folder of its own, from which it goes on after an interruption."""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from negatives.config import RunConfig
+from negatives.errors import Interrupted, NonFiniteScores
+from negatives.runs import queries, runner, steps
+from negatives.runs.builder import Trained, prepare
+from negatives.runs.results import Curve, Result
+from negatives.runs.terminal import Begin, RunBar
+from negatives.runs.tuning import Tuned, tuned
+from negatives.tasks.base import AnyTask, Examples
+from negatives.training.run_folder import CHECKPOINTS, METRICS, RunFolder
+
+log = logging.getLogger(__name__)
+
+TRIALS = "trials"
+TRIAL = "trial.json"
+"""In a trial's folder: its numbers, what each round brought, and its learning curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The trainings of a comparison. What a folder says is finished is read back.
+
+    Args:
+        task: The task.
+        examples: The data.
+        folder: Folder of the comparison.
+        bar: Counts the trainings.
+        caught: Signals so far; the first ends the comparison.
+        begin: Writes what the comparison was begun with; called after the first step of each training.
+        command: The command line, for the runs' own metrics.
+    """
+
+    task: AnyTask
+    examples: Examples[object]
+    folder: RunFolder
+    bar: RunBar
+    caught: list[int]
+    begin: Callable[[], object]
+    command: str = ""
+
+    def tuned(self, config: RunConfig, name: str, trials: int, asked: RunConfig) -> Tuned:
+        """Search a sampler's numbers; the best trial becomes the run of the first seed, from where it stands."""
+        found = tuned(config, trials, partial(self._trial, name), asked)
+        for place, one in enumerate(found.trials):
+            own = self._trial_folder(name, place)
+            if place == found.best and math.isfinite(one.valid):
+                _hand_over(own, self._run_folder(name, config.seed))
+            shutil.rmtree(own.checkpoints, ignore_errors=True)
+        return found
+
+    def run(self, config: RunConfig, name: str, seed: int) -> Result:
+        """Train, test and keep one run."""
+        place = self._run_folder(name, seed)
+        self.bar.begin(f"{name}, seed {seed}")
+        if (place.path / queries.QUERIES).exists():
+            self.bar.count()
+            return _read(place, name, seed)
+        trained, curve = self._begun(place, config.model_copy(update={"seed": seed}))
+        if error := self._train(trained, 1.0):
+            log.warning("%s, seed %d: %s; the best state before that is tested", name, seed, error)
+            trained.loop.restore_best()
+        told = {"sampler": name, "command": self.command, "curve": curve.points}
+        test = runner.keep(place, trained, told)
+        queries.write_run(place, test.per_query)  # last of all: the run is finished
+        shutil.rmtree(place.checkpoints, ignore_errors=True)
+        return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
+
+    def _trial(self, name: str, number: int, config: RunConfig, share: float) -> float:
+        """Train one candidate until a share of its schedule; see :data:`negatives.runs.tuning.Judge`."""
+        place = self._trial_folder(name, number)
+        told = _told(place)
+        self.bar.begin(f"{name}, trial {number} of tuning, {share:.0%}")
+        if str(share) not in told["rounds"]:
+            trained, curve = self._begun(place, config)
+            error = self._train(trained, share)
+            valid = -math.inf if error else trained.loop.best
+            told["rounds"][str(share)] = {"valid": valid, "seconds": trained.loop.seconds}
+            told |= {"curve": curve.points, "diverged": None if error is None else str(error)}
+            place.write_json(TRIAL, told)
+        else:
+            self.bar.count()
+        value = told["rounds"][str(share)]["valid"]
+        return -math.inf if value is None else float(value)
+
+    def _begun(self, place: RunFolder, config: RunConfig) -> tuple[Trained, Curve]:
+        """A training at its start, or where its folder says that it was."""
+        trained = prepare(config, self.examples, self.task)
+        watch = trained.loop.plan.watch
+        curve = Curve(watch, [])
+        if not steps.proceed(place, trained, curve, Begin(self.begin)):
+            curve.points.append([0.0, 0.0, trained.evaluate("valid").mean[watch]])
+        return trained, curve
+
+    def _train(self, trained: Trained, share: float) -> NonFiniteScores | None:
+        """Train until a share of the schedule, or until the scores are no longer finite; that is then returned.
+
+        Raises:
+            Interrupted: A signal was caught; the training has been saved.
+        """
+        loop = trained.loop
+        loop.stop = lambda: bool(self.caught) or loop.progress >= share
+        diverged = None
+        try:
+            if loop.progress < share or share == 1.0:
+                loop.run()
+        except NonFiniteScores as error:
+            diverged = error
+        if self.caught:
+            raise Interrupted(self.caught[0], self.folder.path, "compare")
+        self.bar.count()
+        if share == 1.0:
+            loop.restore_best()
+        return diverged
+
+    def _run_folder(self, name: str, seed: int) -> RunFolder:
+        return RunFolder(self.folder.path / f"{name}-{seed}")
+
+    def _trial_folder(self, name: str, number: int) -> RunFolder:
+        return RunFolder(self.folder.path / TRIALS / f"{name}-{number}")
+
+
+def _told(place: RunFolder) -> dict[str, Any]:
+    """What a trial has brought so far."""
+    if (place.path / TRIAL).exists():
+        found: dict[str, Any] = place.read_json(TRIAL)
+        return found
+    return {"rounds": {}}
+
+
+def _read(place: RunFolder, name: str, seed: int) -> Result:
+    """A finished run; what JSON could not hold, a value that is not finite, is NaN."""
+    metrics = place.read_json(METRICS)
+    test = {metric: math.nan if value is None else value for metric, value in metrics["test"].items()}
+    return Result(name, seed, metrics["train_seconds"], metrics["curve"], test, queries.read_run(place))
+
+
+def _hand_over(trial: RunFolder, run: RunFolder) -> None:
+    """Make a trial that is trained to its end the folder of a run, all at once; nothing happens where that stands."""
+    if run.path.exists() or not (trial.path / CHECKPOINTS).exists():
+        return
+    partial_copy = Path(f"{run.path}.part")
+    shutil.rmtree(partial_copy, ignore_errors=True)
+    shutil.copytree(trial.path, partial_copy, ignore=shutil.ignore_patterns(TRIAL))
+    partial_copy.rename(run.path)

@@ -1,0 +1,93 @@
+"""Who takes part in a comparison: presets, those of other packages too, and samplers of one's own in TOML files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from negatives.config import Part, RunConfig, load_config
+from negatives.control import build_part
+from negatives.errors import ConfigError
+from negatives.losses import registry as losses
+from negatives.registry import suggest
+from negatives.runs.builder import fill
+from negatives.sampler import build, preset
+from negatives.tasks.base import AnyTask, Examples
+
+EVALUATIONS = 24
+"""Points on a learning curve."""
+KEYS = ("sampler", "loss")
+ABOUT = ("family", "summary", "source")
+"""What a preset tells of itself; a file may too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A sampler under the name that the comparison gives it.
+
+    Args:
+        name: A preset's name, or the file's without its ending.
+        sampler: What the configuration says of it.
+        loss: The loss of the file; None for the preset's.
+    """
+
+    name: str
+    sampler: Part
+    loss: Part | None = None
+
+    def filled(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
+        """The configuration of its runs: only the sampler, and the loss it needs, differ from those of others."""
+        shared = {} if config.recipe or config.model else {"recipe": task.shared_recipe(examples)}
+        base = config.model_copy(update=shared)
+        same = base.sampler.params if base.sampler else {}  # for instance candidates, the same for all
+        own = {"sampler": Part(self.sampler.name, {**self.sampler.params, **same})}
+        if self.loss is not None and base.loss is None:
+            own["loss"] = self.loss
+        given = base.model_dump(exclude_unset=True) | {"recipe": base.recipe}
+        filled = fill(RunConfig.model_validate(given | own), task, examples)
+        every = (filled.epochs or 20) / EVALUATIONS
+        seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
+        watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
+        parts = filled.split.model_copy(update={"seed": config.split_seed})  # the same for all seeds
+        return filled.model_copy(update={"evaluation": watched, "split": parts})
+
+
+def contestants(names: Sequence[str]) -> list[Contestant]:
+    """Each sampler by its preset's name or by the path of a TOML file.
+
+    Raises:
+        ConfigError: A name is not known or stands twice, or a file holds something else than a sampler.
+        InputError: A file cannot be read.
+    """
+    found = [_from_file(Path(name)) if name.endswith(".toml") else _from_preset(name) for name in names]
+    taken = [one.name for one in found]
+    if len(set(taken)) != len(taken) or not taken:
+        raise ConfigError(
+            f"--samplers {','.join(names)!r} must hold different names; write for instance uniform,dns, and give files "
+            "names of their own"
+        )
+    return found
+
+
+def _from_preset(name: str) -> Contestant:
+    preset(name)
+    return Contestant(name, Part(name))
+
+
+def _from_file(path: Path) -> Contestant:
+    """A table ``sampler``, and ``loss`` where it needs one, as ``negatives samplers NAME`` prints them."""
+    values = load_config(path)
+    for key in values:
+        if key not in (*KEYS, *ABOUT):
+            raise ConfigError(f"{path}: no key is called {key!r} in a sampler's file; {suggest(key, KEYS)}")
+    if "sampler" not in values:
+        raise ConfigError(f"{path}: there is no table [sampler]; see: negatives samplers dns")
+    try:
+        sampler, loss = Part.of(values["sampler"]), Part.of(values["loss"]) if "loss" in values else None
+        build(sampler)
+        if loss is not None:
+            build_part(losses, loss)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Contestant(path.stem, sampler, loss)
