@@ -169,3 +169,38 @@ def test_a_filled_configuration_repeats_the_run_whatever_the_recipe_says_then(
     path.write_text(tomli_w.dumps(found.given()))
     again = build([(str(path), load_config(path))])
     assert fill(again, task, examples(400_000, 5_000)) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "recipe", "optimiser"),
+    [
+        ({}, "default", ("adam", 0.02)),
+        ({"sampler": "dns"}, "pairwise", ("adagrad", 0.1)),
+        ({"model": "mf"}, "pairwise", ("adagrad", 0.1)),
+        ({"model": "mf", "sampler": "softmax"}, "listwise", ("adam", 0.02)),
+        ({"model": "mf", "loss": "info_nce"}, "listwise", ("adam", 0.02)),
+        ({"model": "lightgcn"}, "default", ("adam", 0.02)),
+        ({"model": "lightgcn", "sampler": "dns"}, "pairwise_lightgcn", ("adam", 0.01)),
+        ({"model": "lightgcn", "loss": "hinge"}, "pairwise_lightgcn", ("adam", 0.01)),
+        ({"model": "history", "sampler": "softmax"}, "listwise_history", ("adam", 0.02)),
+        ({"recipe": "pairwise", "model": "lightgcn"}, "pairwise", ("adam", 0.01)),
+        ({"recipe": "pairwise", "sampler": "softmax"}, "pairwise", ("adam", 0.02)),
+        ({"recipe": "default", "loss": "bpr"}, "default", ("adam", 0.01)),
+        ({"recipe": "best", "loss": "info_nce"}, "best", ("adam", 0.013)),
+        (
+            {"recipe": "pairwise", "model": "lightgcn", "optimiser": {"name": "sgd", "lr": 3.0}},
+            "pairwise",
+            ("sgd", 3.0),
+        ),
+    ],
+)
+def test_recipe_and_step_size_fit_the_model_and_the_kind_of_loss(
+    asked: dict[str, Any], recipe: str, optimiser: tuple[str, float]
+) -> None:
+    found = fill(
+        RunConfig(task="recommend", **asked), task_of(RunConfig(task="recommend")), examples(1_000_000, 50_000)
+    )
+    assert found.recipe == recipe
+    assert (found.optimiser.name, found.optimiser.lr) == optimiser
+    if found.optimiser.name == "adam":
+        assert not found.optimiser.weight_decay
