@@ -15,12 +15,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
 from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
+from negatives.sizing import Rule, check_rules, is_rule, rules_apart
 
 Values = dict[str, Any]
 """Nested dictionaries as TOML gives them."""
@@ -38,6 +47,8 @@ def _part(spec: Spec) -> Part:
 
 GivenPart = Annotated[Part, PlainValidator(_part), PlainSerializer(lambda part: part.plain)]
 """A part that a file names in text, or describes in a table."""
+GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule: rule.plain)]
+"""A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -144,6 +155,14 @@ class RunConfig(Section):
     """When and how the validation part is evaluated."""
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
+    sizing: dict[str, GivenRule] = Field(default_factory=dict)
+    """Numbers that follow from the sizes of the data, by their key; a rule in the place of a number comes here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rules_apart(cls, values: Values) -> Values:
+        """Rules out of the places of the numbers, so that a number is a number or left out."""
+        return rules_apart(values)
 
     @property
     def split_seed(self) -> int:
@@ -189,7 +208,26 @@ class RunConfig(Section):
             ConfigError: The recipe holds an unknown key or a value of the wrong type.
         """
         explicit = _without_empty(self.model_dump(exclude_unset=True))
+        for key, rule in explicit.pop("sizing", {}).items():
+            _put(explicit, key.split("."), rule, key)
         return build([(label, recipe), ("the configuration", explicit)])
+
+    def sized(self, sizes: Mapping[str, float]) -> RunConfig:
+        """This configuration with a number for every rule that goes by one of these sizes.
+
+        Args:
+            sizes: Of the data, by their names in :data:`negatives.sizing.SIZES`.
+
+        >>> rule = {"by": "pairs", "at": [[100, 8], [10_000, 32]]}
+        >>> RunConfig(task="recommend", batch_size=rule).sized({"pairs": 1_000}).batch_size
+        16
+        """
+        due = {key: rule for key, rule in self.sizing.items() if rule.by in sizes}
+        values = _without_empty(self.model_dump(exclude_unset=True))
+        for key, rule in due.items():
+            del values["sizing"][key]
+            _put(values, key.split("."), rule.value(sizes[rule.by]), key)
+        return build([("what follows from the data", values)]) if due else self
 
 
 SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading"))
@@ -269,7 +307,7 @@ def _over(low: Any, high: Any) -> Any:
     if not isinstance(high, Mapping):
         return high
     below = {"name": low} if isinstance(low, str) else low
-    if not isinstance(below, Mapping) or _names_a_proposal(high):
+    if not isinstance(below, Mapping) or _names_a_proposal(high) or is_rule(high) or is_rule(below):
         return dict(high)
     if "name" in high and ("proposal" in below or below.get("name", high["name"]) != high["name"]):
         return dict(high)
@@ -344,7 +382,8 @@ def build(layers: Sequence[Layer]) -> RunConfig:
     negatives.errors.ConfigError: --set: no key is called 'batch_sise'; did you mean batch_size?
     """
     values: Values = {}
-    for _, layer in layers:
+    for label, layer in layers:
+        check_rules(label, layer)
         values = merge(values, layer)
     try:
         return RunConfig.model_validate(values)

@@ -17,7 +17,7 @@ LEAST = 600
 ROOMS = (
     *("cli", "config", "control", "data", "diagnostics", "evaluation", "guards", "integrations", "kernels", "losses"),
     *("mining", "models", "parameters", "proposals", "randomness", "registry", "runs", "sampler", "selection"),
-    *("tasks", "testing", "training", "types"),
+    *("sizing", "tasks", "testing", "training", "types"),
 )
 """Packages and modules that faults are planted in."""
 faults = read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -17,6 +17,7 @@ from negatives.evaluation import Metrics, holm, paired
 from negatives.runs import builder, steps
 from negatives.runs.export import read_vectors
 from negatives.runs.results import Result, summarise
+from negatives.tasks.base import Examples
 from negatives.tasks.recommend import Recommend
 from negatives.training.run_folder import RunFolder
 
@@ -76,7 +77,14 @@ def filled(**asked: Any) -> RunConfig:
     return builder.fill(config, task, task.examples(data(), config, "pairs"))
 
 
-def test_a_sampler_brings_its_loss_and_a_recipe_keeps_the_parameters_of_its_own() -> None:
+def six_each() -> Examples[Any]:
+    """Six queries and six items, whatever the task."""
+    return Recommend().examples(data(), RunConfig(task="recommend"), "pairs")
+
+
+def test_a_sampler_brings_its_loss_and_a_recipe_keeps_the_parameters_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recipe = Recommend().recipes()[filled().recipe or ""]
     usual = Part.of(recipe["loss"])
     assert filled(sampler="nce").loss == Part("nce")
@@ -90,18 +98,22 @@ def test_a_sampler_brings_its_loss_and_a_recipe_keeps_the_parameters_of_its_own(
             sampler = next((preset for preset in builder.presets if builder.preset(preset).loss == loss.name), None)
             if sampler is None or not loss.params:
                 continue
-            fake: Any = SimpleNamespace(recipe_name=lambda *_, name=name: name, recipes=made.recipes)
-            config = RunConfig(task=task, sampler=sampler)
-            assert builder.fill(config, fake, SimpleNamespace(data=None)).loss == loss  # type: ignore[arg-type]
+            monkeypatch.setattr(type(made), "recipe_name", lambda *_, name=name: name)
+            assert builder.fill(RunConfig(task=task, sampler=sampler), made, six_each()).loss == loss
 
 
 @pytest.mark.parametrize(("own", "other"), [("pool", "candidates"), ("candidates", "pool")])
-def test_a_size_of_ones_own_takes_the_place_of_the_recipes(own: str, other: str) -> None:
+def test_a_size_of_ones_own_takes_the_place_of_the_recipes(
+    own: str, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = {"sampler": {"name": "uniform", other: 7}, "loss": "bpr", "model": "mf"}
-    fake: Any = SimpleNamespace(recipe_name=lambda *_: "r", recipes=lambda: {"r": recipe})
-    config = RunConfig(task="recommend", sampler={own: 5})  # type: ignore[arg-type]
-    found = builder.fill(config, fake, SimpleNamespace(data=None))  # type: ignore[arg-type]
-    assert found.sampler == Part("uniform", {own: 5})
+    monkeypatch.setattr(Recommend, "recipe_name", lambda *_: "r")
+    monkeypatch.setattr(Recommend, "recipes", lambda self: {"r": recipe})
+    rule = {"by": "pairs", "at": [[1, 5]]}
+    for given in (5, rule):
+        config = RunConfig(task="recommend", sampler={own: given})  # type: ignore[arg-type]
+        found = builder.fill(config, cast("Any", Recommend()), six_each())
+        assert found.sampler == Part("uniform", {own: 5})
 
 
 def prepared(seed: int) -> builder.Trained:

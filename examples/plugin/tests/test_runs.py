@@ -103,7 +103,7 @@ def test_samplers_are_compared(shop: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        ["--model", "recent_items", "--set", "evaluation.metric=rbp@5"],
+        ["--model", "recent_items", "--set", "loss.temperature=0.1", "--set", "evaluation.metric=rbp@5"],
         ["--sampler", "oversampled", "--set", "evaluation.metric=rbp"],
         ["--set", "sampler.proposal=geometric", "--set", "sampler.select=by_rank", "--set", "sampler.candidates=8"],
     ],

@@ -24,6 +24,7 @@ from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import AnyTask, Examples, Task
 from negatives.tasks.registry import registry
+from negatives.tasks.sizes import batch_size, sized
 from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
@@ -117,10 +118,14 @@ def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunCon
         loss = preset(asked.name).loss
         recipe["loss"] = recipe["loss"] if loss == Part.of(recipe["loss"]).name else loss
     if asked:  # draws per row and a shared pool exclude each other
-        over = {"pool"} if "candidates" in asked.params else {"candidates"} if "pool" in asked.params else set()
+        own = {*asked.params, *(key.removeprefix("sampler.") for key in config.sizing)}
+        over = {"pool"} if "candidates" in own else {"candidates"} if "pool" in own else set()
         drawn = Part.of(recipe["sampler"])
         recipe["sampler"] = Part(drawn.name, {key: drawn.params[key] for key in drawn.params if key not in over}).plain
+    model, loss = config.asked("model") or task.model_of(name), config.asked("loss") or str(Part.of(recipe["loss"]))
+    recipe["optimiser"] = task.optimiser_for(name, model, loss)
     filled = config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
+    filled = sized(filled, examples.catalogue, examples.feed)
     faster = faster_format(_device(filled.device or "cpu").type)
     if filled.precision == "bfloat16" != faster:
         log.warning("this processor emulates bfloat16, which is far slower than float32; leave precision out")
@@ -151,7 +156,7 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
         raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
     plan = Plan(
         epochs=config.epochs or 20,
-        batch_size=min(config.batch_size or 8192, max(1, examples.feed.rows)),
+        batch_size=batch_size(config, examples.feed),
         step_size=StepSize(choice.lr or 0.01, choice.schedule or "constant", choice.warm_up or 0.0),
         seed=config.seed,
         max_seconds=config.max_seconds,

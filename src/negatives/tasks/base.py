@@ -20,6 +20,7 @@ from negatives.evaluation import Metrics
 from negatives.models import Model
 from negatives.models import registry as models
 from negatives.registry import Part, suggest
+from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.facts import Facts, Offer, build_model
 from negatives.tasks.recipes import load_recipes
 from negatives.tasks.registry import registry
@@ -158,12 +159,18 @@ class Task(ABC, Generic[D, R]):
 
     @final
     def recipe_name(self, config: RunConfig, data: D) -> str:
-        """The recipe that was asked for, else the only one of the model asked for, else the task's preference.
+        """The recipe that was asked for, else the task's preference; it must be of the model that was asked for.
+
+        Where the preference is of another model, the first recipe of the model asked for takes its place, and of these
+        one for the kind of loss asked for goes before others.
 
         Raises:
             ConfigError: A recipe was asked for that does not exist.
         """
-        return self._named(config) or self.preferred(config, data)
+        if (named := self._named(config)) is not None:
+            return named
+        preferred, own = self.preferred(config, data), self._made_for(config.asked("model"), asked_loss(config))
+        return preferred if preferred in own or not own else own[0]
 
     def _named(self, config: RunConfig) -> str | None:
         """The recipe that is known before the data is; None where the data decides."""
@@ -174,13 +181,38 @@ class Task(ABC, Generic[D, R]):
             raise ConfigError(f"no recipe is called {asked!r}; {hint}")
         if asked:
             return asked
-        own = [name for name in self.recipes() if self.model_of(name) == config.asked("model")]
+        own = self._made_for(config.asked("model"), asked_loss(config))
         return own[0] if len(own) == 1 else None
+
+    def _made_for(self, model: str | None, loss: str | None) -> list[str]:
+        """Recipes of a model: those for the kind of a loss, or all where there are none or no loss is named."""
+        own = [name for name in self.recipes() if self.model_of(name) == model]
+        return [name for name in own if loss is None or pairwise(self.loss_of(name)) == pairwise(loss)] or own
+
+    @final
+    def optimiser_for(self, recipe: str, model: str, loss: str) -> Values:
+        """The optimiser of a recipe; where its model or kind of loss was changed, that of a recipe made for both.
+
+        A step size that suits a table of free vectors under a pairwise loss suits no graph network, nor a softmax.
+
+        Args:
+            recipe: Name of the recipe that fills the configuration.
+            model: Name of the model that is trained.
+            loss: Name of its loss.
+        """
+        made = self._made_for(model, loss)
+        chosen = recipe if recipe in made or not made else made[0]
+        return dict(self.recipes()[chosen].get("optimiser", {}))
 
     @final
     def model_of(self, recipe: str) -> str:
         """Name of the model that a recipe trains."""
         return str(Part.of(self.recipes()[recipe]["model"]))
+
+    @final
+    def loss_of(self, recipe: str) -> str:
+        """Name of the loss of a recipe."""
+        return str(Part.of(self.recipes()[recipe]["loss"]))
 
     @final
     def options(self, config: RunConfig) -> R:

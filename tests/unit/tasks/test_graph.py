@@ -132,13 +132,6 @@ def test_the_recipe_fits_what_is_asked(options: dict[str, Any], recipe: str, fol
     assert task.recipe_name(config, examples.data) == recipe
 
 
-@pytest.mark.parametrize("recipe", sorted(Graph().recipes()))
-def test_recipes_are_whole(recipe: str) -> None:
-    filled = RunConfig(task="graph", recipe=recipe).filled(Graph().recipes()[recipe], recipe)
-    assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
-    assert filled.evaluation.metric in METRICS
-
-
 @pytest.mark.parametrize("model", ["node2vec", "gcn"])
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(model: str, folder: Path, tmp_path: Path) -> None:
     options = [*QUICK, *WALKS, "--model", model, "--set", "batch_size=256", "--set", "model.dim=16"]

@@ -14,12 +14,18 @@ import tomli_w
 from negatives.config import RunConfig, Values, build, load_config
 from negatives.errors import ConfigError
 from negatives.runs.builder import task_of
+from negatives.sizing import SIZES
 from negatives.tasks.base import AnyTask
 from negatives.tasks.recipes import load_recipes
 from negatives.tasks.registry import registry
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "recipes.json"
 TASKS: dict[str, AnyTask] = {name: task_of(RunConfig(task=name)) for name in registry}
+FEW = {
+    "transformer": ("search", "similarity"),
+    **dict.fromkeys(("word2vec", "default", "adaptive", "cbow"), ("words",)),
+}
+"""Recipes that take few steps on purpose: of models that have learnt before, as published, or for long texts alone."""
 RECIPES = [(name, recipe) for name, task in TASKS.items() for recipe in task.recipes()]
 
 
@@ -37,11 +43,30 @@ def test_a_recipe_is_whole_and_its_copy_is_a_configuration(task: str, recipe: st
     path = tmp_path / "mine.toml"
     path.write_text(tomli_w.dumps({"task": task, **lines}))
     config = build([(str(path), load_config(path))])
-    assert config == RunConfig(task=task).filled(lines)
+    assert config.given() == RunConfig(task=task).filled(lines).given()
+    config = config.sized(dict.fromkeys(SIZES, 1_000))
+    assert not config.sizing
     assert None not in (config.asked("model"), config.loss, config.sampler, config.batch_size, config.epochs)
     assert None not in (config.optimiser.lr, config.precision, config.evaluation.every)
     TASKS[task].check(config)
     assert TASKS[task].watched(config) in TASKS[task].metric_names(config)
+
+
+@pytest.mark.parametrize(("task", "recipe"), RECIPES)
+def test_a_recipe_takes_data_of_every_size(task: str, recipe: str) -> None:
+    """From one pair to a thousand million: enough steps on little data, and no more on much than people wait for."""
+    filled = RunConfig(task=task).filled(TASKS[task].recipes()[recipe])
+    before = 0
+    for pairs in (1, 100, 1_000, 10_000, 100_000, 1_000_000, 10**9):
+        found = filled.sized({"pairs": pairs, "items": pairs // 2 + 1})
+        batches = -(-pairs // min(found.batch_size or 0, pairs))
+        found = found.sized({"batches": batches})
+        TASKS[task].check(found)
+        assert not found.sizing
+        assert (found.batch_size or 0) >= before
+        before = found.batch_size or 0
+        if pairs >= 1_000 and task not in FEW.get(recipe, ()):
+            assert batches * (found.epochs or 0) >= 100, pairs
 
 
 @pytest.mark.parametrize(

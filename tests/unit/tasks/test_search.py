@@ -130,13 +130,6 @@ def test_a_pretrained_encoder_is_trained_on_the_judged_queries_alone(asked: dict
     assert len(task.load(folder, titled).data.part("titles")) > 0
 
 
-@pytest.mark.parametrize("recipe", sorted(Search().recipes()))
-def test_recipes_are_whole(recipe: str) -> None:
-    filled = RunConfig(task="search", recipe=recipe).filled(Search().recipes()[recipe], recipe)
-    assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
-    assert filled.evaluation.metric in METRICS
-
-
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert train(folder, whole, *QUICK) == 0

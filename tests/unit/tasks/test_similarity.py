@@ -142,14 +142,6 @@ def test_the_curriculum_grows_harder(run: Path) -> None:
     assert sizes[-1] > 30.0
 
 
-@pytest.mark.parametrize("recipe", sorted(Similarity().recipes()))
-def test_recipes_are_whole(recipe: str) -> None:
-    from negatives.config import RunConfig
-
-    filled = RunConfig(task="similarity", recipe=recipe).filled(Similarity().recipes()[recipe], recipe)
-    assert None not in (filled.model, filled.sampler, filled.loss, filled.batch_size, filled.epochs)
-
-
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
     options = [*QUICK, "--set", "batch_size=16"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
