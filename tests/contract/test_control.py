@@ -37,6 +37,24 @@ SCHEDULES = {
 CONTROLLERS = {
     "hold": {"signal": "gap", "target": 0.5, "start": 1.0, "low": 0.1, "high": 10.0},
     "back_off": {"signal": "gap", "start": 4.0, "low": 0.5},
+    "competence": {
+        "signal": "gap",
+        "start": 1.0,
+        "stop": 8.0,
+        "mastered": 0.2,
+        "lost": 0.6,
+        "levels": 4,
+        "patience": 5,
+    },
+    "bandit": {"signal": "gap", "arms": [0.5, 2.0, 8.0], "stay": 3},
+    "adaptive_temperature": {"signal": "gap", "density": 0.01, "start": 0.5, "low": 0.05, "high": 0.5},
+}
+BOUNDS = {
+    "hold": (0.1, 10.0),
+    "back_off": (0.5, 4.0),
+    "competence": (1.0, 8.0),
+    "bandit": (0.5, 8.0),
+    "adaptive_temperature": (0.05, 0.5),
 }
 
 
@@ -47,11 +65,12 @@ OF_SCHEDULE = {
 
 def controller(name: str, values: dict[str, Any]) -> ControllerCase:
     made = partial(registry.build, {"name": name} | values)
-    return ControllerCase(made, "gap", values["low"], values.get("high", values["start"]))
+    return ControllerCase(made, "gap", *BOUNDS[name])
 
 
 OF_CONTROLLER = {name: controller(name, values) for name, values in CONTROLLERS.items()} | {
     "hold of what falls": controller("hold", CONTROLLERS["hold"] | {"rises": False, "smoothing": 0.0}),
+    "competence downwards": controller("competence", CONTROLLERS["competence"] | {"start": 8.0, "stop": 1.0}),
 }
 
 

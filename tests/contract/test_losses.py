@@ -57,6 +57,10 @@ ROWS: dict[str, tuple[dict[str, object], Callable[[float, Pairs, int, float], fl
         {"temperature": 0.4, "positive_temperature": 0.9},
         lambda s, p, k, q: -s / 0.9 + math.log(_mean(p, lambda x: math.exp(x / 0.4))),
     ),
+    "psl": (
+        {"temperature": 0.5},
+        lambda s, p, k, q: math.log(_mean(p, lambda x: (1.0 + math.tanh((x - s) / 2)) ** 2)),
+    ),
     "nce": ({}, lambda s, p, k, q: _nce(s, p, k, q)),
     "squared": ({"zeros": 0.5}, lambda s, p, k, q: s * s / 2 + 0.5 * sum(w * max(0.0, x) ** 2 for x, _, w in p) / 2),
 }
@@ -66,6 +70,16 @@ SECOND_FORMS = [
         "logistic",
         {"margin": 2.0, "mean": True},
         lambda s, p, k, q: _softplus(-s - 2) + _mean(p, lambda x: _softplus(x + 2)),
+    ),
+    (
+        "psl",
+        {"temperature": 2.0, "activation": "relu"},
+        lambda s, p, k, q: math.log(_mean(p, lambda x: max(1e-6, 1.0 + (x - s) / 2) ** 0.5)),
+    ),
+    (
+        "psl",
+        {"temperature": 2.0, "activation": "atan"},
+        lambda s, p, k, q: math.log(_mean(p, lambda x: max(1e-6, 1.0 + math.atan((x - s) / 2)) ** 0.5)),
     ),
 ]
 CASES = [(name, *row) for name, row in ROWS.items()] + SECOND_FORMS

@@ -36,6 +36,7 @@ SPECS: dict[str, list[dict[str, Any]]] = {
         {"parts": ["typed", "neighbourhood", "cached", "uniform"], "weights": [3, 2, 2, 1]},
         {"parts": [{"name": "mixed", "parts": ["typed", "neighbourhood"]}, "nearest_items"]},
         {"parts": ["typed", "neighbourhood"]},
+        {"parts": ["uniform", {"name": "popularity", "alpha": 1.0}], "follow": 0.5},
     ],
     "typed": [{}],
     "neighbourhood": [{}, {"hops": 3, "most": 15}, {"hops": 1, "around": "positive"}],

@@ -11,8 +11,9 @@ import pytest
 from tables import Faults, pairs
 
 from negatives.cli.samplers import samplers as show
+from negatives.losses import BPR, SampledSoftmax
 from negatives.losses import registry as losses
-from negatives.sampler import Sampler, build, preset, presets
+from negatives.sampler import Sampler, build, preset, presets, resolve
 from negatives.testing.problems import problem
 from negatives.testing.promises import alike
 from negatives.testing.samplers import CHECKS, FIELDS, SamplerCase, sample
@@ -47,6 +48,7 @@ CASES_OF: dict[str, dict[str, Any]] = {
     "near_positive": {},
     "curriculum": {},
     "hold": {},
+    "auto": {"candidates": 8},
 }
 """What is changed of each preset, so that a small problem can tell."""
 OF_BATCH = {"in_batch", "mixed", "ance"}
@@ -65,14 +67,25 @@ CUSTOM: dict[str, dict[str, Any]] = {
     },
 }
 """Samplers that have no name, for what presets do not combine."""
+LISTWISE = {name: resolve({"name": name, "pool": 40}, SampledSoftmax()) for name in presets if preset(name).listwise}
+"""What presets are under a loss that is not pairwise, where that is something else."""
 CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
     name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
 }
+CASES |= {f"listwise {name}": SamplerCase(partial(build, spec), PROBLEM, True) for name, spec in LISTWISE.items()}
 FAULTS: Faults = {}
 
 
 def test_every_preset_has_a_case() -> None:
     assert set(presets) == set(CASES_OF)
+
+
+def test_the_form_of_a_preset_follows_the_loss() -> None:
+    assert list(LISTWISE) == ["auto"]
+    assert build("auto").candidates == build("auto", loss=BPR()).candidates == 32
+    assert build("auto", loss=SampledSoftmax()).pool == 1024
+    assert build("dns", loss=SampledSoftmax()).candidates == 32
+    assert build({"name": "auto", "pool": 9}, loss=SampledSoftmax()).pool == 9
 
 
 @pairs(CASES, CHECKS, FAULTS)

@@ -33,6 +33,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "rank_window": {"start": 1, "stop": 3, "k": 2},
     "semi_hard": {"k": 2},
     "softmax": {"k": 5, "temperature": 0.7},
+    "defensive": {"k": 4, "any": 0.2, "at": 6, "lists": 1, "n_items": 20},
     "simans": {"k": 4, "a": 0.5, "b": 0.1},
     "self_adversarial": {"alpha": 2.0},
     "hard_contrastive": {"beta": 0.5},
@@ -41,9 +42,10 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
     "random of all": ("random", {"k": 99}),
     "one hardest": ("hardest", {"k": 1}),
     "softmax as drawn": ("softmax", {"k": 2, "temperature": 0.5, "correction": False}),
+    "defensive at half its hardness": ("defensive", {"k": 2, "hardness": 0.5, "any": 0.1, "at": 1, "lists": 2}),
     "sharp simans": ("simans", {"k": 3, "a": 2.0, "b": -0.5}),
 }
-KEEPS_LOG_Q = {"all", "random", "softmax", "simans", "self_adversarial", "hard_contrastive"}
+KEEPS_LOG_Q = {"all", "random", "softmax", "defensive", "simans", "self_adversarial", "hard_contrastive"}
 KEEPS_PROPOSAL = {"all", "random", "self_adversarial", "hard_contrastive"}
 DIFFICULTIES: dict[str, list[dict[str, Any]]] = {
     "score": [{}],

@@ -40,6 +40,7 @@ def test_signals_without_weights() -> None:
             "effective_sample_size": 1.0,
             "ok_share": 5 / 6,
             "duplicate_share": 2 / 6,
+            "lead": 0.5 - 1.5,
             "hardness": (0.0 - 0.5 - 3.0 - 2.0 + 0.0) / 2**0.5 / 5,
         }
     )
@@ -55,9 +56,15 @@ def test_signals_with_weights() -> None:
             "effective_sample_size": (16 / (2 * 10) + 16 / (3 * 6)) / 2,
             "ok_share": 5 / 6,
             "duplicate_share": 2 / 6,
+            "lead": 0.5 - 1.5,
             "hardness": (0.0 - 3 * 0.5 - 3.0 - 2.0 + 2 * 0.0) / 2**0.5 / 8,
         }
     )
+
+
+def test_without_candidates_the_lead_is_over_the_allowed_negatives() -> None:
+    found = signals(POSITIVE, NEGATIVE, Negatives(IDS, None, OK, WEIGHT))
+    assert found["lead"] == pytest.approx(0.5 - (1.0 + 3 * 0.5 - 1.0 + 0.0 + 2 * 2.0) / 8)
 
 
 def test_a_shared_pool_repeats_an_item_once() -> None:
@@ -69,6 +76,7 @@ def test_what_no_negative_tells_is_no_number() -> None:
     found = signals(POSITIVE, NEGATIVE, Negatives(IDS, None, torch.zeros_like(OK)), CANDIDATES)
     assert found.pop("ok_share") == 0.0
     assert found.pop("duplicate_share") == pytest.approx(2 / 6)
+    assert found.pop("lead") == -1.0  # the candidates tell it
     assert len(found) == 5
     assert all(math.isnan(value) for value in found.values())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from negatives.control.base import Controller
 from negatives.control.checks import finite
+from negatives.control.decisions import Decision, Told
 from negatives.control.history import History, append, restore
 from negatives.errors import ConfigError
 from negatives.types import State
@@ -54,6 +55,7 @@ class BackOff(Controller):
     _smoothed: float | None = field(default=None, init=False, repr=False)
     _best: float = field(default=0.0, init=False, repr=False)
     _count: int = field(default=0, init=False, repr=False)
+    _told: Told = field(default_factory=Told, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.signal, str) or not self.signal:
@@ -79,12 +81,18 @@ class BackOff(Controller):
         old = measured if self._smoothed is None else self._smoothed
         self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
         if self._best > 0.0 and self._smoothed < self.drop * self._best:
-            self._value, self._best = max(self.low, self._value * self.factor), self._smoothed
+            seen = f"{self.signal} {self._smoothed:.3g}, below {self.drop:g} of its best {self._best:.3g}"
+            before, self._best = self._value, self._smoothed
+            self._value = max(self.low, self._value * self.factor)
+            self._told.add(seen, f"{before:.3g} to {self._value:.3g}: one step back")
         else:
             self._value = min(self.start, self._value * self.recovery)
             self._best = max(self._best, self._smoothed)
         self._count += 1
         append(self.history, self._count, self._value)
+
+    def decisions(self) -> list[Decision]:
+        return self._told.take()
 
     def state(self) -> State:
         return {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
+from negatives.control.decisions import Decision
 from negatives.parameters import Range
 from negatives.types import Part, State
 
@@ -38,6 +39,10 @@ class Controller(ABC):
     @abstractmethod
     def observe(self, signals: Mapping[str, float]) -> None:
         """Take in the newest signals (see :mod:`negatives.control.signals`); unknown ones are ignored."""
+
+    def decisions(self) -> list[Decision]:
+        """What it saw and changed since the last call, in words; nothing where every small step says itself."""
+        return []
 
     @abstractmethod
     def state(self) -> State:

@@ -59,7 +59,7 @@ def controllers() -> list[str]:
     """Names of the controllers, which follow a signal; the rest of the table are schedules.
 
     >>> controllers()
-    ['hold', 'back_off']
+    ['hold', 'back_off', 'competence', 'bandit', 'adaptive_temperature']
     """
     return [name for name in controls if issubclass(controls.get(name), Controller)]
 

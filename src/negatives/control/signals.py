@@ -25,9 +25,10 @@ def signals(
     """Signals of one batch.
 
     ``violation_rate``: weighted share of allowed negatives with ``s >= s⁺``. ``gap``: mean of ``s⁺`` less the
-    highest allowed score of the row. ``gradient_share``: weighted mean of ``σ(s - s⁺)``, the share of the largest
-    gradient that a logistic loss would pass. ``effective_sample_size``: ``(sum w)² / (n sum w²)`` of the weights of
-    the ``n`` allowed negatives of a row; 1 when equal. ``ok_share``: share of slots that are allowed.
+    highest allowed score of the row. ``lead``: mean of ``s⁺`` less the mean score of the candidates, or of the allowed
+    negatives where there are no ``pool_scores``. ``gradient_share``: weighted mean of ``σ(s - s⁺)``, the share of the
+    largest gradient that a logistic loss would pass. ``effective_sample_size``: ``(sum w)² / (n sum w²)`` of the
+    weights of the ``n`` allowed negatives of a row; 1 when equal. ``ok_share``: share of slots that are allowed.
     ``duplicate_share``: share of slots that repeat an item of the same row. ``hardness``: mean allowed score in
     standard deviations above the mean score of the candidates, only with ``pool_scores``.
 
@@ -54,6 +55,8 @@ def signals(
         "ok_share": ok.to(total.dtype).mean(),
         "duplicate_share": _duplicates(negatives.ids).to(total.dtype),
     }
+    average = (weight * scores).sum() / total if pool_scores is None else pool_scores.mean()
+    found["lead"] = positive.detach().mean() - average
     if pool_scores is not None and pool_scores.shape[1] > 1:  # a single candidate is neither hard nor easy
         mean, std = pool_scores.mean(1, keepdim=True), pool_scores.std(1, keepdim=True).clamp(min=1e-12)
         found["hardness"] = (weight * ((scores - mean) / std)).sum() / total

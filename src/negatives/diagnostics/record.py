@@ -28,7 +28,8 @@ class Recorder(Callback):
     Every line has ``kind``, ``step`` (steps done) and ``seconds`` (of training). Kind ``step`` adds ``epoch``,
     ``progress``, the means of the probes since the last such line, and ``parts``, the seconds so far by part of the
     step. Kind ``evaluation`` adds ``epoch``, ``metrics`` and ``best``. Kind ``control`` adds ``values``, each
-    controlled number by its dotted path. Numbers that are not finite become null.
+    controlled number by its dotted path. Kind ``decision`` says in words what a controller did: ``decision`` is its
+    dotted path, ``seen`` what it saw, ``changed`` what it changed. Numbers that are not finite become null.
 
     A new recorder replaces an old file; one that was resumed cuts off what was written after the resumed step.
 
@@ -53,6 +54,9 @@ class Recorder(Callback):
         if control and control != self._control:
             self._control = control
             self._write({"kind": "control", "step": self._step, "seconds": step.seconds, "values": control})
+        for one in step.decisions:
+            line = {"decision": one.by, "seen": one.seen, "changed": one.changed}
+            self._write({"kind": "decision", "step": self._step, "seconds": step.seconds} | line)
         if step.context.step % interval(step.context.step):
             return
         if self.probes is None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from negatives.losses.logistic_loss import logistic as logistic
     from negatives.losses.nce_loss import NCE as NCE
     from negatives.losses.nce_loss import nce as nce
+    from negatives.losses.psl_loss import PSL as PSL
+    from negatives.losses.psl_loss import psl as psl
     from negatives.losses.sampled_softmax_loss import SampledSoftmax as SampledSoftmax
     from negatives.losses.sampled_softmax_loss import sampled_softmax as sampled_softmax
     from negatives.losses.squared_loss import Squared as Squared
@@ -39,6 +41,7 @@ _ROWS = (
     ("sampled_softmax", "negatives.losses.sampled_softmax_loss:SampledSoftmax"),
     ("info_nce", "negatives.losses.info_nce_loss:InfoNCE"),
     ("bsl", "negatives.losses.bsl_loss:BSL"),
+    ("psl", "negatives.losses.psl_loss:PSL"),
     ("nce", "negatives.losses.nce_loss:NCE"),
     ("squared", "negatives.losses.squared_loss:Squared"),
 )

@@ -15,9 +15,13 @@ from negatives.errors import ConfigError
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, pick
+from negatives.proposals.seen_batch import next_due
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
+
+ROWS, DRAWS, EVERY = 64, 64, 64
+"""Rows and draws of one look at the model, and the steps between two looks once the model moves slowly."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,13 @@ class Mixed(Proposal):
     excluded, component ``c`` is chosen in proportion to
     ``w_c (1 - Q_c(X))`` and drawn conditionally, which gives exactly ``q(i) / sum_c w_c (1 - Q_c(X))``.
 
+    With ``follow`` above zero the weights move towards the mixture that is nearest to the model's own softmax, in
+    which a corrected softmax has the least variance: one step of expectation-maximisation at some steps,
+    ``w_c <- (1 - f) w_c + f mean sum_j ω_j w_c q_c(i_j)/q(i_j)`` with ``ω ∝ e^{s_j}/q(i_j)`` over the draws of a few
+    rows; no weight falls below a tenth of an equal share, so that every item that could be drawn still can. After
+    Cappé et al., Adaptive importance sampling in general mixture classes, Statistics and Computing 2008, there for one
+    target; here the target differs by row and moves while the model learns.
+
     Source: Yang et al., 2020, "Mixed negative sampling for learning two-tower neural networks in
     recommendations", there with in-batch and uniform draws in fixed numbers; here the component is drawn anew for
     every slot, so that the mixture's ``log_q`` is exact.
@@ -35,9 +46,10 @@ class Mixed(Proposal):
     Args:
         parts: Proposals, or their names or mappings with ``name`` and parameters.
         weights: One positive number per part; equal when left out. They are normalised.
+        follow: ``f``, share of the weights that is renewed at each look at the model; 0 keeps them as they are.
 
     Raises:
-        ConfigError: No parts, or weights that do not fit.
+        ConfigError: No parts, or weights that do not fit, or ``follow`` is not from 0 to 1.
 
     >>> mix = Mixed(["uniform", {"name": "popularity", "alpha": 1.0}], [3, 1])
     >>> mix.bind(Catalogue(n_queries=1, n_items=2, counts=torch.tensor([0, 5])))
@@ -49,7 +61,9 @@ class Mixed(Proposal):
     tunable: ClassVar[Mapping[str, Range]] = {"weights.0": Range(0.1, 10.0, relative=True)}
     parts: Sequence[Proposal | Spec]
     weights: Sequence[float] | None = None
+    follow: float = 0.0
     _shares: list[float] = field(default_factory=list, init=False, repr=False)
+    _due: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         from negatives.proposals import registry
@@ -60,6 +74,8 @@ class Mixed(Proposal):
             raise ConfigError(f"mixed needs one weight per part, but has {len(self.parts)} parts, {len(given)} weights")
         if not all(math.isfinite(weight) and weight > 0 for weight in given):
             raise ConfigError(f"mixed: weights must be positive and finite, not {given}; leave unused parts out")
+        if not 0.0 <= self.follow <= 1.0:
+            raise ConfigError(f"mixed: follow is {self.follow}; it must be from 0 to 1")
         self._shares = [weight / sum(given) for weight in given]
 
     @property
@@ -74,13 +90,21 @@ class Mixed(Proposal):
 
     @property
     def needs_scorer(self) -> bool:
-        """True when any part uses the model."""
-        return any(part.needs_scorer for part in self.proposals)
+        """True when the weights follow the model, or any part uses it."""
+        return self.follow > 0.0 or any(part.needs_scorer for part in self.proposals)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The weights now, normalised."""
+        return tuple(self._shares)
 
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Let every part look at the model, each with a seed of its own: two of one kind draw other numbers."""
         for index, part in enumerate(self.proposals):
             part.refresh(replace(context, seed=derived(context.seed, index)), scorer)
+        if self.follow > 0.0 and context.step >= self._due:
+            self._due = next_due(context.step, EVERY)
+            self._learn(context.take(torch.argsort(context.examples, stable=True)), scorer)
 
     def bind(self, catalogue: Catalogue) -> None:
         """Bind every part."""
@@ -144,13 +168,31 @@ class Mixed(Proposal):
         return (logs + self._log_shares(context)).logsumexp(1) - self._log_there(context)
 
     def state(self) -> State:
-        """State of every part by its position."""
-        return {str(index): part.state() for index, part in enumerate(self.proposals)}
+        """State of every part by its position, and the weights where they follow the model."""
+        found: State = {str(index): part.state() for index, part in enumerate(self.proposals)}
+        return found | {"shares": list(self._shares), "due": self._due} if self.follow > 0.0 else found
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave; a part that had nothing to remember may be missing."""
         for index, part in enumerate(self.proposals):
             part.load_state(state.get(str(index), {}))
+        if self.follow > 0.0:
+            self._shares, self._due = [float(one) for one in state["shares"]], int(state["due"])
+
+    def _learn(self, context: Context, scorer: Scorer) -> None:
+        """One step of expectation-maximisation towards the softmax of the rows' own scores."""
+        seen = context.take(torch.arange(min(ROWS, context.rows), device=context.device))
+        ids, log_q = self.draw(seen, DRAWS, stream(seen.seed, Purpose.MIXTURE, seen.step))
+        there = ids >= 0
+        scores = finite(scorer.score(seen.queries, ids.clamp(min=0)).detach().float(), "scores")
+        target = (scores - log_q).masked_fill(~there, -torch.inf).softmax(1).nan_to_num(0.0)
+        logs = torch.stack([part.log_prob(ids.clamp(min=0), seen) for part in self.proposals])
+        shares = torch.tensor(self._shares, dtype=torch.float64)
+        owned = shares * (target * (logs - log_q).exp()).double().sum((1, 2)).cpu()
+        if float(owned.sum()) > 0.0:
+            new = torch.lerp(shares, owned / owned.sum(), self.follow)
+            kept = new.clamp(min=0.1 / len(self._shares))
+            self._shares = (kept / kept.sum()).tolist()
 
     def _joined(self, ids: Tensor, context: Context, empty: Sequence[Tensor | None]) -> Tensor:
         """``log sum_c w_c q_c(i)`` ``(rows, n)`` over the parts that are not empty."""

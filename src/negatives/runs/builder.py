@@ -139,10 +139,10 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
     model = task.model(config, examples).to(device)
-    sampler = build_sampler(config.part("sampler"), config.seed)
+    loss = build_part(losses, config.part("loss"))
+    sampler = build_sampler(config.part("sampler"), config.seed, loss)
     sampler.bind(examples.catalogue)
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
-    loss = build_part(losses, config.part("loss"))
     choice = config.optimiser
     engine = engine_for(
         model,

@@ -9,6 +9,7 @@ from negatives import guards, proposals, selection
 from negatives.config import merge
 from negatives.control import Knob, build_part, knob
 from negatives.errors import ConfigError
+from negatives.losses.base import Loss
 from negatives.registry import Part, Spec, suggest
 from negatives.sampler.core import Sampler
 from negatives.sampler.presets import preset
@@ -17,12 +18,14 @@ NAMED = ("proposal", "difficulty", "select")
 KEYS = (*NAMED, "guards", "candidates", "pool", "observe_every")
 
 
-def resolve(spec: Spec) -> dict[str, Any]:
+def resolve(spec: Spec, loss: Loss | None = None) -> dict[str, Any]:
     """The parts of a sampler as plain values.
 
     Args:
         spec: A preset's name; or parts, which may start from a preset by its ``name``. A proposal, difficulty or
             selection without a name changes parameters of the preset's.
+        loss: The loss that will be trained, for presets that have a form of their own for losses that are not
+            pairwise; the pairwise form where it is left out.
 
     Raises:
         ConfigError: A name or key is not known.
@@ -32,7 +35,7 @@ def resolve(spec: Spec) -> dict[str, Any]:
     for key in parts:
         if key not in KEYS:
             raise ConfigError(f"a sampler has no part {key!r}; {suggest(key, KEYS)}")
-    start = dict(preset(name).parts) if name else {}
+    start = dict(preset(name).for_loss(loss is None or loss.pairwise)) if name else {}
     if "pool" in parts:
         start.pop("candidates", None)
     if "candidates" in parts:
@@ -41,13 +44,18 @@ def resolve(spec: Spec) -> dict[str, Any]:
     return start | parts | {key: merge(start, unnamed)[key] for key in unnamed}
 
 
-def build(spec: Spec, seed: int = 0) -> Sampler:
+def build(spec: Spec, seed: int = 0, loss: Loss | None = None) -> Sampler:
     """A sampler from a preset's name or from its parts; its parts still need the data (:meth:`Sampler.bind`).
+
+    Args:
+        spec: As for :func:`resolve`.
+        seed: Seed of all draws.
+        loss: As for :func:`resolve`.
 
     >>> build("dns").select
     Hardest(k=1)
     """
-    parts = resolve(spec)
+    parts = resolve(spec, loss)
     return Sampler(
         proposal=build_part(proposals.registry, parts.get("proposal", "uniform")),
         select=build_part(selection.registry, parts.get("select", "all")),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from negatives.control import Knob, value_of
 from negatives.control.base import controllers_in
+from negatives.control.decisions import Decision, by
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError, InputError
 from negatives.guards import OwnPositive
@@ -208,6 +209,10 @@ class Sampler(Part):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
         return measured
+
+    def decisions(self) -> list[Decision]:
+        """What the controllers saw and changed since the last call, in words; ``by`` says which of them."""
+        return [one for path, each in controllers_in(self) for one in by(path, each.decisions())]
 
     def state(self) -> State:
         """Counters, controllers and the state of every part."""

@@ -26,6 +26,8 @@ class Preset:
         source: Where it was published.
         parts: What :func:`negatives.sampler.build` takes.
         loss: The loss it was published with, used where the user names none.
+        listwise: Parts that take the place of ``parts`` under a loss whose negatives meet in one sum, such as a
+            softmax; None where one composition serves all losses.
     """
 
     family: str
@@ -33,10 +35,15 @@ class Preset:
     source: str
     parts: Mapping[str, Any]
     loss: str
+    listwise: Mapping[str, Any] | None = None
+
+    def for_loss(self, pairwise: bool) -> Mapping[str, Any]:
+        """The parts that fit a loss."""
+        return self.parts if pairwise or self.listwise is None else self.listwise
 
 
 _OWN = {
-    name: Preset(one["family"], one["summary"], one["source"], one["sampler"], one["loss"])
+    name: Preset(one["family"], one["summary"], one["source"], one["sampler"], one["loss"], one.get("listwise"))
     for name, one in tomllib.loads(files(__package__).joinpath("presets.toml").read_text("utf-8")).items()
 }
 registry: Registry[Preset] = Registry("presets", ((name, f"{__name__}:{name}") for name in _OWN))

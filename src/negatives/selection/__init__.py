@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from negatives.selection.all import All as All
     from negatives.selection.base import Difficulty as Difficulty
     from negatives.selection.base import Selection as Selection
+    from negatives.selection.defensive import Defensive as Defensive
     from negatives.selection.difficulty import Margin as Margin
     from negatives.selection.difficulty import PositiveSimilarity as PositiveSimilarity
     from negatives.selection.difficulty import QueryScore as QueryScore
@@ -36,6 +37,7 @@ _ROWS = (
     ("rank_window", "negatives.selection.window:RankWindow"),
     ("semi_hard", "negatives.selection.semi_hard:SemiHard"),
     ("softmax", "negatives.selection.softmax:Softmax"),
+    ("defensive", "negatives.selection.defensive:Defensive"),
     ("simans", "negatives.selection.simans:SimANS"),
     ("self_adversarial", "negatives.selection.weights:SelfAdversarial"),
     ("hard_contrastive", "negatives.selection.weights:HardContrastive"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from negatives.control.decisions import Decision
 from negatives.types import Context, Negatives, State
 
 
@@ -25,6 +26,7 @@ class Step:
         signals: What the sampler measured at this step; empty at steps where it did not measure.
         seconds: Seconds of training so far, evaluation not counted.
         parts: Seconds so far by part of the step: draw, guard, score, select, loss, backward, update, ...
+        decisions: What the sampler's controllers saw and changed at this step, in words.
     """
 
     context: Context
@@ -35,6 +37,7 @@ class Step:
     signals: Mapping[str, float]
     seconds: float
     parts: Mapping[str, float]
+    decisions: Sequence[Decision] = ()
 
 
 @dataclass(frozen=True, slots=True)

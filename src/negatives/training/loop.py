@@ -195,6 +195,7 @@ class Loop:
                 signals,
                 self.seconds,
                 parts,
+                sampler.decisions(),
             )
             for callback in self.callbacks:
                 callback.on_step(told)

@@ -1,0 +1,101 @@
+"""A temperature in closed form from the scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from negatives.control.base import Controller
+from negatives.control.checks import finite
+from negatives.control.history import History, append, restore
+from negatives.errors import ConfigError
+from negatives.types import State
+
+
+@dataclass(slots=True)
+class AdaptiveTemperature(Controller):
+    """The temperature at which a softmax over all items gives a positive half of the mass: ``T = L / log(1/(2 p))``.
+
+    ``L = mean s⁺ - mean s`` is the signal ``lead``, smoothed; ``p`` is the share of all pairs of a query and an item
+    that are positives. To first order in the scores ``e^{L/T}`` is how much likelier a positive is than an average
+    item; half the mass lies on the positives where that is ``1/(2 p)``. A signal that is missing, not finite or not
+    above zero changes nothing: then positives do not lead yet, and no temperature would make them.
+
+    Differs from the paper's ``τ_0``: the means are those of the batch and its candidates, smoothed, in place of one
+    pass over all vectors in each epoch, and the value is kept within bounds. The factor per query, from its own loss
+    by Lambert's function, is not part of it.
+
+    Args:
+        signal: Name of the signal, ``"lead"``, see :mod:`negatives.control.signals`.
+        density: ``p``, above 0 and below 1/2.
+        start: First value, until there is a measurement.
+        low: Smallest value, above zero.
+        high: Largest value.
+        smoothing: Share of the old smoothed signal that is kept, from 0 to below 1.
+
+    Raises:
+        ConfigError: A parameter does not fit.
+
+    Source: Chen et al., Adap-τ: Adaptively Modulating Embedding Magnitude for Recommendation, WWW 2023.
+
+    >>> heat = AdaptiveTemperature("lead", density=0.5 / math.e**4, start=1.0, low=0.01, high=10.0)
+    >>> heat.observe({"lead": 0.8})
+    >>> round(heat.value, 6)
+    0.2
+    """
+
+    signal: str
+    density: float
+    start: float
+    low: float
+    high: float
+    smoothing: float = 0.8
+    history: History = field(default_factory=list, init=False, repr=False)
+    _value: float = field(default=0.0, init=False, repr=False)
+    _smoothed: float | None = field(default=None, init=False, repr=False)
+    _count: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.signal, str) or not self.signal:
+            raise ConfigError(f"adaptive_temperature: signal is {self.signal!r}; it must be the name of a signal")
+        finite("adaptive_temperature", density=self.density, start=self.start, low=self.low, high=self.high)
+        finite("adaptive_temperature", smoothing=self.smoothing)
+        if not 0.0 < self.density < 0.5:
+            raise ConfigError(f"adaptive_temperature: density is {self.density:g}; it must be above 0 and below 0.5")
+        if not 0.0 < self.low <= self.start <= self.high:
+            raise ConfigError(
+                f"adaptive_temperature: 0 < low <= start <= high fails for {self.low:g}, {self.start:g}, {self.high:g}"
+            )
+        if not 0.0 <= self.smoothing < 1.0:
+            raise ConfigError("adaptive_temperature: smoothing must be from 0 to below 1")
+        self._value = float(self.start)
+
+    @property
+    def value(self) -> float:
+        return self._value
+
+    def observe(self, signals: Mapping[str, float]) -> None:
+        measured = signals.get(self.signal, math.nan)
+        if not math.isfinite(measured):
+            return
+        old = measured if self._smoothed is None else self._smoothed
+        self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
+        if self._smoothed > 0.0:
+            wanted = self._smoothed / -math.log(2.0 * self.density)
+            self._value = min(max(wanted, float(self.low)), float(self.high))
+        self._count += 1
+        append(self.history, self._count, self._value)
+
+    def state(self) -> State:
+        return {
+            "value": self._value,
+            "smoothed": self._smoothed,
+            "count": self._count,
+            "history": [list(pair) for pair in self.history],
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self._value, self._smoothed, self._count = state["value"], state["smoothed"], state["count"]
+        self.history = restore(state["history"])
