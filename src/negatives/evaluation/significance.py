@@ -41,6 +41,18 @@ def interval(values: Tensor, level: float = 0.95) -> tuple[float, float]:
     return mean - half, mean + half
 
 
+def standard_error(values: Tensor | None) -> float:
+    """Standard error of the mean of ``values`` ``(n,)``; zero where there are fewer than two, or none.
+
+    >>> import torch
+    >>> round(standard_error(torch.tensor([1.0, 2.0, 3.0])), 3)
+    0.577
+    """
+    if values is None or values.numel() < 2:
+        return 0.0
+    return float(values.double().std()) / values.numel() ** 0.5
+
+
 def paired(a: Tensor, b: Tensor) -> Difference:
     """Compare two samplers over the same queries, each ``(n,)``, by the paired t-test."""
     from scipy import stats

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from torch import Tensor
+
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
@@ -14,8 +16,15 @@ from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
+from negatives.training.watcher import Watcher
 
 log = logging.getLogger(__name__)
+
+LISTENERS = 4
+"""What listens to the training of every run, first: the beginning of its folder, probes, the recorder, the watcher."""
+
+LOOKED_AT = 1_000
+"""Validation queries by which a training that does not learn is found."""
 
 
 def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
@@ -40,6 +49,27 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     probes = Probes(trained.examples.catalogue.counts)
     begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+
+
+def recorder(trained: Trained) -> Recorder:
+    """The listener that writes the history of a training that :func:`record` was called for."""
+    return next(one for one in trained.loop.callbacks if isinstance(one, Recorder))
+
+
+def watcher(trained: Trained) -> Watcher:
+    """Tells a training that does not learn; it looks at the model as it stands now."""
+    watch, loop, asked = trained.loop.plan.watch, trained.loop, trained.config.evaluation
+    few = asked.model_copy(update={"queries": min(LOOKED_AT, asked.queries or LOOKED_AT)})
+    config = trained.config.model_copy(update={"evaluation": few})
+
+    def look() -> tuple[float, Tensor | None]:
+        found = trained.task.evaluate(trained.model, trained.examples, "valid", config)
+        return found.mean[watch], found.per_query.get(watch)
+
+    made = Watcher(look, watch, lambda: loop.progress, loop.plan.step_size.lr)
+    if trained.task.can_evaluate("valid", trained.examples):
+        made.begin()
+    return made
 
 
 def test(trained: Trained) -> tuple[Metrics, Values]:
