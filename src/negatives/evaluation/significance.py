@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def standard_error(values: Tensor | None) -> float:
     """
     if values is None or values.numel() < 2:
         return 0.0
-    return float(values.double().std()) / values.numel() ** 0.5
+    return float(values.double().std()) / math.sqrt(values.numel())
 
 
 def paired(a: Tensor, b: Tensor) -> Difference:

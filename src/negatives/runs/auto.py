@@ -114,7 +114,7 @@ class Auto:
         for arm, cost in zip(arms, costs, strict=True):
             if cost is not None:
                 fit(arm.trained, self.asked, cost, left, 1 + others)
-        few = min((one for arm in arms if (one := arm.trained.config.evaluation.queries)), default=None)
+        few = min((n for arm in arms if (n := arm.trained.config.evaluation.queries)), default=None)
         for arm in arms:
             config = arm.trained.config
             arm.config = arm.trained.config = config.model_copy(

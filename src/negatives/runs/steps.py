@@ -16,7 +16,7 @@ from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
-from negatives.training.watcher import Watcher
+from negatives.training.watcher import Watcher, carries_over
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,10 @@ def watcher(trained: Trained) -> Watcher:
         found = trained.task.evaluate(trained.model, trained.examples, "valid", config)
         return found.mean[watch], found.per_query.get(watch)
 
-    made = Watcher(look, watch, lambda: loop.progress, loop.plan.step_size.lr)
+    def carry() -> float | None:
+        return carries_over(trained.model, trained.task.hidden(trained.examples))
+
+    made = Watcher(look, carry, watch, lambda: loop.progress, loop.plan.step_size.lr)
     if trained.task.can_evaluate("valid", trained.examples):
         made.begin()
     return made

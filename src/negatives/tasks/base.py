@@ -130,6 +130,10 @@ class Task(ABC, Generic[D, R]):
         """Whether there is a part ``valid`` to stop by, or ``test``, without which nothing is trained."""
         return self.size(part, examples) != 0
 
+    def hidden(self, examples: Examples[D]) -> Csr:
+        """Positives that training never shows, by which one sees early whether what is learned carries over."""
+        return examples.canaries
+
     def complete(self, model: Model, examples: Examples[D]) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used.
 

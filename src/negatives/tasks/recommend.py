@@ -102,6 +102,9 @@ class Recommend(Task[PairData, Section]):
     def size(self, part: str, examples: Examples[PairData]) -> int:
         return len(examples.data.part(part))
 
+    def hidden(self, examples: Examples[PairData]) -> Csr:
+        return examples.data.known(("valid", "canaries"))
+
     def complete(self, model: Model, examples: Examples[PairData]) -> None:
         model.extend(examples.data.known(HELD))
 
