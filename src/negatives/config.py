@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -53,6 +54,27 @@ Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of the units of a duration."""
+
+
+def duration(given: object) -> object:
+    """Seconds of a duration in text; what is no text is left to the checks that follow.
+
+    Raises:
+        ValueError: The text is none.
+
+    >>> duration("10m"), duration("90s"), duration("1.5h"), duration(30.0)
+    (600.0, 90.0, 5400.0, 30.0)
+    """
+    if not isinstance(given, str):
+        return given
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?([smh]?)", given.strip())
+    if found is None:
+        raise ValueError("give a duration such as 90s, 10m or 1h")
+    return float(found.group(1)) * UNITS[found.group(2)]
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys, infinite numbers and values of another type are errors."""
 
@@ -87,6 +109,8 @@ class SplitConfig(Section):
     """Share of the known positives that is hidden to estimate the false-negative rate."""
     seed: Annotated[int, Field(ge=0)] | None = None
     """Seed of the division; left out, that of the run."""
+    fold: Annotated[int, Field(ge=0)] | None = None
+    """Another validation part of the same size for each number; the test part stays."""
     user: str | None = None
     """Name of the user column."""
     item: str | None = None
@@ -141,6 +165,10 @@ class RunConfig(Section):
     """Passes over the training part."""
     max_seconds: Annotated[float, Field(gt=0.0)] | None = None
     """Seconds of training after which it stops, evaluation not counted."""
+    until: Annotated[float, Field(gt=0.0)] | None = None
+    """Epochs after which training stops, while schedules go on as if it ran to the end."""
+    budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness."""
     threads: Annotated[int, Field(ge=1)] | None = None

@@ -39,6 +39,7 @@ class RunOptions:
     loss: Annotated[str | None, Parameter(help="Loss by name.")] = None
     epochs: Annotated[int | None, Parameter(help="Passes over the training part.", converter=whole)] = None
     max_seconds: Annotated[float | None, Parameter(help="Seconds of training at most.")] = None
+    budget: Annotated[str | None, Parameter(help="Time to wait for everything, for instance 90s, 10m or 1h.")] = None
     seed: Annotated[int | None, Parameter(help="Seed of all randomness.", converter=whole)] = None
     threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
     recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
@@ -54,7 +55,7 @@ class RunOptions:
 
     def values(self) -> dict[str, Any]:
         """The options given, under the configuration's keys."""
-        names = ("model", "loss", "epochs", "max_seconds", "seed", "threads", "recipe")
+        names = ("model", "loss", "epochs", "max_seconds", "budget", "seed", "threads", "recipe")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -36,13 +37,14 @@ def train(
     resume
         Go on with the run in --out from its last checkpoint.
     """
+    started = perf_counter()
     options = options or RunOptions()
     resumed = _resumed(out) if resume else None
     config = configuration(task, data, sampler, options, resumed=resumed)
     from negatives.runs import runner
 
     try:
-        folder = runner.train(config, out, resume=resume, command=command_line())
+        folder = runner.train(config, out, resume=resume, command=command_line(), started=started)
     except Interrupted as stop:
         stop.run = stop.run or out
         raise

@@ -17,13 +17,30 @@ STREAMS = {"test": (Purpose.SPLIT, 0), "valid": (Purpose.SPLIT, 1), "canaries": 
 SPLITS = ("auto", "given", "random", "leave_last_out", "temporal", "cold_items")
 
 
+FOLD = 1 << 64
+"""Seeds that differ by a multiple of it differ in the validation part alone."""
+
+
+def folded(seed: int, fold: int) -> int:
+    """The seed of another validation part: it is chosen anew, and the test part stays.
+
+    What is left to choose canaries from differs with the validation part, so the canaries do too.
+
+    >>> [key_of(part, folded(3, 1)) == key_of(part, 3) for part in ("test", "valid", "canaries")]
+    [True, False, True]
+    """
+    return seed + fold * FOLD
+
+
 def key_of(part: str, seed: int) -> int:
     """The key by which a part is chosen; no two parts share one, or their choices would hang together.
 
     >>> len({key_of(part, 0) for part in ("test", "valid", "canaries")})
     3
     """
-    return stream(seed, *STREAMS[part])
+    fold, seed = divmod(seed, FOLD)
+    purpose, index = STREAMS[part]
+    return stream(seed, purpose, index + fold if part == "valid" else index)
 
 
 def _rank(queries: Tensor, value: Tensor | None, key: int) -> tuple[Tensor, Tensor]:

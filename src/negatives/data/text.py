@@ -16,7 +16,7 @@ from torch import Tensor
 from negatives.data.corpus.reader import Text, sentences
 from negatives.data.readers.blocks import blocks
 from negatives.data.readers.folder import part_files
-from negatives.data.splits import key_of
+from negatives.data.splits import FOLD, key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
 
@@ -161,7 +161,9 @@ def _divided(lines: Lines, how: TextSplit, notes: list[str]) -> dict[str, Lines]
     place = torch.empty(len(lines), dtype=torch.int64)
     place[permutation(key_of("test", how.seed), len(lines))] = torch.arange(len(lines))
     test, valid = round(len(lines) * how.test), round(len(lines) * how.valid)
-    kinds = torch.where(place < test, 2, torch.where(place < test + valid, 1, 0)).tolist()
+    first = test + valid * (how.seed // FOLD)
+    held = (place >= first) & (place < first + valid)
+    kinds = torch.where(place < test, 2, torch.where(held, 1, 0)).tolist()
     notes.append(f"split: random, {test:,} lines for the test, {valid:,} for validation")
     return {name: [line for line, kind in zip(lines, kinds, strict=True) if kind == k] for k, name in enumerate(PARTS)}
 

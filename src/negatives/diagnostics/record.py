@@ -28,8 +28,9 @@ class Recorder(Callback):
     Every line has ``kind``, ``step`` (steps done) and ``seconds`` (of training). Kind ``step`` adds ``epoch``,
     ``progress``, the means of the probes since the last such line, and ``parts``, the seconds so far by part of the
     step. Kind ``evaluation`` adds ``epoch``, ``metrics`` and ``best``. Kind ``control`` adds ``values``, each
-    controlled number by its dotted path. Kind ``decision`` says in words what a controller did: ``decision`` is its
-    dotted path, ``seen`` what it saw, ``changed`` what it changed. Numbers that are not finite become null.
+    controlled number by its dotted path. Kind ``decision`` says in words what a controller or a run did: ``decision``
+    is what it was about, such as a dotted path, ``seen`` what it saw, ``changed`` what it changed. Kinds ``decision``
+    and ``race`` are also what :meth:`tell` was given. Numbers that are not finite become null.
 
     A new recorder replaces an old file; one that was resumed cuts off what was written after the resumed step.
 
@@ -47,6 +48,18 @@ class Recorder(Callback):
     _fresh: bool = field(default=True, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)
     _control: dict[str, float] = field(default_factory=dict, init=False, repr=False)
+    _told: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
+
+    def tell(self, kind: str, line: Mapping[str, Any], step: int = 0, seconds: float = 0.0) -> None:
+        """Note what was decided; it is written before the next line, so that nothing stands before the first step.
+
+        Args:
+            kind: ``decision`` (with ``decision``, ``seen``, ``changed`` and ``gain``) or ``race``.
+            line: What was seen and done.
+            step: Steps done.
+            seconds: Seconds of training so far.
+        """
+        self._told.append({"kind": kind, "step": step, "seconds": seconds, **line})
 
     def on_step(self, step: Step) -> None:
         self._step = step.context.step + 1
@@ -94,7 +107,8 @@ class Recorder(Callback):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if self._fresh else "a", encoding="utf-8") as file:
-                file.write(_line(record))
+                file.write("".join(map(_line, (*self._told, record))))
+            self._told.clear()
         except OSError as error:
             error.filename = str(self.path)
             raise

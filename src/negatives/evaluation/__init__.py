@@ -4,7 +4,16 @@ from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.metrics import Metric, registry
 from negatives.evaluation.naming import longest, metric, names_fitting, with_watched
 from negatives.evaluation.ranking import Ranking, evaluate, rank
-from negatives.evaluation.significance import Difference, holm, interval, p_text, paired, seconds_to, sign_flip
+from negatives.evaluation.significance import (
+    Difference,
+    holm,
+    interval,
+    p_text,
+    paired,
+    seconds_to,
+    sign_flip,
+    standard_error,
+)
 
 __all__ = [
     "Difference",
@@ -24,5 +33,6 @@ __all__ = [
     "registry",
     "seconds_to",
     "sign_flip",
+    "standard_error",
     "with_watched",
 ]

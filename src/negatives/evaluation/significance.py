@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,18 @@ def interval(values: Tensor, level: float = 0.95) -> tuple[float, float]:
 
     half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * float(values.double().std()) / n**0.5
     return mean - half, mean + half
+
+
+def standard_error(values: Tensor | None) -> float:
+    """Standard error of the mean of ``values`` ``(n,)``; zero where there are fewer than two, or none.
+
+    >>> import torch
+    >>> round(standard_error(torch.tensor([1.0, 2.0, 3.0])), 3)
+    0.577
+    """
+    if values is None or values.numel() < 2:
+        return 0.0
+    return float(values.double().std()) / math.sqrt(values.numel())
 
 
 def paired(a: Tensor, b: Tensor) -> Difference:

@@ -150,11 +150,26 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
         loss,
         Update(choice.name or "adam", choice.weight_decay or 0.0, config.precision == "bfloat16"),
     )
+    plan = plan_of(config, task, examples)
+    loop = Loop(engine, examples.feed.to(device), plan, dict)
+    trained = Trained(config, task, examples, model, loop, sampler)
+    if task.can_evaluate("valid", examples):
+        loop.evaluate = lambda: trained.evaluate("valid").mean
+    return trained
+
+
+def plan_of(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Plan:
+    """How long and in what portions a filled configuration trains.
+
+    Raises:
+        ConfigError: The task has no such metric to watch.
+    """
+    choice = config.optimiser
     watched = config.evaluation
     metric, metrics = task.watched(config), task.metric_names(config)
     if metric not in metrics:
         raise ConfigError(f"evaluation.metric: no metric is called {metric!r}; {suggest(metric, metrics)}")
-    plan = Plan(
+    return Plan(
         epochs=config.epochs or 20,
         batch_size=batch_size(config, examples.feed),
         step_size=StepSize(choice.lr or 0.01, choice.schedule or "constant", choice.warm_up or 0.0),
@@ -162,14 +177,10 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
         max_seconds=config.max_seconds,
         evaluate_every=watched.every or 1.0,
         evaluate_seconds=watched.seconds,
+        until=config.until,
         watch=metric,
         patience=watched.patience,
     )
-    loop = Loop(engine, examples.feed.to(device), plan, dict)
-    trained = Trained(config, task, examples, model, loop, sampler)
-    if task.can_evaluate("valid", examples):
-        loop.evaluate = lambda: trained.evaluate("valid").mean
-    return trained
 
 
 def _device(name: str) -> torch.device:

@@ -5,24 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from time import perf_counter
+from typing import Any
 
 import polars
 
 from negatives.config import RunConfig, Values, build, load_config
 from negatives.diagnostics import write_report
+from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.runs import steps
+from negatives.runs.auto import Auto, racing
+from negatives.runs.budget import Clock, Deadline, fit, price, reserved
 from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.runs.terminal import Bar, signals_caught
 from negatives.training import checkpoint
+from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors, replacing
-from negatives.training.run_folder import CONFIG, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 
 log = logging.getLogger(__name__)
 
 
-def train(config: RunConfig, out: Path | None, *, resume: bool = False, command: str = "") -> Path:
+def train(
+    config: RunConfig, out: Path | None, *, resume: bool = False, command: str = "", started: float | None = None
+) -> Path:
     """Train, test and write a run folder.
 
     Args:
@@ -30,6 +38,7 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
         out: The run folder; a new one under ``runs/`` when left out.
         resume: Go on with the run in ``out``.
         command: The command line, for the report.
+        started: When the user began to wait, as :func:`time.perf_counter` gives it; now when left out.
 
     Returns:
         The run folder.
@@ -43,21 +52,40 @@ def train(config: RunConfig, out: Path | None, *, resume: bool = False, command:
         folder.check_unfinished()
     else:
         folder.check_free()
+    clock = Clock(config.budget, perf_counter() if started is None else started)
     config, task, examples = steps.load(config)
-    trained = prepare(fill(config, task, examples), examples, task)
-    _train_into(folder, trained, resume)
+    with signals_caught() as caught:
+        trained = _ready(Auto(task, examples, config, folder, clock, caught), resume)
+        _train_into(folder, trained, resume, caught, clock)
     with signals_caught():  # a trained model is tested and written before the program gives way
         finish(folder, trained, command)
     return folder.path
 
 
-def _train_into(folder: RunFolder, trained: Trained, resume: bool) -> None:
+def _ready(auto: Auto, resume: bool) -> Trained:
+    """The training that is to be run to its end."""
+    asked, task, examples = auto.asked, auto.task, auto.examples
+    if names := racing(asked, task, examples):
+        return auto.choose(names)
+    filled = fill(asked, task, examples)
+    trained = prepare(filled, examples, task)
+    if not resume and (cost := price(trained, asked, auto.clock)) is not None:
+        fit(trained, asked, cost, auto.clock.left)
+    steps.record(auto.folder, trained, steps.watcher(trained))
+    return trained
+
+
+def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
     loop = trained.loop
-    if not steps.proceed(folder, trained, Bar(loop)) and resume:
+    loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
+    if clock.seconds is not None and loop.plan.max_seconds:
+        loop.callbacks.append(Deadline(loop, clock, reserved(trained)))
+    if loop.steps:  # what a race has found is not lost
+        Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
+    if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
-    with signals_caught() as caught:
-        loop.stop = lambda: bool(caught)
-        loop.run()
+    loop.stop = lambda: bool(caught)
+    loop.run()
     if loop.interrupted:
         raise Interrupted(caught[0], folder.path)
 
@@ -79,10 +107,17 @@ def keep(folder: RunFolder, trained: Trained, told: Values) -> Metrics:
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
     whole |= {"samples": samples} | told
+    if raced := [line for line in _history(folder) if line["kind"] == "race"]:
+        whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
     folder.write_json(METRICS, whole)
     return test
+
+
+def _history(folder: RunFolder) -> list[dict[str, Any]]:
+    path = folder.path / HISTORY
+    return read_history(path)[0] if path.exists() else []
 
 
 def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from torch import Tensor
+
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
@@ -16,8 +18,15 @@ from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
+from negatives.training.watcher import Watcher, carries_over
 
 log = logging.getLogger(__name__)
+
+LISTENERS = 4
+"""What listens to the training of every run, first: the beginning of its folder, probes, the recorder, the watcher."""
+
+LOOKED_AT = 1_000
+"""Validation queries by which a training that does not learn is found."""
 
 
 def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
@@ -45,18 +54,47 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
 
 
 def proceed(folder: RunFolder, trained: Trained, *more: Callback) -> bool:
-    """Like :func:`record`; let it save checkpoints too, and go on from the newest of the folder, if there is one.
+    """Like :func:`record`, and :func:`go_on`."""
+    record(folder, trained, *more)
+    return go_on(folder, trained)
+
+
+def go_on(folder: RunFolder, trained: Trained) -> bool:
+    """Let a training save checkpoints, and go on from the newest of the folder, if there is one.
 
     Returns:
         Whether there was one.
     """
     checkpoints = Checkpoints(folder.checkpoints)
     latest = checkpoints.latest()
-    record(folder, trained, *more)
     trained.loop.save = lambda state: checkpoints.save(state["steps"], state)
     if latest is not None:
         trained.loop.load_state(checkpoint.load(latest))
     return latest is not None
+
+
+def recorder(trained: Trained) -> Recorder:
+    """The listener that writes the history of a training that :func:`record` was called for."""
+    return next(one for one in trained.loop.callbacks if isinstance(one, Recorder))
+
+
+def watcher(trained: Trained) -> Watcher:
+    """Tells a training that does not learn; it looks at the model as it stands now."""
+    watch, loop, asked = trained.loop.plan.watch, trained.loop, trained.config.evaluation
+    few = asked.model_copy(update={"queries": min(LOOKED_AT, asked.queries or LOOKED_AT)})
+    config = trained.config.model_copy(update={"evaluation": few})
+
+    def look() -> tuple[float, Tensor | None]:
+        found = trained.task.evaluate(trained.model, trained.examples, "valid", config)
+        return found.mean[watch], found.per_query.get(watch)
+
+    def carry() -> float | None:
+        return carries_over(trained.model, trained.task.hidden(trained.examples))
+
+    made = Watcher(look, carry, watch, lambda: loop.progress, loop.plan.step_size.lr)
+    if trained.task.can_evaluate("valid", trained.examples):
+        made.begin()
+    return made
 
 
 def test(trained: Trained) -> tuple[Metrics, Values]:

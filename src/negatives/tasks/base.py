@@ -22,7 +22,7 @@ from negatives.models import registry as models
 from negatives.registry import Part, suggest
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.facts import Facts, Offer, build_model
-from negatives.tasks.recipes import load_recipes
+from negatives.tasks.recipes import load_race, load_recipes
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
 from negatives.tasks.shares import chosen, most
@@ -123,9 +123,17 @@ class Task(ABC, Generic[D, R]):
         """The recipe under which samplers are compared: one in which all of them can work."""
         return "default"
 
+    def size(self, part: str, examples: Examples[D]) -> int | None:
+        """How much there is to evaluate in ``valid`` or ``test``, in the task's own unit; None where nobody counted."""
+        return None
+
     def can_evaluate(self, part: str, examples: Examples[D]) -> bool:
         """Whether there is a part ``valid`` to stop by, or ``test``, without which nothing is trained."""
-        return True
+        return self.size(part, examples) != 0
+
+    def hidden(self, examples: Examples[D]) -> Csr:
+        """Positives that training never shows, by which one sees early whether what is learned carries over."""
+        return examples.canaries
 
     def complete(self, model: Model, examples: Examples[D]) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used.
@@ -155,7 +163,15 @@ class Task(ABC, Generic[D, R]):
     @final
     def recipes(self) -> Mapping[str, Values]:
         """Named partial configurations: the file ``recipes/<task>.toml`` beside the task's module."""
-        return _recipes(Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml")
+        return _recipes(self._file())
+
+    @final
+    def racing(self) -> tuple[str, ...]:
+        """Names of the recipes that race where the user asked for none; the table ``race`` of the same file."""
+        return _race(self._file())
+
+    def _file(self) -> Path:
+        return Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml"
 
     @final
     def recipe_name(self, config: RunConfig, data: D) -> str:
@@ -233,7 +249,11 @@ class Task(ABC, Generic[D, R]):
             InputError: The data cannot be used.
             ConfigError: The configuration does not fit it.
         """
-        data = self.read(path, config)
+        return self.made(self.read(path, config), config)
+
+    @final
+    def made(self, data: D, config: RunConfig) -> Examples[D]:
+        """The feed that the model of the configuration or of its recipe is trained on, from data that was read."""
         recipe = self.recipe_name(config, data)
         return self.examples(data, config, models.get(config.asked("model") or self.model_of(recipe)).feed)
 
@@ -292,7 +312,7 @@ AnyTask = Task[object, Section]
 """A task of whatever data."""
 
 
-_recipes = cache(load_recipes)
+_recipes, _race = cache(load_recipes), cache(load_race)
 
 
 def _elsewhere(model: str) -> str:

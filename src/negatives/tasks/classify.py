@@ -22,7 +22,7 @@ from negatives.tasks.asked import pairwise, pointwise, pools
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import share, shares
+from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.grouped_feed import GroupedFeed
 
 METRICS = ("precision", "ndcg", "psp")
@@ -68,7 +68,7 @@ class Classify(Task[LabelledData, LabelledReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:
         reading, split = self.options(config), config.split
-        how = LabelledSplit(kind=split.kind or "auto", seed=config.split_seed, **shares(config))
+        how = LabelledSplit(kind=split.kind or "auto", seed=split_seed(config), **shares(config))
         fields = Fields(reading.text, reading.labels, reading.separator)
         return load_labelled(path, how, TextReading(fields, reading.min_rows, reading.words, reading.weights))
 
@@ -109,8 +109,8 @@ class Classify(Task[LabelledData, LabelledReading]):
         names = [f"{kind}@{k}" for kind in METRICS for k in (*lengths, *more)]
         return with_watched(names, config.evaluation.metric, RankedByWeights)
 
-    def can_evaluate(self, part: str, examples: Examples[LabelledData]) -> bool:
-        return len(examples.data.parts[part]) > 0
+    def size(self, part: str, examples: Examples[LabelledData]) -> int:
+        return len(examples.data.parts[part])
 
     def evaluate(self, model: Model, examples: Examples[LabelledData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

@@ -27,7 +27,7 @@ from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
-from negatives.tasks.shares import chosen, share, shares
+from negatives.tasks.shares import chosen, share, shares, split_seed
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
@@ -94,7 +94,7 @@ class Graph(Task[GraphData, GraphOptions]):
         options = self.options(config)
         reading = Reading(
             split=config.split.kind or "auto",
-            seed=config.split_seed,
+            seed=split_seed(config),
             directed=options.directed,
             source=options.source,
             target=options.target,
@@ -142,8 +142,9 @@ class Graph(Task[GraphData, GraphOptions]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return metric_names(self.length(config))
 
-    def can_evaluate(self, part: str, examples: Examples[GraphData]) -> bool:
-        return part == "test" or examples.data.valid is not None
+    def size(self, part: str, examples: Examples[GraphData]) -> int:
+        edges = examples.data.edges
+        return len(edges.valid if part == "valid" else edges.test)
 
     def complete(self, model: Model, examples: Examples[GraphData]) -> None:
         parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")

@@ -22,7 +22,7 @@ from negatives.tasks.asked import pools
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import Sample, answers, best_known
-from negatives.tasks.shares import chosen, most, share, shares
+from negatives.tasks.shares import chosen, most, share, shares, split_seed
 from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
@@ -69,7 +69,7 @@ class Knowledge(Task[TripleData, TripleReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
-        how = TripleSplit(kind=split.kind or "auto", seed=config.split_seed, unseen=reading.unseen, **shares(config))
+        how = TripleSplit(kind=split.kind or "auto", seed=split_seed(config), unseen=reading.unseen, **shares(config))
         return load_triples(path, how, {"head": reading.head, "relation": reading.relation, "tail": reading.tail})
 
     def examples(self, data: TripleData, config: RunConfig, feed: str) -> Examples[TripleData]:
@@ -109,8 +109,8 @@ class Knowledge(Task[TripleData, TripleReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return with_watched(METRICS, config.evaluation.metric, Ranks)
 
-    def can_evaluate(self, part: str, examples: Examples[TripleData]) -> bool:
-        return len(examples.data.part(part)) > 0
+    def size(self, part: str, examples: Examples[TripleData]) -> int:
+        return len(examples.data.part(part))
 
     def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

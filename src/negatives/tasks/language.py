@@ -22,7 +22,7 @@ from negatives.tasks.asked import asked_loss
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import held, most, no_pairs
+from negatives.tasks.shares import held, most, no_pairs, split_seed
 from negatives.tasks.texts import TextReading
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr
@@ -54,7 +54,7 @@ class Language(Task[TextData, LanguageReading]):
     phrases = ("goes on", "the model expects")
 
     def read(self, path: Path | None, config: RunConfig) -> TextData:
-        return load_text(path, self.options(config).split(config.split_seed, held(config)))
+        return load_text(path, self.options(config).split(split_seed(config), held(config)))
 
     def examples(self, data: TextData, config: RunConfig, feed: str) -> Examples[TextData]:
         tokens = data.parts["train"]
@@ -93,8 +93,8 @@ class Language(Task[TextData, LanguageReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return [self.metric]
 
-    def can_evaluate(self, part: str, examples: Examples[TextData]) -> bool:
-        return examples.data.parts[part].numel() > 0
+    def size(self, part: str, examples: Examples[TextData]) -> int:
+        return examples.data.parts[part].numel()
 
     def evaluate(self, model: Model, examples: Examples[TextData], part: str, config: RunConfig) -> Metrics:
         found = exact(model, examples.data, examples.data.parts[part][: most(config, part)])

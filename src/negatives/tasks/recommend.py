@@ -23,7 +23,7 @@ from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
-from negatives.tasks.shares import share, shares
+from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 
@@ -53,7 +53,7 @@ class Recommend(Task[PairData, Section]):
             min_rating=split.min_rating,
             missing=split.missing or "error",
         )
-        kind, seed = split.kind or "auto", config.split_seed
+        kind, seed = split.kind or "auto", split_seed(config)
         return load_pairs(path, split=kind, seed=seed, columns=columns, **shares(config))
 
     def examples(self, data: PairData, config: RunConfig, feed: str) -> Examples[PairData]:
@@ -99,8 +99,11 @@ class Recommend(Task[PairData, Section]):
         names = [f"{name}@{self.length(config)}" for name in METRICS]
         return with_watched(names, config.evaluation.metric, RankedByCounts)
 
-    def can_evaluate(self, part: str, examples: Examples[PairData]) -> bool:
-        return len(examples.data.part(part)) > 0
+    def size(self, part: str, examples: Examples[PairData]) -> int:
+        return len(examples.data.part(part))
+
+    def hidden(self, examples: Examples[PairData]) -> Csr:
+        return examples.data.known(("valid", "canaries"))
 
     def complete(self, model: Model, examples: Examples[PairData]) -> None:
         model.extend(examples.data.known(HELD))

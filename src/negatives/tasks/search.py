@@ -24,7 +24,7 @@ from negatives.models.encoders.base import TextEncoder
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import share, shares
+from negatives.tasks.shares import share, shares, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 
@@ -62,7 +62,7 @@ class Search(Task[RetrievalData, SearchReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
         return load_retrieval(
-            path, Holding(seed=config.split_seed, **shares(config)), titles=self.options(config).titles
+            path, Holding(seed=split_seed(config), **shares(config)), titles=self.options(config).titles
         )
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
@@ -88,8 +88,8 @@ class Search(Task[RetrievalData, SearchReading]):
         k = self.length(config)
         return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
 
-    def can_evaluate(self, part: str, examples: Examples[RetrievalData]) -> bool:
-        return bool((examples.data.part(part).grades > 0).any())
+    def size(self, part: str, examples: Examples[RetrievalData]) -> int:
+        return int((examples.data.part(part).grades > 0).sum())
 
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

@@ -24,7 +24,7 @@ from negatives.sampler.build import resolve
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, sample
-from negatives.tasks.shares import held, most, no_pairs
+from negatives.tasks.shares import held, most, no_pairs, split_seed
 from negatives.tasks.texts import TextReading
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue, Csr
@@ -97,7 +97,7 @@ class Sentences(Task[SentenceData, SentenceReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SentenceData:
         options = self.options(config)
-        text = load_text(path, options.split(config.split_seed, held(config)))
+        text = load_text(path, options.split(split_seed(config), held(config)))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
         for part, least in (("train", 2), ("test", 1)):
@@ -163,8 +163,8 @@ class Sentences(Task[SentenceData, SentenceReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return list(METRICS)
 
-    def can_evaluate(self, part: str, examples: Examples[SentenceData]) -> bool:
-        return examples.data.real[part].lengths.numel() > 0
+    def size(self, part: str, examples: Examples[SentenceData]) -> int:
+        return examples.data.real[part].lengths.numel()
 
     def evaluate(self, model: Model, examples: Examples[SentenceData], part: str, config: RunConfig) -> Metrics:
         """Accuracy for each kind of noise."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from negatives.config import RunConfig
+from negatives.data.splits import folded
 from negatives.randomness import Purpose, permutation, stream
 from negatives.types import Csr
 
@@ -36,6 +37,11 @@ def shares(config: RunConfig) -> Shares:
     """Shares of the test, the validation part and the canaries, where they were asked for."""
     given = {name: getattr(config.split, name) for name in Shares.__annotations__}
     return cast(Shares, {name: value for name, value in given.items() if value is not None})
+
+
+def split_seed(config: RunConfig) -> int:
+    """The seed by which the data is divided."""
+    return folded(config.split_seed, config.split.fold or 0)
 
 
 def most(config: RunConfig, part: str) -> int | None:

@@ -24,7 +24,7 @@ from negatives.models.encoders.base import TextEncoder
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import held, no_pairs
+from negatives.tasks.shares import held, no_pairs, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 
@@ -56,7 +56,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         options = self.options(config)
-        return load_similarity(path, options.positive, options.related, seed=config.split_seed, **held(config))
+        return load_similarity(path, options.positive, options.related, seed=split_seed(config), **held(config))
 
     def examples(self, data: SimilarityData, config: RunConfig, feed: str) -> Examples[SimilarityData]:
         n, pairs = data.n_sentences, data.similar(data.positive)
@@ -80,8 +80,9 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]
 
-    def can_evaluate(self, part: str, examples: Examples[SimilarityData]) -> bool:
-        return len(examples.data.parts[part]) > 2
+    def size(self, part: str, examples: Examples[SimilarityData]) -> int:
+        n = len(examples.data.parts[part])
+        return n if n > 2 else 0  # fewer have no correlation
 
     def evaluate(self, model: Model, examples: Examples[SimilarityData], part: str, config: RunConfig) -> Metrics:
         pairs = examples.data.parts[part]

@@ -32,6 +32,7 @@ class Plan:
             whichever is nearer to its end, time or epochs.
         evaluate_every: Epochs between two evaluations; may be a fraction.
         evaluate_seconds: Seconds of training between two evaluations, in place of epochs.
+        until: Epochs after which to stop, while schedules go on as if the training ran to its end; None for the end.
         watch: Metric that decides which state is the best.
         patience: Evaluations without a new best after which to stop; None for never.
         save_every: Seconds between two checkpoints.
@@ -44,6 +45,7 @@ class Plan:
     max_seconds: float | None = None
     evaluate_every: float = 1.0
     evaluate_seconds: float | None = None
+    until: float | None = None
     watch: str = "recall@20"
     patience: int | None = None
     save_every: float = 60.0
@@ -94,17 +96,31 @@ class Loop:
         return max(1, round(self.steps_per_epoch * self.plan.epochs))
 
     @property
+    def done(self) -> bool:
+        """Whether the plan or the patience has come to its end."""
+        if self.plan.patience is not None and self._stale >= self.plan.patience:
+            return True
+        if self.plan.until is not None and self.steps >= max(1, round(self.steps_per_epoch * self.plan.until)):
+            return True
+        return self.progress >= 1.0
+
+    @property
     def progress(self) -> float:
         by_steps = self.steps / self.total_steps
         by_time = self.seconds / self.plan.max_seconds if self.plan.max_seconds else 0.0
         return min(1.0, max(by_steps, by_time))
 
-    def run(self) -> None:
-        """Train to the end of the plan, the patience or an interruption; then hold the best state."""
-        every = max(1, round(self.steps_per_epoch * self.plan.evaluate_every))
-        while not self._done():
-            self._step()
-            if self._due(every) or self._done():
+    def run(self, pause: float = 1.0) -> None:
+        """Train to the end of the plan, the patience or an interruption; then hold the best state.
+
+        Args:
+            pause: Share of the plan after which to return as it stands; another call goes on, to the same bits.
+        """
+        while not self.done:
+            if self.progress >= pause:
+                return
+            self.advance()
+            if self._due() or self.done:
                 self._evaluate()
             if self.stop():
                 self.interrupted = True
@@ -156,17 +172,13 @@ class Loop:
         for index, callback in enumerate(self.callbacks):
             callback.load_state(state["callbacks"][str(index)])
 
-    def _due(self, every: int) -> bool:
+    def _due(self) -> bool:
         if self.plan.evaluate_seconds is None:
-            return self.steps % every == 0
+            return self.steps % max(1, round(self.steps_per_epoch * self.plan.evaluate_every)) == 0
         return self.seconds - self._evaluated_at >= self.plan.evaluate_seconds
 
-    def _done(self) -> bool:
-        if self.plan.patience is not None and self._stale >= self.plan.patience:
-            return True
-        return self.progress >= 1.0
-
-    def _step(self) -> None:
+    def advance(self) -> None:
+        """Take one step, whatever the plan says of the end."""
         start = perf_counter()
         epoch, index = divmod(self.steps, self.steps_per_epoch)
         batch = self.feed.batch(self.plan.seed, epoch, index, self.plan.batch_size)

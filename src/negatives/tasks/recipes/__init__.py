@@ -14,6 +14,9 @@ from negatives.config import Values, load_config, merge
 from negatives.errors import ConfigError
 from negatives.registry import suggest
 
+RACE = "race"
+"""The table that is no recipe."""
+
 
 def load_recipes(path: Path) -> dict[str, Values]:
     """The recipes of a file, each whole.
@@ -26,7 +29,24 @@ def load_recipes(path: Path) -> dict[str, Values]:
         ConfigError: A recipe extends one that the file does not hold, or itself.
     """
     tables = load_config(path)
-    return {name: _whole(tables, name, ()) for name in tables}
+    return {name: _whole(tables, name, ()) for name in tables if name != RACE}
+
+
+def load_race(path: Path) -> tuple[str, ...]:
+    """The recipes that race where the user names none, in their order; the first wins where none is better.
+
+    They stand in a table of their own, ``[race]`` with the key ``recipes``; a file without it has no race.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML.
+        ConfigError: A recipe is named that the file does not hold.
+    """
+    tables = load_config(path)
+    named = tuple(tables.get(RACE, {}).get("recipes", ()))
+    for name in named:
+        if name not in tables or name == RACE:
+            raise ConfigError(f"the race names {name!r}; {suggest(name, tables.keys() - {RACE})}")
+    return named
 
 
 def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> Values:
@@ -40,4 +60,4 @@ def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> V
     return merge(_whole(tables, base, (*above, name)), own)
 
 
-__all__ = ["load_recipes"]
+__all__ = ["load_race", "load_recipes"]

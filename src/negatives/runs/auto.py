@@ -1,0 +1,149 @@
+"""Where the user names no recipe: recipes race, small data is judged by folds, and one training is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from negatives.config import EvaluationConfig, RunConfig
+from negatives.errors import Interrupted
+from negatives.runs import folds, steps
+from negatives.runs.arms import Arm, Decisions
+from negatives.runs.budget import Clock, fit, price
+from negatives.runs.builder import Trained, fill, prepare
+from negatives.runs.race import halve, rungs
+from negatives.tasks.base import AnyTask, Examples
+from negatives.training.run_folder import CONFIG, RunFolder
+
+RACE_SHARE = 0.1
+"""Share of the winner's training that all recipes together spend to find it."""
+WIDE_SHARE = 1 / 3
+"""The same on data so small that everything is cheap."""
+CHEAP = 5_000_000
+"""Pairs seen over a whole training below which everything is cheap."""
+
+
+@dataclass(slots=True)
+class Auto:
+    """Finds the training to keep.
+
+    Args:
+        task: The task.
+        examples: The data.
+        asked: What the user asked for.
+        folder: Of the run.
+        clock: The user's time.
+        caught: Signals so far; the first ends the search.
+    """
+
+    task: AnyTask
+    examples: Examples[object]
+    asked: RunConfig
+    folder: RunFolder
+    clock: Clock
+    caught: list[int]
+    decisions: Decisions = field(default_factory=Decisions)
+    _begun: bool = field(default=False, init=False)
+
+    def choose(self, names: Sequence[str]) -> Trained:
+        """The training that is kept, ready to go on to its end with ``loop.run()``.
+
+        Args:
+            names: Recipes in order; the first is kept where none is better.
+
+        Raises:
+            NonFiniteScores: No recipe can be trained.
+            Interrupted: A signal was caught.
+        """
+        configs = [self.asked.model_copy(update={"recipe": name}) for name in names]
+        try:
+            if (whole := self._whole(configs[0])) is not None:
+                return self._by_folds(configs, whole)
+            return self._by_race(configs)
+        except Interrupted as stop:
+            raise Interrupted(self.caught[0] if self.caught else stop.signal, self.folder.path) from stop
+
+    def _whole(self, first: RunConfig) -> Examples[object] | None:
+        """All pairs, where the validation part is too small to choose by and could be another one."""
+        if self.task.can_evaluate("valid", self.examples):
+            trained = prepare(fill(first, self.task, self.examples), self.examples, self.task)
+            terms = trained.evaluate("valid").per_query.get(trained.loop.plan.watch)
+            if terms is None or terms.numel() >= folds.FEW:
+                return None
+        return folds.whole(self.task, self.asked)
+
+    def _by_folds(self, configs: Sequence[RunConfig], whole: Examples[object]) -> Trained:
+        limit = None
+        if self.clock.seconds is not None:
+            limit = max(1.0, self.clock.left) / (1.5 * (len(configs) * folds.MOST + 1))
+        judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, limit)
+        winner = judge.judge(configs, self.decisions.tell)
+        self.decisions.row(winner.row())
+        config = judge.refit(winner).model_copy(update={"budget": None, "max_seconds": limit or self.asked.max_seconds})
+        examples = self.task.made(whole.data, config)
+        trained = prepare(config, examples, self.task)
+        steps.record(self.folder, trained, steps.watcher(trained))
+        trained.loop.best_metrics = winner.metrics()
+        self.decisions.hand_over(steps.recorder(trained), trained)
+        return trained
+
+    def _by_race(self, configs: Sequence[RunConfig]) -> Trained:
+        share = self._share(configs[0])
+        arms = self._arms(configs, share)
+        winner = halve(arms, share, self.decisions.tell)
+        winner.settle()
+        for arm in arms:
+            self.decisions.row(arm.row() | {"kept": arm is winner})
+        winner.keep_in(self.folder)
+        self.folder.write_toml(CONFIG, winner.config.given())
+        self.decisions.hand_over(winner.recorder, winner.trained)
+        return winner.trained
+
+    def _arms(self, configs: Sequence[RunConfig], share: float) -> list[Arm]:
+        """All are asked the same questions, and all have the same time."""
+        others = share - rungs(len(configs), share)[-1][1] if len(configs) > 1 else 0.0
+        made = [self.task.made(self.examples.data, config) for config in configs]
+        filled = [fill(config, self.task, examples) for config, examples in zip(configs, made, strict=True)]
+        arms = []
+        for one, examples in zip(filled, made, strict=True):
+            place = RunFolder(self.folder.path / "race" / str(one.recipe))
+            alike = one.model_copy(update={"evaluation": _asked_alike(one.evaluation, filled[0].evaluation)})
+            arms.append(Arm(alike, self.task, examples, place, self._begin, self._stop, self.decisions))
+        costs = [price(arm.trained, self.asked, self.clock) for arm in arms]
+        left = self.clock.left
+        for arm, cost in zip(arms, costs, strict=True):
+            if cost is not None:
+                fit(arm.trained, self.asked, cost, left, 1 + others)
+        few = min((n for arm in arms if (n := arm.trained.config.evaluation.queries)), default=None)
+        for arm in arms:
+            config = arm.trained.config
+            arm.config = arm.trained.config = config.model_copy(
+                update={"evaluation": config.evaluation.model_copy(update={"queries": few})}
+            )
+        return arms
+
+    def _share(self, first: RunConfig) -> float:
+        filled = fill(first, self.task, self.examples)
+        return WIDE_SHARE if self.examples.feed.rows * (filled.epochs or 1) <= CHEAP else RACE_SHARE
+
+    def _stop(self) -> bool:
+        return bool(self.caught)
+
+    def _begin(self) -> None:
+        """What was asked for stands in the folder until a recipe is chosen: ``--resume`` begins the race anew."""
+        if not self._begun:
+            self.folder.write_toml(CONFIG, self.asked.given())
+            self._begun = True
+
+
+def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
+    """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
+    if config.recipe or config.sampler or config.model or config.loss:
+        return []
+    names = list(task.racing())
+    return names if task.recipe_name(config, examples.data) in names else []
+
+
+def _asked_alike(own: EvaluationConfig, first: EvaluationConfig) -> EvaluationConfig:
+    """Its own rhythm, and the questions of the first."""
+    return own.model_copy(update={"k": first.k, "metric": first.metric, "queries": first.queries})

@@ -1,0 +1,223 @@
+"""The command without a recipe: folds for few pairs, a race otherwise, a budget, and a step size that is mended."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from negatives.cli import main
+from negatives.config import RunConfig, duration
+from negatives.data import splits
+from negatives.data.loading import load_pairs
+from negatives.runs import auto, folds
+from negatives.runs.budget import Clock, Cost, sparing, within
+from negatives.tasks.recommend import Recommend
+from negatives.training.files import read_tensors
+from planted import Planted
+
+OPTIONS = ["--threads", "1", "--epochs", "6", "--set", "batch_size=512"]
+Lines = list[dict[str, Any]]
+
+
+def train(data: Path, out: Path, *options: str) -> int:
+    return main(["train", "recommend", str(data), "--out", str(out), *options])
+
+
+def config(run: Path) -> dict[str, Any]:
+    return tomllib.loads((run / "config.toml").read_text())
+
+
+def metrics(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    return found
+
+
+def lines(run: Path, kind: str) -> Lines:
+    every = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [line for line in every if line["kind"] == kind]
+
+
+def same_model(left: Path, right: Path) -> bool:
+    mine, theirs = (read_tensors(run / "model.safetensors")[0] for run in (left, right))
+    return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A race of two recipes."""
+    monkeypatch.setattr(Recommend, "racing", lambda self: ("default", "listwise"))
+
+
+@pytest.fixture
+def enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every validation part is large enough."""
+    monkeypatch.setattr(folds, "FEW", 0)
+
+
+@pytest.mark.usefixtures("two")
+def test_few_pairs_are_judged_by_folds_and_all_of_them_are_learnt(
+    planted_file: Path, planted: Planted, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert train(planted_file, run, *OPTIONS) == 0
+    found, rows = config(run), metrics(run)["race"]
+    assert found["split"]["valid"] == 0.0
+    assert "fold" not in found["split"]
+    assert [row["kind"] for row in rows] == ["race"]
+    assert rows[0]["arm"] == found["recipe"]
+    assert 3 <= rows[0]["folds"] <= 5
+    assert rows[0]["epochs"] == found.get("until", 6.0)
+    chosen = lines(run, "decision")[-1]
+    assert chosen["seen"][found["recipe"]] == pytest.approx(rows[0]["value"])
+    assert metrics(run)["valid"]["recall@20"] == pytest.approx(rows[0]["value"])
+    assert not lines(run, "evaluation")
+    again = tmp_path / "again"
+    assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
+    assert same_model(run, again)
+    assert metrics(again)["test"] == metrics(run)["test"]
+    assert "race" not in metrics(again)
+
+
+@pytest.mark.usefixtures("two", "enough")
+def test_the_winner_of_a_race_is_what_it_would_be_alone(planted_file: Path, tmp_path: Path) -> None:
+    run, alone, again = tmp_path / "run", tmp_path / "alone", tmp_path / "again"
+    assert train(planted_file, run, *OPTIONS) == 0
+    rows = metrics(run)["race"]
+    kept = [row["arm"] for row in rows if row["kept"]]
+    assert kept == [config(run)["recipe"]]
+    assert {row["arm"] for row in rows} == {"default", "listwise"}
+    spent = {row["arm"]: row["epochs"] / 6 for row in rows}
+    lost = next(name for name in spent if name not in kept)
+    assert spent[lost] <= auto.WIDE_SHARE / 2 + 0.1  # a step of so few is much
+    assert (run / "race" / lost / "history.jsonl").exists()
+    assert not (run / "race" / kept[0]).exists()
+    assert lines(run, "decision")[0]["changed"] == f"goes on with {kept[0]}"
+    assert train(planted_file, alone, *OPTIONS, "--recipe", kept[0]) == 0
+    assert same_model(run, alone)
+    assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
+    assert same_model(run, again)
+
+
+@pytest.mark.usefixtures("enough")
+def test_a_step_size_that_is_far_too_large_is_mended(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    monkeypatch.setattr(Recommend, "racing", lambda self: ("pairwise",))
+    monkeypatch.setattr(Recommend, "preferred", lambda self, config, data: "pairwise")
+    many = ["--threads", "1", "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
+    assert train(planted_file, run, *many) == 0
+    told = [line for line in lines(run, "decision") if line["decision"] == "does not learn"]
+    assert told
+    assert config(run)["optimiser"]["lr"] == pytest.approx(20.0 * 0.1 ** len(told))
+    assert "the step size 20 is likely too large; try --set optimiser.lr=2" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("two", "enough")
+def test_an_interrupted_race_begins_anew(planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    halve = auto.halve
+
+    def interrupted(arms: Any, share: float, tell: Any) -> Any:
+        arms[0].run(0.02)
+        arms[0].stop.__self__.caught.append(2)
+        return halve(arms, share, tell)
+
+    monkeypatch.setattr(auto, "halve", interrupted)
+    assert train(planted_file, run, *OPTIONS) == 130
+    assert "recipe" not in config(run)
+    monkeypatch.setattr(auto, "halve", halve)
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    assert train(planted_file, whole, *OPTIONS) == 0
+    assert same_model(run, whole)
+    assert [row["arm"] for row in metrics(run)["race"]] == [row["arm"] for row in metrics(whole)["race"]]
+
+
+@pytest.mark.parametrize("parts", [(), ("--recipe", "default"), ("--model", "mf"), ("--set", "loss.temperature=0.2")])
+def test_what_the_user_names_does_not_race(parts: tuple[str, ...]) -> None:
+    asked: dict[str, Any] = {"recipe": None, "model": None, "loss": None}
+    if parts:
+        asked[{"--recipe": "recipe", "--model": "model", "--set": "loss"}[parts[0]]] = (
+            {"temperature": 0.2} if parts[0] == "--set" else parts[1]
+        )
+    names = auto.racing(RunConfig(task="recommend", **asked), Recommend(), _some())  # type: ignore[arg-type]
+    assert names == ([] if parts else ["default"])
+
+
+def _some() -> Any:
+    pairs = torch.tensor([[0, 0], [0, 1], [1, 0]])
+    none = SimpleNamespace(items=pairs[:0, 1])
+    return SimpleNamespace(data=SimpleNamespace(part=lambda name: none))
+
+
+@pytest.mark.usefixtures("enough")
+def test_a_budget_is_a_time_by_the_clock(planted_file: Path, tmp_path: Path) -> None:
+    run, start = tmp_path / "run", perf_counter()
+    assert train(planted_file, run, "--threads", "1", "--budget", "12s") == 0
+    waited = perf_counter() - start
+    found = config(run)
+    assert "budget" not in found
+    assert 0 < found["max_seconds"] < 12
+    assert metrics(run)["train_seconds"] < 12
+    assert waited < 40  # a machine may be busy; what is promised is said in the docs
+
+
+def test_folds_share_the_test_part_and_nothing_else(planted_file: Path) -> None:
+    first, other, again = (load_pairs(planted_file, seed=splits.folded(3, fold), valid=0.2) for fold in (0, 1, 0))
+
+    def codes(pairs: Any) -> set[tuple[int, int]]:
+        return set(zip(pairs.queries.tolist(), pairs.items.tolist(), strict=True))
+
+    assert codes(first.test) == codes(other.test)
+    assert codes(first.valid) == codes(again.valid) != codes(other.valid)
+    for one in (first, other):
+        assert not codes(one.valid) & (codes(one.test) | codes(one.train) | codes(one.canaries))
+    overlap = len(codes(first.valid) & codes(other.valid)) / len(codes(first.valid))
+    assert 0.02 < overlap < 0.5  # by chance a fifth
+
+
+FILLED = RunConfig(task="recommend", epochs=10, evaluation={"every": 1.0, "queries": 4_000})  # type: ignore[arg-type]
+
+
+def test_evaluation_takes_a_tenth_of_the_time() -> None:
+    assert sparing(FILLED, 0.4, 1.0, 4_000) == FILLED  # five seconds are nothing
+    rare = sparing(FILLED, 1.0, 80.0, 4_000).evaluation
+    assert rare.every == pytest.approx(10 / 8)
+    assert rare.queries == 4_000
+    dear = sparing(FILLED, 20.0, 100.0, 4_000).evaluation
+    assert dear.every == pytest.approx(2.0)
+    assert dear.queries == 500  # five of them take ten seconds
+    timed = sparing(FILLED.model_copy(update={"max_seconds": 100.0}), 2.0, 100.0, 4_000).evaluation
+    assert (timed.every, timed.seconds) == (None, 20.0)
+
+
+def test_a_training_fills_the_time_that_is_left() -> None:
+    cost = Cost(step=0.01, evaluation=0.1, test=7.0, steps_per_epoch=100)
+    found = within(FILLED, cost, left=120.0, runs=2.0)
+    assert found.max_seconds == pytest.approx((120 - 7 - 3) / 1.1 / 2)
+    assert 50 <= (found.epochs or 0) <= 51  # of a second each
+    assert within(FILLED, cost, left=11.0, runs=1.0).epochs == 10
+    assert Clock(None, 0.0).left == float("inf")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("90s", 90), ("1.5h", 5400), ("45", 45)])
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+    assert RunConfig.model_validate({"task": "recommend", "budget": text}).budget == seconds
+
+
+def test_a_duration_that_is_none_is_told(planted_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "recommend", str(planted_file), "--budget", "soon"]) == 2
+    assert "budget = 'soon': give a duration such as 90s, 10m or 1h" in capsys.readouterr().err
+
+
+def test_a_healthy_run_is_not_warned_of(planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(planted_file, tmp_path / "run", *OPTIONS, "--recipe", "default") == 0
+    assert "of the training the validation" not in capsys.readouterr().out
