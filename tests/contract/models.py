@@ -98,9 +98,16 @@ def _same(value: Any) -> Any:
 
 
 def case(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
-    """A model of the table with facts of its own and options; three of them are the contract's."""
-    flags = {flag: options.pop(flag) for flag in ("ranks_by_tables", "drawn", "tables", "batch") if flag in options}
+    """A model of the table with facts of its own and options; some of them are the contract's."""
+    flags = {
+        flag: options.pop(flag) for flag in ("ranks_by_tables", "drawn", "tables", "batch", "learns") if flag in options
+    }
     return ModelCase(partial(build, name, facts or {}, options), **flags)
+
+
+def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
+    """A model that is computed, with options of its own."""
+    return case(name, facts, drawn=False, learns=False, **options)
 
 
 def static(**options: Any) -> ModelCase:
@@ -155,4 +162,11 @@ CASES: dict[str, ModelCase] = {
     "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
     "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
+    "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
+    "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
+    "ease": counted("ease", l2=2.0),
+    "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
+    "common_neighbours": counted("common_neighbours"),
+    "adamic_adar": counted("adamic_adar"),
+    "personalised_pagerank": counted("personalised_pagerank"),
 }

@@ -71,6 +71,7 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
     test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
+    whole |= steps.beside(trained, test, trained.loop.seconds)
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
@@ -86,7 +87,7 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
 
 def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:
     """The names of all vectors, by kind."""
-    columns = []
+    columns = [polars.DataFrame(schema={"kind": polars.Utf8, "index": polars.Int64, "name": polars.Utf8})]
     for kind, names in named.items():
         index = polars.Series("index", range(len(names)), dtype=polars.Int64)
         columns.append(polars.DataFrame({"kind": [kind] * len(names), "index": index, "name": names.cast(polars.Utf8)}))

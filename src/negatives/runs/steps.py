@@ -9,6 +9,7 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
+from negatives.runs import baselines
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
@@ -40,6 +41,26 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     probes = Probes(trained.examples.catalogue.counts)
     begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+
+
+def beside(trained: Trained, test: Metrics, seconds: float) -> Values:
+    """Measure the task's baselines, tell them at the terminal, and give what metrics.json holds of them.
+
+    Args:
+        trained: A finished training.
+        test: Its test metrics.
+        seconds: Seconds of training, of which the baselines may take a share.
+    """
+    task, config = trained.task, trained.config
+    found = baselines.beside(task, trained.examples, config, seconds)
+    best = found.best(task.watched(config))
+    if best is None:
+        return {}
+    name = str(config.model)
+    log.info(found.table(name, test, task.watched(config)))
+    sentence = found.verdict(name, test, task.watched(config), baselines.advice(task, config, best))
+    log.info(sentence)
+    return found.values() | {"baselines_verdict": sentence}
 
 
 def test(trained: Trained) -> tuple[Metrics, Values]:

@@ -93,8 +93,7 @@ class Search(Task[RetrievalData, SearchReading]):
         data = examples.data
         queries = self.queries(data.known((part,)), part, config)
         names = self.metric_names(config)
-        query_table, item_table = (table.cpu() for table in model.tables())
-        top, _ = search(query_table, item_table, queries, longest(names))
+        top, _ = search(model.answers().every, queries, longest(names))
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
