@@ -254,7 +254,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--model mff", "did you mean mf?"),
         (
             "--model two_tower",
-            "does not fit this data: it needs item_features; choose one of: ease, history, item_knn, lightgcn, mf",
+            "does not fit this data: it needs item_features; choose one of: ease, history, item_knn",
         ),
         ("--recipe bets", "did you mean best?"),
         ("--set model.dims=8", "did you mean dim?"),

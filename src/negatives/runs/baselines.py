@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from negatives.config import Part, RunConfig, Values
+from negatives.data.pairs import SparseFeatures
 from negatives.evaluation import Metrics, p_text, paired
 from negatives.models import registry
 from negatives.models.baselines import CountedModel, Sizes
@@ -173,19 +174,22 @@ def beside(task: AnyTask, examples: Examples[object], config: RunConfig, trained
     return Beside(found if choice else [], tested(task, examples, config, found))
 
 
-def sizes_of(examples: Examples[object]) -> Sizes:
+def sizes_of(examples: Examples[object], facts: Facts) -> Sizes:
     """What the costs of the methods depend on."""
+    features = facts["features"]() if "features" in facts else None
+    width = features.n_cols if isinstance(features, SparseFeatures) else 0
     catalogue = examples.catalogue
     lengths = catalogue.known.lengths() if catalogue.known is not None else catalogue.counts
     squares = int(lengths.double().square().sum())
-    return Sizes(catalogue.n_queries, catalogue.n_items, int(lengths.sum()), squares, examples.feed.rows)
+    return Sizes(catalogue.n_queries, catalogue.n_items, int(lengths.sum()), squares, examples.feed.rows, width)
 
 
 def _chosen(
     task: AnyTask, examples: Examples[object], config: RunConfig, part: str, seconds: float
 ) -> Iterator[Measured]:
     """Each baseline that can be afforded, with the best of its values; evaluated on ``part`` unless that is empty."""
-    facts, sizes = task.facts(config, examples), sizes_of(examples)
+    facts = task.facts(config, examples)
+    sizes = sizes_of(examples, facts)
     offer = Offer("this data", facts.keys(), task.feeds, task.family)
     left = seconds
     for name in task.simple_methods(config):

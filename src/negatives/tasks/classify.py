@@ -63,6 +63,7 @@ class Classify(Task[LabelledData, LabelledReading]):
     offers = frozenset(("n_queries", "n_items", "known", "counts", "features"))
     feeds = ("grouped", "pairs")
     kinds: ClassVar = {"item": "label"}
+    baselines = ("popularity", "nearest_rows", "linear")
     phrases = ("labelled", "the model says")
 
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:

@@ -19,7 +19,6 @@ from negatives.data.similarity import SimilarityData
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.values import Rated
 from negatives.models import Model
-from negatives.models.encoders.base import TextEncoder
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
@@ -49,7 +48,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     metric = METRIC
     reading = SimilarityReading
     offers = ENCODED | {"symmetric"}
-    family = TextEncoder
+    baselines = ("tfidf",)
     kinds: ClassVar = {"query": "sentence"}
     phrases = ("is like", "is near")
 

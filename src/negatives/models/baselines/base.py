@@ -29,6 +29,7 @@ class Sizes:
         pairs: Known pairs of the training part.
         squares: Sum over the queries of the squared number of their known items: pairs of items that stand together.
         examples: Rows of the feed, for running text its words.
+        features: Sparse features of the queries, 0 where there are none.
     """
 
     n_queries: int
@@ -36,6 +37,7 @@ class Sizes:
     pairs: int
     squares: int
     examples: int
+    features: int = 0
 
 
 class CountedModel(Model, ABC):
