@@ -115,7 +115,7 @@ def _chance(one: Metrics, other: Metrics, metric: str) -> str:
         return ""
     p_value = paired(mine, theirs).p_value
     told = "more than chance" if p_value < LEVEL else "within chance"
-    return f", which is {told} ({p_text(p_value)}, paired)"
+    return f"; the difference is {told} ({p_text(p_value)}, paired over queries)"
 
 
 def advice(task: AnyTask, config: RunConfig, best: Measured) -> str:

@@ -9,12 +9,15 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 from negatives.config import Part, RunConfig, Values
 from negatives.diagnostics import write_report
 from negatives.errors import InputError, Interrupted, NonFiniteScores
+from negatives.evaluation import Metrics
 from negatives.runs import steps
 from negatives.runs.builder import Trained, fill, prepare
-from negatives.runs.results import Curve, Result, summarise
+from negatives.runs.results import Curve, Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import tuned
 from negatives.runs.verdict import table, verdict
@@ -63,9 +66,20 @@ def compare(
             choice = tuned(one, tune, runs.trial)
             chosen[name] = choice.values()
             results += [runs.run(choice.config, name, seed) for seed in range(config.seed, config.seed + seeds)]
+    found = beside(results, filled[samplers[0]], task, examples)
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
-    _write(folder, results, task.watched(filled[samplers[0]]), chosen, told)
+    _write(folder, results, task.watched(filled[samplers[0]]), chosen, told | found)
     return folder.path
+
+
+def beside(results: Sequence[Result], config: RunConfig, task: AnyTask, examples: Examples[object]) -> Values:
+    """The task's baselines beside the sampler that did best; what compare.json holds of them."""
+    metric = task.watched(config)
+    best = max(results, key=lambda one: mean_test(results, one.sampler, metric)).sampler
+    runs = [one for one in results if one.sampler == best]
+    values = {name: torch.stack([one.per_query[name] for one in runs]).mean(0) for name in runs[0].per_query}
+    means = {name: mean_test(results, best, name) for name in runs[0].test}
+    return steps.beside(task, examples, config, best, Metrics(means, values), sum(one.seconds for one in results))
 
 
 def _shared(config: RunConfig, name: str, task: AnyTask, examples: Examples[object]) -> RunConfig:

@@ -71,7 +71,9 @@ def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
     test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
-    whole |= steps.beside(trained, test, trained.loop.seconds)
+    whole |= steps.beside(
+        trained.task, trained.examples, trained.config, str(trained.config.model), test, trained.loop.seconds
+    )
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})

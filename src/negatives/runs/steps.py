@@ -43,22 +43,25 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
 
 
-def beside(trained: Trained, test: Metrics, seconds: float) -> Values:
+def beside(
+    task: AnyTask, examples: Examples[object], config: RunConfig, name: str, test: Metrics, seconds: float
+) -> Values:
     """Measure the task's baselines, tell them at the terminal, and give what metrics.json holds of them.
 
     Args:
-        trained: A finished training.
+        task: The task.
+        examples: Its data.
+        config: A filled configuration.
+        name: What stands beside them, a model or a sampler.
         test: Its test metrics.
         seconds: Seconds of training, of which the baselines may take a share.
     """
-    task, config = trained.task, trained.config
-    found = baselines.beside(task, trained.examples, config, seconds)
-    best = found.best(task.watched(config))
+    found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
+    best = found.best(watched)
     if best is None:
         return {}
-    name = str(config.model)
-    log.info(found.table(name, test, task.watched(config)))
-    sentence = found.verdict(name, test, task.watched(config), baselines.advice(task, config, best))
+    log.info(found.table(name, test, watched))
+    sentence = found.verdict(name, test, watched, baselines.advice(task, config, best))
     log.info(sentence)
     return found.values() | {"baselines_verdict": sentence}
 

@@ -73,4 +73,5 @@ class Linear(CountedModel):
 def _factor(gram: np.ndarray[tuple[int, int], np.dtype[np.float32]], l2: float) -> Tensor:
     whole = torch.from_numpy(gram)
     whole.diagonal().add_(l2)
-    return torch.linalg.cholesky(whole)
+    factor: Tensor = torch.linalg.cholesky(whole)
+    return factor

@@ -140,7 +140,7 @@ def _find(codes: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
 
 def _levels(tokens: Tensor, n_words: int, order: int) -> list[Level]:
     """Counts of all orders; the highest counts occurrences, the others contexts."""
-    grams, codes = [torch.zeros(tokens.numel() + 1, dtype=torch.int64)], []
+    grams, codes = [torch.zeros(tokens.numel() + 1, dtype=torch.int64)], list[Tensor]()
     for _ in range(order):  # ``grams[o][i]`` is the id of the ``o`` words from ``i`` on
         before = grams[-1][: tokens.numel() - len(codes)]
         whole = before * n_words + tokens[len(codes) : len(codes) + before.numel()]
@@ -160,7 +160,6 @@ def _levels(tokens: Tensor, n_words: int, order: int) -> list[Level]:
         totals = torch.zeros(size, dtype=torch.float64).index_add_(0, context, counts)
         kinds = torch.bincount(context[counts > 0], minlength=size).double()
         once, twice = float((counts == 1).sum()), float((counts == 2).sum())
-        levels.append(
-            Level(unique, counts, totals, kinds, min(max(once / max(once + 2 * twice, 1.0), LEAST), 1.0 - LEAST))
-        )
+        discount = min(max(once / max(once + 2 * twice, 1.0), LEAST), 1.0 - LEAST)
+        levels.append(Level(unique, counts, totals, kinds, discount))
     return levels
