@@ -31,7 +31,7 @@ class Ease(CountedModel):
         ConfigError: ``l2`` is not above 0, or there are more items than :data:`MOST`.
     """
 
-    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"l2": (100.0, 1000.0, 10.0, 300.0, 30.0)}
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"l2": (100.0, 10.0, 1000.0, 30.0, 300.0)}
     weights: Tensor
 
     def __init__(self, known: Csr, l2: float = 100.0) -> None:
