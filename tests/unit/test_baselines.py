@@ -54,6 +54,16 @@ def test_values_are_chosen_on_the_validation_part(loaded: Loaded) -> None:
     assert set(found["item_knn"].params) <= set(ItemKnn.grid)
 
 
+def test_a_worse_value_is_not_taken(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, examples, config = loaded
+    monkeypatch.setattr(ItemKnn, "grid", {"neighbours": (100, 1)})
+    (found,) = measure(task, examples, config.model_copy(update={"baselines": "item_knn"}), "valid", LONG)
+    assert found.params == {}
+    assert examples.catalogue.known is not None
+    worse = task.evaluate(ItemKnn(examples.catalogue.known, 1), examples, "valid", config).mean
+    assert worse[task.watched(config)] < found.metrics.mean[task.watched(config)]
+
+
 def test_the_test_part_sees_grown_histories(loaded: Loaded) -> None:
     task, examples, config = loaded
     one = config.model_copy(update={"baselines": "ease"})
