@@ -181,6 +181,8 @@ class RunConfig(Section):
     """Which columns are read and how the data is divided."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """When and how the validation part is evaluated."""
+    baselines: str | None = None
+    """Simple methods beside the model: ``all``, ``none``, or names divided by commas; left out, all."""
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
     sizing: dict[str, GivenRule] = Field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
@@ -26,6 +27,7 @@ PROBLEM = problem(20)
 QUERIES, ITEMS, WORDS = PROBLEM.catalogue.n_queries, 20, 11
 TEXTS = ["the cat sat on the mat", "dogs and cats and dogs", "a mat for the dog", "stars shine at night", "night"]
 ASKED = ["cat mat", "night stars", "dog"]
+TEXTS_OF = {"queries": ASKED, "documents": TEXTS}
 
 
 def features(rows: int) -> SparseFeatures:
@@ -98,9 +100,22 @@ def _same(value: Any) -> Any:
 
 
 def case(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
-    """A model of the table with facts of its own and options; three of them are the contract's."""
-    flags = {flag: options.pop(flag) for flag in ("ranks_by_tables", "drawn", "tables", "batch") if flag in options}
+    """A model of the table with facts of its own and options; some of them are the contract's."""
+    known = ("ranks_by_tables", "drawn", "tables", "batch", "learns")
+    flags = {flag: options.pop(flag) for flag in known if flag in options}
     return ModelCase(partial(build, name, facts or {}, options), **flags)
+
+
+def near() -> Cooccurrence:
+    """Words that stand near the next three."""
+    rows = torch.arange(ITEMS - 3).repeat(3)
+    steps = torch.arange(1, 4).repeat_interleave(ITEMS - 3)
+    return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
+
+
+def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
+    """A model that is computed, with options of its own."""
+    return case(name, facts, drawn=False, learns=False, **options)
 
 
 def static(**options: Any) -> ModelCase:
@@ -155,4 +170,17 @@ CASES: dict[str, ModelCase] = {
     "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
     "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
+    "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
+    "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
+    "ease": counted("ease", l2=2.0),
+    "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
+    "bm25": counted("bm25", TEXTS_OF),
+    "tfidf": counted("tfidf", TEXTS_OF),
+    "nearest_rows": counted("nearest_rows", {"features": features(QUERIES)}, neighbours=5),
+    "linear": counted("linear", {"features": features(QUERIES)}),
+    "ngram": counted("ngram", order=3),
+    "ppmi_svd": counted("ppmi_svd", {"cooccurrence": near()}, dim=6),
+    "common_neighbours": counted("common_neighbours"),
+    "adamic_adar": counted("adamic_adar"),
+    "personalised_pagerank": counted("personalised_pagerank"),
 }

@@ -90,6 +90,10 @@ def graph() -> Model:
     return LightGCN(PROBLEM.known, 8, seed=3)
 
 
+def computed() -> Model:
+    return models.build("ease", {}, {}, 0)
+
+
 def entities() -> Model:
     return ComplEx(torch.arange(QUERIES) % 20, torch.arange(QUERIES) % 4, 20, 6, init=0.3, seed=3)
 
@@ -148,6 +152,7 @@ CASES: dict[str, EngineCase] = {
     "tower with a pool": on_problem(Tower, POOL, "sampled_softmax", "adagrad", 0.1),
     "windows": on_text(lambda: SkipGram(len(TEXT.words), 8, seed=1), CorpusFeed(TEXT, 0.0), "logistic", "sgd", lr=0.05),
     "windows by slices": on_text(lambda: Cbow(len(TEXT.words), 8, seed=1), CorpusFeed(TEXT, 0.0), "bpr", "sgd", lr=0.2),
+    "counted": replace(on_problem(computed, ROWS, "bpr", "sgd", 0.1), learns=False),
     "cells": on_text(glove, CellFeed(CELLS), "squared", "adagrad", lr=0.05),
 }
 FAULTS: Faults = {}

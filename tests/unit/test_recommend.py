@@ -252,7 +252,10 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--sampler unifrom", "did you mean uniform?"),
         ("--loss bprr", "did you mean bpr?"),
         ("--model mff", "did you mean mf?"),
-        ("--model two_tower", "does not fit this data: it needs item_features; choose one of: history, lightgcn, mf"),
+        (
+            "--model two_tower",
+            "does not fit this data: it needs item_features; choose one of: ease, history, item_knn",
+        ),
         ("--recipe bets", "did you mean best?"),
         ("--set model.dims=8", "did you mean dim?"),
         ("--set model.dim=0", "dim is 0"),

@@ -19,6 +19,7 @@ EXTRAS = {
     "faiss": "ann",
     "torch_geometric": "graph",
     "tokenizers": "text",
+    "sklearn": "baselines",
     "sentence_transformers": "sentence-transformers",
     "matplotlib": "figures",
 }

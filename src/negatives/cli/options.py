@@ -42,6 +42,7 @@ class RunOptions:
     budget: Annotated[str | None, Parameter(help="Time to wait for everything, for instance 90s, 10m or 1h.")] = None
     seed: Annotated[int | None, Parameter(help="Seed of all randomness.", converter=whole)] = None
     threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
+    baselines: Annotated[str | None, Parameter(help="Simple methods beside the model: all, none, or names.")] = None
     recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
     config: Annotated[Path | None, Parameter(help="TOML file; options win over it.")] = None
     set: Annotated[
@@ -55,7 +56,7 @@ class RunOptions:
 
     def values(self) -> dict[str, Any]:
         """The options given, under the configuration's keys."""
-        names = ("model", "loss", "epochs", "max_seconds", "budget", "seed", "threads", "recipe")
+        names = ("model", "loss", "epochs", "max_seconds", "budget", "seed", "threads", "recipe", "baselines")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

@@ -27,25 +27,48 @@ def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float 
         k: Number of neighbours.
         weight: Factor on the new features.
     """
-    train = (known.lengths() > 0).nonzero()[:, 0]
-    rows = features.pick(train)
-    place = torch.full((features.n_rows,), -1)
-    place[train] = torch.arange(train.numel())
+    near = Neighbours(features, known)
     sizes, indices, values = [], [], []
     for first in range(0, features.n_rows, BLOCK):
         some = torch.arange(first, min(first + BLOCK, features.n_rows))
-        close = kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(features, some)).T
-        own = place[some]
-        close[torch.arange(some.numel())[own >= 0], own[own >= 0]] = 0.0
-        best = torch.topk(close, min(k, train.numel()), dim=1)
-        strength = best.values.clamp(min=0) ** POWER
-        strength = strength / strength.sum(1, keepdim=True).clamp(min=1e-12)
-        votes = _votes(strength, train[best.indices], known) * weight
+        votes = near.votes(some, k) * weight
         at = votes.nonzero()
         sizes.append(torch.bincount(at[:, 0], minlength=some.numel()))
         indices.append(at[:, 1].int())
         values.append(votes[at[:, 0], at[:, 1]])
     return _beside(features, torch.cat(sizes), torch.cat(indices), torch.cat(values), known.n_cols)
+
+
+class Neighbours:
+    """Training rows, to look up those nearest to any row.
+
+    Args:
+        features: Features of all rows.
+        known: Labels of the training rows; other rows have none.
+    """
+
+    def __init__(self, features: SparseFeatures, known: Csr) -> None:
+        self._features, self._known = features, known
+        self._train = (known.lengths() > 0).nonzero()[:, 0]
+        self._rows = features.pick(self._train)
+        self._place = torch.full((features.n_rows,), -1)
+        self._place[self._train] = torch.arange(self._train.numel())
+
+    def votes(self, some: Tensor, k: int) -> Tensor:
+        """``(rows, n_labels)``: ``v_l`` of :func:`with_votes` with the factor 1.
+
+        Args:
+            some: ``(rows,)`` int64 rows.
+            k: Number of neighbours.
+        """
+        rows = self._rows
+        close = kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(self._features, some)).T
+        own = self._place[some]
+        close[torch.arange(some.numel())[own >= 0], own[own >= 0]] = 0.0
+        best = torch.topk(close, min(k, self._train.numel()), dim=1)
+        strength = best.values.clamp(min=0) ** POWER
+        strength = strength / strength.sum(1, keepdim=True).clamp(min=1e-12)
+        return _votes(strength, self._train[best.indices], self._known)
 
 
 def _dense(features: SparseFeatures, rows: Tensor) -> Tensor:

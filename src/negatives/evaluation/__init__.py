@@ -3,7 +3,7 @@
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.metrics import Metric, registry
 from negatives.evaluation.naming import longest, metric, names_fitting, with_watched
-from negatives.evaluation.ranking import Ranking, evaluate, rank
+from negatives.evaluation.ranking import Ranking, evaluate, rank, rank_by
 from negatives.evaluation.significance import (
     Difference,
     holm,
@@ -30,6 +30,7 @@ __all__ = [
     "p_text",
     "paired",
     "rank",
+    "rank_by",
     "registry",
     "seconds_to",
     "sign_flip",

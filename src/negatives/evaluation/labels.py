@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.errors import NonFiniteScores
 from negatives.evaluation.ideal import highest
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.values import RankedByWeights
 from negatives.types import Csr
-
-CELLS = 1 << 24
-"""Scores that are held at a time."""
 
 
 def propensities(counts: Tensor, rows: int, a: float = 0.55, b: float = 1.5) -> Tensor:
@@ -33,33 +29,6 @@ def propensities(counts: Tensor, rows: int, a: float = 0.55, b: float = 1.5) -> 
     """
     c = (math.log(max(rows, 3)) - 1) * (b + 1) ** a
     return torch.reciprocal(1 + c * (counts.double() + b).pow(-a))
-
-
-def best_labels(
-    encode: Callable[[Tensor], Tensor], table: Tensor, queries: Tensor, k: int, exclude: Csr | None = None
-) -> Tensor:
-    """The ``k`` labels of highest score of each row, ``(n, k)`` int64, best first; -1 where there are fewer.
-
-    Args:
-        encode: Vectors ``(rows, d)`` of queries ``(rows,)``.
-        table: ``(n_labels, d)``.
-        queries: ``(n,)`` int64.
-        k: How many.
-        exclude: Labels not to rank, per query.
-
-    Raises:
-        NonFiniteScores: A score is NaN or infinite.
-    """
-    columns = table.T.contiguous()
-    top = torch.full((queries.numel(), k), -1, dtype=torch.int64)
-    step = max(1, min(CELLS // max(1, len(table)), 4096))
-    for start in range(0, queries.numel(), step):
-        some = queries[start : start + step]
-        scores = (encode(some.to(table.device)) @ columns).cpu()
-        if not bool(torch.isfinite(scores.sum())):
-            raise NonFiniteScores("the scores hold NaN or infinity; lower the learning rate")
-        top[start : start + step] = kernels.top_k(scores, k, exclude=exclude, queries=some)[0]
-    return top
 
 
 def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str], chance: Tensor) -> Metrics:

@@ -7,19 +7,20 @@ prediction"). It differs from HeaRT in that one measure, personalised PageRank o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.errors import InputError, NonFiniteScores
+from negatives.errors import InputError
 from negatives.evaluation.filtered import realistic
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.nearness import nearest
 from negatives.evaluation.values import Ranks, Scored
 from negatives.randomness import Purpose, integers, permutation, stream
-from negatives.types import Csr
+from negatives.types import Csr, finite
 
 ROWS = 4096
 """Edges that are ranked at a time."""
@@ -122,52 +123,52 @@ def _first_of_each(codes: Tensor) -> Tensor:
     return codes[first.sort().values]
 
 
-def link_scores(
-    queries: Tensor, items: Tensor, nodes: Tensor, others: Tensor, *, directed: bool, reverse: bool = False
-) -> Tensor:
-    """Scores ``(n, k)`` of the edges from ``nodes`` ``(n,)`` to ``others`` ``(n, k)``.
+PairScores = Callable[[Tensor, Tensor], Tensor]
+"""Scores ``(n, k)`` of nodes ``(n,)`` with other nodes ``(n, k)``."""
 
-    ``s(u, v) = <q_u, i_v>``; without directions the mean of both.
+
+@dataclass(frozen=True, slots=True)
+class LinkScores:
+    """How edges are scored.
 
     Args:
-        queries: ``(n_nodes, d)`` vectors of sources.
-        items: ``(n_nodes, d)`` vectors of targets.
-        nodes: One end.
-        others: The other ends.
-        directed: Whether an edge has a direction.
-        reverse: The edges lead from ``others`` to ``nodes``.
+        forth: Scores of the edges from nodes ``(n,)`` to others ``(n, k)``.
+        back: Scores of the edges from others ``(n, k)`` to nodes ``(n,)``; the same function as ``forth`` where both
+            directions score alike.
+        directed: Whether an edge has a direction; without one, its score is the mean of both.
     """
-    near, far = (items, queries) if reverse else (queries, items)
-    scores = kernels.gather_scores(near, far, nodes, others)
-    if directed or queries.data_ptr() == items.data_ptr():
-        return scores
-    return scores.add_(kernels.gather_scores(far, near, nodes, others)).mul_(0.5)
+
+    forth: PairScores
+    back: PairScores
+    directed: bool
+
+    def __call__(self, nodes: Tensor, others: Tensor, *, reverse: bool = False) -> Tensor:
+        """Scores ``(n, k)`` of the edges from ``nodes`` ``(n,)`` to ``others`` ``(n, k)``, or the other way round."""
+        near, far = (self.back, self.forth) if reverse else (self.forth, self.back)
+        scores = near(nodes, others)
+        if self.directed or near is far:
+            return scores
+        return scores.add_(far(nodes, others)).mul_(0.5)
 
 
-def evaluate_links(test: LinkTest, queries: Tensor, items: Tensor, *, directed: bool, k: int = 10) -> Metrics:
+def evaluate_links(test: LinkTest, scores: LinkScores, *, k: int = 10) -> Metrics:
     """``auc`` and ``ap`` against random non-edges; ``mrr`` and ``hits@k`` against random and, ``:hard``, near ones.
 
     Every metric is the mean of one value per held-back edge. Ties count one half.
 
     Args:
         test: The questions.
-        queries: ``(n_nodes, d)`` float32 vectors of sources.
-        items: ``(n_nodes, d)`` float32 vectors of targets.
-        directed: Whether an edge has a direction.
+        scores: How edges are scored.
         k: Length of the list for hits.
 
     Raises:
-        NonFiniteScores: An embedding holds NaN or infinity.
+        NonFiniteScores: A score is NaN or infinite.
     """
-    if not bool(torch.isfinite(queries.sum() + items.sum())):
-        raise NonFiniteScores("the node embeddings hold NaN or infinity; lower the learning rate")
-    if torch.equal(queries, items):
-        items = queries
-    right = link_scores(queries, items, test.sources, test.targets[:, None], directed=directed)[:, 0]
-    wrong = link_scores(queries, items, test.other_sources, test.other_targets[:, None], directed=directed)[:, 0]
+    right = finite(scores(test.sources, test.targets[:, None])[:, 0], "scores")
+    wrong = finite(scores(test.other_sources, test.other_targets[:, None])[:, 0], "scores")
     found = measure(Scored(right, wrong), ["auc", "ap"])
     for suffix, candidates in (("", test.random), (":hard", test.hard)):
-        ranks = Ranks(_ranks(test, candidates, right, queries, items, directed))
+        ranks = Ranks(_ranks(test, candidates, right, scores))
         ranked = measure(ranks, ["mrr", f"hits@{k}"])
         found.mean.update({f"{name}{suffix}": value for name, value in ranked.mean.items()})
         found.per_query.update({f"{name}{suffix}": values for name, values in ranked.per_query.items()})
@@ -179,15 +180,15 @@ def metric_names(k: int) -> list[str]:
     return ["auc", "ap", "mrr", f"hits@{k}", "mrr:hard", f"hits@{k}:hard"]
 
 
-def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, queries: Tensor, items: Tensor, directed: bool) -> Tensor:
+def _ranks(test: LinkTest, candidates: Tensor, right: Tensor, scores: LinkScores) -> Tensor:
     """``(n,)`` float64 rank of each edge among its wrong ones, counted from one."""
     half, ranks = candidates.shape[1] // 2, torch.empty(right.numel(), dtype=torch.float64)
     for start in range(0, right.numel(), ROWS):
         rows = slice(start, start + ROWS)
         ids, real, own = candidates[rows].long().clamp(min=0), candidates[rows] >= 0, right[rows, None]
-        scores = torch.cat([
-            link_scores(queries, items, test.sources[rows], ids[:, :half], directed=directed),
-            link_scores(queries, items, test.targets[rows], ids[:, half:], directed=directed, reverse=True),
+        wrong = torch.cat([
+            scores(test.sources[rows], ids[:, :half]), scores(test.targets[rows], ids[:, half:], reverse=True),
         ], 1)  # fmt: skip
-        ranks[rows] = realistic(((scores > own) & real).sum(1), ((scores == own) & real).sum(1))
+        wrong = finite(wrong, "scores")
+        ranks[rows] = realistic(((wrong > own) & real).sum(1), ((wrong == own) & real).sum(1))
     return ranks

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.errors import NonFiniteScores
+from negatives.evaluation.filtered import ScoreAll
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.values import Ranked, RankedByCounts
-from negatives.types import Csr
+from negatives.types import Csr, finite
 
 BLOCK = 512
 
@@ -94,12 +95,44 @@ def rank(
     for name, table in (("query", query_table), ("item", item_table)):
         if not bool(torch.isfinite(table.sum())):
             raise NonFiniteScores(f"the {name} embeddings hold NaN or infinity; lower the learning rate")
+    columns = (item_table if items is None else item_table[items]).T.contiguous()
+    return _ranked(lambda some: query_table[some] @ columns, queries, truth, exclude, k, items)
+
+
+def rank_by(
+    score_all: ScoreAll,
+    *,
+    queries: Tensor,
+    truth: Csr,
+    exclude: Csr | None = None,
+    k: int = 20,
+    items: Tensor | None = None,
+) -> Ranking:
+    """Rank all items by any score, block by block; the other arguments are those of :func:`rank`.
+
+    Args:
+        score_all: Scores ``(rows, n_items)`` of queries ``(rows,)`` with every item.
+        queries: ``(n,)`` int64 queries to evaluate.
+        truth: Right answers per query.
+        exclude: Items that must not be ranked, per query.
+        k: Length of the ranked list.
+        items: ``(m,)`` int64 items to rank; all when left out.
+
+    Raises:
+        NonFiniteScores: A score is NaN or infinite.
+    """
+    if items is None:
+        return _ranked(score_all, queries, truth, exclude, k, None)
+    return _ranked(lambda some: score_all(some)[:, items], queries, truth, exclude, k, items)
+
+
+def _ranked(score: ScoreAll, queries: Tensor, truth: Csr, exclude: Csr | None, k: int, items: Tensor | None) -> Ranking:
+    """The ranking by scores ``(rows, m)`` of queries with the items that are ranked."""
     lengths = truth.lengths()[queries]
     kept = queries[lengths > 0]
-    shown = item_table if items is None else item_table[items]
     if items is not None and exclude is not None:
         exclude = _renumbered(exclude, items)
-    top, _ = search(query_table, shown, kept, k, exclude)
+    top, _ = search(score, kept, k, exclude)
     if items is not None:
         top = torch.where(top >= 0, items[top.clamp(min=0)], -1)
     hits = kernels.contains(truth, kept, top.clamp(min=0)) & (top >= 0)
@@ -109,25 +142,25 @@ def rank(
         top=top,
         hits=hits,
         n_truth=lengths[lengths > 0],
-        n_candidates=len(shown),
+        n_candidates=truth.n_cols if items is None else items.numel(),
         skipped=int((lengths == 0).sum()),
         relevant=truth.indices[known].to(torch.int64),
     )
 
 
-def search(
-    query_table: Tensor, item_table: Tensor, queries: Tensor, k: int, exclude: Csr | None = None
-) -> tuple[Tensor, Tensor]:
-    """The best items ``(n, k)`` of some queries by the inner product and their scores, block by block.
+def search(score: ScoreAll, queries: Tensor, k: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
+    """The best items ``(n, k)`` of some queries and their scores, block by block.
 
     -1 and minus infinity stand where fewer than ``k`` items are left.
+
+    Raises:
+        NonFiniteScores: A score is NaN or infinite.
     """
-    columns = item_table.T.contiguous()
     ids = torch.full((queries.numel(), k), -1, dtype=torch.int64)
     scores = torch.full((queries.numel(), k), -torch.inf)
     for start in range(0, queries.numel(), BLOCK):
         some, rows = queries[start : start + BLOCK], slice(start, start + BLOCK)
-        ids[rows], scores[rows] = kernels.top_k(query_table[some] @ columns, k, exclude=exclude, queries=some)
+        ids[rows], scores[rows] = kernels.top_k(finite(score(some), "scores"), k, exclude=exclude, queries=some)
     return ids, scores
 
 

@@ -22,7 +22,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 
 from __future__ import annotations
 
-from negatives.models.base import Model, TableModel
+from negatives.models.base import Model, TableModel, device_of
 from negatives.registry import Registry
 
 registry: Registry[Model] = Registry(
@@ -50,7 +50,20 @@ registry: Registry[Model] = Registry(
         ("lstm", "negatives.models.language.lstm:LstmModel"),
         ("transformer", "negatives.models.language.transformer:TransformerModel"),
         ("sentence", "negatives.models.language.sentence:SentenceModel"),
+        ("popularity", "negatives.models.baselines.popularity:Popularity"),
+        ("item_knn", "negatives.models.baselines.item_knn:ItemKnn"),
+        ("ease", "negatives.models.baselines.ease:Ease"),
+        ("relation_frequencies", "negatives.models.baselines.relation_frequencies:RelationFrequencies"),
+        ("bm25", "negatives.models.baselines.bm25:Bm25"),
+        ("tfidf", "negatives.models.baselines.tfidf:Tfidf"),
+        ("nearest_rows", "negatives.models.baselines.nearest_rows:NearestRows"),
+        ("linear", "negatives.models.baselines.linear:Linear"),
+        ("ngram", "negatives.models.baselines.ngram:Ngrams"),
+        ("ppmi_svd", "negatives.models.baselines.ppmi_svd:PpmiSvd"),
+        ("common_neighbours", "negatives.models.baselines.common_neighbours:CommonNeighbours"),
+        ("adamic_adar", "negatives.models.baselines.adamic_adar:AdamicAdar"),
+        ("personalised_pagerank", "negatives.models.baselines.personalised_pagerank:PersonalisedPagerank"),
     ),
 )
 
-__all__ = ["Model", "TableModel", "registry"]
+__all__ = ["Model", "TableModel", "device_of", "registry"]

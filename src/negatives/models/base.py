@@ -10,6 +10,7 @@ Every model promises:
   left out of what the model reads. ``refresh(None)`` is the model as it is used: no dropout, the same every time.
 - **Tables.** :meth:`Model.tables` is ``(n_queries, width)`` and ``(n_items, width)``, without gradients, after
   ``refresh(None)``; a model whose score is an inner product is ranked by theirs. They share no memory with the weights.
+- **Answers.** :meth:`Model.answers` is what evaluation asks: by the tables, or as a model without tables says.
 - **Device.** ``model.to(device)`` moves parameters and buffers, ``refresh`` or the first encoding the data it holds.
   Ids come from the caller on that device, and all results are there.
 - **State.** ``state_dict`` holds all that training changes. Loaded into a model that was built from the same facts and
@@ -22,6 +23,7 @@ Every model promises:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import chain
 from typing import ClassVar
 
 import torch
@@ -30,6 +32,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
+from negatives.models.answers import Answers, answers_of_tables
 from negatives.models.tables import table_scores
 from negatives.types import Context, Csr, shared_pool
 
@@ -147,16 +150,31 @@ class Model(nn.Module, ABC):
     def tables(self) -> tuple[Tensor, Tensor]:
         """Final embeddings of all queries ``(n_queries, dim)`` and of all items ``(n_items, dim)``."""
         self.refresh()
-        device = next(self.parameters()).device
+        device = device_of(self)
         return (
             self.encode_queries(torch.arange(self.n_queries, device=device)),
             self.encode_items(torch.arange(self.n_items, device=device)),
         )
 
+    @torch.no_grad()
+    def answers(self) -> Answers:
+        """The model as it is used: scores of queries with all items and of pairs, by the tables.
+
+        A model that has a shorter way to its scores than two tables says so here.
+        """
+        queries, items = self.tables()
+        return answers_of_tables(queries.cpu(), items.cpu())
+
     def vectors(self) -> dict[str, Tensor]:
         """Vectors that other programs may want, by kind: ``query`` and ``item``, or what a model has instead."""
         queries, items = self.tables()
         return {"query": queries, "item": items}
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's weights are, or what it holds instead; the CPU where it holds nothing."""
+    found = next(chain(model.parameters(), model.buffers()), None)
+    return torch.device("cpu") if found is None else found.device
 
 
 class TableModel(Model, ABC):

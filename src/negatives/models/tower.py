@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives import kernels
+from negatives.models.answers import Answers, answers_of_scores
 from negatives.models.base import Model
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
@@ -74,6 +75,21 @@ class TowerModel(Model, ABC):
     def sparse_parameters(self) -> list[nn.Parameter]:
         """Tables of the tower whose gradient is sparse, so that only touched rows move."""
         return []
+
+    def answers(self) -> Answers:
+        """Queries are encoded when they are asked for: a table of all of them would serve nobody."""
+        self.refresh()
+        device, columns = self.item_table.device, self.item_table.detach().T.contiguous()
+
+        @torch.no_grad()
+        def score_all(queries: Tensor) -> Tensor:
+            return (self.encode_queries(queries.to(device)) @ columns).cpu()
+
+        @torch.no_grad()
+        def score(queries: Tensor, items: Tensor) -> Tensor:
+            return self.score(queries.to(device), items.to(device)).cpu()
+
+        return answers_of_scores(score_all, score)
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self.item_table[items]

@@ -9,16 +9,20 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import write_report
 from negatives.errors import InputError
+from negatives.evaluation import Metrics
 from negatives.runs import begun, queries, steps
 from negatives.runs.begun import BEGUN, Asked
 from negatives.runs.compared import Runs
-from negatives.runs.results import Result, summarise
+from negatives.runs.results import Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
+from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
 
 log = logging.getLogger(__name__)
@@ -70,7 +74,8 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
             results += [runs.run(found[name].config, name, seed) for seed in seeds]
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
     chosen = {name: one.told() for name, one in found.items()}
-    _write(folder, results, task.watched(next(iter(filled.values()))), chosen, told)
+    first = next(iter(filled.values()))
+    _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
     return folder.path
 
 
@@ -87,6 +92,16 @@ def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int]) -> str:
         tip = "; every number was set, so nothing is tuned"
     whole = sum(seeds + cost(trials) - bool(rounds(trials)) for trials in tried)
     return f"{len(tried)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
+
+
+def beside(results: Sequence[Result], config: RunConfig, task: AnyTask, examples: Examples[object]) -> Values:
+    """The task's baselines beside the sampler that did best; what compare.json holds of them."""
+    metric = task.watched(config)
+    best = max(results, key=lambda one: mean_test(results, one.sampler, metric)).sampler
+    runs = [one for one in results if one.sampler == best]
+    values = {name: torch.stack([one.per_query[name] for one in runs]).mean(0) for name in runs[0].per_query}
+    means = {name: mean_test(results, best, name) for name in runs[0].test}
+    return steps.beside(task, examples, config, best, Metrics(means, values), sum(one.seconds for one in results))
 
 
 def _write(

@@ -72,7 +72,8 @@ class Runs:
             log.warning("%s, seed %d: %s; the best state before that is tested", name, seed, error)
             trained.loop.restore_best()
         told = {"sampler": name, "command": self.command, "curve": curve.points}
-        test = runner.keep(place, trained, told)
+        test, whole = steps.test(trained)
+        runner.keep(place, trained, test, whole | told)
         queries.write_run(place, test.per_query)  # last of all: the run is finished
         shutil.rmtree(place.checkpoints, ignore_errors=True)
         return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)

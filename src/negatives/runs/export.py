@@ -60,6 +60,8 @@ def export(run: Path, format: str, out: Path | None) -> Path:
         RANKINGS[format](run, target)
         return target
     kinds = _names(folder)["kind"].unique(maintain_order=True)
+    if kinds.is_empty():
+        raise InputError("the run's model has no vectors", path=run, hint="export a run of another model")
     FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
     return target
 

@@ -71,6 +71,12 @@ class Result:
         return told | {"train_seconds": self.seconds, "curve": self.curve}
 
 
+def mean_test(results: Sequence[Result], sampler: str, metric: str) -> float:
+    """A sampler's mean over its seeds."""
+    values = [one.test[metric] for one in results if one.sampler == sampler]
+    return sum(values) / len(values)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One sampler under one metric.

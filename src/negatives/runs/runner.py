@@ -92,27 +92,28 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[
 
 def finish(folder: RunFolder, trained: Trained, command: str) -> None:
     """Look at the test part once and write all that a finished run holds."""
-    test = keep(folder, trained, {"command": command})
+    test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
+    task, config = trained.task, trained.config
+    whole |= steps.beside(task, trained.examples, config, str(config.model), test, trained.loop.seconds)
+    keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 
 
-def keep(folder: RunFolder, trained: Trained, told: Values) -> Metrics:
-    """Look at the test part once; write model, names, sampler and, last of all, metrics.json with ``told`` in it."""
-    test, whole = steps.test(trained)
+def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> None:
+    """Write model, names, sampler and, last of all, metrics.json with ``whole`` in it."""
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
     write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
-    whole |= {"samples": samples} | told
+    whole |= {"samples": samples}
     if raced := [line for line in _history(folder) if line["kind"] == "race"]:
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
     folder.write_json(METRICS, whole)
-    return test
 
 
 def _history(folder: RunFolder) -> list[dict[str, Any]]:
@@ -122,7 +123,7 @@ def _history(folder: RunFolder) -> list[dict[str, Any]]:
 
 def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:
     """The names of all vectors, by kind."""
-    columns = []
+    columns = [polars.DataFrame(schema={"kind": polars.Utf8, "index": polars.Int64, "name": polars.Utf8})]
     for kind, names in named.items():
         index = polars.Series("index", range(len(names)), dtype=polars.Int64)
         columns.append(polars.DataFrame({"kind": [kind] * len(names), "index": index, "name": names.cast(polars.Utf8)}))

@@ -11,6 +11,7 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
+from negatives.runs import baselines
 from negatives.runs.builder import Trained, check, located, task_of
 from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
@@ -95,6 +96,29 @@ def watcher(trained: Trained) -> Watcher:
     if trained.task.can_evaluate("valid", trained.examples):
         made.begin()
     return made
+
+
+def beside(
+    task: AnyTask, examples: Examples[object], config: RunConfig, name: str, test: Metrics, seconds: float
+) -> Values:
+    """Measure the task's baselines, tell them at the terminal, and give what metrics.json holds of them.
+
+    Args:
+        task: The task.
+        examples: Its data.
+        config: A filled configuration.
+        name: What stands beside them, a model or a sampler.
+        test: Its test metrics.
+        seconds: Seconds of training, of which the baselines may take a share.
+    """
+    found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
+    best = found.best(watched)
+    if best is None:
+        return {}
+    log.info(found.table(name, test, watched))
+    sentence = found.verdict(name, test, watched, baselines.advice(task, config, best))
+    log.info(sentence)
+    return found.values() | {"baselines_verdict": sentence}
 
 
 def test(trained: Trained) -> tuple[Metrics, Values]:

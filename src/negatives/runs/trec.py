@@ -30,8 +30,7 @@ def write_trec(run: Path, target: Path) -> None:
         raise ConfigError(f"the format trec is for search, and this is a run of {trained.task.name}; choose another")
     judged = data.part("test")
     queries = torch.unique(judged.queries)
-    tables = trained.model.tables()
-    ids, scores = search(tables[0].cpu(), tables[1].cpu(), queries, min(LENGTH, data.n_items))
+    ids, scores = search(trained.model.answers().every, queries, min(LENGTH, data.n_items))
     found = [
         [(data.item_names[item], score) for item, score in zip(row.tolist(), values.tolist(), strict=True)]
         for row, values in zip(ids, scores, strict=True)

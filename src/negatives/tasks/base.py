@@ -72,6 +72,7 @@ class Task(ABC, Generic[D, R]):
         feeds: Kinds of feeds that the data can become, as :attr:`negatives.models.Model.feed` names them.
         family: What a model must be, so that :meth:`evaluate` can ask it.
         kinds: What the task calls the vectors of :meth:`negatives.models.Model.vectors`.
+        baselines: Simple methods that everyone in the field knows, rows of the table of models; the cheapest first.
         demo: What the demo changes in the recipe, so that it ends soon.
         phrases: How the demo words what a query is known to go with, and what the model answers.
     """
@@ -84,6 +85,7 @@ class Task(ABC, Generic[D, R]):
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
     kinds: ClassVar[Mapping[str, str]] = {"query": "query", "item": "item"}
+    baselines: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
 
@@ -262,11 +264,30 @@ class Task(ABC, Generic[D, R]):
         """Find what cannot work before any data is read.
 
         Raises:
-            ConfigError: The task has no such recipe, model or option.
+            ConfigError: The task has no such recipe, model, option or baseline.
         """
         self._named(config)
         self.offer().check(config.model or Part(None), _elsewhere)
         self.options(config)
+        self.simple_methods(config)
+
+    @final
+    def simple_methods(self, config: RunConfig) -> tuple[str, ...]:
+        """Names of the :attr:`baselines` that were asked for, in their order; all where the configuration is silent.
+
+        Raises:
+            ConfigError: One is none of the task's.
+        """
+        asked = config.baselines or "all"
+        if asked in ("all", "none"):
+            return self.baselines if asked == "all" else ()
+        names = [name.strip() for name in asked.split(",")]
+        for name in names:
+            if name not in self.baselines:
+                raise ConfigError(
+                    f"the task {self.name} has no baseline {name!r}; {suggest(name, ('all', 'none', *self.baselines))}"
+                )
+        return tuple(name for name in self.baselines if name in names)
 
     @final
     def offer(self) -> Offer:

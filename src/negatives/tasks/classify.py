@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from negatives.config import RunConfig, Section
 from negatives.data.labelled import LabelledData
 from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.readers.labelled_text import Fields
 from negatives.evaluation import Metrics, longest, with_watched
-from negatives.evaluation.labels import best_labels, label_metrics, propensities
+from negatives.evaluation.labels import label_metrics, propensities
+from negatives.evaluation.ranking import search
 from negatives.evaluation.values import RankedByWeights
 from negatives.models import Model
 from negatives.tasks.asked import pairwise, pointwise, pools
@@ -64,6 +63,7 @@ class Classify(Task[LabelledData, LabelledReading]):
     offers = frozenset(("n_queries", "n_items", "known", "counts", "features"))
     feeds = ("grouped", "pairs")
     kinds: ClassVar = {"item": "label"}
+    baselines = ("popularity", "nearest_rows", "linear")
     phrases = ("labelled", "the model says")
 
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:
@@ -117,8 +117,7 @@ class Classify(Task[LabelledData, LabelledReading]):
         truth = data.known((part,))
         queries = self.queries(truth, part, config)
         names = self.metric_names(config)
-        encode, table = tower(model)
-        top = best_labels(encode, table, queries, longest(names))
+        top, _ = search(model.answers().every, queries, longest(names))
         reading = self.options(config)
         chance = propensities(data.counts(), data.n_train, reading.propensity_a, reading.propensity_b)
         return label_metrics(top, queries, truth, names, chance)
@@ -127,16 +126,7 @@ class Classify(Task[LabelledData, LabelledReading]):
         truth = examples.data.known(("test",))
         rows = torch.nonzero(truth.lengths() > 0)[:, 0]
         asked = rows[torch.linspace(0, rows.numel() - 1, min(QUERIES, rows.numel())).long()]
-        encode, table = tower(model)
-        scores, name = (encode(asked) @ table.T).cpu(), examples.item_names
+        scores, name = model.answers().every(asked), examples.item_names
         known = ([name[label] for label in truth.row(row).tolist()] for row in asked.tolist())
         found = zip(asked.tolist(), known, scores, strict=True)
         return [sample(examples.query_names[row], right, best(one, name, SHOWN)) for row, right, one in found]
-
-
-@torch.no_grad()
-def tower(model: Model) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """A function that encodes queries without dropout or gradients, and the table of labels."""
-    model.refresh(None)
-    labels = torch.arange(model.n_items, device=next(model.parameters()).device)
-    return torch.no_grad()(model.encode_queries), model.encode_items(labels)

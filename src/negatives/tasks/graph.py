@@ -21,7 +21,7 @@ from negatives.config import RunConfig, Section
 from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
 from negatives.evaluation import Metrics
-from negatives.evaluation.links import LinkTest, evaluate_links, link_test, metric_names
+from negatives.evaluation.links import LinkScores, LinkTest, evaluate_links, link_test, metric_names
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
@@ -88,6 +88,7 @@ class Graph(Task[GraphData, GraphOptions]):
     offers = frozenset(("n_queries", "n_items", "known", "counts", "graph", "directed", "features"))
     feeds = ("pairs", "edges", "walks")
     kinds: ClassVar = {"query": "node", "item": "context"}
+    baselines = ("common_neighbours", "adamic_adar", "personalised_pagerank")
     phrases = ("is linked to", "may also be linked to")
 
     def read(self, path: Path | None, config: RunConfig) -> GraphData:
@@ -151,17 +152,15 @@ class Graph(Task[GraphData, GraphOptions]):
         model.extend(symmetric(examples.data.edges.graph(parts)))
 
     def evaluate(self, model: Model, examples: Examples[GraphData], part: str, config: RunConfig) -> Metrics:
-        queries, items = model.tables()
         data = examples.data
         questions = data.valid if part == "valid" else data.test
         assert questions is not None
-        directed, k = data.edges.directed, self.length(config)
-        return evaluate_links(questions, queries.cpu(), items.cpu(), directed=directed, k=k)
+        return evaluate_links(questions, _scores(model, data.edges), k=self.length(config))
 
     def vectors(self, model: Model, examples: Examples[GraphData]) -> dict[str, tuple[polars.Series, Tensor]]:
         """``node``, and ``context`` where a node has another vector as a target."""
         found = Task.vectors(self, model, examples)
-        if torch.equal(found["node"][1], found["context"][1]):
+        if found and torch.equal(found["node"][1], found["context"][1]):
             del found["context"]
         return found
 
@@ -170,10 +169,15 @@ class Graph(Task[GraphData, GraphOptions]):
         names = {name: index for index, name in enumerate(edges.node_names.to_list())}
         known = edges.known(("train", "valid", "canaries"))
         asked = [names[name] for name in ASKED if name in names][:QUERIES] or best_known(known)
-        queries, items = (table.cpu() for table in model.tables())
-        if not edges.directed:
-            queries, items = torch.cat([queries, items], 1), torch.cat([items, queries], 1) / 2
-        return [_sample(node, items @ queries[node], known.row(node), edges.node_names) for node in asked]
+        scores = _scores(model, edges)(torch.tensor(asked), torch.arange(len(names)).repeat(len(asked), 1))
+        return [
+            _sample(node, mine, known.row(node), edges.node_names) for node, mine in zip(asked, scores, strict=True)
+        ]
+
+
+def _scores(model: Model, edges: EdgeData) -> LinkScores:
+    answers = model.answers()
+    return LinkScores(answers.pairs, answers.back, edges.directed)
 
 
 def _pairs(edges: EdgeData) -> Feed:

@@ -17,7 +17,7 @@ from negatives.evaluation import Metrics, measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks
 from negatives.evaluation.triple_classification import Labelled, classify
 from negatives.evaluation.values import Ranks
-from negatives.models import Model
+from negatives.models import Model, device_of
 from negatives.tasks.asked import pools
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
@@ -65,6 +65,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     feeds = ("triples", "pairs")
     kinds: ClassVar = {"item": "entity", "relation": "relation"}
     demo: ClassVar = {"model": {"name": "complex", "dim": 128}}
+    baselines = ("relation_frequencies",)
     phrases = ("known", "also likely")
 
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
@@ -149,7 +150,7 @@ class Knowledge(Task[TripleData, TripleReading]):
 
 def scores_of(model: Model) -> Callable[[Tensor], Tensor]:
     """Scores of queries with all entities, as :func:`filtered_ranks` wants them."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     model.refresh(None)
 
     @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -14,10 +13,10 @@ from torch import Tensor
 from negatives.config import RunConfig
 from negatives.data.text import END, TextData, load_text
 from negatives.evaluation import Metrics, measure
-from negatives.evaluation.perplexity import FIGURES, likelihood
+from negatives.evaluation.perplexity import FIGURES
 from negatives.evaluation.values import Likelihood
 from negatives.models import Model
-from negatives.models.language.base import LanguageModel
+from negatives.models.language.base import TextModel
 from negatives.tasks.asked import asked_loss
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
@@ -27,8 +26,6 @@ from negatives.tasks.texts import TextReading
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr
 
-STREAMS = 32
-"""Streams of a text that are evaluated side by side; each loses the words before its beginning."""
 BATCH = 1120
 SHOWN, PREFIX = 6, 12
 
@@ -48,7 +45,8 @@ class Language(Task[TextData, LanguageReading]):
     reading = LanguageReading
     offers = frozenset(("tokens", "counts", "window", "streams"))
     feeds = ("text",)
-    family = LanguageModel
+    family = TextModel
+    baselines = ("ngram",)
     kinds: ClassVar = {"item": "word", "input": "input"}
     demo: ClassVar = {"epochs": 1}
     phrases = ("goes on", "the model expects")
@@ -101,7 +99,7 @@ class Language(Task[TextData, LanguageReading]):
         return Metrics(measure(found, FIGURES).mean, {self.metric: found.log_p})
 
     def samples(self, model: Model, examples: Examples[TextData]) -> list[Sample]:
-        data, reader = examples.data, require(model, LanguageModel)
+        data, reader = examples.data, require(model, TextModel)
         words = data.parts["test"]
         if words.numel() < 2:
             return []
@@ -109,42 +107,14 @@ class Language(Task[TextData, LanguageReading]):
         return [_sample(reader, data, words, end) for end in dict.fromkeys(ends)]
 
 
-@torch.no_grad()
 def exact(model: Model, data: TextData, words: Tensor) -> Likelihood:
     """Exact log-probabilities of all words of a text, each given those before it."""
-    reader = require(model, LanguageModel)
-    reader.refresh(None)
-    table = reader.item_table.detach()
-    return likelihood(prefixes(reader, words.to(table.device), data.end), table)
+    return Likelihood(*require(model, TextModel).log_probs(words, data.end))
 
 
-def prefixes(model: LanguageModel, words: Tensor, end: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Vectors ``(rows, d)`` of the prefixes of a text, with the words after them, every word once.
-
-    Args:
-        model: The model.
-        words: ``(n,)`` int64 on the model's device.
-        end: Id of the end of a line, which stands before the text.
-    """
-    before = torch.cat([words.new_full((1,), end), words[:-1]])
-    streams = max(1, min(STREAMS, words.numel() // (4 * model.window)))
-    length = words.numel() // streams
-    parts = [(slice(0, streams * length), streams), (slice(streams * length, words.numel()), 1)]
-    for some, runs in parts:
-        read, right = before[some].view(runs, -1), words[some].view(runs, -1)
-        state: Tensor | None = None
-        for at in range(0, read.shape[1], model.window):
-            vectors, state = model.read_on(read[:, at : at + model.window], state)
-            yield model.with_one(vectors.reshape(-1, model.dim)), right[:, at : at + model.window].reshape(-1)
-
-
-@torch.no_grad()
-def _sample(model: LanguageModel, data: TextData, words: Tensor, end: int) -> Sample:
+def _sample(model: TextModel, data: TextData, words: Tensor, end: int) -> Sample:
     """What the model expects after the word at place ``end`` of a text."""
-    device, first = model.item_table.device, max(0, end + 1 - model.window)
-    model.refresh(None)
-    vectors, _ = model.read_on(words[None, first : end + 1].to(device), None)
-    scores = (model.with_one(vectors[0, -1:]) @ model.item_table.T)[0].log_softmax(0).cpu()
-    prefix = [data.words[word] for word in words[max(first, end + 1 - PREFIX) : end + 1].tolist()]
+    scores = model.following(words[: end + 1])
+    prefix = [data.words[word] for word in words[max(0, end + 1 - PREFIX) : end + 1].tolist()]
     query = " ".join("/" if word == END else word for word in prefix)
     return sample(query, [data.words[int(words[end + 1])]], best(scores, data.words, SHOWN))

@@ -16,7 +16,7 @@ from negatives.data.loading import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
 from negatives.errors import ConfigError
-from negatives.evaluation import Metrics, evaluate, longest, rank, with_watched
+from negatives.evaluation import Metrics, evaluate, longest, rank_by, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
@@ -41,6 +41,7 @@ class Recommend(Task[PairData, Section]):
     k = 20
     reading = Section
     offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
+    baselines = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
@@ -112,10 +113,8 @@ class Recommend(Task[PairData, Section]):
         data = examples.data
         truth = data.known((part,))
         names = self.metric_names(config)
-        users, items = model.tables()
-        ranking = rank(
-            users.cpu(),
-            items.cpu(),
+        ranking = rank_by(
+            model.answers().every,
             queries=self.queries(truth, part, config),
             truth=truth,
             exclude=data.known(("train",) if part == "valid" else HELD),
@@ -129,8 +128,11 @@ class Recommend(Task[PairData, Section]):
         found = (names.index_of(name) for name in ASKED)
         asked = [index for index in found if index is not None][:QUERIES]
         asked = asked or best_known(examples.data.known())
-        users, items = (table.cpu() for table in model.tables())
-        return [answers(names[index], items @ users[index], known.row(index), examples.item_names) for index in asked]
+        scores = model.answers().every(torch.tensor(asked))
+        return [
+            answers(names[index], mine, known.row(index), examples.item_names)
+            for index, mine in zip(asked, scores, strict=True)
+        ]
 
 
 def _cold(data: PairData, part: str) -> Tensor | None:

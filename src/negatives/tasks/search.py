@@ -20,7 +20,7 @@ from negatives.evaluation.graded import evaluate_graded
 from negatives.evaluation.ranking import search
 from negatives.evaluation.values import Ranked
 from negatives.models import Model
-from negatives.models.encoders.base import TextEncoder
+from negatives.models.encoders.base import TextScorer
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
@@ -57,7 +57,8 @@ class Search(Task[RetrievalData, SearchReading]):
     metric = "ndcg@{k}"
     reading = SearchReading
     offers = ENCODED
-    family = TextEncoder
+    family = TextScorer
+    baselines = ("bm25",)
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
@@ -95,8 +96,7 @@ class Search(Task[RetrievalData, SearchReading]):
         data = examples.data
         queries = self.queries(data.known((part,)), part, config)
         names = self.metric_names(config)
-        query_table, item_table = (table.cpu() for table in model.tables())
-        top, _ = search(query_table, item_table, queries, longest(names))
+        top, _ = search(model.answers().every, queries, longest(names))
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
@@ -113,7 +113,7 @@ class Search(Task[RetrievalData, SearchReading]):
         answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
         if data.name == "stdlib":
             texts, answers = list(ASKED), [[] for _ in ASKED]
-        scores = require(model, TextEncoder).encode_texts(texts) @ model.tables()[1].T
+        scores = require(model, TextScorer).score_texts(texts).cpu()
         asked = zip(texts, answers, scores, strict=True)
         return [sample(text, known, best(row, names)) for text, known, row in asked]
 

@@ -12,7 +12,6 @@ from typing import Annotated, ClassVar
 import polars as pl
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.loading_similarity import load_similarity
@@ -20,7 +19,6 @@ from negatives.data.similarity import SimilarityData
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.values import Rated
 from negatives.models import Model
-from negatives.models.encoders.base import TextEncoder
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
@@ -50,7 +48,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     metric = METRIC
     reading = SimilarityReading
     offers = ENCODED | {"symmetric"}
-    family = TextEncoder
+    baselines = ("tfidf",)
     kinds: ClassVar = {"query": "sentence"}
     phrases = ("is like", "is near")
 
@@ -86,22 +84,16 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
 
     def evaluate(self, model: Model, examples: Examples[SimilarityData], part: str, config: RunConfig) -> Metrics:
         pairs = examples.data.parts[part]
-        table = _unit(model)
-        return measure(Rated((table[pairs.left] * table[pairs.right]).sum(1), pairs.scores), [METRIC])
+        scores = model.answers().pairs(pairs.left, pairs.right[:, None])[:, 0]
+        return measure(Rated(scores, pairs.scores), [METRIC])
 
     def samples(self, model: Model, examples: Examples[SimilarityData]) -> list[Sample]:
         """The sentences nearest to the first ones of the test part."""
-        pairs, table, names = examples.data.parts["test"], _unit(model), examples.query_names
+        pairs, answers, names = examples.data.parts["test"], model.answers(), examples.query_names
         found = []
         for row in pairs.scores.argsort(descending=True, stable=True)[:QUERIES].tolist():
             query, partner = int(pairs.left[row]), int(pairs.right[row])
-            scores = table @ table[query]
+            scores = answers.every(torch.tensor([query]))[0]
             scores[query] = -torch.inf
             found.append(sample(names[query], [names[partner]], best(scores, names, SHOWN)))
         return found
-
-
-def _unit(model: Model) -> Tensor:
-    """Sentence vectors at unit length, on the CPU."""
-    found: Tensor = torch.nn.functional.normalize(model.tables()[0].cpu().float(), dim=1)
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,9 +42,10 @@ class Words(Task[WordData, WordReading]):
     name = "words"
     metric = "mean"
     reading = WordReading
-    offers = frozenset(("n_items", "counts", "cell_counts"))
+    offers = frozenset(("n_items", "counts", "cell_counts", "cooccurrence"))
     feeds = ("corpus", "cells")
     kinds: ClassVar = {"query": "word", "item": "context"}
+    baselines = ("ppmi_svd",)
     phrases = ("stands near", "is like")
 
     def read(self, path: Path | None, config: RunConfig) -> WordData:
@@ -74,8 +76,9 @@ class Words(Task[WordData, WordReading]):
         )
 
     def facts(self, config: RunConfig, examples: Examples[WordData]) -> Facts:
-        corpus, cells = examples.data.corpus, examples.data.cells
+        corpus, cells, window = examples.data.corpus, examples.data.cells, self.options(config).cooccurrence
         facts: dict[str, Callable[[], object]] = {"n_items": lambda: len(corpus.words), "counts": lambda: corpus.counts}
+        facts["cooccurrence"] = cache(lambda: cells or count_cooccurrence(corpus, window))
         return facts if cells is None else {**facts, "cell_counts": lambda: cells.counts}
 
     def preferred(self, config: RunConfig, data: WordData) -> str:

@@ -24,6 +24,7 @@ class EngineCase:
         lr: A step size at which the loss falls.
         steps: Steps in which it does.
         empty: A batch without an allowed negative, or None.
+        learns: A step moves the model; False for an engine whose models are computed.
     """
 
     make: Callable[[], Engine]
@@ -31,6 +32,7 @@ class EngineCase:
     lr: float = 0.1
     steps: int = 30
     empty: Context | None = None
+    learns: bool = True
 
 
 def weights(engine: Engine) -> dict[str, Tensor]:
@@ -51,7 +53,7 @@ def a_step_moves_the_model_and_says_what_it_did(case: EngineCase) -> None:
     engine, context = case.make(), case.batch(0)
     before = weights(engine)
     done = engine.step(context, case.lr)
-    hold(not alike(before, weights(engine)), "a step moved nothing")
+    hold(alike(before, weights(engine)) is not case.learns, "a step moved " + ("nothing" if case.learns else "it"))
     hold(isinstance(done.loss, float) and done.loss == done.loss, f"the loss is {done.loss!r}")
     rows, seen = done.positive.shape[0], done.negative.shape[0]
     hold(0 < seen <= context.rows and seen <= rows <= context.rows, f"{rows} and {seen} rows of scores are given")
@@ -67,6 +69,8 @@ def a_step_moves_the_model_and_says_what_it_did(case: EngineCase) -> None:
 
 def the_loss_falls(case: EngineCase) -> None:
     """The loss falls on batches that repeat themselves."""
+    if not case.learns:
+        return
     engine = case.make()
     losses = [engine.step(case.batch(step), case.lr).loss for step in range(case.steps)]
     first, last = sum(losses[:5]) / 5, sum(losses[-5:]) / 5
@@ -124,6 +128,8 @@ def no_generator_is_touched(case: EngineCase) -> None:
 
 def what_is_not_finite_is_refused(case: EngineCase) -> None:
     """A model that is not finite ends the training with ``NonFiniteScores``."""
+    if not case.learns:
+        return
     engine = case.make()
     with torch.no_grad():
         for parameter in engine.model.parameters():
@@ -154,6 +160,7 @@ def check_engine(
     lr: float = 0.1,
     steps: int = 30,
     empty: Context | None = None,
+    learns: bool = True,
 ) -> None:
     """Run the contract of an engine.
 
@@ -163,8 +170,9 @@ def check_engine(
         lr: A step size at which the loss falls.
         steps: Steps in which it does.
         empty: A batch without an allowed negative.
+        learns: A step moves the model; False for an engine whose models are computed.
 
     Raises:
         AssertionError: A promise is broken; says which, with the numbers.
     """
-    run(type(make()).__name__, EngineCase(make, batch, lr, steps, empty), CHECKS)
+    run(type(make()).__name__, EngineCase(make, batch, lr, steps, empty, learns), CHECKS)

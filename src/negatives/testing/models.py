@@ -26,6 +26,7 @@ class ModelCase:
         drawn: Weights depend on the seed; False where they are read or computed.
         tables: It has tables of all queries and items.
         batch: A batch to train on; one of its own numbers when left out.
+        learns: It has weights that gradients reach; False where it is computed from its facts.
     """
 
     make: Callable[[int], Model]
@@ -33,6 +34,7 @@ class ModelCase:
     drawn: bool = True
     tables: bool = True
     batch: Context | None = None
+    learns: bool = True
 
     def context(self, model: Model) -> Context:
         """A batch of training."""
@@ -97,7 +99,7 @@ def scores_agree_in_all_forms(case: ModelCase) -> None:
         how = "with gradients" if learning else "without gradients"
         near(pairs, each[:, 1], f"scores of pairs {how}", atol=1e-5, rtol=1e-4)
         near(shared, written, f"scores of a shared pool {how}", atol=1e-5, rtol=1e-4)
-        hold(each.requires_grad is learning, f"scores {how} have requires_grad {each.requires_grad}")
+        hold(each.requires_grad is (learning and case.learns), f"scores {how} have requires_grad {each.requires_grad}")
     hold(float(each.detach().std()) > 0, "all scores are equal")
 
 
@@ -174,6 +176,9 @@ def state_is_complete(case: ModelCase) -> None:
 def gradients_reach_the_weights(case: ModelCase) -> None:
     """Scores of a training batch and the penalty are differentiable, with finite gradients that are not all zero."""
     model = case.make(0)
+    if not case.learns:
+        hold(not list(model.parameters()), "it has weights, though it does not learn")
+        return
     context = case.context(model)
     model.refresh(context)
     value = model.score(context.queries, context.positives).square().sum()
@@ -223,6 +228,7 @@ def check_model(
     drawn: bool = True,
     tables: bool = True,
     batch: Context | None = None,
+    learns: bool = True,
 ) -> None:
     """Run the contract of a model.
 
@@ -232,8 +238,9 @@ def check_model(
         drawn: Weights depend on the seed; False where they are read or computed.
         tables: It has tables of all queries and items.
         batch: A batch to train on; one of its own numbers when left out.
+        learns: It has weights that gradients reach; False where it is computed from its facts.
 
     Raises:
         AssertionError: A promise is broken; says which, with the numbers.
     """
-    run(type(make(0)).__name__, ModelCase(make, ranks_by_tables, drawn, tables, batch), CHECKS)
+    run(type(make(0)).__name__, ModelCase(make, ranks_by_tables, drawn, tables, batch, learns), CHECKS)

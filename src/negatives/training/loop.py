@@ -93,7 +93,8 @@ class Loop:
 
     @property
     def total_steps(self) -> int:
-        return max(1, round(self.steps_per_epoch * self.plan.epochs))
+        planned = max(1, round(self.steps_per_epoch * self.plan.epochs))
+        return planned if self.engine.most is None else min(planned, self.engine.most)
 
     @property
     def done(self) -> bool:

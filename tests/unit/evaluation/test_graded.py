@@ -66,7 +66,7 @@ def test_an_unknown_metric_is_refused(name: str) -> None:
 
 def test_a_short_ranking_is_filled_up() -> None:
     vectors = torch.eye(3)
-    ids, scores = search(vectors, vectors, torch.tensor([1]), 5)
+    ids, scores = search(lambda queries: vectors[queries], torch.tensor([1]), 5)
     assert ids.tolist() == [[1, 0, 2, -1, -1]]
     assert scores[0, 3] == -torch.inf
     none = torch.tensor([1]), torch.tensor([2]), torch.tensor([1])

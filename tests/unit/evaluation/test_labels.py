@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError, NonFiniteScores
-from negatives.evaluation.labels import best_labels, label_metrics, propensities
+from negatives.evaluation.labels import label_metrics, propensities
+from negatives.evaluation.ranking import search
 from negatives.types import Csr
 
 ROWS, LABELS = 40, 25
@@ -44,7 +45,7 @@ def naive(scores: list[list[float]], truth: list[set[int]], chance: list[float],
 def test_metrics_are_those_of_their_definitions(k: int) -> None:
     scores, truth, chance = problem()
     queries = torch.arange(5, ROWS)
-    top = best_labels(lambda rows: scores[rows], torch.eye(LABELS), queries, k)
+    top, _ = search(lambda rows: scores[rows], queries, k)
     names = [f"{kind}@{k}" for kind in ("precision", "ndcg", "recall", "psp")]
     found = label_metrics(top, queries, truth, names, chance)
     sets = [set(truth.row(row).tolist()) for row in queries.tolist()]
@@ -60,14 +61,14 @@ def test_a_perfect_order_is_worth_one() -> None:
     for row in range(ROWS):
         ideal[row, truth.row(row).long()] = (1 / chance[truth.row(row).long()]).float()
     queries = torch.arange(ROWS)
-    top = best_labels(lambda rows: ideal[rows], torch.eye(LABELS), queries, 5)
+    top, _ = search(lambda rows: ideal[rows], queries, 5)
     mean = label_metrics(top, queries, truth, ["psp@1", "psp@3", "psp@5", "ndcg@5", "precision@1"], chance).mean
     assert all(value == pytest.approx(1.0) for value in mean.values())
 
 
 def test_fewer_labels_than_places() -> None:
     truth = Csr.from_pairs(torch.tensor([0]), torch.tensor([1]), 1, 2)
-    top = best_labels(lambda rows: torch.ones(1, 2), torch.eye(2), torch.tensor([0]), 5)
+    top, _ = search(lambda rows: torch.ones(1, 2), torch.tensor([0]), 5)
     assert top.tolist() == [[0, 1, -1, -1, -1]]
     assert label_metrics(top, torch.tensor([0]), truth, ["precision@5"], torch.ones(2)).mean == {"precision@5": 0.2}
 
@@ -85,4 +86,4 @@ def test_faults() -> None:
         with pytest.raises(ConfigError, match="precision"):
             label_metrics(top, torch.tensor([0]), truth, [name], chance)
     with pytest.raises(NonFiniteScores):
-        best_labels(lambda rows: torch.full((1, LABELS), torch.nan), torch.eye(LABELS), torch.tensor([0]), 5)
+        search(lambda rows: torch.full((1, LABELS), torch.nan), torch.tensor([0]), 5)

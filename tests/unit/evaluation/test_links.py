@@ -12,15 +12,16 @@ from negatives.data.edges import symmetric
 from negatives.errors import InputError, NonFiniteScores
 from negatives.evaluation import measure, nearness
 from negatives.evaluation.links import (
+    LinkScores,
     LinkTest,
     evaluate_links,
-    link_scores,
     link_test,
     metric_names,
     non_edges,
 )
 from negatives.evaluation.nearness import nearest
 from negatives.evaluation.values import Scored
+from negatives.models.answers import answers_of_tables
 from negatives.randomness import Purpose, generator, integers, stream
 from negatives.types import Csr
 
@@ -52,6 +53,11 @@ def vectors(seed: int) -> Tensor:
     return torch.randn(N, DIM, generator=generator(seed))
 
 
+def by_tables(sources: torch.Tensor, targets: torch.Tensor, directed: bool = False) -> LinkScores:
+    answers = answers_of_tables(sources, targets)
+    return LinkScores(answers.pairs, answers.back, directed)
+
+
 @pytest.mark.parametrize("rounded", [False, True])
 def test_area_and_precision_agree_with_sklearn(rounded: bool) -> None:
     right, wrong = torch.randn(300, generator=generator(1)) + 0.7, torch.randn(211, generator=generator(2))
@@ -69,7 +75,7 @@ def test_metrics_are_those_of_plain_loops(directed: bool) -> None:
     asked, sources, targets = questions(), vectors(1), vectors(2)
     full = sources @ targets.T
     full = full if directed else (full + full.T) / 2
-    found = evaluate_links(asked, sources, targets, directed=directed, k=5)
+    found = evaluate_links(asked, by_tables(sources, targets, directed), k=5)
     assert list(found.mean) == metric_names(5)
     right = full[asked.sources, asked.targets]
     wrong = full[asked.other_sources, asked.other_targets]
@@ -91,7 +97,7 @@ def test_metrics_are_those_of_plain_loops(directed: bool) -> None:
 
 def test_ties_count_one_half() -> None:
     asked, same = questions(), torch.ones(N, DIM)
-    found = evaluate_links(asked, same, same, directed=False)
+    found = evaluate_links(asked, by_tables(same, same))
     assert found.mean["auc"] == found.mean["ap"] == 0.5
     assert found.mean["mrr"] == found.mean["mrr:hard"] == pytest.approx(1 / 11)
 
@@ -100,10 +106,9 @@ def test_both_ways_of_scoring_an_edge() -> None:
     sources, targets = vectors(1), vectors(2)
     nodes, others = torch.tensor([3, 7]), torch.tensor([[1, 2], [50, 7]])
     full = sources @ targets.T
-    torch.testing.assert_close(
-        link_scores(sources, targets, nodes, others, directed=True), full[nodes[:, None], others]
-    )
-    backwards = link_scores(sources, targets, nodes, others, directed=True, reverse=True)
+    scores = by_tables(sources, targets, True)
+    torch.testing.assert_close(scores(nodes, others), full[nodes[:, None], others])
+    backwards = scores(nodes, others, reverse=True)
     torch.testing.assert_close(backwards, full[others, nodes[:, None]])
 
 
@@ -187,11 +192,11 @@ def test_a_node_that_knows_all_has_no_wrong_ones() -> None:
     assert asked.hard[0, :3].tolist() == asked.random[0, :3].tolist() == [-1, -1, -1]
     table = torch.eye(5)
     table[0, 1] = 1.0
-    assert evaluate_links(asked, table, table, directed=False).mean["mrr:hard"] == 1.0
+    assert evaluate_links(asked, by_tables(table, table)).mean["mrr:hard"] == 1.0
 
 
 def test_vectors_that_are_no_numbers_are_refused() -> None:
     broken = vectors(1)
     broken[3, 2] = torch.nan
     with pytest.raises(NonFiniteScores, match="lower the learning rate"):
-        evaluate_links(questions(), broken, broken, directed=False)
+        evaluate_links(questions(), by_tables(broken, broken))

@@ -18,7 +18,6 @@ from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_sco
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation import longest, measure, metric, names_fitting, registry, with_watched
 from negatives.evaluation.naming import parse
-from negatives.evaluation.perplexity import likelihood
 from negatives.evaluation.values import (
     Decided,
     Likelihood,
@@ -30,6 +29,7 @@ from negatives.evaluation.values import (
     Scored,
     Value,
 )
+from negatives.models.language.base import exact
 
 ITEMS, WIDTH = 12, 8
 
@@ -409,4 +409,4 @@ def test_a_metric_that_is_no_number_is_an_error() -> None:
     with pytest.raises(InputError, match="popularity@3 has no value"):
         measure(shown, ["popularity@3"])
     with pytest.raises(InputError, match="nothing to evaluate"):
-        measure(likelihood(iter([]), torch.ones(3, 2)), ["perplexity"])
+        measure(Likelihood(*exact(iter([]), torch.ones(3, 2))), ["perplexity"])

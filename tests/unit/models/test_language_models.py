@@ -10,10 +10,12 @@ import torch
 from negatives.data.text import TextData
 from negatives.errors import ConfigError
 from negatives.evaluation import measure
-from negatives.evaluation.perplexity import FIGURES, likelihood
+from negatives.evaluation.perplexity import FIGURES
+from negatives.evaluation.values import Likelihood
 from negatives.models import registry
-from negatives.models.language.base import LanguageModel, runs_of
-from negatives.tasks.language import exact, prefixes
+from negatives.models.language.base import LanguageModel, prefixes, runs_of
+from negatives.models.language.base import exact as exact_of
+from negatives.tasks.language import exact
 from negatives.types import Context
 
 WORDS, DIM, WINDOW = 11, 8, 5
@@ -131,7 +133,7 @@ def test_untrained_models_know_the_frequencies() -> None:
     model = make("lstm")
     model.item_table.data[:, :DIM] = 0
     vectors = torch.ones(1, DIM + 1)
-    found = likelihood(iter([(vectors, torch.tensor([2]))]), model.item_table.detach())
+    found = Likelihood(*exact_of(iter([(vectors, torch.tensor([2]))]), model.item_table.detach()))
     share = (float(COUNTS[2]) + 0.1) / (float(COUNTS.sum()) + 0.1 * WORDS)
     assert float(found.log_p.exp()) == pytest.approx(share, rel=1e-4)
     assert float(found.log_z) == pytest.approx(0.0, abs=1e-5)

@@ -13,7 +13,15 @@ from negatives.errors import ConfigError
 from negatives.models.base import Model
 
 
-class TextEncoder(Model, ABC):
+class TextScorer(Model, ABC):
+    """A model that scores new texts against its documents."""
+
+    @abstractmethod
+    def score_texts(self, texts: Sequence[str]) -> Tensor:
+        """Scores ``(n, n_items)`` of new queries with all documents, without gradients."""
+
+
+class TextEncoder(TextScorer, ABC):
     """``s(q, d) = scale cos(f(q), f(d))`` with one tower ``f`` for both sides.
 
     Args:
@@ -43,6 +51,10 @@ class TextEncoder(Model, ABC):
             texts: The texts.
             kind: ``query`` or ``item``.
         """
+
+    @torch.no_grad()
+    def score_texts(self, texts: Sequence[str]) -> Tensor:
+        return self.encode_texts(texts) @ self.tables()[1].T
 
     def scaled(self, vectors: Tensor) -> Tensor:
         """Vectors of length ``sqrt(scale)``; zero stays zero."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from negatives.errors import ConfigError
+from negatives.models.base import Model
 from negatives.models.tower import TowerModel, TowerSteps
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
+from negatives.types import finite
 
+STREAMS = 32
+"""Streams of a text that are evaluated side by side; each loses the words before its beginning."""
+CELLS = 1 << 22
+"""Scores that are held at a time."""
 INPUTS = 1
 """Place of the dropout on the words that are read."""
 
@@ -40,7 +47,30 @@ class Layers(Settings):
             )
 
 
-class LanguageModel(TowerModel, ABC):
+class TextModel(Model, ABC):
+    """A model of running text that is judged by the probabilities of its words."""
+
+    @abstractmethod
+    def log_probs(self, words: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        """Exact log-probability of each word of a text given those before it, and the logarithm of its normaliser.
+
+        Args:
+            words: ``(n,)`` int64.
+            end: Id of the end of a line, which stands before the text.
+
+        Returns:
+            Two tensors ``(n,)`` float64 on the CPU.
+
+        Raises:
+            NonFiniteScores: A probability is NaN or 0.
+        """
+
+    @abstractmethod
+    def following(self, words: Tensor) -> Tensor:
+        """Log-probabilities ``(n_items,)`` of all words after some words ``(n,)`` int64, on the CPU."""
+
+
+class LanguageModel(TowerModel, TextModel, ABC):
     """The query is a position of the training text, its vector that of all words up to there.
 
     Positions that follow one another are read as one run. The bias of a word begins at its log-probability by counts,
@@ -103,6 +133,20 @@ class LanguageModel(TowerModel, ABC):
             state: What the last call gave; None at the beginning.
         """
 
+    @torch.no_grad()
+    def log_probs(self, words: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        """See :meth:`TextModel.log_probs`; long texts are read as several streams side by side."""
+        self.refresh()
+        table = self.item_table.detach()
+        return exact(prefixes(self, words.to(table.device), end), table)
+
+    @torch.no_grad()
+    def following(self, words: Tensor) -> Tensor:
+        """See :meth:`TextModel.following`; ``window`` words are read."""
+        self.refresh()
+        vectors, _ = self.read_on(words[None, -self.window :].to(self.item_table.device), None)
+        return (self.with_one(vectors[0, -1:]) @ self.item_table.T)[0].log_softmax(0).cpu()
+
     def encode_queries(self, queries: Tensor) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of positions of the training text."""
         if self._tokens.device != queries.device:
@@ -136,3 +180,48 @@ def runs_of(queries: Tensor) -> Tensor:
     breaks = (queries.diff() != 1).nonzero()[:, 0] + 1
     first = int(breaks[0]) if breaks.numel() else queries.numel()
     return queries.view(-1, first)
+
+
+def prefixes(model: LanguageModel, words: Tensor, end: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Vectors ``(rows, d)`` of the prefixes of a text, with the words after them, every word once.
+
+    Args:
+        model: The model.
+        words: ``(n,)`` int64 on the model's device.
+        end: Id of the end of a line, which stands before the text.
+    """
+    before = torch.cat([words.new_full((1,), end), words[:-1]])
+    streams = max(1, min(STREAMS, words.numel() // (4 * model.window)))
+    length = words.numel() // streams
+    parts = [(slice(0, streams * length), streams), (slice(streams * length, words.numel()), 1)]
+    for some, runs in parts:
+        read, right = before[some].view(runs, -1), words[some].view(runs, -1)
+        state: Tensor | None = None
+        for at in range(0, read.shape[1], model.window):
+            vectors, state = model.read_on(read[:, at : at + model.window], state)
+            yield model.with_one(vectors.reshape(-1, model.dim)), right[:, at : at + model.window].reshape(-1)
+
+
+def exact(blocks: Iterator[tuple[Tensor, Tensor]], table: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact log-probabilities of words, and the logarithms of their normalisers, each ``(n,)`` float64 on the CPU.
+
+    Args:
+        blocks: Vectors ``(rows, d)`` of prefixes with the ids ``(rows,)`` of the words after them.
+        table: ``(n_words, d)``, all words.
+
+    Raises:
+        NonFiniteScores: A score is NaN or infinite.
+    """
+    columns = table.T.contiguous()
+    none = torch.empty(0, dtype=torch.float64)
+    log_p, log_z = [], []
+    step = max(1, CELLS // len(table))
+    for vectors, words in blocks:
+        for at in range(0, words.numel(), step):
+            scores = vectors[at : at + step] @ columns
+            total = scores.logsumexp(1).double()
+            right = scores.gather(1, words[at : at + step, None])[:, 0].double()
+            log_p.append((right - total).cpu())
+            log_z.append(total.cpu())
+    found = finite(torch.cat([none, *log_p]), "scores")
+    return found, torch.cat([none, *log_z])

@@ -17,6 +17,7 @@ registry: Registry[Engine] = Registry(
         ("windows", "negatives.training.engines.windows:WindowEngine"),
         ("cells", "negatives.training.engines.cells:CellEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
+        ("counted", "negatives.training.engines.counted:CountedEngine"),
         ("tower", "negatives.training.engines.tower:TowerEngine"),
     ),
 )

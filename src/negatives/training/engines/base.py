@@ -79,6 +79,8 @@ class Engine(ABC):
 
     model_type: ClassVar[type[Model]]
     """Models that it trains."""
+    most: ClassVar[int | None] = None
+    """Steps after which there is nothing left to do; None for as many as are planned."""
     family: ClassVar[str] = "a model"
     """What such a model is, in words that follow "is not"."""
 

@@ -1,0 +1,36 @@
+"""Nearest rows: a row has the labels of the training rows that are most like it (Cover and Hart, 1967)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from negatives.data.neighbours import Neighbours
+from negatives.data.pairs import SparseFeatures
+from negatives.models.baselines.base import CountedModel, Sizes
+from negatives.types import Csr
+
+
+class NearestRows(CountedModel):
+    """``s(x, l) = sum_i c_i^3 [l in y_i] / sum_i c_i^3`` over the ``k`` training rows of largest cosine ``c_i``.
+
+    Args:
+        features: Features of all rows, one row per query.
+        known: Labels of the training rows; other rows have none.
+        neighbours: ``k``.
+    """
+
+    grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"neighbours": (50, 20, 100)}
+
+    def __init__(self, features: SparseFeatures, known: Csr, neighbours: int = 50) -> None:
+        super().__init__(known.n_rows, known.n_cols)
+        self._rows, self.neighbours = Neighbours(features.unit(), known), neighbours
+
+    @classmethod
+    def seconds(cls, sizes: Sizes) -> float:
+        return 2e-8 * sizes.examples * min(sizes.n_queries, 20_000)
+
+    def score_all(self, queries: Tensor) -> Tensor:
+        return self._rows.votes(queries, self.neighbours)
