@@ -239,7 +239,10 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
     ("options", "message"),
     [
         ("--model gcn", "does not fit the task knowledge: it needs graph; choose one of: "),
-        ("--model gru", "has no model 'gru'; choose one of: complex, distmult, history, lightgcn, mf, rotate, transe"),
+        (
+            "--model gru",
+            "has no model 'gru'; choose one of: complex, distmult, ease, history, item_knn, lightgcn, mf, ",
+        ),
         (
             "--model transe --set model.relation_weight=0.1",
             "choose one of: dim, dropout, entity_dropout, init, n3, norm\n",
