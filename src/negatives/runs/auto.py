@@ -61,7 +61,8 @@ class Auto:
                 return self._by_folds(configs, whole)
             return self._by_race(configs)
         except Interrupted as stop:
-            raise Interrupted(self.caught[0] if self.caught else stop.signal, self.folder.path) from stop
+            begun = self.folder.path if self._begun else None
+            raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
         """All pairs, where the validation part is too small to choose by and could be another one."""

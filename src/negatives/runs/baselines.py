@@ -17,6 +17,7 @@ from negatives.data.pairs import SparseFeatures
 from negatives.evaluation import Metrics, p_text, paired
 from negatives.models import registry
 from negatives.models.baselines import CountedModel, Sizes
+from negatives.runs.terminal import aligned, fitting
 from negatives.tasks.base import AnyTask, Examples
 from negatives.tasks.facts import Facts, Offer, build_model
 
@@ -26,8 +27,6 @@ SHARE = 0.1
 """Share of the training's time that all baselines together may take."""
 LEAST = 20.0
 """Seconds that they may take however short the training was."""
-SHOWN = 5
-"""Metrics of the table at the terminal."""
 LEVEL = 0.05
 """Below this p-value a difference counts as more than chance."""
 
@@ -97,15 +96,11 @@ class Beside:
         return f"No simple method is ahead of {name}: the best, {best.name}, reaches {metric} {theirs:.4f}{chance}."
 
     def table(self, name: str, own: Metrics, metric: str) -> str:
-        """The model and the baselines on the test part as lines of text, the watched metric first."""
-        shown = [metric, *(one for one in own.mean if one != metric)][:SHOWN]
+        """The model and the baselines on the test part as lines of text; after the watched metric as many as fit."""
+        shown = [metric, *(one for one in own.mean if one != metric)]
         rows = [(name, own.mean), *((one.name, one.metrics.mean) for one in self.test)]
-        wide = max(len(one) for one, _ in rows) + 2
-        lines = [" " * wide + "".join(f"{one:>16}" for one in shown)]
-        for label, mean in rows:
-            cells = (f"{mean[one]:>16.4f}" if one in mean else f"{'':>16}" for one in shown)
-            lines.append(f"{label:<{wide}}" + "".join(cells))
-        return "\n".join(lines)
+        body = [(label, *(f"{mean[one]:.4f}" if one in mean else "" for one in shown)) for label, mean in rows]
+        return aligned(fitting([("test part", *shown), *body]))
 
 
 def _chance(one: Metrics, other: Metrics, metric: str) -> str:
