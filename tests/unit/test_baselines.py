@@ -145,6 +145,15 @@ def test_a_model_that_is_behind_says_so(loaded: Loaded) -> None:
     assert around(told(0.4), told(0.5), model) == (
         "mf is below a simple method: mrr 0.4000 against 0.5000 of ease. Try harder."
     )
+    found = Beside([], [Measured("ease", {}, told(0.5), 0.1, model), Measured("knn", {}, told(0.4), 0.1, model)])
+    assert found.verdict("ease", told(0.45), "mrr", "") == (
+        "ease is a simple method itself, and no other is ahead of it: the best, knn, reaches mrr 0.4000."
+    )
+    assert found.table("ease", told(0.45), "mrr").splitlines() == [
+        "test part     mrr",
+        "ease       0.4500",
+        "knn        0.4000",
+    ]
     assert "; the difference is more than chance (p = " in around(
         told(0.0, 0.0, 0.1, 0.0, 0.1), told(1.0, 1.0, 0.9, 1.0, 0.9), model
     )

@@ -342,7 +342,7 @@ def test_the_race_stands_in_a_table(tmp_path: Path) -> None:
     note(run, race=[lost, won])
     write_report([run], out)
     assert table(out, "Recipes tried") == [
-        ["recipe", "recall@20, validation", "trained", "folds", "outcome"],
+        ["name", "recall@20, validation", "trained", "folds", "outcome"],
         ["default", "0.6100 standard error 0.0040", "2.5 s 1.25 epochs", "", "left out"],
         ["soft", "0.6223", "1 min 30 s 12 epochs", "3", "kept"],
     ]
@@ -385,6 +385,10 @@ def test_the_model_stands_beside_the_simple_methods(tmp_path: Path) -> None:
         out.read_text()
     )
     assert '<div class="box verdict">mf is below a simple method.</div>' in out.read_text()
+    note(run, model="ease")  # kept by a race
+    write_report([run], out)
+    assert "Recommend on stdlib: ease, a simple method" in read(out)[0]
+    assert "Simple methods, computed" not in read(out)[0]  # nothing else stands beside it
     other = write_run(tmp_path / "other", "uniform")
     write_report([run, other], out)  # of runs side by side no sentence can speak
     assert "mf is below" not in out.read_text()

@@ -71,9 +71,9 @@ class Beside:
         params = {one.name: {"params": one.params, "seconds": one.seconds} for one in self.test}
         return told | {"baselines_valid": valid, "baselines_chosen": params}
 
-    def best(self, metric: str) -> Measured | None:
-        """The baseline of the highest test value."""
-        having = [one for one in self.test if metric in one.metrics.mean]
+    def best(self, metric: str, besides: str = "") -> Measured | None:
+        """The baseline of the highest test value, other than the one of a name."""
+        having = [one for one in self.test if metric in one.metrics.mean and one.name != besides]
         return max(having, key=lambda one: one.metrics.mean[metric], default=None)
 
     def verdict(self, name: str, own: Metrics, metric: str, advice: str) -> str:
@@ -85,20 +85,24 @@ class Beside:
             metric: The watched metric.
             advice: What to try where the model is behind.
         """
-        best = self.best(metric)
+        best = self.best(metric, name)
         if best is None or metric not in own.mean:
             return ""
+        itself = any(one.name == name for one in self.test)
         mine, theirs = own.mean[metric], best.metrics.mean[metric]
         chance = _chance(own, best.metrics, metric)
         if theirs > mine:
             against = f"{metric} {mine:.4f} against {theirs:.4f} of {best.name}"
-            return f"{name} is below a simple method: {against}{chance}. {advice}"
-        return f"No simple method is ahead of {name}: the best, {best.name}, reaches {metric} {theirs:.4f}{chance}."
+            return f"{name} is below {'another' if itself else 'a'} simple method: {against}{chance}. {advice}"
+        told = f"the best, {best.name}, reaches {metric} {theirs:.4f}{chance}."
+        if itself:
+            return f"{name} is a simple method itself, and no other is ahead of it: {told}"
+        return f"No simple method is ahead of {name}: {told}"
 
     def table(self, name: str, own: Metrics, metric: str) -> str:
         """The model and the baselines on the test part as lines of text; after the watched metric as many as fit."""
         shown = [metric, *(one for one in own.mean if one != metric)]
-        rows = [(name, own.mean), *((one.name, one.metrics.mean) for one in self.test)]
+        rows = [(name, own.mean), *((one.name, one.metrics.mean) for one in self.test if one.name != name)]
         body = [(label, *(f"{mean[one]:.4f}" if one in mean else "" for one in shown)) for label, mean in rows]
         return aligned(fitting([("test part", *shown), *body]))
 

@@ -125,9 +125,9 @@ def beside(
         seconds: Seconds of training, of which the baselines may take a share.
     """
     found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
-    best = found.best(watched)
+    best = found.best(watched, name)
     if best is None:
-        return {}
+        return found.values()
     log.info(found.table(name, test, watched))
     sentence = found.verdict(name, test, watched, baselines.advice(task, config, best))
     log.info(sentence)

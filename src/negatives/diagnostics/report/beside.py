@@ -16,15 +16,17 @@ COLOUR = "#8a8f98"
 def beside(loaded: Loaded, metric: str) -> Table | None:
     """Test values of the baselines, the watched metric first; None where none were measured.
 
-    Below each value stands that of the validation part, by which a method's own numbers were chosen.
+    The model stands before them; where it is one of them itself, it stands there once. Below each value stands that of
+    the validation part, by which a method's own numbers were chosen.
     """
     told = source(loaded)
-    test: Mapping[str, Mapping[str, float]] = told.get("baselines") or {}
+    label, runs = head.best(loaded, metric)
+    name = str(runs[0].metrics.get("model") or label) if len(loaded.groups()) == 1 else label
+    found: Mapping[str, Mapping[str, float]] = told.get("baselines") or {}
+    test = {one: values for one, values in found.items() if one != name}
     if not test:
         return None
     names = sorted(dict.fromkeys(name for one in test.values() for name in one), key=lambda name: name != metric)
-    label, runs = head.best(loaded, metric)
-    name = str(runs[0].metrics.get("model") or label) if len(loaded.groups()) == 1 else label
     own = {"baselines": {name: _means(runs, "test")}, "baselines_valid": {name: _means(runs, "valid")}}
     best = max(test, key=lambda one: test[one].get(metric) or 0.0)
     best = best if (own["baselines"][name].get(metric) or 0.0) < (test[best].get(metric) or 0.0) else name

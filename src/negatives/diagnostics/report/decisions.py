@@ -38,7 +38,7 @@ def decided(loaded: Loaded, metric: str) -> list[Block]:
     """All tables of decisions that the runs have; empty where nothing was decided."""
     found = [
         ("Tuned numbers", "sampler", _tuned(loaded, metric)),
-        ("Recipes tried", "recipe", _raced(loaded, metric)),
+        ("Recipes tried", "name", _raced(loaded, metric)),
         ("Decisions in order", "what", _told(loaded, metric)),
     ]
     return [Block(title, first, table) for title, first, table in found if table is not None]
@@ -100,9 +100,12 @@ def _raced(loaded: Loaded, metric: str) -> Table | None:
         cells = [_judged(row), _length(row), *([(str(row.get("folds") or ""), "")] if folds else [])]
         label = f"{run.label}, seed {run.seed}: {row.get('arm')}" if several else str(row.get("arm"))
         rows.append((label, COLOURS[0] if kept else "#ced4da", [*cells, ("kept" if kept else "left out", "")], kept))
-    note = "Each recipe where it was judged last. A later one must be ahead of an earlier one by more than the noise."
+    note = (
+        "Each where it was judged last. A recipe is preferred to the task's first only where it is ahead by more than "
+        "the noise, and a simple method only where it is ahead of every recipe."
+    )
     if folds:
-        note += " The value is the mean over the folds; the model that is kept then learns from all pairs."
+        note += " Values are means over the folds; what is kept then learns from all pairs."
     return Table(columns, rows, note)
 
 

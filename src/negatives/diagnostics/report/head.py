@@ -57,6 +57,8 @@ def title(loaded: Loaded) -> str:
     data = loaded.compare.get("data") or first.metrics.get("data") or first.config.get("data") or "the offline dataset"
     names = list(dict.fromkeys(run.label for run in loaded.runs))
     what = f"{len(names)} samplers compared" if len(names) > 1 else f"sampler {names[0]}"
+    if not loaded.compare and first.metrics.get("model") in first.metrics.get("baselines", {}):
+        what = f"{first.metrics['model']}, a simple method"
     return f"{str(task).capitalize()} on {str(data).rstrip('/').rsplit('/', 1)[-1]}: {what}"
 
 

@@ -54,7 +54,7 @@ def sections(groups: Groups, metric: str) -> list[Section]:
 def _learning(groups: Groups, metric: str) -> Section:
     several = any(len(runs) > 1 for runs in groups.values())
     seeds = " Thin lines are single seeds, the thick line is their mean." if several else ""
-    if any(run.lines("decision") for runs in groups.values() for run in runs):
+    if any(run.lines("decision") and run.lines("evaluation") for runs in groups.values() for run in runs):
         seeds += " A diamond is a decision, told above."
     no_evaluation = _no_evaluation(groups)
     return Section(
