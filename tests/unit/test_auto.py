@@ -18,9 +18,9 @@ from negatives.data import splits
 from negatives.data.loading import load_pairs
 from negatives.runs import auto, folds
 from negatives.runs.budget import Clock, Cost, sparing, within
+from negatives.runs.race import Score
 from negatives.tasks.recommend import Recommend
 from negatives.training.files import read_tensors
-from planted import Planted
 
 OPTIONS = ["--threads", "1", "--epochs", "6", "--set", "batch_size=512"]
 Lines = list[dict[str, Any]]
@@ -100,6 +100,18 @@ def test_a_simple_method_that_is_ahead_is_kept(
     assert metrics(run)["test"] == pytest.approx(metrics(run)["baselines"]["item_knn"], abs=0.05)  # its own numbers
     assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
     assert metrics(again)["test"] == metrics(run)["test"]
+
+
+def test_a_single_high_look_does_not_say_when_to_stop() -> None:
+    def judged(*values: float) -> folds.Judged:
+        curve = folds.Curve(epochs=[1.0, 2.0, 3.0, 4.0], scores=[Score(value) for value in values])
+        return folds.Judged(RunConfig(task="recommend", recipe="default"), [curve])
+
+    assert judged(0.5, 0.1, 0.4, 0.41).until() == 4.0
+    assert judged(0.3, 0.4, 0.3, 0.1).until() == 1.0
+    one = judged(0.1, 0.4, 0.6, 0.4)
+    assert one.until() == 3.0
+    assert one.score().mean == 0.6
 
 
 @pytest.mark.usefixtures("two")
