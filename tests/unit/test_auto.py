@@ -92,7 +92,7 @@ def test_a_simple_method_that_is_ahead_is_kept(
     run, again = tmp_path / "run", tmp_path / "again"
     few = ["--threads", "1", "--epochs", "1", "--set", "batch_size=4096"]  # a recipe learns nothing in one step
     assert train(planted_file, run, *few, "--baselines", "popularity,item_knn") == 0
-    found, rows = config(run), metrics(run)["race"]
+    rows = metrics(run)["race"]
     assert metrics(run)["model"] == rows[0]["arm"] == "item_knn"
     assert rows[0]["kept"]
     assert rows[0]["epochs"] is None

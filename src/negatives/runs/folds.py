@@ -98,8 +98,8 @@ class Judged:
         The look before and the look after count as much, for a single one may be high by chance.
         """
         means = self.means()
-        about = [means[max(0, at - 1) : at + 2] for at in range(len(means))]
-        smooth = [sum(some) / len(some) for some in about]
+        wide = [means[0], *means, means[-1]]
+        smooth = [sum(wide[at : at + 3]) for at in range(len(means))]
         return smooth.index(max(smooth))
 
     def score(self) -> Score:
