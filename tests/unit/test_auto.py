@@ -165,7 +165,9 @@ def test_a_step_size_that_is_far_too_large_is_mended(
 
 
 @pytest.mark.usefixtures("two", "enough")
-def test_an_interrupted_race_begins_anew(planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_race_begins_anew(
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
     halve = auto.halve
 
@@ -176,6 +178,8 @@ def test_an_interrupted_race_begins_anew(planted_file: Path, tmp_path: Path, mon
 
     monkeypatch.setattr(auto, "halve", interrupted)
     assert train(planted_file, run, *OPTIONS) == 130
+    told = f"nothing is saved; begin anew with: negatives train --resume --out {run}"
+    assert told in capsys.readouterr().err
     assert "recipe" not in config(run)
     monkeypatch.setattr(auto, "halve", halve)
     assert main(["train", "--resume", "--out", str(run)]) == 0

@@ -65,7 +65,8 @@ class Auto:
                 return self._by_folds(configs, whole)
             return self._by_race([*configs, *self._longer()])
         except Interrupted as stop:
-            raise Interrupted(self.caught[0] if self.caught else stop.signal, self.folder.path) from stop
+            begun = self.folder.path if self._begun else None
+            raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
         """All pairs, where a training costs little or its validation part is small, and there could be another one."""

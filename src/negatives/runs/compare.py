@@ -61,6 +61,7 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     if goes_on:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
+    steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
     tried = [len(candidates(one, asked.tune, config)) for one in filled.values()]
     log.info(_announced(asked, next(iter(filled.values())), tried))
     results: list[Result] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars
 
-from negatives.config import RunConfig, Values, build, load_config
+from negatives.config import Part, RunConfig, Values, build, load_config
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
@@ -56,6 +56,7 @@ def train(
     config, task, examples = steps.load(config)
     with signals_caught() as caught:
         trained = _ready(Auto(task, examples, config, folder, clock, caught), resume)
+        _tell_sizes(config, trained)
         _train_into(folder, trained, resume, caught, clock)
     with signals_caught():  # a trained model is tested and written before the program gives way
         finish(folder, trained, command, clock.left)
@@ -73,6 +74,13 @@ def _ready(auto: Auto, resume: bool) -> Trained:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
     return trained
+
+
+def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
+    """What follows from the data in the training that is kept."""
+    model = asked.model or Part(trained.config.part("model").name)
+    kept = asked.model_copy(update={"recipe": trained.config.recipe, "model": model})
+    steps.tell_sizes([kept], trained.task, trained.examples)
 
 
 def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
