@@ -21,8 +21,9 @@ from negatives.runs.budget import Clock, Cost, sparing, within
 from negatives.tasks.recommend import Recommend
 from negatives.training.files import read_tensors
 from planted import Planted
+from quick import ALONE
 
-OPTIONS = ["--threads", "1", "--epochs", "6", "--set", "batch_size=512"]
+OPTIONS = [*ALONE, "--epochs", "6", "--set", "batch_size=512"]
 Lines = list[dict[str, Any]]
 
 
@@ -112,7 +113,7 @@ def test_a_step_size_that_is_far_too_large_is_mended(
     run = tmp_path / "run"
     monkeypatch.setattr(Recommend, "racing", lambda self: ("pairwise",))
     monkeypatch.setattr(Recommend, "preferred", lambda self, config, data: "pairwise")
-    many = ["--threads", "1", "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
+    many = [*ALONE, "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
     assert train(planted_file, run, *many) == 0
     told = [line for line in lines(run, "decision") if line["decision"] == "does not learn"]
     assert told
