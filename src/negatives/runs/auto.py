@@ -19,6 +19,8 @@ RACE_SHARE = 0.1
 """Share of the winner's training that all recipes together spend to find it."""
 WIDE_SHARE = 1 / 3
 """The same on data so small that everything is cheap."""
+FEW = 500
+"""Validation queries below which one part is not enough to choose by, whatever it costs."""
 CHEAP = 5_000_000
 """Pairs seen over a whole training below which everything is cheap."""
 
@@ -64,21 +66,23 @@ class Auto:
             raise Interrupted(self.caught[0] if self.caught else stop.signal, self.folder.path) from stop
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
-        """All pairs, where the validation part is too small to choose by and could be another one."""
-        if self.task.can_evaluate("valid", self.examples):
+        """All pairs, where a training costs little or its validation part is small, and there could be another one."""
+        if not self._cheap(first) and self.task.can_evaluate("valid", self.examples):
             trained = prepare(fill(first, self.task, self.examples), self.examples, self.task)
             terms = trained.evaluate("valid").per_query.get(trained.loop.plan.watch)
-            if terms is None or terms.numel() >= folds.FEW:
+            if terms is None or terms.numel() >= FEW:
                 return None
         return folds.whole(self.task, self.asked)
 
     def _by_folds(self, configs: Sequence[RunConfig], whole: Examples[object]) -> Trained:
         limit = None
-        if self.clock.seconds is not None:
-            limit = max(1.0, self.clock.left) / (1.5 * (len(configs) * folds.MOST + 1))
+        if self.clock.seconds is not None:  # all begin, two end, as many folds as may be, and the model that is kept
+            limit = max(1.0, self.clock.left) / (1.3 * (len(configs) * folds.FIRST + 2 * folds.MOST))
         judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, limit)
-        winner = judge.judge(configs, self.decisions.tell)
-        self.decisions.row(winner.row())
+        judged = judge.judge(configs, self.decisions.tell)
+        for one in judged:
+            self.decisions.row(one.row() | {"kept": one is judged[0]})
+        winner = judged[0]
         config = judge.refit(winner).model_copy(update={"budget": None, "max_seconds": limit or self.asked.max_seconds})
         examples = self.task.made(whole.data, config)
         trained = prepare(config, examples, self.task)
@@ -123,8 +127,12 @@ class Auto:
         return arms
 
     def _share(self, first: RunConfig) -> float:
-        filled = fill(first, self.task, self.examples)
-        return WIDE_SHARE if self.examples.feed.rows * (filled.epochs or 1) <= CHEAP else RACE_SHARE
+        return WIDE_SHARE if self._cheap(first) else RACE_SHARE
+
+    def _cheap(self, first: RunConfig) -> bool:
+        """By sizes alone, so that the same data gives the same course on any machine."""
+        epochs = fill(first, self.task, self.examples).epochs or 1
+        return self.examples.feed.rows * epochs <= CHEAP
 
     def _stop(self) -> bool:
         return bool(self.caught)

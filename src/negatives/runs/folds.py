@@ -1,4 +1,9 @@
-"""Small data is judged by folds: several validation parts in turn, and the model that is kept learns from all pairs."""
+"""Data on which a training is cheap is judged by folds, and the model that is kept learns from all pairs.
+
+A fold is a validation part; another fold is another one of the same training pairs. In the first fold all recipes begin
+and the better half is trained to its end. More folds follow where one asks too few questions to choose by. The simple
+methods of the task are judged by the same folds, and the best of them is kept where it is ahead by more than chance.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +14,30 @@ from pathlib import Path
 
 import torch
 
-from negatives.config import RunConfig, Values
+from negatives.config import Part, RunConfig, Values
 from negatives.errors import InputError, Interrupted, NonFiniteScores
+from negatives.runs import baselines
 from negatives.runs.builder import Trained, fill, prepare
-from negatives.runs.race import Score, Tell, best_of
+from negatives.runs.race import Score, Tell, best_of, ranking
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback, Evaluation
 
-FEW = 500
-"""Validation queries below which one part is not enough to choose by."""
-FEWEST, MOST = 3, 5
-"""Folds."""
+ENOUGH = 1_500
+"""Validation queries that are enough to choose by; as many folds as are needed for them."""
+MOST = 5
+"""Folds at most."""
 HELD = 0.15
-"""Share of the training part that each fold holds back."""
+"""Share of the training part that a fold holds back at most."""
+PAIRS = 6_000
+"""Pairs that a fold holds back, where that is less."""
 LOOKS = 12
 """Evaluations of a training in a fold, of which the best over all folds says when to stop."""
+FIRST = 0.25
+"""Share of its training after which a recipe of the worse half is given up."""
 HOPELESS = 2.0
 """Standard errors by which a recipe falls behind before it is left out of further folds."""
+SURE = 2.0
+"""Standard errors by which a simple method must be ahead of every recipe to be kept."""
 
 
 @dataclass(slots=True)
@@ -33,19 +45,20 @@ class Curve(Callback):
     """Values of the validation part during one training.
 
     Args:
-        evaluate: Gives them.
+        trained: The training, until it has come to its end.
         epochs: When they were taken.
         scores: What they were.
         metrics: All metrics.
     """
 
-    trained: Trained
+    trained: Trained | None = None
     epochs: list[float] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     metrics: list[Mapping[str, float]] = field(default_factory=list)
 
     def look(self) -> Mapping[str, float]:
         """Evaluates for the loop and keeps the terms."""
+        assert self.trained is not None
         found, watch = self.trained.evaluate("valid"), self.trained.loop.plan.watch
         self.scores.append(Score(found.mean[watch], found.per_query.get(watch)))
         return found.mean
@@ -71,7 +84,7 @@ class Judged:
 
     @property
     def name(self) -> str:
-        return str(self.config.recipe)
+        return self.config.recipe or str(self.config.model)
 
     def means(self) -> list[float]:
         """The mean over folds of each look."""
@@ -105,7 +118,45 @@ class Judged:
         """For metrics.json."""
         score = self.score()
         told = {"arm": self.name, "value": score.mean, "error": score.error, "train_seconds": self.seconds}
-        return told | {"folds": len(self.curves), "epochs": self.until()}
+        return told | {"folds": len(self.curves), "epochs": self.until() if math.isfinite(self.until()) else None}
+
+
+@dataclass(slots=True)
+class _Running:
+    """A recipe on one fold.
+
+    Args:
+        judged: The recipe.
+        curve: Its training there.
+    """
+
+    judged: Judged
+    curve: Curve
+
+    @property
+    def name(self) -> str:
+        return self.judged.name
+
+    def run(self, share: float) -> None:
+        """Train until a share of the whole is done.
+
+        Raises:
+            NonFiniteScores: It cannot be trained.
+            Interrupted: A signal was caught.
+        """
+        assert self.curve.trained is not None
+        loop = self.curve.trained.loop
+        loop.run(share)
+        if loop.interrupted:
+            raise Interrupted(0)
+
+    def finish(self) -> Judged:
+        """The recipe with this fold's curve; the model is let go."""
+        assert self.curve.trained is not None
+        self.judged.seconds += self.curve.trained.loop.seconds
+        self.judged.curves.append(self.curve)
+        self.curve.trained = None
+        return self.judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +179,8 @@ class Folds:
     begin: Callable[[], object]
     limit: float | None = None
 
-    def judge(self, configs: Sequence[RunConfig], tell: Tell) -> Judged:
-        """The recipe that does best over the folds.
+    def judge(self, configs: Sequence[RunConfig], tell: Tell) -> list[Judged]:
+        """All that were judged to the last fold; what is kept stands first.
 
         Args:
             configs: One for each recipe, in order; not filled.
@@ -139,21 +190,20 @@ class Folds:
             NonFiniteScores: None can be trained.
             Interrupted: A signal was caught.
         """
-        alive = [Judged(config) for config in configs]
-        fold, number = 0, FEWEST
+        alive, simple = [Judged(config) for config in configs], dict[str, Judged]()
+        fold, number = 0, 1
         while fold < number:
             data = self._fold(fold)
-            for one in list(alive):
-                self._try(one, data, alive, tell)
-            if fold == 0:
-                number = _number(alive[0])
+            alive = self._over(alive, data, fold == 0, tell)
+            number = number if fold else _number(alive[0])
+            for one in self._counted(data, alive, number):
+                known = simple.setdefault(one.name, one)
+                known.curves += [] if known is one else one.curves
             fold += 1
             if fold < number:
                 _drop(alive, tell)
-        scores = {one.name: one.score() for one in alive}
-        winner = next(one for one in alive if one.name == best_of(scores))
-        _tell_choice(winner, scores, fold, tell)
-        return winner
+        whole = [one for one in simple.values() if len(one.curves) == number]
+        return _ordered(alive, whole, number, tell)
 
     def refit(self, chosen: Judged) -> RunConfig:
         """The filled configuration of the model that is kept: all pairs, and the epochs that the folds found best."""
@@ -163,13 +213,28 @@ class Folds:
         return filled if until >= (filled.epochs or 1) else filled.model_copy(update={"until": until})
 
     def _fold(self, fold: int) -> Examples[object]:
-        split = self.config.split
-        held = split.model_copy(update={"valid": split.valid or HELD, "fold": fold})
+        split, pairs = self.config.split, max(1, self.whole.feed.rows)
+        held = split.model_copy(update={"valid": split.valid or min(HELD, PAIRS / pairs), "fold": fold})
         config = self.config.model_copy(update={"split": held})
         return self.task.load(Path(config.data) if config.data else None, config)
 
-    def _try(self, one: Judged, data: Examples[object], alive: list[Judged], tell: Tell) -> None:
-        """Train one recipe on one fold; who cannot be trained leaves ``alive``."""
+    def _over(self, alive: Sequence[Judged], data: Examples[object], first: bool, tell: Tell) -> list[Judged]:
+        """Train on one fold; who cannot be trained, or in the first fold is in the worse half early, is left out."""
+        running = [self._ready(one, data) for one in alive]
+        for share in (FIRST, 1.0) if first and len(running) > 2 else (1.0,):
+            for one in list(running):
+                try:
+                    one.run(share)
+                except NonFiniteScores as fault:
+                    running.remove(one)
+                    if not running:
+                        raise
+                    tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
+            if share < 1.0:
+                running = _better_half(running, tell)
+        return [one.finish() for one in running]
+
+    def _ready(self, one: Judged, data: Examples[object]) -> _Running:
         examples = self.task.made(data.data, one.config)
         filled = fill(one.config, self.task, examples)
         watched = filled.evaluation.model_copy(
@@ -180,18 +245,23 @@ class Folds:
         curve = Curve(trained)
         loop = trained.loop
         loop.evaluate, loop.callbacks, loop.stop = curve.look, [curve, _Begin(self.begin)], self.stop
-        try:
-            loop.run()
-        except NonFiniteScores as fault:
-            alive.remove(one)
-            if not alive:
-                raise
-            tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
-            return
-        if loop.interrupted:
-            raise Interrupted(0)
-        one.curves.append(curve)
-        one.seconds += loop.seconds
+        return _Running(one, curve)
+
+    def _counted(self, data: Examples[object], alive: Sequence[Judged], number: int) -> list[Judged]:
+        """The task's simple methods on one fold."""
+        filled = fill(alive[0].config, self.task, data)
+        limit = baselines.limit(sum(one.seconds for one in alive)) / number
+        found = baselines.measure(self.task, data, filled, "valid", limit)
+        watch = self.task.watched(filled)
+        return [_judged(one, self.config, watch) for one in found if watch in one.metrics.mean]
+
+
+def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
+    """A simple method in the place of a recipe; it has learnt all after one look."""
+    made = Judged(config.model_copy(update={"model": Part(one.name, one.params)}), seconds=one.seconds)
+    score = Score(one.metrics.mean[watch], one.metrics.per_query.get(watch))
+    made.curves.append(Curve(epochs=[math.inf], scores=[score], metrics=[one.metrics.mean]))
+    return made
 
 
 def whole(task: AnyTask, config: RunConfig) -> Examples[object] | None:
@@ -206,9 +276,18 @@ def whole(task: AnyTask, config: RunConfig) -> Examples[object] | None:
 
 
 def _number(one: Judged) -> int:
-    """So many folds that together they ask enough, from three to five."""
+    """So many folds that together they ask enough."""
     terms = one.curves[0].scores[0].per_query
-    return FEWEST if terms is None else min(MOST, max(FEWEST, math.ceil(FEW / max(1, terms.numel()))))
+    return 1 if terms is None else min(MOST, math.ceil(ENOUGH / max(1, terms.numel())))
+
+
+def _better_half(running: Sequence[_Running], tell: Tell) -> list[_Running]:
+    scores = {one.name: one.curve.scores[-1] for one in running if one.curve.scores}
+    kept = set(ranking(scores)[: math.ceil(len(running) / 2)])
+    left = [one for one in running if one.name in kept]
+    seen: dict[str, object] = {name: score.mean for name, score in scores.items()}
+    tell("race, first part", seen, f"goes on with {', '.join(one.name for one in left)}", 0.0)
+    return left
 
 
 def _drop(alive: list[Judged], tell: Tell) -> None:
@@ -223,13 +302,24 @@ def _drop(alive: list[Judged], tell: Tell) -> None:
             tell("race on folds", seen | {"error of the difference": error}, f"{one.name} is dropped", gain)
 
 
-def _tell_choice(winner: Judged, scores: Mapping[str, Score], folds: int, tell: Tell) -> None:
-    others = [score for name, score in scores.items() if name != winner.name]
-    best = max(others, key=lambda score: score.mean, default=None)
+def _ordered(alive: Sequence[Judged], simple: Sequence[Judged], folds: int, tell: Tell) -> list[Judged]:
+    """All, what is kept first."""
+    scores = {one.name: one.score() for one in (*alive, *simple)}
+    winner = next(one for one in alive if one.name == best_of({one.name: scores[one.name] for one in alive}))
+    ahead = [one for one in simple if all(scores[one.name].beats(scores[other.name], SURE) for other in alive)]
+    winner = max(ahead, key=lambda one: scores[one.name].mean, default=winner)
+    others = [one for one in (*alive, *simple) if one is not winner]
+    best = max((scores[one.name] for one in others), key=lambda score: score.mean, default=None)
     gain, error = scores[winner.name].over(best) if best else (0.0, scores[winner.name].error)
     seen: dict[str, object] = {name: score.mean for name, score in scores.items()}
     seen |= {"error of the difference" if best else "error": error, "folds": folds}
-    tell("race on folds", seen, f"{winner.name} learns from all pairs for {winner.until():.3g} epochs", gain)
+    tell("race on folds", seen, f"{winner.name} is kept and learns from all pairs{_for(winner)}", gain)
+    return [winner, *others]
+
+
+def _for(winner: Judged) -> str:
+    until = winner.until()
+    return f" for {until:.3g} epochs" if math.isfinite(until) else ", a simple method that is ahead of every recipe"
 
 
 @dataclass(slots=True)
@@ -238,6 +328,3 @@ class _Begin(Callback):
 
     def on_step(self, step: object) -> None:
         self.write()
-
-
-__all__ = ["FEW", "Folds", "Judged", "whole"]
