@@ -128,7 +128,7 @@ def test_finished_trainings_are_read_back(
     def no_step(self: Loop) -> None:
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr(Loop, "_step", no_step)
+    monkeypatch.setattr(Loop, "advance", no_step)
     assert run(planted_file, out, *OPTIONS) == 0
     assert outcome(out) == outcome(whole)
 
