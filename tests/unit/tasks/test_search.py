@@ -119,7 +119,7 @@ def test_evaluate_export_and_trec(run: Path, tmp_path: Path) -> None:
 def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
     options = [one for one in QUICK if not one.startswith("sampler.pool")]
     options = [one for at, one in enumerate(options) if one != "--set" or at + 1 < len(options)]
-    assert train(folder, tmp_path / "r", *options[:2], "--epochs", "1", *options[4:], "--sampler", sampler) == 0
+    assert train(folder, tmp_path / "r", *options[:4], "--epochs", "1", *options[6:], "--sampler", sampler) == 0
     assert metrics(tmp_path / "r")["sampler"] == sampler
 
 
