@@ -18,12 +18,11 @@ from negatives.data import splits
 from negatives.data.loading import load_pairs
 from negatives.runs import auto, folds
 from negatives.runs.budget import Clock, Cost, sparing, within
+from negatives.runs.race import Score
 from negatives.tasks.recommend import Recommend
 from negatives.training.files import read_tensors
-from planted import Planted
-from quick import ALONE
 
-OPTIONS = [*ALONE, "--epochs", "6", "--set", "batch_size=512"]
+OPTIONS = ["--threads", "1", "--epochs", "6", "--set", "batch_size=512"]
 Lines = list[dict[str, Any]]
 
 
@@ -58,32 +57,76 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every validation part is large enough."""
-    monkeypatch.setattr(folds, "FEW", 0)
+    """Every validation part is large enough, and no training is cheap."""
+    monkeypatch.setattr(auto, "FEW", 0)
+    monkeypatch.setattr(auto, "CHEAP", 0)
 
 
 @pytest.mark.usefixtures("two")
-def test_few_pairs_are_judged_by_folds_and_all_of_them_are_learnt(
-    planted_file: Path, planted: Planted, tmp_path: Path
-) -> None:
+def test_few_pairs_are_judged_by_folds_and_all_of_them_are_learnt(planted_file: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert train(planted_file, run, *OPTIONS) == 0
+    assert train(planted_file, run, *OPTIONS, "--baselines", "none") == 0
     found, rows = config(run), metrics(run)["race"]
     assert found["split"]["valid"] == 0.0
     assert "fold" not in found["split"]
-    assert [row["kind"] for row in rows] == ["race"]
-    assert rows[0]["arm"] == found["recipe"]
-    assert 3 <= rows[0]["folds"] <= 5
-    assert rows[0]["epochs"] == found.get("until", 6.0)
+    assert {row["kind"] for row in rows} == {"race"}
+    assert [row["kept"] for row in rows] == [True] + [False] * (len(rows) - 1)
+    kept = rows[0]
+    assert kept["arm"] == found["recipe"]
+    assert 3 <= kept["folds"] <= 5
+    assert kept["epochs"] == found.get("until", 6.0)
     chosen = lines(run, "decision")[-1]
-    assert chosen["seen"][found["recipe"]] == pytest.approx(rows[0]["value"])
-    assert metrics(run)["valid"]["recall@20"] == pytest.approx(rows[0]["value"])
+    assert chosen["seen"][found["recipe"]] == pytest.approx(kept["value"])
+    assert metrics(run)["valid"]["recall@20"] == pytest.approx(kept["value"])
     assert not lines(run, "evaluation")
     again = tmp_path / "again"
     assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
     assert same_model(run, again)
     assert metrics(again)["test"] == metrics(run)["test"]
     assert "race" not in metrics(again)
+
+
+def test_a_simple_method_that_is_ahead_is_kept(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, again = tmp_path / "run", tmp_path / "again"
+    few = ["--threads", "1", "--epochs", "1", "--set", "batch_size=4096"]  # a recipe learns nothing in one step
+    assert train(planted_file, run, *few, "--baselines", "popularity,item_knn") == 0
+    rows = metrics(run)["race"]
+    assert metrics(run)["model"] == rows[0]["arm"] == "item_knn"
+    assert rows[0]["kept"]
+    assert rows[0]["epochs"] is None
+    assert "item_knn is kept and learns from all pairs, a simple method that is ahead" in capsys.readouterr().out
+    assert metrics(run)["test"] == pytest.approx(metrics(run)["baselines"]["item_knn"], abs=0.05)  # its own numbers
+    assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
+    assert metrics(again)["test"] == metrics(run)["test"]
+
+
+def test_a_single_high_look_does_not_say_when_to_stop() -> None:
+    def judged(*values: float) -> folds.Judged:
+        curve = folds.Curve(epochs=[1.0, 2.0, 3.0, 4.0], scores=[Score(value) for value in values])
+        return folds.Judged(RunConfig(task="recommend", recipe="default"), [curve])
+
+    assert judged(0.5, 0.1, 0.4, 0.41).until() == 4.0
+    assert judged(0.3, 0.4, 0.3, 0.1).until() == 1.0
+    one = judged(0.1, 0.4, 0.6, 0.4)
+    assert one.until() == 3.0
+    assert one.score().mean == 0.6
+
+
+@pytest.mark.usefixtures("two")
+def test_the_worse_half_is_given_up_early(planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recommend, "racing", lambda self: ("listwise", "default", "pairwise"))
+    monkeypatch.setattr(folds, "MOST", 1)
+    run = tmp_path / "run"
+    assert train(planted_file, run, *OPTIONS, "--baselines", "none") == 0
+    first, last = lines(run, "decision")
+    assert set(first["seen"]) == {"listwise", "default", "pairwise"}
+    left = set(first["changed"].removeprefix("goes on with ").split(", "))
+    assert len(left) == 2
+    assert left == {name for name in last["seen"] if name in first["seen"]}
+    worst = min(first["seen"], key=first["seen"].__getitem__)
+    assert worst not in left
 
 
 @pytest.mark.usefixtures("two", "enough")
@@ -96,7 +139,7 @@ def test_the_winner_of_a_race_is_what_it_would_be_alone(planted_file: Path, tmp_
     assert {row["arm"] for row in rows} == {"default", "listwise"}
     spent = {row["arm"]: row["epochs"] / 6 for row in rows}
     lost = next(name for name in spent if name not in kept)
-    assert spent[lost] <= auto.WIDE_SHARE / 2 + 0.1  # a step of so few is much
+    assert spent[lost] <= auto.RACE_SHARE / 2 + 0.1  # a step of so few is much
     assert (run / "race" / lost / "history.jsonl").exists()
     assert not (run / "race" / kept[0]).exists()
     assert lines(run, "decision")[0]["changed"] == f"goes on with {kept[0]}"
@@ -113,7 +156,7 @@ def test_a_step_size_that_is_far_too_large_is_mended(
     run = tmp_path / "run"
     monkeypatch.setattr(Recommend, "racing", lambda self: ("pairwise",))
     monkeypatch.setattr(Recommend, "preferred", lambda self, config, data: "pairwise")
-    many = [*ALONE, "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
+    many = ["--threads", "1", "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
     assert train(planted_file, run, *many) == 0
     told = [line for line in lines(run, "decision") if line["decision"] == "does not learn"]
     assert told
@@ -149,7 +192,7 @@ def test_what_the_user_names_does_not_race(parts: tuple[str, ...]) -> None:
             {"temperature": 0.2} if parts[0] == "--set" else parts[1]
         )
     names = auto.racing(RunConfig(task="recommend", **asked), Recommend(), _some())  # type: ignore[arg-type]
-    assert names == ([] if parts else ["default"])
+    assert names == ([] if parts else list(Recommend().racing()))
 
 
 def _some() -> Any:

@@ -17,8 +17,8 @@ from negatives.training.run_folder import CONFIG, RunFolder
 
 RACE_SHARE = 0.1
 """Share of the winner's training that all recipes together spend to find it."""
-WIDE_SHARE = 1 / 3
-"""The same on data so small that everything is cheap."""
+WIDE_SHARE = 2.0
+"""The same on data so small that everything is cheap: the last two are trained to their ends."""
 FEW = 500
 """Validation queries below which one part is not enough to choose by, whatever it costs."""
 CHEAP = 5_000_000

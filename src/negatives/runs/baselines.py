@@ -89,6 +89,8 @@ class Beside:
         best = self.best(metric)
         if best is None or metric not in own.mean:
             return ""
+        if name in {one.name for one in self.test}:
+            return f"{name} is itself a simple method; the best of them on the test part is {best.name}."
         mine, theirs = own.mean[metric], best.metrics.mean[metric]
         chance = _chance(own, best.metrics, metric)
         if theirs > mine:

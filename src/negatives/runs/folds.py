@@ -93,9 +93,14 @@ class Judged:
 
     @property
     def best(self) -> int:
-        """The look at which the mean over folds is highest; the first of equal ones."""
+        """The look about which the mean over folds is highest; the first of equal ones.
+
+        The look before and the look after count as much, for a single one may be high by chance.
+        """
         means = self.means()
-        return means.index(max(means))
+        wide = [means[0], *means, means[-1]]
+        smooth = [sum(wide[at : at + 3]) for at in range(len(means))]
+        return smooth.index(max(smooth))
 
     def score(self) -> Score:
         """The mean over folds at the best look, with the terms of all folds."""
