@@ -231,7 +231,7 @@ def test_folds_share_the_test_part_and_nothing_else(planted_file: Path) -> None:
     assert 0.02 < overlap < 0.5  # by chance a fifth
 
 
-FILLED = RunConfig(task="recommend", epochs=10, evaluation={"every": 1.0, "queries": 4_000})  # type: ignore[arg-type]
+FILLED = RunConfig(task="recommend", epochs=10, baselines="none", evaluation={"every": 1.0, "queries": 4_000})  # type: ignore[arg-type]
 
 
 def test_evaluation_takes_a_tenth_of_the_time() -> None:
@@ -252,6 +252,9 @@ def test_a_training_fills_the_time_that_is_left() -> None:
     assert found.max_seconds == pytest.approx((120 - 7 - 3) / 1.1 / 2)
     assert 50 <= (found.epochs or 0) <= 51  # of a second each
     assert within(FILLED, cost, left=11.0, runs=1.0).epochs == 10
+    beside = within(FILLED.model_copy(update={"baselines": "all"}), cost, left=120.0, runs=2.0)
+    assert found.max_seconds is not None
+    assert beside.max_seconds == pytest.approx(found.max_seconds - 12 / 1.1 / 2, abs=1e-3)  # a tenth for simple methods
     assert Clock(None, 0.0).left == float("inf")
 
 

@@ -184,25 +184,30 @@ def test_an_unknown_baseline_is_told_before_anything_is_read(
     assert "no baseline 'eese'; did you mean ease?" in capsys.readouterr().err
 
 
+def people(path: Path, line: str) -> Path:
+    """Each knows the next five of a group of twenty, a line for each two."""
+    near = [
+        (20 * group + a, 20 * group + (a + step) % 20) for group in range(8) for a in range(20) for step in range(1, 6)
+    ]
+    path.write_text("".join(line.format(a, b) for a, b in near))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("task", "options", "names"),
+    ("task", "line", "names"),
     [
-        ("recommend", ["--set", "sampler.pool=64"], ["popularity", "item_knn", "ease"]),
-        ("graph", [], ["common_neighbours", "adamic_adar", "personalised_pagerank"]),
-        ("knowledge", [], ["relation_frequencies"]),
+        ("recommend", "", ["popularity", "item_knn", "ease"]),
+        ("graph", "p{}\tp{}\n", ["common_neighbours", "adamic_adar", "personalised_pagerank"]),
+        ("knowledge", "p{}\tknows\tp{}\n", ["relation_frequencies"]),
     ],
 )
 def test_runs_show_them(
-    task: str,
-    options: list[str],
-    names: list[str],
-    planted_file: Path,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    task: str, line: str, names: list[str], planted_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = [str(planted_file)] if task == "recommend" else []
+    data = people(tmp_path / "people.tsv", line) if line else planted_file
+    options = ["--recipe", "default", "--epochs", "1", "--threads", "1", "--out", str(tmp_path / "r")]
     with caplog.at_level(logging.INFO):
-        assert main(["train", task, *data, "--max-seconds", "0.5", "--out", str(tmp_path / "r"), *options]) == 0
+        assert main(["train", task, str(data), *options]) == 0
     found = read(tmp_path / "r" / "metrics.json")
     assert list(found["baselines"]) == list(found["baselines_valid"]) == names
     watched = found["watched"]
@@ -234,7 +239,8 @@ def test_a_simple_method_may_be_the_model(
 
 
 def test_a_comparison_shows_them(planted_file: Path, tmp_path: Path) -> None:
-    words = ["--samplers", "uniform", "--seeds", "1", "--epochs", "1", "--baselines", "popularity", "--out"]
+    words = ["--samplers", "uniform", "--seeds", "1", "--epochs", "1", "--tune", "0"]
+    words += ["--model", "mf", "--baselines", "popularity", "--out"]
     assert main(["compare", "recommend", str(planted_file), *words, str(tmp_path / "c")]) == 0
     found = read(tmp_path / "c" / "compare.json")
     assert list(found["baselines"]) == ["popularity"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """A runner that only remembers how it was called."""
     seen: Calls = []
 
-    def train(config: RunConfig, out: Path | None, *, resume: bool = False, command: str = "") -> Path:
+    def train(config: RunConfig, out: Path | None, *, resume: bool, command: str, started: float) -> Path:
+        assert started <= perf_counter()
         seen.append((config, out, resume))
         return out or Path("runs/new")
 

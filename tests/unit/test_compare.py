@@ -14,9 +14,10 @@ from negatives.cli import main
 from negatives.runs import runner
 from negatives.runs.results import Row
 from negatives.runs.verdict import numbers_told, table, verdict
+from quick import ALONE
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=constant", "optimiser.lr=0.1"]
-QUICK = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
+QUICK = [*ALONE, *(word for pair in SETS for word in ("--set", pair))]
 METRICS = {"recall@20", "ndcg@20", "mrr@20", "precision@20"}
 
 

@@ -14,9 +14,10 @@ from negatives.cli import main
 from negatives.runs.results import Curve
 from negatives.training.callbacks import Evaluation
 from negatives.training.loop import Loop
+from quick import ALONE
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=cosine", "optimiser.lr=0.1"]
-WORDS = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
+WORDS = [*ALONE, *(word for pair in SETS for word in ("--set", pair))]
 OPTIONS = ["--samplers", "curriculum,dns", "--seeds", "2", "--tune", "4", "--epochs", "4", *WORDS]
 CLOCKS = ("train_seconds", "seconds_to_baseline", "seconds", "command", "verdict", "environment")
 
@@ -127,7 +128,7 @@ def test_finished_trainings_are_read_back(
     def no_step(self: Loop) -> None:
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr(Loop, "_step", no_step)
+    monkeypatch.setattr(Loop, "advance", no_step)
     assert run(planted_file, out, *OPTIONS) == 0
     assert outcome(out) == outcome(whole)
 

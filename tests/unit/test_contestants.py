@@ -14,8 +14,9 @@ from negatives.errors import ConfigError, InputError
 from negatives.runs import contestants as module
 from negatives.runs.contestants import Contestant, contestants
 from negatives.sampler import Preset, presets
+from quick import ALONE
 
-WORDS = ["--threads", "1", "--set", "model.name=mf", "--set", "batch_size=256", "--epochs", "1", "--seeds", "1"]
+WORDS = [*ALONE, "--set", "model.name=mf", "--set", "batch_size=256", "--epochs", "1", "--seeds", "1"]
 OTHER = Preset("hard", "of another package", "here", {"proposal": "uniform", "candidates": 3}, "hinge")
 
 

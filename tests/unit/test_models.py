@@ -70,6 +70,10 @@ ELSEWHERE = {
     "unit/models/test_encoders.py": {"static", "sentence_transformers"},
     "unit/models/test_language_models.py": {"lstm", "transformer"},
     "unit/models/test_sentence_model.py": {"sentence"},
+    "unit/models/test_simple_methods.py": {
+        *("popularity", "item_knn", "ease", "common_neighbours", "adamic_adar", "personalised_pagerank"),
+        *("relation_frequencies", "bm25", "tfidf", "nearest_rows", "linear", "ngram", "ppmi_svd"),
+    },
     "unit/tasks/test_classify.py": {"sparse"},
     "unit/training/test_word_engines.py": {"skip_gram", "cbow", "glove"},
 }

@@ -18,9 +18,10 @@ from negatives.training import checkpoint
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 from planted import CLUSTERS, ITEMS, USERS, Planted
+from quick import ALONE
 
 SETS = ["batch_size=512", "evaluation.every=1.0", "evaluation.patience=9"]
-SHORT = ["--threads", "1", *(word for pair in SETS for word in ("--set", pair))]
+SHORT = [*ALONE, *(word for pair in SETS for word in ("--set", pair))]
 QUICK = [*SHORT, "--epochs", "4"]
 DEFAULT = [*QUICK, "--set", "sampler.pool=256"]
 TABLES = [*QUICK, "--model", "mf", "--set", "optimiser.name=adagrad", "--sampler"]

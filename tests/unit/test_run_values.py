@@ -99,7 +99,9 @@ def test_a_sampler_brings_its_loss_and_a_recipe_keeps_the_parameters_of_its_own(
             if sampler is None or not loss.params:
                 continue
             monkeypatch.setattr(type(made), "recipe_name", lambda *_, name=name: name)
-            assert builder.fill(RunConfig(task=task, sampler=sampler), made, six_each()).loss == loss
+            own = builder.fill(RunConfig(task=task), made, six_each()).loss
+            assert Part.of(own).params.keys() == loss.params.keys()
+            assert builder.fill(RunConfig(task=task, sampler=sampler), made, six_each()).loss == own
 
 
 @pytest.mark.parametrize(("own", "other"), [("pool", "candidates"), ("candidates", "pool")])

@@ -187,7 +187,7 @@ def test_a_filled_configuration_repeats_the_run_whatever_the_recipe_says_then(
         ({"model": "lightgcn"}, "default", ("adam", 0.02)),
         ({"model": "lightgcn", "sampler": "dns"}, "pairwise_lightgcn", ("adam", 0.01)),
         ({"model": "lightgcn", "loss": "hinge"}, "pairwise_lightgcn", ("adam", 0.01)),
-        ({"model": "history", "sampler": "softmax"}, "listwise_history", ("adam", 0.02)),
+        ({"model": "history", "sampler": "softmax"}, "history", ("adam", 0.02)),
         ({"recipe": "pairwise", "model": "lightgcn"}, "pairwise", ("adam", 0.01)),
         ({"recipe": "pairwise", "sampler": "softmax"}, "pairwise", ("adam", 0.02)),
         ({"recipe": "default", "loss": "bpr"}, "default", ("adam", 0.01)),

@@ -40,7 +40,7 @@ class Bandit(Controller):
     reward per second and its scale are this library's.
 
     >>> two = Bandit("recall", arms=[1.0, 8.0], stay=2, explore=0.0)
-    >>> for level in (0.0, 0.1, 0.1, 0.4, 0.4):
+    >>> for level in (0.0, 0.1, 0.4, 0.7):
     ...     two.observe({"recall": level})
     >>> two.value
     8.0

@@ -169,10 +169,10 @@ def tested(task: AnyTask, examples: Examples[object], config: RunConfig, found: 
     return again
 
 
-def beside(task: AnyTask, examples: Examples[object], config: RunConfig, trained: float) -> Beside:
-    """All baselines of a run on both parts, within the limit for a training of ``trained`` seconds."""
+def beside(task: AnyTask, examples: Examples[object], config: RunConfig, seconds: float) -> Beside:
+    """All baselines of a run on both parts, within so many seconds."""
     choice = "valid" if task.can_evaluate("valid", examples) else ""
-    found = list(_chosen(task, examples, config, choice, limit(trained)))
+    found = list(_chosen(task, examples, config, choice, seconds))
     return Beside(found if choice else [], tested(task, examples, config, found))
 
 

@@ -122,7 +122,7 @@ def beside(
         config: A filled configuration.
         name: What stands beside them, a model or a sampler.
         test: Its test metrics.
-        seconds: Seconds of training, of which the baselines may take a share.
+        seconds: What they may take together.
     """
     found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
     best = found.best(watched, name)

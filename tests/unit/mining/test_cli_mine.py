@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from negatives.cli import main
+from quick import ALONE
 
 PAIRS = [("what purrs", "a cat purrs"), ("what barks", "a dog barks"), ("what barks", "dogs bark"), ("red", "fire")]
 MORE = ["a bird sings", "", "a cat purrs", "stars shine"]
@@ -67,7 +68,7 @@ def test_a_collection_and_the_encoder_of_a_run(tmp_path: Path, monkeypatch: pyte
     for part, some in (("train", lines[:9]), ("test", lines[9:])):
         (folder / "qrels" / f"{part}.tsv").write_text("".join(some))
     run = tmp_path / "run"
-    quick = ["--threads", "1", "--epochs", "1", "--set", "model.dim=8", "--set", "reading.vocabulary=100"]
+    quick = [*ALONE, "--epochs", "1", "--set", "model.dim=8", "--set", "reading.vocabulary=100"]
     assert main(["train", "search", str(folder), "--out", str(run), *quick]) == 0
     cache, out = tmp_path / "cache", tmp_path / "mined.jsonl"
     options = ["--model", str(run), "--cache", str(cache), "--format", "n-tuple"]

@@ -19,11 +19,11 @@ from negatives.runs.builder import fill, task_of
 from negatives.sampler import presets
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
 ROWS, TOPICS, WORDS = 240, 12, 6
 SHORT = [
-    "--threads",
-    "1",
+    *ALONE,
     "--set",
     "batch_size=64",
     "--set",
@@ -162,7 +162,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(options: list[str], 
 
 @pytest.mark.parametrize("model", ["mf", "lightgcn"])
 def test_models_that_read_no_features(model: str, topics: Path, tmp_path: Path) -> None:
-    options = ["--threads", "1", "--epochs", "1", "--model", model, "--sampler", "uniform", "--set", "batch_size=64"]
+    options = [*ALONE, "--epochs", "1", "--model", model, "--sampler", "uniform", "--set", "batch_size=64"]
     assert train(topics, tmp_path / "run", *options, "--set", "optimiser.weight_decay=0.0") == 0
     assert runner.evaluate(tmp_path / "run") == metrics(tmp_path / "run")["test"]
     assert set(pl.read_parquet(tmp_path / "run" / "ids.parquet")["kind"]) == {"label"}

@@ -17,6 +17,7 @@ from negatives.models.language.base import LanguageModel
 from negatives.runs.builder import task_of
 from negatives.tasks.facts import build_model, require
 from negatives.types import Csr
+from quick import ALONE
 
 ROWS = {"recommend", "knowledge", "graph", "classify"}
 FITTING = {
@@ -94,7 +95,7 @@ def test_a_third_party_s_model_fits_wherever_its_facts_are(popular: str) -> None
 def test_a_third_party_s_model_is_trained_and_tested(
     task: str, metric: str, popular: str, planted_file: Path, tmp_path: Path
 ) -> None:
-    options = ["--model", popular, "--sampler", "uniform", "--loss", "bpr", "--epochs", "1", "--threads", "1"]
+    options = ["--model", popular, "--sampler", "uniform", "--loss", "bpr", "--epochs", "1", *ALONE]
     options += ["--set", "model.start=0.5", "--set", "optimiser.weight_decay=0.0"]
     assert main(["train", task, str(planted_file), *options, "--out", str(tmp_path / "r")]) == 0
     found = json.loads((tmp_path / "r" / "metrics.json").read_text())

@@ -21,9 +21,10 @@ from negatives.training.callbacks import Step
 from negatives.training.feeds import PairFeed
 from negatives.training.files import read_tensors
 from negatives.training.walk_feed import WalkFeed
+from quick import ALONE
 
 NODES, GROUPS = 160, 8
-SHORT = ["--threads", "1", "--set", "reading.wrong=40", "--set", "evaluation.every=1.0"]
+SHORT = [*ALONE, "--set", "reading.wrong=40", "--set", "evaluation.every=1.0"]
 QUICK = [*SHORT, "--epochs", "3"]
 WALKS = ["--set", "reading.walk_length=6", "--set", "reading.walks=2", "--set", "reading.window=2"]
 METRICS = ["auc", "ap", "mrr", "hits@10", "mrr:hard", "hits@10:hard"]

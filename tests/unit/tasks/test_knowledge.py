@@ -19,10 +19,11 @@ from negatives.runs import runner, terminal
 from negatives.runs.builder import fill, task_of
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
 N, RELATIONS = 60, 4
 SHIFTS = (1, 7, 19, 30)
-SHORT = ["--threads", "1", "--set", "batch_size=64", "--set", "evaluation.patience=99", "--set", "model.dim=16"]
+SHORT = [*ALONE, "--set", "batch_size=64", "--set", "evaluation.patience=99", "--set", "model.dim=16"]
 POOL = [*SHORT, "--epochs", "8", "--set", "sampler.pool=40"]
 
 

@@ -14,10 +14,11 @@ from negatives.randomness import Purpose, integers, stream
 from negatives.runs import runner
 from negatives.sampler import build
 from negatives.types import Context
+from quick import ALONE
 
 GROUPS, EACH, ROWS = 20, 8, 900
 LABELS, WORDS = GROUPS * EACH, 6
-OPTIONS = ["--threads", "1", "--recipe", "pairwise", "--epochs", "8"]
+OPTIONS = [*ALONE, "--recipe", "pairwise", "--epochs", "8"]
 SET = ["model.dim=24", "model.drop=0", "model.drop_features=0", "optimiser.lr=0.03", "batch_size=64", "split.valid=0.1"]
 SAMPLERS = ("cluster", "matched", "adversarial_tree", "shortlist")
 NARROW: dict[str, Any] = {

@@ -18,8 +18,9 @@ from negatives.runs.builder import fill, task_of
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 from negatives.training.text_feed import TextFeed
+from quick import ALONE
 
-SMALL = ["--threads", "1", "--set", "batch_size=160", "--set", "reading.window=10", "--set", "model.dim=16"]
+SMALL = [*ALONE, "--set", "batch_size=160", "--set", "reading.window=10", "--set", "model.dim=16"]
 QUICK = [*SMALL, "--set", "model.drop=0.0", "--epochs", "4"]
 SUBJECTS, VERBS = ("cat", "dog", "owl", "fox"), ("sees", "hears", "likes")
 
@@ -154,8 +155,8 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(recipe: str, text: P
 
 
 def test_comparing_samplers(text: Path, tmp_path: Path) -> None:
-    options = ["--samplers", "nce,learned_unigram", "--seeds", "2", "--epochs", "1", "--threads", "1"]
-    sets = [one for one in SMALL if one not in ("--threads", "1")]
+    options = ["--samplers", "nce,learned_unigram", "--seeds", "2", "--epochs", "1", *ALONE]
+    sets = [one for one in SMALL if one not in ALONE]
     assert main(["compare", "language", str(text), *options, *sets, "--out", str(tmp_path / "c")]) == 0
     rows = json.loads((tmp_path / "c" / "compare.json").read_text())["summary"]
     assert {row["sampler"] for row in rows} == {"nce", "learned_unigram"}

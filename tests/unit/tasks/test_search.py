@@ -19,9 +19,10 @@ from negatives.runs import runner, terminal
 from negatives.tasks.search import Search
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
 DOCUMENTS, TOPICS = 120, 12
-QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=300"]
+QUICK = [*ALONE, "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=300"]
 QUICK += ["--set", "batch_size=32", "--set", "sampler.pool=64"]
 METRICS = ["ndcg@10", "recall@100", "mrr@10"]
 
@@ -118,7 +119,7 @@ def test_evaluate_export_and_trec(run: Path, tmp_path: Path) -> None:
 def test_samplers_work(sampler: str, folder: Path, tmp_path: Path) -> None:
     options = [one for one in QUICK if not one.startswith("sampler.pool")]
     options = [one for at, one in enumerate(options) if one != "--set" or at + 1 < len(options)]
-    assert train(folder, tmp_path / "r", *options[:2], "--epochs", "1", *options[4:], "--sampler", sampler) == 0
+    assert train(folder, tmp_path / "r", *options[:4], "--epochs", "1", *options[6:], "--sampler", sampler) == 0
     assert metrics(tmp_path / "r")["sampler"] == sampler
 
 
@@ -214,7 +215,7 @@ def test_the_missing_package_is_named(
 def test_starting_from_word_vectors(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = tmp_path / "words.vec"
     words.write_text("2 3\nba 1 0 0\nda 0 1 0\n")
-    options = [*QUICK[:4], *QUICK[6:], "--set", f"reading.vectors={words}"]
+    options = [*QUICK[:6], *QUICK[8:], "--set", f"reading.vectors={words}"]
     assert train(folder, tmp_path / "r", *options) == 0
     assert read_tensors(tmp_path / "r" / "model.safetensors")[0]["items"].shape[1] == 3
     words.write_text("2 3\nba 1 0 0\nda 0 1\n")

@@ -16,10 +16,11 @@ from negatives.runs import runner, terminal
 from negatives.tasks.sentences import Sentences
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
 SUBJECTS, VERBS = ("cat", "dog", "owl", "fox"), ("sees", "hears", "likes")
 KINDS = ("shuffled", "unigram", "bigram", "trigram")
-SMALL = ["--threads", "1", "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
+SMALL = [*ALONE, "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
 
 
 def write_text(folder: Path, sizes: dict[str, int]) -> Path:

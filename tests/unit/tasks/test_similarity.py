@@ -19,8 +19,9 @@ from negatives.runs import runner, terminal
 from negatives.tasks.similarity import Similarity
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
-QUICK = ["--threads", "1", "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=200"]
+QUICK = [*ALONE, "--epochs", "3", "--set", "model.dim=16", "--set", "reading.vocabulary=200"]
 TOPICS, PAIRS = 10, 260
 
 

@@ -18,11 +18,11 @@ from negatives.runs import runner, terminal
 from negatives.tasks import words_data
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
+from quick import ALONE
 
 GROUPS, EACH = 6, 10
 QUICK = [
-    "--threads",
-    "1",
+    *ALONE,
     "--epochs",
     "3",
     "--set",
@@ -179,7 +179,7 @@ def test_compare_ranks_samplers(text: Path, tmp_path: Path, capsys: pytest.Captu
         "--out",
         str(tmp_path / "run"),
     ]
-    assert main([*command, *QUICK[:4], "--set", "batch_size=1500", "--set", "optimiser.lr=0.05", "--tune", "0"]) == 0
+    assert main([*command, *QUICK[:6], "--set", "batch_size=1500", "--set", "optimiser.lr=0.05", "--tune", "0"]) == 0
     found = json.loads((tmp_path / "run" / "compare.json").read_text())
     assert {row["metric"] for row in found["summary"]} >= {"spearman:mine", "analogies"}
 

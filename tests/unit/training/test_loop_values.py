@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from negatives.control.decisions import Decision
 from negatives.errors import InputError
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
@@ -31,6 +32,9 @@ class Part:
         self.seen += 1
         return {}
 
+    def decisions(self) -> list[Decision]:
+        return []
+
     def state(self) -> dict[str, Any]:
         return {"seen": self.seen}
 
@@ -40,6 +44,8 @@ class Part:
 
 class Engine:
     """Adds one to its only number in each step, and remembers what it was given."""
+
+    most: int | None = None
 
     def __init__(self) -> None:
         self.model, self.sampler, self.seconds = nn.Linear(1, 1, bias=False), Part(), {"loss": 0.0}
