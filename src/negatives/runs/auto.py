@@ -97,6 +97,7 @@ class Auto:
         trained = prepare(config, examples, self.task)
         steps.record(self.folder, trained, steps.watcher(trained))
         trained.loop.best_metrics = winner.metrics()
+        trained.simple = {one.name: dict(one.config.part("model").params) for one in judged if one.counted}
         self.decisions.hand_over(steps.recorder(trained), trained)
         return trained
 

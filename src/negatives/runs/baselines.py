@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
+from types import MappingProxyType
 
 from negatives.config import Part, RunConfig, Values
 from negatives.data.pairs import SparseFeatures
@@ -169,10 +170,24 @@ def tested(task: AnyTask, examples: Examples[object], config: RunConfig, found: 
     return again
 
 
-def beside(task: AnyTask, examples: Examples[object], config: RunConfig, seconds: float) -> Beside:
-    """All baselines of a run on both parts, within so many seconds."""
+def beside(
+    task: AnyTask,
+    examples: Examples[object],
+    config: RunConfig,
+    seconds: float,
+    known: Mapping[str, Values] | None = None,
+) -> Beside:
+    """All baselines of a run on both parts, within so many seconds.
+
+    Args:
+        task: The task.
+        examples: Its data.
+        config: A filled configuration.
+        seconds: Time for all of them.
+        known: Numbers, by name, that were chosen before, for data without a validation part.
+    """
     choice = "valid" if task.can_evaluate("valid", examples) else ""
-    found = list(_chosen(task, examples, config, choice, seconds))
+    found = list(_chosen(task, examples, config, choice, seconds, known or {}))
     return Beside(found if choice else [], tested(task, examples, config, found))
 
 
@@ -187,9 +202,14 @@ def sizes_of(examples: Examples[object], facts: Facts) -> Sizes:
 
 
 def _chosen(
-    task: AnyTask, examples: Examples[object], config: RunConfig, part: str, seconds: float
+    task: AnyTask,
+    examples: Examples[object],
+    config: RunConfig,
+    part: str,
+    seconds: float,
+    known: Mapping[str, Values] = MappingProxyType({}),
 ) -> Iterator[Measured]:
-    """Each baseline that can be afforded, with the best of its values; evaluated on ``part`` unless that is empty."""
+    """Each baseline that can be afforded, with the best of its values from the known ones on; on ``part`` if any."""
     facts = task.facts(config, examples)
     sizes = sizes_of(examples, facts)
     offer = Offer("this data", facts.keys(), task.feeds, task.family)
@@ -208,7 +228,7 @@ def _chosen(
         if reason:
             log.info("baselines: %s is left out: %s", name, reason)
             continue
-        best, longest = _best(_Trial(task, examples, config, facts, name, part), kind.grid, left)
+        best, longest = _best(_Trial(task, examples, config, facts, name, part), kind.grid, left, known.get(name, {}))
         left -= best.seconds + longest  # the test part is still to come
         yield best
 
@@ -237,9 +257,9 @@ class _Trial:
         return one.metrics.mean.get(self.task.watched(self.config), -float("inf"))
 
 
-def _best(trial: _Trial, grid: Mapping[str, tuple[float, ...]], left: float) -> tuple[Measured, float]:
+def _best(trial: _Trial, grid: Mapping[str, tuple[float, ...]], left: float, known: Values) -> tuple[Measured, float]:
     """The best of a method's values, with the time of all trials, and the seconds of the longest trial."""
-    best = trial({})
+    best = trial(known)
     spent = longest = best.seconds
     for name, values in grid.items() if trial.part else ():
         for value in values[1:]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.config import Part, RunConfig
+from negatives.config import Part, RunConfig, Values
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
@@ -45,6 +45,7 @@ class Trained:
         loop: For its counters.
         sampler: For its state and times.
         per_query: Test metrics of each query, once tested.
+        simple: Numbers of the simple methods, by name, that were chosen where there was a validation part.
     """
 
     config: RunConfig
@@ -54,6 +55,7 @@ class Trained:
     loop: Loop
     sampler: Sampler
     per_query: Mapping[str, Tensor] = field(default_factory=dict)
+    simple: Mapping[str, Values] = field(default_factory=dict)
 
     def evaluate(self, part: str) -> Metrics:
         """Metrics on ``valid`` or ``test``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.runs import baselines
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, Tell, best_of, ranking
+from negatives.runs.terminal import RunBar
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback, Evaluation
 
@@ -76,11 +78,13 @@ class Judged:
         config: As asked for, with the name of the recipe; not filled.
         curves: One for each fold.
         seconds: Of training.
+        counted: Whether it is a simple method and no recipe.
     """
 
     config: RunConfig
     curves: list[Curve] = field(default_factory=list)
     seconds: float = 0.0
+    counted: bool = False
 
     @property
     def name(self) -> str:
@@ -226,10 +230,16 @@ class Folds:
     def _over(self, alive: Sequence[Judged], data: Examples[object], first: bool, tell: Tell) -> list[Judged]:
         """Train on one fold; who cannot be trained, or in the first fold is in the worse half early, is left out."""
         running = [self._ready(one, data) for one in alive]
+        with closing(RunBar(None)) as bar:
+            return [one.finish() for one in self._run(running, first, bar, tell)]
+
+    def _run(self, running: list[_Running], first: bool, bar: RunBar, tell: Tell) -> list[_Running]:
         for share in (FIRST, 1.0) if first and len(running) > 2 else (1.0,):
             for one in list(running):
+                bar.begin(one.name if share == 1.0 else f"{one.name}, the first part")
                 try:
                     one.run(share)
+                    bar.count()
                 except NonFiniteScores as fault:
                     running.remove(one)
                     if not running:
@@ -237,7 +247,7 @@ class Folds:
                     tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
             if share < 1.0:
                 running = _better_half(running, tell)
-        return [one.finish() for one in running]
+        return running
 
     def _ready(self, one: Judged, data: Examples[object]) -> _Running:
         examples = self.task.made(data.data, one.config)
@@ -263,7 +273,7 @@ class Folds:
 
 def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
     """A simple method in the place of a recipe; it has learnt all after one look."""
-    made = Judged(config.model_copy(update={"model": Part(one.name, one.params)}), seconds=one.seconds)
+    made = Judged(config.model_copy(update={"model": Part(one.name, one.params)}), seconds=one.seconds, counted=True)
     score = Score(one.metrics.mean[watch], one.metrics.per_query.get(watch))
     made.curves.append(Curve(epochs=[math.inf], scores=[score], metrics=[one.metrics.mean]))
     return made

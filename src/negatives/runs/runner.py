@@ -103,9 +103,8 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
     task, config = trained.task, trained.config
-    whole |= steps.beside(
-        task, trained.examples, config, str(config.model), test, min(baselines.limit(trained.loop.seconds), left)
-    )
+    seconds = min(baselines.limit(trained.loop.seconds), left)
+    whole |= steps.beside(task, trained.examples, config, str(config.model), test, seconds, trained.simple)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 

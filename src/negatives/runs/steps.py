@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -112,7 +112,13 @@ def watcher(trained: Trained) -> Watcher:
 
 
 def beside(
-    task: AnyTask, examples: Examples[object], config: RunConfig, name: str, test: Metrics, seconds: float
+    task: AnyTask,
+    examples: Examples[object],
+    config: RunConfig,
+    name: str,
+    test: Metrics,
+    seconds: float,
+    known: Mapping[str, Values] | None = None,
 ) -> Values:
     """Measure the task's baselines, tell them at the terminal, and give what metrics.json holds of them.
 
@@ -123,8 +129,9 @@ def beside(
         name: What stands beside them, a model or a sampler.
         test: Its test metrics.
         seconds: What they may take together.
+        known: Numbers of theirs that were chosen before, by name.
     """
-    found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
+    found, watched = baselines.beside(task, examples, config, seconds, known), task.watched(config)
     best = found.best(watched, name)
     if best is None:
         return found.values()

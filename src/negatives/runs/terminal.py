@@ -87,9 +87,9 @@ class Bar(Callback):
 
 
 class RunBar:
-    """A progress bar that counts whole runs; silent where the output is no terminal."""
+    """A progress bar that counts whole runs, of so many if that is known; silent where the output is no terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self._bar: Any = tqdm(total=total, unit="run", disable=None, file=sys.stderr)
 
     def begin(self, name: str) -> None:
