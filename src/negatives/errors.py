@@ -49,14 +49,15 @@ class NonFiniteScores(NegativesError):
 
 
 class Interrupted(Exception):
-    """A signal stopped the training after a checkpoint was saved.
+    """A signal stopped the training.
 
     Args:
         signal: Number of the signal (2 for Ctrl-C, 15 for SIGTERM).
         run: The run folder, where it is known.
         command: The command that goes on with it.
+        saved: Whether a checkpoint was saved; without one the command begins anew.
     """
 
-    def __init__(self, signal: int, run: Path | None = None, command: str = "train") -> None:
+    def __init__(self, signal: int, run: Path | None = None, command: str = "train", saved: bool = True) -> None:
         super().__init__(f"interrupted by signal {signal}")
-        self.signal, self.run, self.command = signal, run, command
+        self.signal, self.run, self.command, self.saved = signal, run, command, saved

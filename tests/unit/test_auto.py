@@ -165,7 +165,9 @@ def test_a_step_size_that_is_far_too_large_is_mended(
 
 
 @pytest.mark.usefixtures("two", "enough")
-def test_an_interrupted_race_begins_anew(planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_race_begins_anew(
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
     halve = auto.halve
 
@@ -176,6 +178,8 @@ def test_an_interrupted_race_begins_anew(planted_file: Path, tmp_path: Path, mon
 
     monkeypatch.setattr(auto, "halve", interrupted)
     assert train(planted_file, run, *OPTIONS) == 130
+    told = f"nothing is saved; begin anew with: negatives train --resume --out {run}"
+    assert told in capsys.readouterr().err
     assert "recipe" not in config(run)
     monkeypatch.setattr(auto, "halve", halve)
     assert main(["train", "--resume", "--out", str(run)]) == 0
@@ -227,7 +231,7 @@ def test_folds_share_the_test_part_and_nothing_else(planted_file: Path) -> None:
     assert 0.02 < overlap < 0.5  # by chance a fifth
 
 
-FILLED = RunConfig(task="recommend", epochs=10, evaluation={"every": 1.0, "queries": 4_000})  # type: ignore[arg-type]
+FILLED = RunConfig(task="recommend", epochs=10, baselines="none", evaluation={"every": 1.0, "queries": 4_000})  # type: ignore[arg-type]
 
 
 def test_evaluation_takes_a_tenth_of_the_time() -> None:
@@ -248,6 +252,9 @@ def test_a_training_fills_the_time_that_is_left() -> None:
     assert found.max_seconds == pytest.approx((120 - 7 - 3) / 1.1 / 2)
     assert 50 <= (found.epochs or 0) <= 51  # of a second each
     assert within(FILLED, cost, left=11.0, runs=1.0).epochs == 10
+    beside = within(FILLED.model_copy(update={"baselines": "all"}), cost, left=120.0, runs=2.0)
+    assert found.max_seconds is not None
+    assert beside.max_seconds == pytest.approx(found.max_seconds - 12 / 1.1 / 2, abs=1e-3)  # a tenth for simple methods
     assert Clock(None, 0.0).left == float("inf")
 
 

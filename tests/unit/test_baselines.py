@@ -125,6 +125,19 @@ def around(mine: Metrics, theirs: Metrics, model: Ease) -> str:
     return found.verdict("mf", mine, "mrr", "Try harder.")
 
 
+def test_the_table_fits_a_terminal(loaded: Loaded) -> None:
+    known = loaded[1].catalogue.known
+    assert known is not None
+    names = ("recall@20", "mrr", "popularity@20", "precision@20", "coverage@20", "ndcg@20", "realistic_mrr@20")
+    mean = {name: place / 16 for place, name in enumerate(names)}
+    found = Beside([], [Measured("ease", {}, Metrics({"mrr": 0.5}, {}), 0.1, Ease(known))])
+    assert found.table("lightgcn", Metrics(mean, {}), "mrr").splitlines() == [
+        "test part     mrr  recall@20  popularity@20  precision@20  coverage@20  ndcg@20",
+        "lightgcn   0.0625     0.0000         0.1250        0.1875       0.2500   0.3125",
+        "ease       0.5000",
+    ]
+
+
 def test_a_model_that_is_behind_says_so(loaded: Loaded) -> None:
     known = loaded[1].catalogue.known
     assert known is not None
@@ -132,6 +145,15 @@ def test_a_model_that_is_behind_says_so(loaded: Loaded) -> None:
     assert around(told(0.4), told(0.5), model) == (
         "mf is below a simple method: mrr 0.4000 against 0.5000 of ease. Try harder."
     )
+    found = Beside([], [Measured("ease", {}, told(0.5), 0.1, model), Measured("knn", {}, told(0.4), 0.1, model)])
+    assert found.verdict("ease", told(0.45), "mrr", "") == (
+        "ease is a simple method itself, and no other is ahead of it: the best, knn, reaches mrr 0.4000."
+    )
+    assert found.table("ease", told(0.45), "mrr").splitlines() == [
+        "test part     mrr",
+        "ease       0.4500",
+        "knn        0.4000",
+    ]
     assert "; the difference is more than chance (p = " in around(
         told(0.0, 0.0, 0.1, 0.0, 0.1), told(1.0, 1.0, 0.9, 1.0, 0.9), model
     )

@@ -134,10 +134,15 @@ def test_an_interruption_says_how_to_go_on(
     code, text = fault(capsys, "train recommend d")
     assert code == 130
     assert "negatives train --resume --out 'runs/a b'" in text
-    raising(Interrupted(15), monkeypatch)
+    raising(Interrupted(15, Path("here"), saved=False), monkeypatch)
     code, text = fault(capsys, "train recommend d --out here")
     assert code == 143
-    assert "--resume --out here" in text
+    assert text.endswith(
+        "interrupted before a recipe was chosen; nothing is saved; begin anew with: "
+        "negatives train --resume --out here\n"
+    )
+    raising(Interrupted(2, saved=False), monkeypatch)
+    assert fault(capsys, "train recommend d --out here")[1].endswith("chosen; nothing is saved\n")
     raising(KeyboardInterrupt(), monkeypatch)
     assert fault(capsys, "train recommend d")[0] == 130
 

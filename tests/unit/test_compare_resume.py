@@ -199,6 +199,7 @@ def test_other_data_does_not_go_on(tmp_path: Path, planted_file: Path, capsys: p
         (["--resume"], "give it with --out"),
         (["--resume", "--out", "missing"], "no comparison was begun here"),
         (["--resume", "--out", "WHOLE"], "the comparison is finished"),
+        (["recommend", "--samplers", "uniform,dns", "--out", "WHOLE"], "holds a finished comparison already; choose"),
         (["--resume", "--out", "WHOLE", "--seeds", "5"], "leave the rest out"),
     ],
 )

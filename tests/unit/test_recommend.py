@@ -185,7 +185,7 @@ def test_a_longer_list_is_ranked_where_the_watched_metric_needs_one(planted_file
 def test_a_run_is_not_overwritten(run: Path, planted_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (run / "metrics.json").read_bytes()
     assert train(planted_file, run, *FAST) == 2
-    assert "holds a run already" in capsys.readouterr().err
+    assert "holds a finished run already; choose another --out" in capsys.readouterr().err
     assert (run / "metrics.json").read_bytes() == before
 
 

@@ -267,3 +267,140 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         write_report([tmp_path / "empty"], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def note(run: Path, *lines: dict[str, Any], **metrics: Any) -> None:
+    """Add lines to a run's history, and entries to its metrics."""
+    path = run / "history.jsonl"
+    every = [json.loads(line) for line in path.read_text().splitlines()] + list(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in sorted(every, key=lambda line: line["step"])))
+    path = run / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | metrics))
+
+
+def table(page: Path, title: str) -> list[list[str]]:
+    """Cells of the rows below a heading, each with its second line."""
+    text = page.read_text(encoding="utf-8").split(f">{title}</h", 1)[1].split("</table>", 1)[0]
+    rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
+    cells = [re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL) for row in rows]
+    return [[html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", one)).strip()) for one in row] for row in cells]
+
+
+CLIMB = {"kind": "decision", "step": 60, "seconds": 1.8, "decision": "select.hardness", "seen": "violation_rate .3"}
+CLIMB |= {"changed": "0.5 to 0.63: harder"}
+RACE = {
+    "kind": "decision",
+    "step": 24,
+    "seconds": 0.6,
+    "decision": "race",
+    "gain": 0.0123,
+    "changed": "goes on with soft",
+}
+RACE |= {"seen": {"default": 0.61, "soft": 0.6223, "folds": 3}}
+
+
+def test_decisions_stand_in_a_table_and_on_the_curve(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    note(run, CLIMB, RACE)
+    write_report([run], out)
+    looks = [one["metrics"]["recall@20"] for one in history("softmax", 0) if one["kind"] == "evaluation"]
+    rows = table(out, "Decisions in order")
+    assert rows[0] == ["what", "when", "seen", "changed", "brought"]
+    seen = "default 0.6100, soft 0.6223, folds 3"
+    assert rows[1] == ["race", "0.6 s epoch 1", seen, "goes on with soft", "+0.0123"]
+    brought = f"{looks[1]:.4f} to {looks[2]:.4f}"  # evaluations at the steps 48 and 72
+    assert rows[2] == ["select.hardness", "1.8 s epoch 2.5", "violation_rate .3", "0.5 to 0.63: harder", brought]
+    _, figures = read(out)
+    curve, marks = figures[titles(out)["Against epochs"]]["data"]
+    assert (curve["mode"], marks["mode"]) == ("lines", "markers")
+    assert marks["x"] == [1.0, 2.5]
+    assert marks["y"] == pytest.approx([looks[0], (looks[1] + looks[2]) / 2], rel=1e-3)
+    assert marks["text"][1] == "select.hardness: 0.5 to 0.63: harder"
+    assert figures[titles(out)["Against time"]]["data"][1]["x"] == [0.6, 1.8]
+
+
+def test_without_decisions_there_is_no_section_of_them(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    note(run, race=[{"arm": "default", "value": None, "error": None, "kept": True}])  # nobody to race with
+    write_report([run], out)
+    assert "What was decided" not in read(out)[0]
+    assert [one["mode"] for one in read(out)[1][titles(out)["Against time"]]["data"]] == ["lines"]
+
+
+def test_the_race_stands_in_a_table(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    lost = {"arm": "default", "value": 0.61, "error": 0.004, "train_seconds": 2.5, "epochs": 1.25, "kept": False}
+    won = {
+        "arm": "soft",
+        "value": 0.6223,
+        "error": 0.0,
+        "train_seconds": 90.0,
+        "epochs": 12.0,
+        "folds": 3,
+        "kept": True,
+    }
+    note(run, race=[lost, won])
+    write_report([run], out)
+    assert table(out, "Recipes tried") == [
+        ["name", "recall@20, validation", "trained", "folds", "outcome"],
+        ["default", "0.6100 standard error 0.0040", "2.5 s 1.25 epochs", "", "left out"],
+        ["soft", "0.6223", "1 min 30 s 12 epochs", "3", "kept"],
+    ]
+
+
+def test_tuned_numbers_stand_beside_those_of_the_recipe(tmp_path: Path) -> None:
+    folder, out = write_comparison(tmp_path / "compare", seeds=1), tmp_path / "report.html"
+    trials = [
+        {"number": number, "values": {"optimiser.lr": lr, "sampler.candidates": 32}, "valid": valid}
+        for number, (lr, valid) in enumerate([(0.1, 0.2), (0.025, 0.3)])
+    ]
+    found = {
+        "uniform": {"values": trials[0]["values"], "trial": 0, "trials": trials},
+        "dns": {"values": trials[1]["values"], "trial": 1, "trials": trials},
+        "softmax": {"values": {}, "trial": None, "trials": []},
+    }
+    compare = json.loads((folder / "compare.json").read_text())
+    (folder / "compare.json").write_text(json.dumps(compare | {"chosen": found}))
+    write_report([folder], out)
+    assert table(out, "Tuned numbers") == [
+        ["sampler", "optimiser.lr", "sampler.candidates", "trial", "recall@20, validation"],
+        ["uniform", "0.1", "32", "0 of 2 the recipe's own", "0.2000"],
+        ["dns", "0.025 recipe: 0.1", "32", "1 of 2", "0.3000"],
+    ]
+
+
+def test_the_model_stands_beside_the_simple_methods(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    ease = {"baselines": {"ease": {"recall@20": 0.9, "ndcg@20": 0.8}}, "baselines_valid": {"ease": {"recall@20": 0.7}}}
+    note(run, **ease, baselines_verdict="mf is below a simple method.")
+    write_report([run], out)
+    test = json.loads((run / "metrics.json").read_text())["test"]
+    recall, ndcg = (f"{test[name]:.4f} validation {test[name]:.4f}" for name in ("recall@20", "ndcg@20"))
+    assert table(out, "Simple methods") == [
+        ["method", "recall@20", "ndcg@20"],
+        ["mf", recall, ndcg],
+        ["ease", "0.9000 validation 0.7000", "0.8000"],
+    ]
+    assert '<tr class="best"><td class="name"><span class="swatch" style="background:#8a8f98"></span>ease' in (
+        out.read_text()
+    )
+    assert '<div class="box verdict">mf is below a simple method.</div>' in out.read_text()
+    note(run, model="ease")  # kept by a race
+    write_report([run], out)
+    assert "Recommend on stdlib: ease, a simple method" in read(out)[0]
+    assert "Simple methods, computed" not in read(out)[0]  # nothing else stands beside it
+    other = write_run(tmp_path / "other", "uniform")
+    write_report([run, other], out)  # of runs side by side no sentence can speak
+    assert "mf is below" not in out.read_text()
+
+
+def test_all_pairs_learnt_leaves_no_curve(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
+    lines = [one for one in history("softmax", 0) if one["kind"] != "evaluation"]
+    (run / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_report([run], out)
+    assert "No evaluation was recorded." in read(out)[0]
+    with (run / "config.toml").open("a") as file:
+        file.write("\n[split]\nvalid = 0.0\n")
+    write_report([run], out)
+    assert "all pairs but those of the test part were learnt" in read(out)[0]

@@ -36,7 +36,12 @@ def test_new_folders_are_unique_and_their_names_speak(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("inside", "message"),
-    [("config.toml", "add --resume"), ("compare.json", "holds a run"), ("thesis.doc", "holds other files")],
+    [
+        ("config.toml", "holds a run already; add --resume"),
+        ("metrics.json", "holds a finished run already; choose another --out"),
+        ("compare.json", "holds a finished comparison already; choose another --out"),
+        ("thesis.doc", "holds other files"),
+    ],
 )
 def test_what_is_there_is_not_overwritten(tmp_path: Path, inside: str, message: str) -> None:
     (tmp_path / inside).write_text("")

@@ -11,6 +11,7 @@ import torch
 
 from negatives.config import RunConfig, apply_sets, build, load_config
 from negatives.errors import ConfigError
+from negatives.runs import steps
 from negatives.runs.builder import fill, task_of
 from negatives.sizing import Rule
 from negatives.tasks.base import Examples
@@ -149,14 +150,18 @@ def test_a_recipe_is_filled_by_the_sizes(
 ) -> None:
     task = task_of(RunConfig(task="recommend"))
     monkeypatch.setattr(type(task), "recipes", lambda self: {"default": RECIPE})
+    asked, data = RunConfig(task="recommend"), examples(pairs, items)
     with caplog.at_level("INFO", logger="negatives"):
-        found = fill(RunConfig(task="recommend"), task, examples(pairs, items))
+        found = fill(asked, task, data)
+        assert not caplog.records  # a race fills many times
+        steps.tell_sizes([asked, asked.model_copy(update={"seed": 1}), found], task, data)
     values = (found.part("model").params["dim"], found.part("loss").params["temperature"])
     assert (found.batch_size, found.epochs, *values) == expected
     assert not found.sizing
     told = [record.message for record in caplog.records if record.message.startswith("from the data: ")]
     assert len(told) == 1
     assert f"batch_size {expected[0]:g} ({pairs:,} pairs), epochs {expected[1]:g} (" in told[0]
+    assert told[0].count("epochs") == 1
 
 
 def test_a_filled_configuration_repeats_the_run_whatever_the_recipe_says_then(

@@ -111,12 +111,15 @@ def _fault(message: str) -> int:
 def _interrupted(stop: Interrupted) -> int:
     import shlex
 
-    how = (
-        ""
-        if stop.run is None
-        else f"; go on with: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
+    told = (
+        "interrupted, a checkpoint is saved"
+        if stop.saved
+        else "interrupted before a recipe was chosen; nothing is saved"
     )
-    _fault(f"interrupted, a checkpoint is saved{how}")
+    if stop.run is not None:
+        how = "go on with" if stop.saved else "begin anew with"
+        told += f"; {how}: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
+    _fault(told)
     return 128 + stop.signal
 
 

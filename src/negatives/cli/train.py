@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from negatives.cli.options import RunOptions, command_line, configuration
-from negatives.errors import ConfigError, Interrupted
+from negatives.errors import ConfigError
 
 
 def train(
@@ -43,11 +43,7 @@ def train(
     config = configuration(task, data, sampler, options, resumed=resumed)
     from negatives.runs import runner
 
-    try:
-        folder = runner.train(config, out, resume=resume, command=command_line(), started=started)
-    except Interrupted as stop:
-        stop.run = stop.run or out
-        raise
+    folder = runner.train(config, out, resume=resume, command=command_line(), started=started)
     print(f"run folder: {folder}")
 
 

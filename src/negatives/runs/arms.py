@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Recorder
+from negatives.diagnostics.wording import seen_text
 from negatives.errors import Interrupted, NonFiniteScores
 from negatives.runs import steps
 from negatives.runs.builder import Trained, prepare
@@ -35,8 +36,7 @@ class Decisions:
         """Note one decision; see :data:`negatives.runs.race.Tell`."""
         line = {"decision": decision, "seen": dict(seen), "changed": changed, "gain": gain}
         self.lines.append(("decision", line))
-        shown = ", ".join(f"{name} {_shown(value)}" for name, value in seen.items())
-        log.info("%s: %s; %s", decision, shown, changed)
+        log.info("%s: %s; %s", decision, seen_text(seen), changed)
 
     def row(self, values: Values) -> None:
         """Note how one recipe did, for metrics.json."""
@@ -47,10 +47,6 @@ class Decisions:
         for kind, line in self.lines:
             recorder.tell(kind, line, trained.loop.steps, trained.loop.seconds)
         self.lines.clear()
-
-
-def _shown(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from negatives.config import EvaluationConfig, RunConfig
 from negatives.errors import Interrupted
 from negatives.runs import folds, steps
 from negatives.runs.arms import Arm, Decisions
-from negatives.runs.budget import Clock, fit, price
+from negatives.runs.budget import Clock, cost_of, fit, price
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import halve, rungs
 from negatives.tasks.base import AnyTask, Examples
@@ -19,6 +19,8 @@ RACE_SHARE = 0.1
 """Share of the winner's training that all recipes together spend to find it."""
 WIDE_SHARE = 2.0
 """The same on data so small that everything is cheap: the last two are trained to their ends."""
+LONG_ENOUGH = 0.7
+"""Share of a budget that the steps of a recipe may take for it to race."""
 FEW = 500
 """Validation queries below which one part is not enough to choose by, whatever it costs."""
 CHEAP = 5_000_000
@@ -61,9 +63,10 @@ class Auto:
         try:
             if (whole := self._whole(configs[0])) is not None:
                 return self._by_folds(configs, whole)
-            return self._by_race(configs)
+            return self._by_race([*configs, *self._longer()])
         except Interrupted as stop:
-            raise Interrupted(self.caught[0] if self.caught else stop.signal, self.folder.path) from stop
+            begun = self.folder.path if self._begun else None
+            raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
         """All pairs, where a training costs little or its validation part is small, and there could be another one."""
@@ -90,6 +93,17 @@ class Auto:
         trained.loop.best_metrics = winner.metrics()
         self.decisions.hand_over(steps.recorder(trained), trained)
         return trained
+
+    def _longer(self) -> list[RunConfig]:
+        """Recipes whose whole training takes long, where the budget is long enough for it and for the others' part."""
+        found = []
+        for name in self.task.racing(longer=True) if self.clock.seconds is not None else ():
+            config = self.asked.model_copy(update={"recipe": name})
+            filled = fill(config, self.task, self.examples)
+            cost = cost_of(prepare(filled, self.examples, self.task))
+            if cost.step * cost.steps_per_epoch * (filled.epochs or 1) < LONG_ENOUGH * self.clock.left:
+                found.append(config)
+        return found
 
     def _by_race(self, configs: Sequence[RunConfig]) -> Trained:
         share = self._share(configs[0])

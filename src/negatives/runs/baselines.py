@@ -17,6 +17,7 @@ from negatives.data.pairs import SparseFeatures
 from negatives.evaluation import Metrics, p_text, paired
 from negatives.models import registry
 from negatives.models.baselines import CountedModel, Sizes
+from negatives.runs.terminal import aligned, fitting
 from negatives.tasks.base import AnyTask, Examples
 from negatives.tasks.facts import Facts, Offer, build_model
 
@@ -26,8 +27,6 @@ SHARE = 0.1
 """Share of the training's time that all baselines together may take."""
 LEAST = 20.0
 """Seconds that they may take however short the training was."""
-SHOWN = 5
-"""Metrics of the table at the terminal."""
 LEVEL = 0.05
 """Below this p-value a difference counts as more than chance."""
 
@@ -72,9 +71,9 @@ class Beside:
         params = {one.name: {"params": one.params, "seconds": one.seconds} for one in self.test}
         return told | {"baselines_valid": valid, "baselines_chosen": params}
 
-    def best(self, metric: str) -> Measured | None:
-        """The baseline of the highest test value."""
-        having = [one for one in self.test if metric in one.metrics.mean]
+    def best(self, metric: str, besides: str = "") -> Measured | None:
+        """The baseline of the highest test value, other than the one of a name."""
+        having = [one for one in self.test if metric in one.metrics.mean and one.name != besides]
         return max(having, key=lambda one: one.metrics.mean[metric], default=None)
 
     def verdict(self, name: str, own: Metrics, metric: str, advice: str) -> str:
@@ -86,28 +85,26 @@ class Beside:
             metric: The watched metric.
             advice: What to try where the model is behind.
         """
-        best = self.best(metric)
+        best = self.best(metric, name)
         if best is None or metric not in own.mean:
             return ""
-        if name in {one.name for one in self.test}:
-            return f"{name} is itself a simple method; the best of them on the test part is {best.name}."
+        itself = any(one.name == name for one in self.test)
         mine, theirs = own.mean[metric], best.metrics.mean[metric]
         chance = _chance(own, best.metrics, metric)
         if theirs > mine:
             against = f"{metric} {mine:.4f} against {theirs:.4f} of {best.name}"
-            return f"{name} is below a simple method: {against}{chance}. {advice}"
-        return f"No simple method is ahead of {name}: the best, {best.name}, reaches {metric} {theirs:.4f}{chance}."
+            return f"{name} is below {'another' if itself else 'a'} simple method: {against}{chance}. {advice}"
+        told = f"the best, {best.name}, reaches {metric} {theirs:.4f}{chance}."
+        if itself:
+            return f"{name} is a simple method itself, and no other is ahead of it: {told}"
+        return f"No simple method is ahead of {name}: {told}"
 
     def table(self, name: str, own: Metrics, metric: str) -> str:
-        """The model and the baselines on the test part as lines of text, the watched metric first."""
-        shown = [metric, *(one for one in own.mean if one != metric)][:SHOWN]
-        rows = [(name, own.mean), *((one.name, one.metrics.mean) for one in self.test)]
-        wide = max(len(one) for one, _ in rows) + 2
-        lines = [" " * wide + "".join(f"{one:>16}" for one in shown)]
-        for label, mean in rows:
-            cells = (f"{mean[one]:>16.4f}" if one in mean else f"{'':>16}" for one in shown)
-            lines.append(f"{label:<{wide}}" + "".join(cells))
-        return "\n".join(lines)
+        """The model and the baselines on the test part as lines of text; after the watched metric as many as fit."""
+        shown = [metric, *(one for one in own.mean if one != metric)]
+        rows = [(name, own.mean), *((one.name, one.metrics.mean) for one in self.test if one.name != name)]
+        body = [(label, *(f"{mean[one]:.4f}" if one in mean else "" for one in shown)) for label, mean in rows]
+        return aligned(fitting([("test part", *shown), *body]))
 
 
 def _chance(one: Metrics, other: Metrics, metric: str) -> str:
@@ -169,10 +166,10 @@ def tested(task: AnyTask, examples: Examples[object], config: RunConfig, found: 
     return again
 
 
-def beside(task: AnyTask, examples: Examples[object], config: RunConfig, trained: float) -> Beside:
-    """All baselines of a run on both parts, within the limit for a training of ``trained`` seconds."""
+def beside(task: AnyTask, examples: Examples[object], config: RunConfig, seconds: float) -> Beside:
+    """All baselines of a run on both parts, within so many seconds."""
     choice = "valid" if task.can_evaluate("valid", examples) else ""
-    found = list(_chosen(task, examples, config, choice, limit(trained)))
+    found = list(_chosen(task, examples, config, choice, seconds))
     return Beside(found if choice else [], tested(task, examples, config, found))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from negatives.config import RunConfig
+from negatives.runs import baselines
 from negatives.runs.builder import Trained, plan_of
 from negatives.training.callbacks import Callback, Evaluation
 from negatives.training.loop import Loop
@@ -106,9 +107,15 @@ def cost_of(trained: Trained) -> Cost:
     return Cost(step, evaluation, evaluation * _test_share(trained), loop.steps_per_epoch)
 
 
-def reserved(trained: Trained) -> float:
-    """Seconds for what follows a training: its test, its files and its report."""
-    return WRITING + _seconds_of_evaluation(trained) * _test_share(trained)
+def reserved(trained: Trained, clock: Clock) -> float:
+    """Seconds for what follows a training: its test, the simple methods, its files and its report."""
+    test = _seconds_of_evaluation(trained) * _test_share(trained)
+    return WRITING + test + for_baselines(trained.config, clock.left)
+
+
+def for_baselines(config: RunConfig, left: float) -> float:
+    """Seconds of those that are left for the simple methods beside the model."""
+    return 0.0 if config.baselines == "none" else min(baselines.LEAST, baselines.SHARE * max(0.0, left))
 
 
 def _test_share(trained: Trained) -> float:
@@ -207,7 +214,8 @@ def within(config: RunConfig, cost: Cost, left: float, runs: float) -> RunConfig
         left: Seconds left for everything.
         runs: How many trainings of this length are paid from them; 1 where nothing races.
     """
-    usable = max(0.0, left - cost.test - WRITING) / (1 + EVALUATION_SHARE)
+    rest = left - cost.test - WRITING - for_baselines(config, left)
+    usable = max(0.0, rest) / (1 + EVALUATION_SHARE)
     seconds = max(usable / runs, cost.step)
     longer = int(seconds / max(cost.step * cost.steps_per_epoch, 1e-9)) + 1
     return config.model_copy(

@@ -24,7 +24,7 @@ from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import AnyTask, Examples, Task
 from negatives.tasks.registry import registry
-from negatives.tasks.sizes import batch_size, sized
+from negatives.tasks.sizes import batch_size, derived, sized
 from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
@@ -111,6 +111,20 @@ def located(config: RunConfig) -> RunConfig:
 
 def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
     """Fill what was left out from the task's recipe that fits the data."""
+    filled = sized(_merged(config, task, examples), examples.catalogue, examples.feed)
+    faster = faster_format(_device(filled.device or "cpu").type)
+    if filled.precision == "bfloat16" != faster:
+        log.warning("this processor emulates bfloat16, which is far slower than float32; leave precision out")
+    return filled.model_copy(update={"precision": faster}) if filled.precision == "auto" else filled
+
+
+def from_data(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
+    """The numbers that :func:`fill` derives from the sizes of the data, each with what it came from."""
+    return derived(_merged(config, task, examples), examples.catalogue, examples.feed)
+
+
+def _merged(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
+    """Filled, with rules where numbers follow from the data."""
     name = task.recipe_name(config, examples.data)
     recipe = dict(task.recipes()[name])
     asked = config.sampler
@@ -124,12 +138,7 @@ def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunCon
         recipe["sampler"] = Part(drawn.name, {key: drawn.params[key] for key in drawn.params if key not in over}).plain
     model, loss = config.asked("model") or task.model_of(name), config.asked("loss") or str(Part.of(recipe["loss"]))
     recipe["optimiser"] = task.optimiser_for(name, model, loss)
-    filled = config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
-    filled = sized(filled, examples.catalogue, examples.feed)
-    faster = faster_format(_device(filled.device or "cpu").type)
-    if filled.precision == "bfloat16" != faster:
-        log.warning("this processor emulates bfloat16, which is far slower than float32; leave precision out")
-    return filled.model_copy(update={"precision": faster}) if filled.precision == "auto" else filled
+    return config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
 
 
 def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Trained:

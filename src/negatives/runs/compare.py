@@ -16,6 +16,7 @@ from negatives.diagnostics import write_report
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
 from negatives.runs import begun, queries, steps
+from negatives.runs.baselines import limit
 from negatives.runs.begun import BEGUN, Asked
 from negatives.runs.compared import Runs
 from negatives.runs.results import Result, mean_test, summarise
@@ -60,6 +61,7 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     if goes_on:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
+    steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
     tried = [len(candidates(one, asked.tune, config)) for one in filled.values()]
     log.info(_announced(asked, next(iter(filled.values())), tried))
     results: list[Result] = []
@@ -101,7 +103,9 @@ def beside(results: Sequence[Result], config: RunConfig, task: AnyTask, examples
     runs = [one for one in results if one.sampler == best]
     values = {name: torch.stack([one.per_query[name] for one in runs]).mean(0) for name in runs[0].per_query}
     means = {name: mean_test(results, best, name) for name in runs[0].test}
-    return steps.beside(task, examples, config, best, Metrics(means, values), sum(one.seconds for one in results))
+    return steps.beside(
+        task, examples, config, best, Metrics(means, values), limit(sum(one.seconds for one in results))
+    )
 
 
 def _write(

@@ -38,6 +38,15 @@ class Contestant:
 
     def filled(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
         """The configuration of its runs: only the sampler, and the loss it needs, differ from those of others."""
+        filled = fill(self.asked(config, task, examples), task, examples)
+        every = (filled.epochs or 20) / EVALUATIONS
+        seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
+        watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
+        parts = filled.split.model_copy(update={"seed": config.split_seed})  # the same for all seeds
+        return filled.model_copy(update={"evaluation": watched, "split": parts})
+
+    def asked(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
+        """What its runs are asked for, before a recipe fills the rest."""
         shared = {} if config.recipe or config.model else {"recipe": task.shared_recipe(examples)}
         base = config.model_copy(update=shared)
         same = base.sampler.params if base.sampler else {}  # for instance candidates, the same for all
@@ -45,12 +54,7 @@ class Contestant:
         if self.loss is not None and base.loss is None:
             own["loss"] = self.loss
         given = base.model_dump(exclude_unset=True) | {"recipe": base.recipe}
-        filled = fill(RunConfig.model_validate(given | own), task, examples)
-        every = (filled.epochs or 20) / EVALUATIONS
-        seconds = filled.max_seconds / EVALUATIONS if filled.max_seconds else None
-        watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
-        parts = filled.split.model_copy(update={"seed": config.split_seed})  # the same for all seeds
-        return filled.model_copy(update={"evaluation": watched, "split": parts})
+        return RunConfig.model_validate(given | own)
 
 
 def contestants(names: Sequence[str]) -> list[Contestant]:

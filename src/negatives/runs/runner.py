@@ -10,12 +10,12 @@ from typing import Any
 
 import polars
 
-from negatives.config import RunConfig, Values, build, load_config
+from negatives.config import Part, RunConfig, Values, build, load_config
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
-from negatives.runs import steps
+from negatives.runs import baselines, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved
 from negatives.runs.builder import Trained, fill, prepare, task_of
@@ -56,9 +56,10 @@ def train(
     config, task, examples = steps.load(config)
     with signals_caught() as caught:
         trained = _ready(Auto(task, examples, config, folder, clock, caught), resume)
+        _tell_sizes(config, trained)
         _train_into(folder, trained, resume, caught, clock)
     with signals_caught():  # a trained model is tested and written before the program gives way
-        finish(folder, trained, command)
+        finish(folder, trained, command, clock.left)
     return folder.path
 
 
@@ -75,11 +76,18 @@ def _ready(auto: Auto, resume: bool) -> Trained:
     return trained
 
 
+def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
+    """What follows from the data in the training that is kept."""
+    model = asked.model or Part(trained.config.part("model").name)
+    kept = asked.model_copy(update={"recipe": trained.config.recipe, "model": model})
+    steps.tell_sizes([kept], trained.task, trained.examples)
+
+
 def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
     loop = trained.loop
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
-        loop.callbacks.append(Deadline(loop, clock, reserved(trained)))
+        loop.callbacks.append(Deadline(loop, clock, reserved(trained, clock)))
     if loop.steps:  # what a race has found is not lost
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
@@ -90,12 +98,14 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[
         raise Interrupted(caught[0], folder.path)
 
 
-def finish(folder: RunFolder, trained: Trained, command: str) -> None:
-    """Look at the test part once and write all that a finished run holds."""
+def finish(folder: RunFolder, trained: Trained, command: str, left: float = float("inf")) -> None:
+    """Look at the test part once and write all that a finished run holds; the simple methods take what is left."""
     test, whole = steps.test(trained)
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
     task, config = trained.task, trained.config
-    whole |= steps.beside(task, trained.examples, config, str(config.model), test, trained.loop.seconds)
+    whole |= steps.beside(
+        task, trained.examples, config, str(config.model), test, min(baselines.limit(trained.loop.seconds), left)
+    )
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
@@ -12,7 +13,7 @@ from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
 from negatives.runs import baselines
-from negatives.runs.builder import Trained, check, located, task_of
+from negatives.runs.builder import Trained, check, from_data, located, task_of
 from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training import checkpoint
@@ -45,6 +46,18 @@ def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
     for note in examples.notes:
         log.info(note)
     return config, task, examples
+
+
+def tell_sizes(asked: Iterable[RunConfig], task: AnyTask, examples: Examples[object]) -> None:
+    """Say in one line which numbers of the recipes follow from the data; nothing where none do.
+
+    Args:
+        asked: Configurations, not yet filled; what several share is said once.
+        task: Of them all.
+        examples: The data.
+    """
+    if found := dict.fromkeys(one for config in asked for one in from_data(config, task, examples)):
+        log.info("from the data: %s", ", ".join(found))
 
 
 def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
@@ -109,12 +122,12 @@ def beside(
         config: A filled configuration.
         name: What stands beside them, a model or a sampler.
         test: Its test metrics.
-        seconds: Seconds of training, of which the baselines may take a share.
+        seconds: What they may take together.
     """
     found, watched = baselines.beside(task, examples, config, seconds), task.watched(config)
-    best = found.best(watched)
+    best = found.best(watched, name)
     if best is None:
-        return {}
+        return found.values()
     log.info(found.table(name, test, watched))
     sentence = found.verdict(name, test, watched, baselines.advice(task, config, best))
     log.info(sentence)

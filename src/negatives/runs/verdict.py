@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from negatives.config import Values
 from negatives.evaluation import p_text
 from negatives.runs.results import Row
+from negatives.runs.terminal import aligned
 
 LEVEL = 0.05
 
@@ -45,13 +46,11 @@ def numbers_told(chosen: Mapping[str, Values]) -> str:
 
 def table(summary: Sequence[Row]) -> str:
     """The summary as lines of text."""
-    lines = [f"{'sampler':<18}{'metric':<14}{'mean':>8}  {'95 % interval':<18}{'gain':>8}{'p':>10}{'to baseline':>13}"]
+    rows = [("sampler", "metric", "mean", "95 % interval", "gain", "p", "to baseline")]
     for row in summary:
         low, high = row.interval
         p_value = "" if row.p_value is None else p_text(row.p_value)[2:].removeprefix("= ")
         time = "" if row.seconds_to_baseline is None else f"{row.seconds_to_baseline:.1f} s"
-        lines.append(
-            f"{row.sampler:<18}{row.metric:<14}{row.mean:>8.4f}  {f'{low:.4f} to {high:.4f}':<18}"
-            f"{row.gain:>+8.1%}{p_value:>10}{time:>13}"
-        )
-    return "\n".join(lines)
+        mean, interval, gain = f"{row.mean:.4f}", f"{low:.4f} to {high:.4f}", f"{row.gain:+.1%}"
+        rows.append((row.sampler, row.metric, mean, interval, gain, p_value, time))
+    return aligned(rows, left=2)

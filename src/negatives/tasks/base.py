@@ -168,9 +168,13 @@ class Task(ABC, Generic[D, R]):
         return _recipes(self._file())
 
     @final
-    def racing(self) -> tuple[str, ...]:
-        """Names of the recipes that race where the user asked for none; the table ``race`` of the same file."""
-        return _race(self._file())
+    def racing(self, *, longer: bool = False) -> tuple[str, ...]:
+        """Names of the recipes that race where the user asked for none; the table ``race`` of the same file.
+
+        Args:
+            longer: Those that join where a budget is long enough for them.
+        """
+        return _race(self._file(), "longer" if longer else "recipes")
 
     def _file(self) -> Path:
         return Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml"

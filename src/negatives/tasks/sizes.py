@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from negatives.config import RunConfig
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue
-
-log = logging.getLogger(__name__)
 
 TOP = 10
 """The most frequent items are the first of so many equal groups of them."""
@@ -42,7 +38,7 @@ def sizes(catalogue: Catalogue, feed: Feed) -> dict[str, float]:
 
 
 def sized(config: RunConfig, catalogue: Catalogue, feed: Feed) -> RunConfig:
-    """The configuration with a number in the place of every rule; one line says which, and from what.
+    """The configuration with a number in the place of every rule.
 
     Args:
         config: Filled from a recipe.
@@ -54,19 +50,29 @@ def sized(config: RunConfig, catalogue: Catalogue, feed: Feed) -> RunConfig:
     """
     if not config.sizing:
         return config
-    found = sizes(catalogue, feed)
-    whole = config.sized(found)
-    found["batches"] = feed.steps(batch_size(whole, feed))
-    whole = whole.sized(found)
-    log.info("from the data: %s", ", ".join(_told(config, found)))
-    return whole
+    return config.sized(_whole(config, catalogue, feed))
 
 
-def _told(config: RunConfig, found: dict[str, float]) -> list[str]:
-    """``batch_size 512 (31,875 pairs)`` for every rule."""
+def derived(config: RunConfig, catalogue: Catalogue, feed: Feed) -> list[str]:
+    """``batch_size 512 (31,875 pairs)`` for every rule of a configuration: which number, and from what.
+
+    Args:
+        config: Filled from a recipe; :func:`sized` puts the numbers in.
+        catalogue: What samplers may know.
+        feed: What the model is trained on.
+    """
+    if not config.sizing:
+        return []
+    found = _whole(config, catalogue, feed)
     lines = []
     for key, rule in sorted(config.sizing.items()):
         size = found[rule.by]
         shown = f"{size:,.0f}" if size >= TOP else f"{size:.2g}"
         lines.append(f"{key} {rule.value(size):g} ({shown} {rule.by})")
     return lines
+
+
+def _whole(config: RunConfig, catalogue: Catalogue, feed: Feed) -> dict[str, float]:
+    """All sizes, the batches of an epoch too."""
+    found = sizes(catalogue, feed)
+    return found | {"batches": feed.steps(batch_size(config.sized(found), feed))}

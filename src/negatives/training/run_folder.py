@@ -68,7 +68,10 @@ class RunFolder:
         Raises:
             InputError: The folder holds a run or something else, is a file, or cannot be written.
         """
-        if (self.path / CONFIG).exists() or (self.path / COMPARE).exists():
+        for name, what in ((COMPARE, "comparison"), (METRICS, "run")):
+            if (self.path / name).exists():
+                raise InputError(f"holds a finished {what} already", path=self.path, hint="choose another --out")
+        if (self.path / CONFIG).exists():
             raise InputError(
                 "holds a run already", path=self.path, hint="add --resume to go on with it, or choose another --out"
             )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from negatives.diagnostics.report import head
-from negatives.diagnostics.report.beside import beside
+from negatives.diagnostics.report.beside import beside, beside_verdict
+from negatives.diagnostics.report.decisions import decided
 from negatives.diagnostics.report.images import IMAGES, check_images, write_images
 from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
@@ -108,10 +109,11 @@ def content(loaded: Loaded) -> dict[str, Any]:
     return {
         "title": head.title(loaded),
         "subtitle": head.subtitle(loaded),
-        "verdict": head.verdict(loaded),
+        "verdicts": list(filter(None, (head.verdict(loaded), beside_verdict(loaded)))),
         "cards": head.cards(loaded, metric),
         "table": head.test_table(loaded, metric),
         "beside": beside(loaded, metric),
+        "decided": [asdict(block) for block in decided(loaded, metric)],
         "sections": shown,
         "figures": json.dumps(drawn, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
         "samples": next((run.metrics["samples"] for run in loaded.runs if run.metrics.get("samples")), []),

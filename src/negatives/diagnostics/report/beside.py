@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from negatives.diagnostics.report import head
+from negatives.diagnostics.report.figures import COLOURS
 from negatives.diagnostics.report.head import Table
-from negatives.diagnostics.report.runs import Loaded
+from negatives.diagnostics.report.runs import Loaded, Run
 
 COLOUR = "#8a8f98"
 
@@ -14,18 +16,42 @@ COLOUR = "#8a8f98"
 def beside(loaded: Loaded, metric: str) -> Table | None:
     """Test values of the baselines, the watched metric first; None where none were measured.
 
-    Below each value stands that of the validation part, by which a method's own numbers were chosen.
+    The model stands before them; where it is one of them itself, it stands there once. Below each value stands that of
+    the validation part, by which a method's own numbers were chosen.
     """
     told = source(loaded)
-    test: Mapping[str, Mapping[str, float]] = told.get("baselines") or {}
+    label, runs = head.best(loaded, metric)
+    name = str(runs[0].metrics.get("model") or label) if len(loaded.groups()) == 1 else label
+    found: Mapping[str, Mapping[str, float]] = told.get("baselines") or {}
+    test = {one: values for one, values in found.items() if one != name}
     if not test:
         return None
     names = sorted(dict.fromkeys(name for one in test.values() for name in one), key=lambda name: name != metric)
+    own = {"baselines": {name: _means(runs, "test")}, "baselines_valid": {name: _means(runs, "valid")}}
     best = max(test, key=lambda one: test[one].get(metric) or 0.0)
-    rows = [(name, COLOUR, [_cell(told, name, column) for column in names], name == best) for name in test]
-    verdict = told.get("baselines_verdict") or ""
-    note = "Computed on the training part, with nothing to train. Below each test value stands that of validation."
-    return Table(names, rows, f"{verdict} {note}".strip())
+    best = best if (own["baselines"][name].get(metric) or 0.0) < (test[best].get(metric) or 0.0) else name
+    colour = COLOURS[list(loaded.groups()).index(label) % len(COLOURS)]
+    rows = [(name, colour, [_cell(own, name, column) for column in names], name == best)]
+    rows += [(one, COLOUR, [_cell(told, one, column) for column in names], one == best) for one in test]
+    note = f"Simple methods, computed on the training part with nothing to train, beside {name}."
+    note += " Below each test value stands that of validation." if told.get("baselines_valid") else ""
+    return Table(names, rows, note)
+
+
+def _means(runs: Sequence[Run], part: str) -> dict[str, float]:
+    """Means over seeds of the metrics that all runs have."""
+    found = [run.metrics.get(part) or {} for run in runs]
+    return {
+        name: sum(one[name] for one in found) / len(found)
+        for name in found[0]
+        if all(one.get(name) is not None for one in found)
+    }
+
+
+def beside_verdict(loaded: Loaded) -> str:
+    """One sentence about the model and the best baseline; empty for runs that were not made as one comparison."""
+    alone = loaded.compare or len(loaded.runs) == 1
+    return str(source(loaded).get("baselines_verdict") or "") if alone else ""
 
 
 def source(loaded: Loaded) -> Mapping[str, Any]:

@@ -57,15 +57,19 @@ def title(loaded: Loaded) -> str:
     data = loaded.compare.get("data") or first.metrics.get("data") or first.config.get("data") or "the offline dataset"
     names = list(dict.fromkeys(run.label for run in loaded.runs))
     what = f"{len(names)} samplers compared" if len(names) > 1 else f"sampler {names[0]}"
+    if not loaded.compare and first.metrics.get("model") in first.metrics.get("baselines", {}):
+        what = f"{first.metrics['model']}, a simple method"
     return f"{str(task).capitalize()} on {str(data).rstrip('/').rsplit('/', 1)[-1]}: {what}"
 
 
 def subtitle(loaded: Loaded) -> str:
-    """Model, loss, seeds and length of the training."""
+    """Recipe, model, loss and seeds."""
+    recipes = dict.fromkeys(str(run.config.get("recipe") or "") for run in loaded.runs)
     models = dict.fromkeys(_named(run, "model") for run in loaded.runs)
     losses = dict.fromkeys(_named(run, "loss") for run in loaded.runs)
     seeds = len({run.seed for run in loaded.runs})
-    parts = [f"model {', '.join(filter(None, models))}" if any(models) else ""]
+    parts = [f"recipe {', '.join(filter(None, recipes))}" if any(recipes) else ""]
+    parts += [f"model {', '.join(filter(None, models))}" if any(models) else ""]
     parts += [f"loss {', '.join(filter(None, losses))}" if any(losses) else ""]
     parts += [f"{seeds} seeds" if seeds > 1 else f"seed {loaded.runs[0].seed}"]
     return " · ".join(filter(None, parts))
@@ -78,7 +82,7 @@ def _named(run: Run, part: str) -> str:
 
 def cards(loaded: Loaded, metric: str) -> list[Card]:
     """Headline figures of the best sampler."""
-    label, runs = _best(loaded, metric)
+    label, runs = best(loaded, metric)
     several = len(loaded.groups()) > 1
     note = f"{label}, test part" if several else "test part"
     tested = list(dict.fromkeys(name for run in runs for name in run.metrics.get("test", {})))
@@ -90,7 +94,7 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
     epochs = _mean(run.metrics.get("epochs") for run in runs)
     if seconds:
         found.append(
-            Card("training time", duration(seconds), f"{epochs:g} epoch{'s' * (epochs != 1)}" if epochs else "")
+            Card("training time", duration(seconds), f"{epochs:.3g} epoch{'s' * (epochs != 1)}" if epochs else "")
         )
     share = _mean(run.metrics.get("sampler_share") for run in runs)
     if share:
@@ -102,15 +106,16 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
 
 
 def _validation_card(runs: Sequence[Run], metric: str) -> list[Card]:
-    best = [
+    highest = [
         max(values)
         for run in runs
         if (values := [v for line in run.lines("evaluation") if (v := line.get("metrics", {}).get(metric)) is not None])
     ]
-    return [Card(metric, f"{_mean(best):.4f}", "validation part, best so far")] if best else []
+    return [Card(metric, f"{_mean(highest):.4f}", "validation part, best so far")] if highest else []
 
 
-def _best(loaded: Loaded, metric: str) -> tuple[str, list[Run]]:
+def best(loaded: Loaded, metric: str) -> tuple[str, list[Run]]:
+    """The sampler with the highest mean on the test part, and its runs."""
     groups = loaded.groups()
     return max(groups.items(), key=lambda one: _mean(run.metrics.get("test", {}).get(metric) for run in one[1]))
 
@@ -133,7 +138,7 @@ def test_table(loaded: Loaded, metric: str) -> Table | None:
     names = list(dict.fromkeys(name for run in loaded.runs for name in run.metrics.get("test", {})))
     if not names:
         return None
-    best = _best(loaded, metric)[0] if len(groups) > 1 else ""
+    leader = best(loaded, metric)[0] if len(groups) > 1 else ""
     body = []
     for place, (label, runs) in enumerate(groups.items()):
         cells = []
@@ -141,7 +146,7 @@ def test_table(loaded: Loaded, metric: str) -> Table | None:
             values = [run.metrics["test"][name] for run in runs if name in run.metrics.get("test", {})]
             spread = f"{min(values):.4f} to {max(values):.4f}" if len(values) > 1 else ""
             cells.append((f"{_mean(values):.4f}" if values else "–", spread))
-        body.append((label, COLOURS[place % len(COLOURS)], cells, label == best))
+        body.append((label, COLOURS[place % len(COLOURS)], cells, label == leader))
     spread_note = (
         " The second line gives the range over seeds." if any(len(runs) > 1 for runs in groups.values()) else ""
     )
@@ -152,7 +157,7 @@ def _tested(loaded: Loaded, rows: Sequence[Mapping[str, Any]], metric: str) -> T
     names = sorted(dict.fromkeys(row["metric"] for row in rows), key=lambda name: name != metric)
     samplers = list(dict.fromkeys(row["sampler"] for row in rows))
     found = {(row["sampler"], row["metric"]): row for row in rows}
-    best = max(samplers, key=lambda one: found.get((one, metric), {}).get("mean") or 0.0)
+    leader = max(samplers, key=lambda one: found.get((one, metric), {}).get("mean") or 0.0)
     colours = {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(loaded.groups())}
     body = []
     for sampler in samplers:
@@ -160,7 +165,7 @@ def _tested(loaded: Loaded, rows: Sequence[Mapping[str, Any]], metric: str) -> T
         main = found.get((sampler, metric), {})
         reached, spent = main.get("seconds_to_baseline"), main.get("train_seconds")
         cells.append((duration(reached) if reached is not None else "never", f"of {duration(spent)}" if spent else ""))
-        body.append((sampler, colours.get(sampler, "#444444"), cells, sampler == best))
+        body.append((sampler, colours.get(sampler, "#444444"), cells, sampler == leader))
     base = loaded.compare.get("baseline")
     note = (
         f"Below each mean: its 95 % interval over queries and the p-value of the paired test against {base}, "

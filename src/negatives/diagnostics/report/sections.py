@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from negatives.diagnostics.report import figures
+from negatives.diagnostics.report.decisions import marked
 from negatives.diagnostics.report.figures import Figure, Groups
 
 NOT_RECORDED = "Not recorded in this run."
@@ -53,7 +54,9 @@ def sections(groups: Groups, metric: str) -> list[Section]:
 def _learning(groups: Groups, metric: str) -> Section:
     several = any(len(runs) > 1 for runs in groups.values())
     seeds = " Thin lines are single seeds, the thick line is their mean." if several else ""
-    no_evaluation = "No evaluation was recorded."
+    if any(run.lines("decision") and run.lines("evaluation") for runs in groups.values() for run in runs):
+        seeds += " A diamond is a decision, told above."
+    no_evaluation = _no_evaluation(groups)
     return Section(
         "Learning",
         "How good is the model, and how fast did it get there?",
@@ -62,17 +65,24 @@ def _learning(groups: Groups, metric: str) -> Section:
                 "Against time",
                 f"Quality on the validation part after so many seconds of training, evaluation not counted. "
                 f"Further up and further left is better.{seeds}",
-                figures.learning(groups, metric, "seconds"),
+                marked(figures.learning(groups, metric, "seconds"), groups, metric, "seconds"),
                 no_evaluation,
             ),
             Panel(
                 "Against epochs",
                 "The same after so many passes over the training data: what a pass teaches, whatever it costs.",
-                figures.learning(groups, metric, "epoch"),
+                marked(figures.learning(groups, metric, "epoch"), groups, metric, "epoch"),
                 no_evaluation,
             ),
         ],
     )
+
+
+def _no_evaluation(groups: Groups) -> str:
+    """Why there is no learning curve."""
+    if all(run.config.get("split", {}).get("valid") == 0 for runs in groups.values() for run in runs):
+        return "Nothing was evaluated while training: all pairs but those of the test part were learnt."
+    return "No evaluation was recorded."
 
 
 def _hardness(groups: Groups) -> Section:

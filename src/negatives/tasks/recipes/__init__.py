@@ -32,17 +32,18 @@ def load_recipes(path: Path) -> dict[str, Values]:
     return {name: _whole(tables, name, ()) for name in tables if name != RACE}
 
 
-def load_race(path: Path) -> tuple[str, ...]:
+def load_race(path: Path, key: str = "recipes") -> tuple[str, ...]:
     """The recipes that race where the user names none, in their order; the first wins where none is better.
 
-    They stand in a table of their own, ``[race]`` with the key ``recipes``; a file without it has no race.
+    They stand in a table of their own, ``[race]`` with the key ``recipes``; a file without it has no race. Those under
+    the key ``longer`` join where a budget is long enough for them.
 
     Raises:
         InputError: The file cannot be read or is not TOML.
         ConfigError: A recipe is named that the file does not hold.
     """
     tables = load_config(path)
-    named = tuple(tables.get(RACE, {}).get("recipes", ()))
+    named = tuple(tables.get(RACE, {}).get(key, ()))
     for name in named:
         if name not in tables or name == RACE:
             raise ConfigError(f"the race names {name!r}; {suggest(name, tables.keys() - {RACE})}")
