@@ -163,8 +163,12 @@ def test_a_model_that_is_behind_says_so(loaded: Loaded) -> None:
     )
     assert "Try" not in ahead
     config = loaded[2].model_copy(update={"epochs": 7})
-    advice = baselines.advice(loaded[0], config, Measured("ease", {"l2": 3.0}, told(0.5), 0.1, model))
-    assert advice.endswith("more epochs (--epochs 14), or take the simple method itself: --model ease --set model.l2=3")
+    one = Measured("ease", {"l2": 3.0}, told(0.5), 0.1, model)
+    itself = "or take the simple method itself: --model ease --set model.l2=3"
+    assert baselines.advice(loaded[0], config, one).endswith(f"more epochs (--epochs 14), {itself}")
+    raced = config.model_copy(update={"recipe": "soft", "until": 3.5})
+    other = "another recipe (--recipe best or pairwise or pairwise_lightgcn)"  # the others have raced
+    assert baselines.advice(loaded[0], raced, one) == f"Try {other}, {itself}"
 
 
 def test_nothing_is_measured_where_none_is_asked_for(loaded: Loaded) -> None:

@@ -301,22 +301,23 @@ RACE |= {"seen": {"default": 0.61, "soft": 0.6223, "folds": 3}}
 
 def test_decisions_stand_in_a_table_and_on_the_curve(tmp_path: Path) -> None:
     run, out = write_run(tmp_path / "run"), tmp_path / "report.html"
-    note(run, CLIMB, RACE)
+    note(run, CLIMB, RACE, {"kind": "decision", "step": 0, "seconds": 0.0, "decision": "does not learn"})
     write_report([run], out)
     looks = [one["metrics"]["recall@20"] for one in history("softmax", 0) if one["kind"] == "evaluation"]
     rows = table(out, "Decisions in order")
     assert rows[0] == ["what", "when", "seen", "changed", "brought"]
     seen = "default 0.6100, soft 0.6223, folds 3"
-    assert rows[1] == ["race", "0.6 s epoch 1", seen, "goes on with soft", "+0.0123"]
+    assert rows[1][:2] == ["does not learn", "before training"]
+    assert rows[2] == ["race", "0.6 s epoch 1", seen, "goes on with soft", "+0.0123"]
     brought = f"{looks[1]:.4f} to {looks[2]:.4f}"  # evaluations at the steps 48 and 72
-    assert rows[2] == ["select.hardness", "1.8 s epoch 2.5", "violation_rate .3", "0.5 to 0.63: harder", brought]
+    assert rows[3] == ["select.hardness", "1.8 s epoch 2.5", "violation_rate .3", "0.5 to 0.63: harder", brought]
     _, figures = read(out)
     curve, marks = figures[titles(out)["Against epochs"]]["data"]
     assert (curve["mode"], marks["mode"]) == ("lines", "markers")
-    assert marks["x"] == [1.0, 2.5]
-    assert marks["y"] == pytest.approx([looks[0], (looks[1] + looks[2]) / 2], rel=1e-3)
-    assert marks["text"][1] == "select.hardness: 0.5 to 0.63: harder"
-    assert figures[titles(out)["Against time"]]["data"][1]["x"] == [0.6, 1.8]
+    assert marks["x"] == [0.0, 1.0, 2.5]
+    assert marks["y"] == pytest.approx([looks[0], looks[0], (looks[1] + looks[2]) / 2], rel=1e-3)
+    assert marks["text"][2] == "select.hardness: 0.5 to 0.63: harder"
+    assert figures[titles(out)["Against time"]]["data"][1]["x"] == [0.0, 0.6, 1.8]
 
 
 def test_without_decisions_there_is_no_section_of_them(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import halve, rungs
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import CONFIG, RunFolder
+
+log = logging.getLogger(__name__)
 
 RACE_SHARE = 0.1
 """Share of the winner's training that all recipes together spend to find it."""
@@ -60,6 +63,9 @@ class Auto:
             Interrupted: A signal was caught.
         """
         configs = [self.asked.model_copy(update={"recipe": name}) for name in names]
+        watched = self.task.watched(fill(configs[0], self.task, self.examples))
+        if len(names) > 1:
+            log.info("tried by validation %s: the recipes %s (--recipe NAME takes one)", watched, ", ".join(names))
         try:
             if (whole := self._whole(configs[0])) is not None:
                 return self._by_folds(configs, whole)

@@ -119,11 +119,14 @@ def _chance(one: Metrics, other: Metrics, metric: str) -> str:
 
 def advice(task: AnyTask, config: RunConfig, best: Measured) -> str:
     """What to try where a simple method is ahead."""
-    others = [name for name in task.recipes() if name != config.recipe]
+    tried = task.racing() if config.recipe in task.racing() else ()
+    others = [name for name in task.recipes() if name != config.recipe and name not in tried]
     recipe = [f"another recipe (--recipe {' or '.join(others[:3])})"] if others else []
-    more = f"more epochs (--epochs {2 * config.epochs})" if config.epochs else "more epochs (--epochs)"
+    more = [f"more epochs (--epochs {2 * config.epochs})" if config.epochs else "more epochs (--epochs)"]
+    more = [] if config.until else more  # folds found that more do not help
     chosen = " ".join([f"--model {best.name}", *(f"--set model.{key}={value:g}" for key, value in best.params.items())])
-    return f"Try {', '.join([*recipe, more])}, or take the simple method itself: {chosen}"
+    other = ", ".join([*recipe, *more])
+    return f"Try {other}, or take the simple method itself: {chosen}" if other else f"Try the simple method: {chosen}"
 
 
 def limit(seconds: float) -> float:

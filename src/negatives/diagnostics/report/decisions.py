@@ -176,6 +176,8 @@ def _told(loaded: Loaded, metric: str) -> Table | None:
 
 def _when(run: Run, line: Mapping[str, Any]) -> tuple[str, str]:
     per_epoch = run.steps_per_epoch()
+    if not line["step"]:
+        return "before training", ""
     return duration(line["seconds"]), f"epoch {line['step'] / per_epoch:.3g}" if per_epoch else f"step {line['step']:,}"
 
 
