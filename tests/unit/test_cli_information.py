@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,14 @@ def test_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == list(checks.CHECKS)
+
+
+def test_doctor_and_the_suite_know_every_optional_library() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    installed = set(extras.pop("test"))
+    assert set(checks.EXTRAS.values()) == extras.keys()
+    assert {library for libraries in extras.values() for library in libraries} <= installed
 
 
 def test_doctor_ends_with_one_if_something_is_broken(

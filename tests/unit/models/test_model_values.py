@@ -14,6 +14,7 @@ from negatives.models.classify.sparse import SparseClassifier
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.knowledge.distmult import DistMult
 from negatives.models.lightgcn import LightGCN
+from negatives.models.propagation import bipartite, smooth
 from negatives.models.settings import Smoothing, Start
 from negatives.models.words.glove import Glove
 from negatives.types import Context, Csr
@@ -68,6 +69,18 @@ def test_layers_have_weights_of_their_own() -> None:
     model.refresh()
     assert model.encode_queries(torch.tensor([0])).item() == pytest.approx(0.5 * 8 + 0.25 * 80 + 0.25 * 8)
     assert model.encode_items(torch.tensor([0])).item() == pytest.approx(0.5 * 80 + 0.25 * 8 + 0.25 * 80)
+
+
+def test_a_sum_over_hops_weighs_each_by_its_own() -> None:
+    once = bipartite(Csr.from_pairs(torch.tensor([0]), torch.tensor([0]), 1, 1))
+    queries, items = torch.tensor([[8.0]], requires_grad=True), torch.tensor([[80.0]], requires_grad=True)
+    of_queries, of_items = smooth(once, once.transposed(), (0.5, 0.25, 0.125), queries, items)
+    assert of_queries.item() == pytest.approx(0.5 * 8 + 0.25 * 80 + 0.125 * 8)
+    assert of_items.item() == pytest.approx(0.5 * 80 + 0.25 * 8 + 0.125 * 80)
+    of_queries.backward()
+    assert queries.grad is not None
+    assert items.grad is not None
+    assert (queries.grad.item(), items.grad.item()) == pytest.approx((0.5 + 0.125, 0.25))
 
 
 def knowledge(**options: float) -> DistMult:
