@@ -193,6 +193,9 @@ class Sampler(Part):
             None if negatives.weight is None else negatives.weight[rows],
         )
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
+        gone = self._exclusion.by(self.guards)
+        if gone is not None:
+            measured["density"] = gone.indices.numel() / (gone.n_rows * gone.n_cols)
         if self.canaries is not None and self._n_items:
             measured |= false_negative_signals(
                 negatives,
@@ -200,7 +203,7 @@ class Sampler(Part):
                 self.canaries,
                 self._n_items,
                 self.canary_share,
-                self._exclusion.by(self.guards),
+                gone,
             )
         measured |= feed(self, measured)
         for name in ("candidates", "pool"):

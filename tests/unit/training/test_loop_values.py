@@ -198,7 +198,7 @@ def test_a_temperature_of_the_loss_follows_the_progress() -> None:
 def test_a_controller_of_the_loss_is_shown_the_samplers_signals_and_goes_on_after_a_resume() -> None:
     one, other = made(epochs=4), made(epochs=4)
     for each in (one, other):
-        engine(each).loss = InfoNCE(AdaptiveTemperature("lead", 0.5 / math.e, 1.0, 0.01, 9.0, smoothing=0.5))
+        engine(each).loss = InfoNCE(AdaptiveTemperature("lead", 1.0, 0.01, 9.0, 0.5 / math.e, smoothing=0.5))
     one.advance()  # nothing was measured
     engine(one).sampler.signals = {"lead": 0.4}
     one.advance()
