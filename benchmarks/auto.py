@@ -4,7 +4,7 @@
     python benchmarks/auto.py loop --data ... --model tower --loss softmax     # two towers, sampled softmax
     python benchmarks/auto.py hidden --data ...      # part of the positives is hidden: planted false negatives
     python benchmarks/auto.py collapse --data ...    # hardest of 256 without brakes
-    python benchmarks/auto.py ablation --data ...    # one part of `auto` left out at a time
+    python benchmarks/auto.py ablation --data ...    # one part of `auto` left out, or put in, at a time
 
 Without ``--data`` the offline dataset serves. All samplers get the same model, start, optimiser, batches and number
 of steps; each is trained with every step size of ``--lr``, and the best on the validation part counts. The test part
@@ -262,7 +262,10 @@ def hidden(given: argparse.Namespace, setting: Setting) -> None:
         print(f"{share:.0%} of the positives hidden")
         known_best = max(last(told, spec, setting, given) for spec in ("uniform", HARDEST))
         low, auto = (last(data, spec, setting, given) for spec in (HARDEST, "auto"))
-        print(f"hard draws lose {known_best - low:+.4f}; auto wins back {auto - low:+.4f}")
+        lost = known_best - low
+        print(
+            f"hard draws lose {lost:+.4f}; auto wins back {auto - low:+.4f}, {(auto - low) / max(lost, 1e-9):.0%} of it"
+        )
 
 
 def last(data: Data, spec: Spec, setting: Setting, given: argparse.Namespace) -> float:
@@ -278,8 +281,9 @@ def collapse(given: argparse.Namespace, setting: Setting) -> None:
 
 
 def ablation(given: argparse.Namespace, setting: Setting) -> None:
-    """`auto` with one part left out at a time."""
+    """`auto` with one part left out, or put in, at a time."""
     data = load(given.data, given.part)
+    print(f"{given.data or 'offline data'}: {sizes(data)} users and items, {len(data.users)} pairs")
     for spec in ("auto", *LEFT_OUT[setting.loss]):
         best(data, spec, setting, given)
 
@@ -290,18 +294,28 @@ def sizes(data: Data) -> tuple[int, int]:
 
 
 FIXED: Mapping[str, Sequence[Spec]] = {
-    "bpr": ("uniform", "dns", "dns_mn", "sir", "popularity", "hold"),
+    "bpr": ("uniform", "dns", "dns_mn", "sir", "softmax", "popularity", "self_adversarial"),
     "softmax": ("softmax", "mixed", "popularity", "sir"),
+}
+EASY_FIRST: Mapping[str, Any] = {
+    "competence": "violation_rate",
+    "start": 0.5,
+    "stop": 1.0,
+    "mastered": 0.5,
+    "lost": 0.9,
+    "levels": 4,
+    "patience": 1,
 }
 LEFT_OUT: Mapping[str, Sequence[Spec]] = {
     "bpr": (
-        {"name": "auto", "select": {"hardness": 1.0}},
+        {"name": "auto", "select": {"hardness": EASY_FIRST}},
         {"name": "auto", "select": {"any": 1e-6}},
         {"name": "auto", "select": {"n_items": 1_000_000_000}},
+        "uniform",
     ),
     "softmax": ({"name": "auto", "proposal": {"follow": 0.0}}, {"name": "auto", "proposal": "uniform"}),
 }
-"""For BPR: hard from the start; the hardest alone; hard whatever the size of the catalogue. For the softmax: fixed
+"""For BPR: easy first; the hardest alone; hard whatever the size of the catalogue; none of it. For the softmax: fixed
 weights; one proposal."""
 COMMANDS = {"loop": loop, "hidden": hidden, "collapse": collapse, "ablation": ablation}
 

@@ -12,6 +12,8 @@ import pytest
 import negatives
 from negatives.cli import checks, main
 from negatives.cli.app import COMMANDS
+from negatives.cli.samplers import SECOND
+from negatives.losses import SampledSoftmax
 from negatives.sampler import preset, presets, resolve
 
 
@@ -50,6 +52,15 @@ def test_a_sampler_in_full_is_toml_that_builds_the_same(name: str, capsys: pytes
     assert resolve(values["sampler"]) == resolve(name)
     assert values["loss"] == preset(name).loss
     assert "alpha=" in text
+
+
+def test_the_form_for_a_softmax_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["samplers", "auto"]) == 0
+    _, _, rest = capsys.readouterr().out.partition(f"# {SECOND}\n")
+    second = "\n".join(line[2:] for line in rest.partition("\n\n")[0].splitlines())
+    assert resolve(tomllib.loads(second)["sampler"]) == resolve("auto", SampledSoftmax())
+    assert main(["samplers"]) == 0
+    assert "under a softmax: proposal mixed(parts=uniform+in_batch" in capsys.readouterr().out
 
 
 def test_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,6 +149,16 @@ def test_adaptive_temperature_gives_the_positive_half_of_the_mass() -> None:
     assert one.value >= 1e-3
 
 
+def test_adaptive_temperature_takes_the_density_of_the_data_where_none_is_given() -> None:
+    one = AdaptiveTemperature("lead", start=1.0, low=1e-3, high=10.0)
+    for density in (math.nan, 0.0, 0.5):
+        one.observe({"lead": 0.4, "density": density})
+    one.observe({"lead": 0.4})
+    assert one.value == 1.0
+    one.observe({"lead": 0.4, "density": 0.5 / math.e**4})
+    assert one.value == pytest.approx(0.1)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [

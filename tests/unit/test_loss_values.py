@@ -19,8 +19,11 @@ from negatives.losses import (
     Logistic,
     Loss,
     SampledSoftmax,
+    SLAtK,
     Squared,
+    Talos,
 )
+from negatives.losses.ops import last_of_list
 from negatives.types import Negatives
 
 POSITIVE = [0.3, -0.7, 1.1, 0.4]
@@ -152,6 +155,59 @@ def test_rows_that_share_their_negatives_cost_the_same(name: str, weighted: bool
     torch.testing.assert_close(
         loss.grouped(positive, scores()[1], groups, owner), loss.rows(positive, scores()[1][owner], each_row)
     )
+
+
+def pool_of(*log_q: float) -> Negatives:
+    """Negatives that one row shares with the batch, all allowed."""
+    ids, ok = torch.zeros(1, len(log_q), dtype=torch.int64), torch.ones(1, len(log_q), dtype=torch.bool)
+    return Negatives(ids, torch.tensor([log_q], dtype=torch.float64), ok)
+
+
+@pytest.mark.parametrize(
+    ("at", "last"),
+    [(1, 3.0), (2, 3.0), (3, 1.0), (6, 1.0), (7, 0.5), (20, -1.0)],  # they stand for 2, 4, 1 and 1 items
+)
+def test_the_end_of_the_list_counts_the_items_that_each_negative_stands_for(at: int, last: float) -> None:
+    log_q = [-math.log(4 * stands) for stands in (2, 4, 1, 1)]
+    given, scores = pool_of(*log_q), torch.tensor([[3.0, 1.0, 0.5, -1.0]], dtype=torch.float64)
+    assert given.log_q is not None
+    assert last_of_list(scores, given, given.log_q, at).item() == last
+    turned = torch.tensor([[-1.0, 0.5, 1.0, 3.0]], dtype=torch.float64)
+    assert last_of_list(turned, pool_of(*log_q[::-1]), torch.tensor([log_q[::-1]]), at).item() == last
+
+
+def test_forbidden_slots_and_empty_rows_make_no_list() -> None:
+    given, log_q = negatives(False), torch.tensor(LOG_Q, dtype=torch.float64)
+    ends = last_of_list(torch.tensor(NEGATIVE, dtype=torch.float64), given, log_q, 100)
+    assert ends.tolist() == [-0.4, -1.0, 1.1, 0.0]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_row_of_sl_at_k_is_the_softmax_by_the_chance_to_be_on_the_list(weighted: bool) -> None:
+    given, (positive, negative) = negatives(weighted), scores()
+    assert given.log_q is not None
+    weight = ((positive - last_of_list(negative, given, given.log_q, 2)) / 0.5).sigmoid()
+    found, plain = [], []
+    for loss, into in ((SLAtK(0.3, 0.5, 2), found), (SampledSoftmax(0.3), plain)):
+        leaves = [one.clone().requires_grad_() for one in (positive, negative)]
+        loss.rows(*leaves, given).sum().backward()
+        into += [loss.rows(positive, negative, given), *(leaf.grad for leaf in leaves)]
+    for one, two in zip(found, plain, strict=True):
+        assert one is not None
+        assert two is not None
+        torch.testing.assert_close(one, two * (weight if two.dim() == 1 else weight[:, None]))
+
+
+def test_talos_cares_least_for_what_is_far_on_the_list() -> None:
+    given = pool_of(*[-math.log(100.0)] * 2)  # each stands for 50
+    slopes = []
+    for top in (0.1, 4.0):
+        negative = torch.tensor([[top, 0.0]], dtype=torch.float64, requires_grad=True)
+        Talos(1.0, at=60).rows(torch.tensor([0.2], dtype=torch.float64), negative, given).backward()
+        assert negative.grad is not None
+        slopes.append(negative.grad[0].tolist())
+    assert slopes[0][0] == pytest.approx(0.24072, abs=1e-5)
+    assert slopes[1][0] == pytest.approx(0.01183, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sampled softmax", "sampled softmax, not corrected", "bsl"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from negatives.registry import Registry
     from negatives.sampler import Preset
 
+SECOND = "Under a loss whose negatives meet in one sum, such as sampled_softmax, it has another form:"
 STAGES = ("proposal", "guards", "difficulty", "select", "candidates", "pool")
 
 
@@ -32,8 +35,17 @@ def samplers(name: str | None = None, /) -> None:
 
 
 def _row(name: str, preset: Preset) -> str:
-    stages = ", ".join(f"{stage} {_short(preset.parts[stage])}" for stage in STAGES if stage in preset.parts)
-    return f"{name:<17} {preset.family:<18} {preset.summary}\n{'':<17} {stages}; loss {preset.loss} [{preset.source}]"
+    lines = [
+        f"{name:<17} {preset.family:<18} {preset.summary}",
+        f"{'':<17} {_stages(preset.parts)}; loss {preset.loss} [{preset.source}]",
+    ]
+    if preset.listwise is not None:
+        lines.append(f"{'':<17} under a softmax: {_stages(preset.listwise)}")
+    return "\n".join(lines)
+
+
+def _stages(parts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{stage} {_short(parts[stage])}" for stage in STAGES if stage in parts)
 
 
 def _short(spec: Any) -> str:
@@ -51,10 +63,16 @@ def _short(spec: Any) -> str:
 def _full(name: str, preset: Preset) -> str:
     import tomli_w
 
-    parts = {stage: _plain(preset.parts[stage]) for stage in (*STAGES, "observe_every") if stage in preset.parts}
-    text = tomli_w.dumps({"loss": preset.loss, "sampler": parts})
+    def toml(parts: Mapping[str, Any], **beside: str) -> str:
+        shown = {stage: _plain(parts[stage]) for stage in (*STAGES, "observe_every") if stage in parts}
+        return tomli_w.dumps({**beside, "sampler": shown})
+
     head = f"# {name} ({preset.family}): {preset.summary}\n# {preset.source}\n\n"
-    return head + text + "\n" + "\n".join(_parameters())
+    text = head + toml(preset.parts, loss=preset.loss) + "\n"
+    if preset.listwise is not None:
+        lines = [SECOND, "", *toml(preset.listwise).splitlines()]
+        text += "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
+    return text + "\n".join(_parameters())
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,8 @@ class AdaptiveTemperature(Controller):
     ``L = mean s⁺ - mean s`` is the signal ``lead``, smoothed; ``p`` is the share of all pairs of a query and an item
     that are positives. To first order in the scores ``e^{L/T}`` is how much likelier a positive is than an average
     item; half the mass lies on the positives where that is ``1/(2 p)``. A signal that is missing, not finite or not
-    above zero changes nothing: then positives do not lead yet, and no temperature would make them.
+    above zero changes nothing: then positives do not lead yet, and no temperature would make them. So does a ``p`` that
+    is not known, or not below 1/2.
 
     Differs from the paper's ``τ_0``: the means are those of the batch and its candidates, smoothed, in place of one
     pass over all vectors in each epoch, and the value is kept within bounds. The factor per query, from its own loss
@@ -29,10 +30,10 @@ class AdaptiveTemperature(Controller):
 
     Args:
         signal: Name of the signal, ``"lead"``, see :mod:`negatives.control.signals`.
-        density: ``p``, above 0 and below 1/2.
         start: First value, until there is a measurement.
         low: Smallest value, above zero.
         high: Largest value.
+        density: ``p``, above 0 and below 1/2; left out, that of the data, which is the signal ``density``.
         smoothing: Share of the old smoothed signal that is kept, from 0 to below 1.
 
     Raises:
@@ -47,10 +48,10 @@ class AdaptiveTemperature(Controller):
     """
 
     signal: str
-    density: float
     start: float
     low: float
     high: float
+    density: float | None = None
     smoothing: float = 0.8
     history: History = field(default_factory=list, init=False, repr=False)
     _value: float = field(default=0.0, init=False, repr=False)
@@ -60,9 +61,9 @@ class AdaptiveTemperature(Controller):
     def __post_init__(self) -> None:
         if not isinstance(self.signal, str) or not self.signal:
             raise ConfigError(f"adaptive_temperature: signal is {self.signal!r}; it must be the name of a signal")
-        finite("adaptive_temperature", density=self.density, start=self.start, low=self.low, high=self.high)
+        finite("adaptive_temperature", start=self.start, low=self.low, high=self.high)
         finite("adaptive_temperature", smoothing=self.smoothing)
-        if not 0.0 < self.density < 0.5:
+        if self.density is not None and not 0.0 < self.density < 0.5:
             raise ConfigError(f"adaptive_temperature: density is {self.density:g}; it must be above 0 and below 0.5")
         if not 0.0 < self.low <= self.start <= self.high:
             raise ConfigError(
@@ -82,8 +83,9 @@ class AdaptiveTemperature(Controller):
             return
         old = measured if self._smoothed is None else self._smoothed
         self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
-        if self._smoothed > 0.0:
-            wanted = self._smoothed / -math.log(2.0 * self.density)
+        density = signals.get("density", math.nan) if self.density is None else self.density
+        if self._smoothed > 0.0 and 0.0 < density < 0.5:
+            wanted = self._smoothed / -math.log(2.0 * density)
             self._value = min(max(wanted, float(self.low)), float(self.high))
         self._count += 1
         append(self.history, self._count, self._value)

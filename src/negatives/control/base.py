@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
-from negatives.control.decisions import Decision
+from negatives.control.decisions import Decision, by
 from negatives.parameters import Range
 from negatives.types import Part, State
 
@@ -68,8 +68,8 @@ def value_of(knob: Knob, progress: float) -> float:
     return knob.value if isinstance(knob, Controller) else float(knob)
 
 
-def controllers_in(part: Part, prefix: str = "") -> Iterator[tuple[str, Controller]]:
-    """Every controller among the fields of a part and of its inner parts, with its dotted path."""
+def controllers_in(part: object, prefix: str = "") -> Iterator[tuple[str, Controller]]:
+    """Every controller among the fields of a part, loss or sampler and of its inner parts, with its dotted path."""
     if not is_dataclass(part):
         return
     for spec in fields(part):
@@ -82,3 +82,34 @@ def controllers_in(part: Part, prefix: str = "") -> Iterator[tuple[str, Controll
                 yield here, one
             elif isinstance(one, Part):
                 yield from controllers_in(one, f"{here}.")
+
+
+def feed(part: object, signals: Mapping[str, float], prefix: str = "") -> dict[str, float]:
+    """Show signals to every controller of a part; gives their values by ``control.<path>``.
+
+    Args:
+        part: As for :func:`controllers_in`.
+        signals: What was measured.
+        prefix: Stands before each path.
+    """
+    found = {}
+    for path, controller in controllers_in(part, prefix):
+        controller.observe(signals)
+        found[f"control.{path}"] = controller.value
+    return found
+
+
+def decided(part: object, prefix: str = "") -> list[Decision]:
+    """What the controllers of a part saw and changed since the last call, with the path of who did."""
+    return [one for path, each in controllers_in(part, prefix) for one in by(path, each.decisions())]
+
+
+def states_of(part: object) -> State:
+    """The state of every controller of a part, by its path."""
+    return {path: one.state() for path, one in controllers_in(part)}
+
+
+def load_states(part: object, states: Mapping[str, Any]) -> None:
+    """Restore what :func:`states_of` gave; the part must have the same controllers."""
+    for path, controller in controllers_in(part):
+        controller.load_state(states[path])

@@ -32,6 +32,8 @@ def signals(
     ``duplicate_share``: share of slots that repeat an item of the same row. ``hardness``: mean allowed score in
     standard deviations above the mean score of the candidates, only with ``pool_scores``.
 
+    A sampler whose guards know positives adds ``density``, their share of all pairs of a query and an item.
+
     Args:
         positive: ``(rows,)`` scores of the positives.
         negative: ``(rows, k)`` scores of the negatives.

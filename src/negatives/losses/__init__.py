@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from negatives.losses.psl_loss import psl as psl
     from negatives.losses.sampled_softmax_loss import SampledSoftmax as SampledSoftmax
     from negatives.losses.sampled_softmax_loss import sampled_softmax as sampled_softmax
+    from negatives.losses.sl_at_k_loss import SLAtK as SLAtK
+    from negatives.losses.sl_at_k_loss import sl_at_k as sl_at_k
     from negatives.losses.squared_loss import Squared as Squared
     from negatives.losses.squared_loss import squared as squared
+    from negatives.losses.talos_loss import Talos as Talos
+    from negatives.losses.talos_loss import talos as talos
 
 _ROWS = (
     ("bpr", "negatives.losses.bpr_loss:BPR"),
@@ -42,6 +46,8 @@ _ROWS = (
     ("info_nce", "negatives.losses.info_nce_loss:InfoNCE"),
     ("bsl", "negatives.losses.bsl_loss:BSL"),
     ("psl", "negatives.losses.psl_loss:PSL"),
+    ("sl_at_k", "negatives.losses.sl_at_k_loss:SLAtK"),
+    ("talos", "negatives.losses.talos_loss:Talos"),
     ("nce", "negatives.losses.nce_loss:NCE"),
     ("squared", "negatives.losses.squared_loss:Squared"),
 )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor
 
+from negatives.control.base import Knob, value_of
 from negatives.kernels.hogwild import LossKernel
+from negatives.losses.ops import check_above
 from negatives.parameters import Range
 from negatives.types import Negatives
 
 
 @dataclass(slots=True)
 class Loss(ABC):
-    """A loss over one positive and ``k`` negatives per row. Honours ``ok`` and ``weight``."""
+    """A loss over one positive and ``k`` negatives per row. Honours ``ok`` and ``weight``.
+
+    A temperature may be a knob: the loop tells the loss how far the training is (``progress``, from 0 to 1) and shows
+    its controllers the sampler's signals, as :func:`negatives.control.base.feed` does for a loop of one's own.
+    """
 
     pairwise: ClassVar[bool] = False
     """Whether each negative is set against the positive by itself, so that few of each row's own serve it best; recipes
@@ -25,6 +31,7 @@ class Loss(ABC):
     """Whether each score counts by itself, so that all items together make one-versus-all."""
     tunable: ClassVar[Mapping[str, Range]] = {}
     """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
+    progress: float = field(default=0.0, init=False, repr=False, compare=False)
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
@@ -75,6 +82,17 @@ class Loss(ABC):
         assert ok is not None
         each = replace(negatives, ids=ids, log_q=log_q, ok=ok, weight=weight)
         return self.rows(positive, negative[owner], each)
+
+    def now(self, name: str) -> float:
+        """The value of a parameter now: a number above zero, or a schedule or controller that gives one.
+
+        Raises:
+            ConfigError: It is not a finite number above zero.
+        """
+        number: Knob = getattr(self, name)
+        value = value_of(number, self.progress)
+        check_above(name, value)
+        return value
 
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         """Mean over the rows."""

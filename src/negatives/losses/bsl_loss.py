@@ -9,10 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from negatives.control.base import Knob
 from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, log_sum_exp
+from negatives.losses.ops import log_sum_exp
 from negatives.parameters import Range
 from negatives.types import Negatives
 
@@ -40,17 +41,17 @@ class BSL(Loss):
         "temperature": Range(0.25, 4.0, relative=True),
         "positive_temperature": Range(0.25, 4.0, relative=True),
     }
-    temperature: float = 0.1
-    positive_temperature: float = 0.1
+    temperature: Knob = 0.1
+    positive_temperature: Knob = 0.1
 
     def __post_init__(self) -> None:
-        check_above("temperature", self.temperature)
-        check_above("positive_temperature", self.positive_temperature)
+        self.now("temperature")
+        self.now("positive_temperature")
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         count = negatives.ok.sum(1)
-        spread = log_sum_exp(negative, self.temperature, negatives) - count.clamp(min=1).log()
-        loss = spread - positive / self.positive_temperature
+        spread = log_sum_exp(negative, self.now("temperature"), negatives) - count.clamp(min=1).log()
+        loss = spread - positive / self.now("positive_temperature")
         return torch.where(spread > -torch.inf, loss, torch.zeros_like(loss))
 
     def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
@@ -58,10 +59,11 @@ class BSL(Loss):
         if negatives.weight is not None:
             return None
         ok = None if all_ok(negatives.ok) else negatives.ok
-        spread, _ = pool_softmax_(scores, None, 1.0 / self.temperature, None, ok)
+        spread, _ = pool_softmax_(scores, None, 1.0 / self.now("temperature"), None, ok)
         count = torch.full_like(spread, negatives.k) if ok is None else ok.sum(1)
-        losses = spread - count.clamp(min=1).log() - positive / self.positive_temperature
-        return torch.where(count > 0, losses, 0.0), (count > 0) * (-1.0 / self.positive_temperature)
+        own = self.now("positive_temperature")
+        losses = spread - count.clamp(min=1).log() - positive / own
+        return torch.where(count > 0, losses, 0.0), (count > 0) * (-1.0 / own)
 
 
 def bsl(

@@ -9,8 +9,9 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.control.base import Knob
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, log_sum_exp
+from negatives.losses.ops import log_sum_exp
 from negatives.parameters import Range
 from negatives.types import Negatives
 
@@ -29,17 +30,19 @@ class InfoNCE(Loss):
     """
 
     tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.25, 4.0, relative=True)}
-    temperature: float = 0.1
+    temperature: Knob = 0.1
 
     def __post_init__(self) -> None:
-        check_above("temperature", self.temperature)
+        self.now("temperature")
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
-        return softplus(log_sum_exp(negative, self.temperature, negatives) - positive / self.temperature)
+        temperature = self.now("temperature")
+        return softplus(log_sum_exp(negative, temperature, negatives) - positive / temperature)
 
     def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
         """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
-        return softplus(log_sum_exp(negative, self.temperature, negatives)[owner] - positive / self.temperature)
+        temperature = self.now("temperature")
+        return softplus(log_sum_exp(negative, temperature, negatives)[owner] - positive / temperature)
 
 
 def info_nce(positive: Tensor, negative: Tensor, negatives: Negatives, temperature: float = 0.1) -> Tensor:

@@ -68,6 +68,32 @@ def known_log_q(negatives: Negatives, loss: str, hint: str) -> Tensor:
     return log_q[0] if log_q.shape[0] > 1 and log_q.stride(0) == 0 else log_q
 
 
+@torch.no_grad()
+def last_of_list(negative: Tensor, negatives: Negatives, log_q: Tensor, at: int) -> Tensor:
+    """Estimated score of the last place of a list of ``at`` items, ``(rows,)``.
+
+    From the top, each negative stands for ``w_j/(k q_j)`` items; the score where they stand for ``at`` is the last
+    one's, or the lowest of the row where they never do. 0 in rows without an allowed negative.
+
+    Args:
+        negative: ``(rows, k)`` scores.
+        negatives: Gives ``ok`` and ``weight``.
+        log_q: ``(rows, k)`` or ``(k,)``.
+        at: Length of the list.
+    """
+    stands = (-log_q.double() - math.log(max(negatives.k, 1))).exp().expand(negative.shape)
+    if negatives.weight is not None:
+        stands = stands * negatives.weight.detach()
+    counts = negatives.ok & (stands > 0.0)
+    stands = stands.where(counts, 0.0)
+    least = float(stands.where(counts, torch.inf).amin()) if stands.numel() else math.inf
+    slots = min(negatives.k, max(1, math.ceil(at / least))) if least > 0.0 else negatives.k
+    best = negative.masked_fill(~counts, -torch.inf).topk(slots, dim=1)
+    reached = stands.gather(1, best.indices).cumsum(1)
+    place = torch.minimum((reached < at * (1.0 - 1e-6)).sum(1), counts.sum(1) - 1).clamp(0, slots - 1)
+    return best.values.gather(1, place.unsqueeze(1)).squeeze(1).where(counts.any(1), 0.0)
+
+
 def _exp_rows(scores: Tensor, scale: float, bias: Tensor | None, ok: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     if scores.dtype == torch.float32 and (bias is None or bias.dtype == torch.float32):
         return kernels.exp_rows(scores, scale, bias, ok)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from negatives.control.base import Knob
 from negatives.errors import ConfigError
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, log_sum_exp
+from negatives.losses.ops import log_sum_exp
 from negatives.types import Negatives
 
 LEAST = 1e-6
@@ -40,18 +41,18 @@ class PSL(Loss):
     NeurIPS 2024.
     """
 
-    temperature: float = 0.1
+    temperature: Knob = 0.1
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        check_above("temperature", self.temperature)
+        self.now("temperature")
         if self.activation not in _LOGS:
             raise ConfigError(f"psl: no activation is called {self.activation!r}; choose {', '.join(_LOGS)}")
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         gaps = ((negative - positive.unsqueeze(1)) / 2.0).masked_fill(~negatives.ok, 0.0)
         spread = (
-            log_sum_exp(_LOGS[self.activation](gaps), self.temperature, negatives)
+            log_sum_exp(_LOGS[self.activation](gaps), self.now("temperature"), negatives)
             - negatives.ok.sum(1).clamp(min=1).log()
         )
         return torch.where(spread > -torch.inf, spread, torch.zeros_like(spread))

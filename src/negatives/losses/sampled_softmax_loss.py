@@ -10,10 +10,11 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from negatives.control.base import Knob
 from negatives.kernels.checks import all_ok
 from negatives.kernels.pool_softmax import pool_softmax_
 from negatives.losses.base import Loss
-from negatives.losses.ops import check_above, known_log_q, log_sum_exp
+from negatives.losses.ops import known_log_q, log_sum_exp
 from negatives.parameters import Range
 from negatives.types import Negatives
 
@@ -36,22 +37,24 @@ class SampledSoftmax(Loss):
     """
 
     tunable: ClassVar[Mapping[str, Range]] = {"temperature": Range(0.25, 4.0, relative=True)}
-    temperature: float = 1.0
+    temperature: Knob = 1.0
     correction: bool = True
 
     def __post_init__(self) -> None:
-        check_above("temperature", self.temperature)
+        self.now("temperature")
 
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
-        rest = log_sum_exp(negative, self.temperature, negatives, log_q)
-        return softplus(rest - positive / self.temperature)
+        temperature = self.now("temperature")
+        rest = log_sum_exp(negative, temperature, negatives, log_q)
+        return softplus(rest - positive / temperature)
 
     def grouped(self, positive: Tensor, negative: Tensor, negatives: Negatives, owner: Tensor) -> Tensor:
         """See :meth:`Loss.grouped`; one sum over the negatives for each group."""
         log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
-        rest = log_sum_exp(negative, self.temperature, negatives, log_q)
-        return softplus(rest[owner] - positive / self.temperature)
+        temperature = self.now("temperature")
+        rest = log_sum_exp(negative, temperature, negatives, log_q)
+        return softplus(rest[owner] - positive / temperature)
 
     def fused_(self, positive: Tensor, scores: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor] | None:
         """See :meth:`Loss.fused_`; None where negatives have weights."""
@@ -62,7 +65,7 @@ class SampledSoftmax(Loss):
             log_q = known_log_q(negatives, "sampled_softmax", "set correction=False")
             bias = -(log_q.float() + math.log(max(negatives.k, 1)))
         ok = None if all_ok(negatives.ok) else negatives.ok
-        return pool_softmax_(scores, positive, 1.0 / self.temperature, bias, ok)
+        return pool_softmax_(scores, positive, 1.0 / self.now("temperature"), bias, ok)
 
 
 def sampled_softmax(

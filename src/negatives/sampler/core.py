@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from negatives.control import Knob, value_of
-from negatives.control.base import controllers_in
-from negatives.control.decisions import Decision, by
+from negatives.control.base import decided, feed, load_states, states_of
+from negatives.control.decisions import Decision
 from negatives.control.signals import false_negative_signals, signals
 from negatives.errors import ConfigError, InputError
 from negatives.guards import OwnPositive
@@ -193,6 +193,9 @@ class Sampler(Part):
             None if negatives.weight is None else negatives.weight[rows],
         )
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
+        gone = self._exclusion.by(self.guards)
+        if gone is not None:
+            measured["density"] = gone.indices.numel() / (gone.n_rows * gone.n_cols)
         if self.canaries is not None and self._n_items:
             measured |= false_negative_signals(
                 negatives,
@@ -200,11 +203,9 @@ class Sampler(Part):
                 self.canaries,
                 self._n_items,
                 self.canary_share,
-                self._exclusion.by(self.guards),
+                gone,
             )
-        for path, controller in controllers_in(self):
-            controller.observe(measured)
-            measured[f"control.{path}"] = controller.value
+        measured |= feed(self, measured)
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
@@ -212,7 +213,7 @@ class Sampler(Part):
 
     def decisions(self) -> list[Decision]:
         """What the controllers saw and changed since the last call, in words; ``by`` says which of them."""
-        return [one for path, each in controllers_in(self) for one in by(path, each.decisions())]
+        return decided(self)
 
     def state(self) -> State:
         """Counters, controllers and the state of every part."""
@@ -220,7 +221,7 @@ class Sampler(Part):
             "step": self._step,
             "examples": self._examples,
             "unfilled": self.unfilled,
-            "controllers": {path: one.state() for path, one in controllers_in(self)},
+            "controllers": states_of(self),
             "parts": {str(index): part.state() for index, part in enumerate(self._parts())},
         }
 
@@ -228,8 +229,7 @@ class Sampler(Part):
         """Restore what :meth:`state` gave; the sampler must have the same parts."""
         self._step, self._examples = state["step"], state["examples"]
         self.unfilled = state["unfilled"]
-        for path, controller in controllers_in(self):
-            controller.load_state(state["controllers"][path])
+        load_states(self, state["controllers"])
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
         self._device = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from negatives.control.base import decided, feed, load_states, states_of
 from negatives.errors import ConfigError
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.engines import Engine
@@ -17,6 +18,8 @@ from negatives.training.optimisers import StepSize
 from negatives.types import Context, State
 
 Evaluator = Callable[[], Mapping[str, float]]
+LOSS = "loss."
+"""Stands before the paths of the loss's controllers; those of the sampler have no such word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class Loop:
             "engine": self.engine.state(),
             "engine_seconds": dict(self.engine.seconds),
             "sampler": self.engine.sampler.state(),
+            "loss": states_of(self.engine.loss),
             "sampler_seconds": dict(self.engine.sampler.seconds),
             "callbacks": {str(i): callback.state() for i, callback in enumerate(self.callbacks)},
         }
@@ -169,6 +173,7 @@ class Loop:
         self.engine.load_state(state["engine"])
         self.engine.seconds.update(state["engine_seconds"])
         self.engine.sampler.load_state(state["sampler"])
+        load_states(self.engine.loss, state["loss"])
         self.engine.sampler.seconds.update(state["sampler_seconds"])
         for index, callback in enumerate(self.callbacks):
             callback.load_state(state["callbacks"][str(index)])
@@ -192,9 +197,12 @@ class Loop:
             step=self.steps,
             progress=self.progress,
         )
+        self.engine.loss.progress = self.progress
         outcome = self.engine.step(context, self.plan.step_size.at(self.progress))
         sampler = self.engine.sampler
         signals = sampler.observe(context, outcome.negatives, outcome.positive, outcome.negative)
+        if signals:
+            signals |= feed(self.engine.loss, signals, LOSS)
         self.steps += 1
         self.seconds += perf_counter() - start
         if self.callbacks:
@@ -208,7 +216,7 @@ class Loop:
                 signals,
                 self.seconds,
                 parts,
-                sampler.decisions(),
+                [*sampler.decisions(), *decided(self.engine.loss, LOSS)],
             )
             for callback in self.callbacks:
                 callback.on_step(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from negatives.control.decisions import Decision
+from negatives.control import AdaptiveTemperature, Competence, Decision, Linear
 from negatives.errors import InputError
+from negatives.losses import InfoNCE
 from negatives.training import checkpoint, loop
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.checkpoint import Checkpoints
@@ -27,10 +29,11 @@ class Part:
 
     def __init__(self) -> None:
         self.seen, self.seconds = 0, {"draw": 0.0}
+        self.signals: dict[str, float] = {}
 
     def observe(self, *_: object) -> dict[str, float]:
         self.seen += 1
-        return {}
+        return dict(self.signals)
 
     def decisions(self) -> list[Decision]:
         return []
@@ -50,6 +53,8 @@ class Engine:
     def __init__(self) -> None:
         self.model, self.sampler, self.seconds = nn.Linear(1, 1, bias=False), Part(), {"loss": 0.0}
         self.model.weight.data.zero_()
+        self.loss, self.most = InfoNCE(), None
+        self.temperatures: list[float] = []
         self.contexts: list[Context] = []
         self.rates: list[float] = []
         self.taken = 0
@@ -58,6 +63,7 @@ class Engine:
         self.contexts.append(context)
         self.rates.append(lr)
         self.taken += 1
+        self.temperatures.append(self.loss.now("temperature"))
         self.model.weight.data += 1.0
         rows = torch.zeros(context.rows, 1)
         return Outcome(0.0, Negatives(rows.long(), None, rows == 0), rows[:, 0], rows)
@@ -182,6 +188,45 @@ def test_a_resumed_loop_has_all_that_the_interrupted_one_had(monkeypatch: pytest
     second.run()
     assert saved == [8, 11]  # counted from the resume
     assert [e.step for e in trace(second).evaluations] == [6, 8, 10, 12]  # two seconds after that at 3
+
+
+def test_a_temperature_of_the_loss_follows_the_progress() -> None:
+    one = made()
+    engine(one).loss = InfoNCE(Linear(1.0, 2.2))
+    one.run()
+    assert engine(one).temperatures == pytest.approx([1.0, 1.2, 1.4, 1.6, 1.8, 2.0])
+
+
+def test_a_controller_of_the_loss_is_shown_the_samplers_signals_and_goes_on_after_a_resume() -> None:
+    one, other = made(epochs=4), made(epochs=4)
+    for each in (one, other):
+        engine(each).loss = InfoNCE(AdaptiveTemperature("lead", 1.0, 0.01, 9.0, 0.5 / math.e, smoothing=0.5))
+    one.advance()  # nothing was measured
+    engine(one).sampler.signals = {"lead": 0.4}
+    one.advance()
+    engine(one).sampler.signals = {"lead": 0.2}
+    one.advance()
+    assert engine(one).temperatures == pytest.approx([1.0, 1.0, 0.4])
+    assert [step.signals for step in trace(one).steps] == [
+        {},
+        {"lead": 0.4, "control.loss.temperature": pytest.approx(0.4)},
+        {"lead": 0.2, "control.loss.temperature": pytest.approx(0.3)},
+    ]
+    other.load_state(one.state())
+    engine(other).sampler.signals = {"lead": 0.1}
+    other.advance()
+    other.advance()
+    assert engine(other).temperatures == pytest.approx([0.3, 0.2])
+
+
+def test_what_a_controller_of_the_loss_decides_is_told() -> None:
+    one = made()
+    engine(one).loss = InfoNCE(Competence("rate", 1.0, 0.25, mastered=0.5, lost=0.9, levels=3, patience=1))
+    engine(one).sampler.signals = {"rate": 0.4}
+    one.advance()
+    assert trace(one).steps[0].decisions == [
+        Decision("rate 0.4, at most 0.5", "1 to 0.5, level 2 of 3: harder", "loss.temperature")
+    ]
 
 
 def test_time_and_steps_whichever_is_nearer_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
