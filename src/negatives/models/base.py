@@ -64,6 +64,9 @@ class Model(nn.Module, ABC):
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""
+    association: ClassVar[bool] = False
+    """Whether a score says how much more often an item goes with a query than with others, ``log p(i | q) / p(i)``, so
+    that the logarithm of the item's count turns it into a probability."""
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
+from negatives.models import Model
 from negatives.runs import baselines
 from negatives.runs.builder import Trained, check, from_data, located, task_of
 from negatives.runs.terminal import Begin
@@ -97,15 +98,23 @@ def watcher(trained: Trained) -> Watcher:
     watch, loop, asked = trained.loop.plan.watch, trained.loop, trained.config.evaluation
     few = asked.model_copy(update={"queries": min(LOOKED_AT, asked.queries or LOOKED_AT)})
     config = trained.config.model_copy(update={"evaluation": few})
+    cheap = trained.task.cheap_model(config, trained.examples)
 
-    def look() -> tuple[float, Tensor | None]:
-        found = trained.task.evaluate(trained.model, trained.examples, "valid", config)
+    def value(model: Model) -> tuple[float, Tensor | None]:
+        found = trained.task.evaluate(model, trained.examples, "valid", config)
         return found.mean[watch], found.per_query.get(watch)
 
     def carry() -> float | None:
         return carries_over(trained.model, trained.task.hidden(trained.examples))
 
-    made = Watcher(look, carry, watch, lambda: loop.progress, loop.plan.step_size.lr)
+    made = Watcher(
+        look=lambda: value(trained.model),
+        carry=carry,
+        metric=watch,
+        progress=lambda: loop.progress,
+        lr=loop.plan.step_size.lr,
+        cheap=None if cheap is None else lambda: value(cheap),
+    )
     if trained.task.can_evaluate("valid", trained.examples):
         made.begin()
     return made

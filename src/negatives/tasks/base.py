@@ -72,6 +72,7 @@ class Task(ABC, Generic[D, R]):
         feeds: Kinds of feeds that the data can become, as :attr:`negatives.models.Model.feed` names them.
         family: What a model must be, so that :meth:`evaluate` can ask it.
         kinds: What the task calls the vectors of :meth:`negatives.models.Model.vectors`.
+        cheapest: The method that knows no query, by which one sees early whether a model learns more than it.
         baselines: Simple methods that everyone in the field knows, rows of the table of models; the cheapest first.
         demo: What the demo changes in the recipe, so that it ends soon.
         phrases: How the demo words what a query is known to go with, and what the model answers.
@@ -85,6 +86,7 @@ class Task(ABC, Generic[D, R]):
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
     kinds: ClassVar[Mapping[str, str]] = {"query": "query", "item": "item"}
+    cheapest: ClassVar[Part] = Part("popularity")
     baselines: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
@@ -309,6 +311,13 @@ class Task(ABC, Generic[D, R]):
         part, facts = config.part("model"), self.facts(config, examples)
         Offer("this data", facts.keys(), self.feeds, self.family).check(part)
         return build_model(part, facts, config.seed)
+
+    @final
+    def cheap_model(self, config: RunConfig, examples: Examples[D]) -> Model | None:
+        """The :attr:`cheapest` method; None where the data has not what it needs."""
+        facts = self.facts(config, examples)
+        misfit = Offer("this data", facts.keys(), self.feeds, self.family).misfit(self.cheapest)
+        return None if misfit else build_model(self.cheapest, facts, config.seed)
 
     @final
     def length(self, config: RunConfig) -> int:

@@ -23,6 +23,7 @@ from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.grouped_feed import GroupedFeed
+from negatives.types import Csr
 
 METRICS = ("precision", "ndcg", "psp")
 LENGTHS = (1, 3, 5)
@@ -111,6 +112,10 @@ class Classify(Task[LabelledData, LabelledReading]):
 
     def size(self, part: str, examples: Examples[LabelledData]) -> int:
         return len(examples.data.parts[part])
+
+    def hidden(self, examples: Examples[LabelledData]) -> Csr:
+        """Labels of canaries and validation rows."""
+        return examples.data.known(("canaries", "valid"))
 
     def evaluate(self, model: Model, examples: Examples[LabelledData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

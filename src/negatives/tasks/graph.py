@@ -147,6 +147,10 @@ class Graph(Task[GraphData, GraphOptions]):
         edges = examples.data.edges
         return len(edges.valid if part == "valid" else edges.test)
 
+    def hidden(self, examples: Examples[GraphData]) -> Csr:
+        """Canaries and validation edges."""
+        return examples.data.edges.graph(("canaries", "valid"))
+
     def complete(self, model: Model, examples: Examples[GraphData]) -> None:
         parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")
         model.extend(symmetric(examples.data.edges.graph(parts)))

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.text import END, TextData, load_text
+from negatives.errors import ConfigError
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.perplexity import FIGURES
 from negatives.evaluation.values import Likelihood
 from negatives.models import Model
 from negatives.models.language.base import TextModel
-from negatives.tasks.asked import asked_loss
+from negatives.registry import Part
+from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
@@ -46,6 +48,7 @@ class Language(Task[TextData, LanguageReading]):
     offers = frozenset(("tokens", "counts", "window", "streams"))
     feeds = ("text",)
     family = TextModel
+    cheapest = Part("ngram", {"order": 1})
     baselines = ("ngram",)
     kinds: ClassVar = {"item": "word", "input": "input"}
     demo: ClassVar = {"epochs": 1}
@@ -87,6 +90,16 @@ class Language(Task[TextData, LanguageReading]):
         if config.asked("sampler") == "full":
             return "full"
         return "nce" if asked_loss(config) == "nce" else "default"
+
+    def check_filled(self, config: RunConfig) -> None:
+        """Refuse losses under which scores become no probabilities of words."""
+        loss = str(config.part("loss"))
+        if pairwise(loss):
+            raise ConfigError(
+                f"a language model is judged by the probabilities of words, and under the loss {loss} scores do not "
+                "become any; choose --loss sampled_softmax or nce, with a sampler that knows its log_q: --sampler "
+                "softmax, popularity, cluster or nce"
+            )
 
     def metric_names(self, config: RunConfig) -> list[str]:
         return [self.metric]

@@ -27,6 +27,7 @@ from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
+from negatives.types import Csr
 
 ASKED = (
     "how do I read a csv file row by row",
@@ -91,6 +92,10 @@ class Search(Task[RetrievalData, SearchReading]):
 
     def size(self, part: str, examples: Examples[RetrievalData]) -> int:
         return int((examples.data.part(part).grades > 0).sum())
+
+    def hidden(self, examples: Examples[RetrievalData]) -> Csr:
+        """Answers of canaries and validation queries."""
+        return examples.data.known(("canaries", "valid"))
 
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

@@ -17,6 +17,7 @@ from negatives.data.cooccurrence import count_cooccurrence
 from negatives.evaluation import Metrics, evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model
+from negatives.randomness import Purpose, permutation, stream
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import SHOWN, Sample, sample
@@ -97,7 +98,7 @@ class Words(Task[WordData, WordReading]):
         data = examples.data
         vectors = model.vectors()["query"].cpu()
         if data.held:
-            return _recall(model, data.held[part])
+            return _recall(model, data.held[part], data.corpus.counts, config.seed)
         per_query = {
             f"spearman:{one.name}": evaluation.spearman_terms(evaluation.similarity(vectors, data.index, one, part))
             for one in data.similarity
@@ -119,11 +120,19 @@ class Words(Task[WordData, WordReading]):
         return [sample(name[row], name[beside], best) for row, beside, best in zip(asked, near, like, strict=True)]
 
 
-def _recall(model: Model, truth: Csr) -> Metrics:
+def _recall(model: Model, truth: Csr, counts: Tensor, seed: int) -> Metrics:
+    """Contexts are ranked by their probability, ``log count`` more than an association.
+
+    Words are numbered by frequency, so a fixed shuffle keeps equal scores from being answered by it.
+    """
     queries = torch.nonzero(truth.lengths() > 0)[:, 0]
     users, items = (table.cpu() for table in model.tables())
+    if model.association:
+        items = torch.cat([items, counts.to(items.dtype).clamp(min=1).log()[:, None]], 1)
+        users = torch.cat([users, torch.ones(len(users), 1)], 1)
     nothing = no_pairs(truth.n_rows, truth.n_cols)
-    ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols))
+    order = permutation(stream(seed, Purpose.PROBES), truth.n_cols)
+    ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols), items=order)
     name = f"recall@{min(20, truth.n_cols)}"
     found = evaluate(ranking, [name])
     return Metrics({"mean": found.mean[name]} | found.mean, {"mean": found.per_query[name]} | found.per_query)

@@ -81,9 +81,9 @@ class Watcher(Callback):
     """Looks at a model before its first step and again after a short part of the training.
 
     It tells when there are no numbers any more; when the loss has risen, or does not fall while the validation value
-    falls; when the value has not risen by more than chance although the loss falls, and hidden positives score no
-    higher with their own query than with others; and where too few are hidden, when the value has not risen and is that
-    of a cheap method at most.
+    falls; when the value has not risen by more than chance, or is no better than that of a cheap method, although the
+    loss falls, and hidden positives score no higher with their own query than with others; and where too few are
+    hidden, when the value has not risen and is no better than the cheap method's.
 
     Args:
         look: Evaluates the model as it stands.
@@ -91,7 +91,8 @@ class Watcher(Callback):
         metric: What ``look`` gives.
         progress: How much of the training is done.
         lr: Step size, for the advice.
-        cheap: What a method without training reaches; 0 where nobody measured it.
+        cheap: Evaluates a method that knows no query, such as popularity, on the same questions; None for none, whose
+            value is 0.
     """
 
     look: Look
@@ -99,7 +100,7 @@ class Watcher(Callback):
     metric: str
     progress: Callable[[], float]
     lr: float
-    cheap: float = 0.0
+    cheap: Look | None = None
     told: str | None = field(default=None, init=False)
     """What was told; None so long as all is well."""
     too_large: bool = field(default=False, init=False)
@@ -140,13 +141,23 @@ class Watcher(Callback):
         gain = after[0] - before[0]
         if last > first and gain < -CHANCE * error and after[0] < FELL * before[0]:
             return f"it has fallen from {before[0]:.3g}, and the loss has not"
-        if gain > CHANCE * error or error == math.inf:
+        if error == math.inf:
+            return None
+        moved, better = gain > CHANCE * error, self._better(after)
+        if moved and better:
             return None
         carried = self.carry()
         if carried is None:
-            return "it does not move" if after[0] <= self.cheap + CHANCE * standard_error(after[1]) else None
+            return None if moved or better else "it does not move"
         alien = carried < CHANCE and last < (1 - FLAT) * first
         return "hidden positives score no higher with their own query than with others" if alien else None
+
+    def _better(self, after: tuple[float, Tensor | None]) -> bool:
+        """Whether the value is above the cheap method's by more than chance."""
+        value, terms = (0.0, None) if self.cheap is None else self.cheap()
+        if after[1] is None or terms is None or terms.shape != after[1].shape:
+            return after[0] > value + CHANCE * standard_error(after[1])
+        return after[0] > value + CHANCE * standard_error(after[1].double() - terms.double())
 
     def _loss(self) -> tuple[float, float]:
         """Loss of the first step, which no update has touched, and mean of the last quarter of the steps."""

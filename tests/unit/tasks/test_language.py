@@ -172,4 +172,9 @@ def test_wrong_input(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no metric is called 'perplexity'" in capsys.readouterr().err
     assert train(text, tmp_path / "run", "--model", "mf") == 2
     assert train(text, tmp_path / "run", "--recipe", "fast") == 2
+    capsys.readouterr()
+    assert train(text, tmp_path / "run", "--sampler", "dns") == 2
+    assert "under the loss bpr scores do not become any" in capsys.readouterr().err
+    assert train(text, tmp_path / "run", "--loss", "logistic") == 2
+    assert "choose --loss sampled_softmax or nce" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -16,7 +16,12 @@ NOISE = torch.linspace(-0.1, 0.1, 200)
 
 
 def watched(
-    losses: list[float], before: float, after: float, carried: float | None = None, total: int = 100
+    losses: list[float],
+    before: float,
+    after: float,
+    carried: float | None = None,
+    total: int = 100,
+    cheap: float | None = None,
 ) -> Watcher:
     """Let a training of made-up losses run for eight hundredths."""
     values = iter([before, after])
@@ -26,7 +31,8 @@ def watched(
         value = next(values)
         return value, value + NOISE.roll(int(value * 1000))
 
-    watcher = Watcher(look, lambda: carried, "recall@20", lambda: taken[0] / total, lr=0.5)
+    method = None if cheap is None else lambda: (cheap, cheap + NOISE.roll(int(cheap * 1000)))
+    watcher = Watcher(look, lambda: carried, "recall@20", lambda: taken[0] / total, lr=0.5, cheap=method)
     watcher.begin()
     for loss in losses:
         taken[0] += 1
@@ -65,6 +71,21 @@ def test_what_does_not_carry_over_points_at_the_data() -> None:
     assert not found.too_large
     assert found.told is not None
     assert "queries and items of the data belong together" in found.told
+
+
+def test_what_is_learned_must_be_more_than_what_knows_no_query() -> None:
+    assert watched(FALLS, 0.1, 0.3, carried=0.5, cheap=0.2).told is None
+    assert watched(FALLS, 0.1, 0.3, carried=9.0, cheap=0.4).told is None  # slow, but it carries over
+    assert watched(FALLS, 0.1, 0.3, cheap=0.4).told is None  # nothing is hidden, and it has risen
+    found = watched(FALLS, 0.1, 0.3, carried=0.5, cheap=0.295)
+    assert not found.too_large
+    assert found.told is not None
+    assert "hidden positives score no higher" in found.told
+
+
+def test_a_good_beginning_is_no_fault_where_it_beats_the_cheap_method() -> None:
+    assert watched(FALLS, 0.3, 0.3, cheap=0.1).told is None
+    assert watched(FALLS, 0.3, 0.3, cheap=0.3).told is not None
 
 
 def test_a_value_that_stays_at_nothing_is_told_where_nothing_is_hidden() -> None:

@@ -38,6 +38,7 @@ class PpmiSvd(CountedModel):
     """
 
     feed = "corpus"
+    association = True
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"power": (0.5, 0.0), "shift": (1.0, 5.0)}
     query_table: Tensor
     item_table: Tensor

@@ -16,6 +16,8 @@ from negatives.randomness import Purpose, generator, stream
 class WindowModel(TableModel, ABC):
     """Input vectors start uniform in ``±1/(2 dim)``, output vectors at zero, as in word2vec.
 
+    With negatives by count, scores become shifted pointwise mutual information (Levy and Goldberg, NIPS 2014).
+
     Args:
         n_items: Size of the vocabulary; its words are queries and items.
         dim: Length of a vector.
@@ -28,6 +30,7 @@ class WindowModel(TableModel, ABC):
 
     engine = "windows"
     feed = "corpus"
+    association = True
     mean: ClassVar[bool]
     """Average the words of a window into one input."""
 
