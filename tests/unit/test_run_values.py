@@ -91,6 +91,8 @@ def test_a_sampler_brings_its_loss_and_a_recipe_keeps_the_parameters_of_its_own(
     assert filled(sampler="dns").loss == Part("bpr")
     assert filled(sampler="dns", loss="hinge").loss == Part("hinge")
     assert filled().loss == usual
+    assert filled(sampler="auto").loss == usual  # it has a form for each kind of loss
+    assert filled(sampler="auto", recipe="pairwise").loss == Part("bpr")
     for task in builder.registry:
         made: Any = builder.registry.get(task)()
         for name, one in made.recipes().items():

@@ -131,8 +131,8 @@ def _merged(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Run
     recipe = dict(task.recipes()[name])
     asked = config.sampler
     if asked and asked.name in presets and config.loss is None:
-        loss = preset(asked.name).loss
-        recipe["loss"] = recipe["loss"] if loss == Part.of(recipe["loss"]).name else loss
+        loss, own = preset(asked.name).brings, recipe["loss"]
+        recipe["loss"] = own if loss in (None, Part.of(own).name) else loss
     if asked:  # draws per row and a shared pool exclude each other
         own = {*asked.params, *(key.removeprefix("sampler.") for key in config.sizing)}
         over = {"pool"} if "candidates" in own else {"candidates"} if "pool" in own else set()

@@ -37,6 +37,11 @@ class Preset:
     loss: str
     listwise: Mapping[str, Any] | None = None
 
+    @property
+    def brings(self) -> str | None:
+        """The loss that it brings to a recipe; None where it has a form for each kind, so that the recipe's stays."""
+        return self.loss if self.listwise is None else None
+
     def for_loss(self, pairwise: bool) -> Mapping[str, Any]:
         """The parts that fit a loss."""
         return self.parts if pairwise or self.listwise is None else self.listwise

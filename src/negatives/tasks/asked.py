@@ -10,7 +10,7 @@ from negatives.sampler import preset, presets
 def asked_loss(config: RunConfig) -> str | None:
     """The loss that was asked for, else the one that the sampler was published with, else None."""
     loss, sampler = config.asked("loss"), config.asked("sampler")
-    return preset(str(sampler)).loss if loss is None and sampler in presets else loss
+    return preset(str(sampler)).brings if loss is None and sampler in presets else loss
 
 
 def pairwise(loss: str | None) -> bool:
