@@ -58,7 +58,8 @@ def test_a_recipe_takes_data_of_every_size(task: str, recipe: str) -> None:
     filled = RunConfig(task=task).filled(TASKS[task].recipes()[recipe])
     before = 0
     for pairs in (1, 100, 1_000, 10_000, 100_000, 1_000_000, 10**9):
-        found = filled.sized({"pairs": pairs, "items": pairs // 2 + 1})
+        items = pairs // 2 + 1
+        found = filled.sized({"pairs": pairs, "items": items, "per_item": pairs / items})
         batches = -(-pairs // min(found.batch_size or 0, pairs))
         found = found.sized({"batches": batches})
         TASKS[task].check(found)
