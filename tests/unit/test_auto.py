@@ -120,6 +120,33 @@ def test_a_single_high_look_does_not_say_when_to_stop() -> None:
     assert one.score().mean == 0.6
 
 
+@pytest.mark.usefixtures("enough")
+@pytest.mark.parametrize("named", [(), ("--recipe", "default")])
+def test_a_simple_method_that_is_ahead_of_a_finished_training_is_kept(
+    planted_file: Path, tmp_path: Path, named: tuple[str, ...]
+) -> None:
+    run, again = tmp_path / "run", tmp_path / "again"
+    few = ["--threads", "1", "--epochs", "1", "--set", "batch_size=4096", "--set", "split.valid=0.2"]
+    assert train(planted_file, run, *few, "--baselines", "popularity,item_knn", *named) == 0
+    if named:  # what the user names stays
+        assert metrics(run)["model"] == "lightgcn"
+        return
+    told = lines(run, "decision")[-1]
+    assert (told["decision"], told["changed"]) == ("simple methods", "item_knn is kept")
+    assert told["gain"] == pytest.approx(told["seen"]["item_knn"] - metrics_of_model(told))
+    assert metrics(run)["model"] == "item_knn"
+    assert metrics(run)["test"] == metrics(run)["baselines"]["item_knn"]
+    assert metrics(run)["valid"] == metrics(run)["baselines_valid"]["item_knn"]
+    assert main(["train", "--config", str(run / "config.toml"), "--out", str(again)]) == 0
+    assert metrics(again)["test"] == metrics(run)["test"]
+
+
+def metrics_of_model(told: dict[str, Any]) -> float:
+    """What the recipe that was trained reached, by a decision on simple methods."""
+    (value,) = (value for name, value in told["seen"].items() if name in ("lightgcn", "history"))
+    return float(value)
+
+
 @pytest.mark.usefixtures("two")
 def test_the_worse_half_is_given_up_early(planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Recommend, "racing", lambda self: ("listwise", "default", "pairwise"))

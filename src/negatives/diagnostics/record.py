@@ -60,6 +60,8 @@ class Recorder(Callback):
             seconds: Seconds of training so far.
         """
         self._told.append({"kind": kind, "step": step, "seconds": seconds, **line})
+        if not self._fresh:  # the training may have come to its end, after which nothing else is written
+            self._write()
 
     def on_step(self, step: Step) -> None:
         self._step = step.context.step + 1
@@ -103,11 +105,11 @@ class Recorder(Callback):
             kept = [line for line in read_history(self.path)[0] if line["step"] <= self._step]
             write_bytes(self.path, "".join(_line(one) for one in kept).encode())
 
-    def _write(self, record: Mapping[str, Any]) -> None:
+    def _write(self, *records: Mapping[str, Any]) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if self._fresh else "a", encoding="utf-8") as file:
-                file.write("".join(map(_line, (*self._told, record))))
+                file.write("".join(map(_line, (*self._told, *records))))
             self._told.clear()
         except OSError as error:
             error.filename = str(self.path)

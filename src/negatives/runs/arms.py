@@ -106,7 +106,7 @@ class Arm:
     def score(self) -> Score:
         """See :class:`negatives.runs.race.Contender`."""
         metrics, watch = self.trained.evaluate("valid"), self.trained.loop.plan.watch
-        self.last = Score(metrics.mean[watch], metrics.per_query.get(watch))
+        self.last = Score.of(metrics, watch)
         return self.last
 
     def row(self) -> Values:

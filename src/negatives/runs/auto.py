@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from negatives.config import EvaluationConfig, RunConfig
+from negatives.config import EvaluationConfig, Part, RunConfig
 from negatives.errors import Interrupted
-from negatives.runs import folds, steps
+from negatives.runs import baselines, folds, steps
 from negatives.runs.arms import Arm, Decisions
 from negatives.runs.budget import Clock, cost_of, fit, price
 from negatives.runs.builder import Trained, fill, prepare
-from negatives.runs.race import halve, rungs
+from negatives.runs.race import Score, halve, rungs
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import CONFIG, RunFolder
 
@@ -73,6 +73,35 @@ class Auto:
         except Interrupted as stop:
             begun = self.folder.path if self._begun else None
             raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
+
+    def kept(self, trained: Trained) -> Trained:
+        """A finished training, or the simple method that is ahead of it on the validation part by more than chance.
+
+        Where folds have chosen there is no such part any more, and what the user named stays.
+        """
+        task, examples, config = self.task, trained.examples, trained.config
+        if not free(self.asked) or not task.can_evaluate("valid", examples):
+            return trained
+        watch = trained.loop.plan.watch
+        limit = min(baselines.limit(trained.loop.seconds), self.clock.left)
+        trained.measured = baselines.measure(task, examples, config, "valid", limit)
+        scores = {one.name: Score.of(one.metrics, watch) for one in trained.measured if watch in one.metrics.mean}
+        own = Score.of(trained.evaluate("valid"), watch)
+        ahead = [one for one in trained.measured if one.name in scores and scores[one.name].beats(own, folds.SURE)]
+        if not ahead:
+            return trained
+        best = max(ahead, key=lambda one: scores[one.name].mean)
+        gain, error = scores[best.name].over(own)
+        seen: dict[str, object] = {str(config.model): own.mean, "error of the difference": error}
+        seen |= {name: one.mean for name, one in scores.items()}
+        self.decisions.tell("simple methods", seen, f"{best.name} is kept", gain)
+        self.decisions.hand_over(steps.recorder(trained), trained)
+        counted = fill(self.asked.model_copy(update={"model": Part(best.name, best.params)}), task, examples)
+        made = prepare(counted.model_copy(update={"budget": None}), examples, task)
+        made.loop.run()
+        made.measured = trained.measured
+        self.folder.write_toml(CONFIG, made.config.given())
+        return made
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
         """All pairs, where a training costs little or its validation part is small, and there could be another one."""
@@ -165,9 +194,14 @@ class Auto:
             self._begun = True
 
 
+def free(config: RunConfig) -> bool:
+    """Whether the user left recipe and parts to the command."""
+    return not (config.recipe or config.sampler or config.model or config.loss)
+
+
 def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
     """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
-    if config.recipe or config.sampler or config.model or config.loss:
+    if not free(config):
         return []
     names = list(task.racing())
     return names if task.recipe_name(config, examples.data) in names else []

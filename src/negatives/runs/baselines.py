@@ -176,6 +176,7 @@ def beside(
     config: RunConfig,
     seconds: float,
     known: Mapping[str, Values] | None = None,
+    measured: Sequence[Measured] | None = None,
 ) -> Beside:
     """All baselines of a run on both parts, within so many seconds.
 
@@ -185,10 +186,13 @@ def beside(
         config: A filled configuration.
         seconds: Time for all of them.
         known: Numbers, by name, that were chosen before, for data without a validation part.
+        measured: They on the validation part, where they are measured already.
     """
     choice = "valid" if task.can_evaluate("valid", examples) else ""
-    found = list(_chosen(task, examples, config, choice, seconds, known or {}))
-    return Beside(found if choice else [], tested(task, examples, config, found))
+    found = measured
+    if found is None:
+        found = list(_chosen(task, examples, config, choice, seconds, known or {}))
+    return Beside(list(found) if choice else [], tested(task, examples, config, found))
 
 
 def sizes_of(examples: Examples[object], facts: Facts) -> Sizes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
 from negatives.registry import suggest
+from negatives.runs.baselines import Measured
 from negatives.sampler import Sampler, preset, presets
 from negatives.sampler import build as build_sampler
 from negatives.tasks.base import AnyTask, Examples, Task
@@ -45,7 +46,8 @@ class Trained:
         loop: For its counters.
         sampler: For its state and times.
         per_query: Test metrics of each query, once tested.
-        simple: Numbers of the simple methods, by name, that were chosen where there was a validation part.
+        simple: Numbers of the simple methods, by name, that folds have chosen.
+        measured: The simple methods on the validation part, where they are measured already.
     """
 
     config: RunConfig
@@ -56,6 +58,7 @@ class Trained:
     sampler: Sampler
     per_query: Mapping[str, Tensor] = field(default_factory=dict)
     simple: Mapping[str, Values] = field(default_factory=dict)
+    measured: Sequence[Measured] | None = None
 
     def evaluate(self, part: str) -> Metrics:
         """Metrics on ``valid`` or ``test``."""

@@ -62,7 +62,7 @@ class Curve(Callback):
         """Evaluates for the loop and keeps the terms."""
         assert self.trained is not None
         found, watch = self.trained.evaluate("valid"), self.trained.loop.plan.watch
-        self.scores.append(Score(found.mean[watch], found.per_query.get(watch)))
+        self.scores.append(Score.of(found, watch))
         return found.mean
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
@@ -274,8 +274,7 @@ class Folds:
 def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
     """A simple method in the place of a recipe; it has learnt all after one look."""
     made = Judged(config.model_copy(update={"model": Part(one.name, one.params)}), seconds=one.seconds, counted=True)
-    score = Score(one.metrics.mean[watch], one.metrics.per_query.get(watch))
-    made.curves.append(Curve(epochs=[math.inf], scores=[score], metrics=[one.metrics.mean]))
+    made.curves.append(Curve(epochs=[math.inf], scores=[Score.of(one.metrics, watch)], metrics=[one.metrics.mean]))
     return made
 
 

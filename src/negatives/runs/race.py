@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 from negatives.errors import NonFiniteScores
-from negatives.evaluation import standard_error
+from negatives.evaluation import Metrics, standard_error
 
 NOISE = 1.0
 """Standard errors of a paired difference within which two contenders count as equally good."""
@@ -33,6 +33,11 @@ class Score:
 
     mean: float
     per_query: Tensor | None = None
+
+    @staticmethod
+    def of(metrics: Metrics, watch: str) -> Score:
+        """The watched one of some metrics."""
+        return Score(metrics.mean[watch], metrics.per_query.get(watch))
 
     @property
     def error(self) -> float:

@@ -55,10 +55,12 @@ def train(
     clock = Clock(config.budget, perf_counter() if started is None else started)
     config, task, examples = steps.load(config)
     with signals_caught() as caught:
-        trained = _ready(Auto(task, examples, config, folder, clock, caught), resume)
+        auto = Auto(task, examples, config, folder, clock, caught)
+        trained = _ready(auto, resume)
         _tell_sizes(config, trained)
         _train_into(folder, trained, resume, caught, clock)
     with signals_caught():  # a trained model is tested and written before the program gives way
+        trained = auto.kept(trained)
         finish(folder, trained, command, clock.left)
     return folder.path
 
@@ -104,7 +106,9 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     log.info("test: %s", ", ".join(f"{name} {value:.4f}" for name, value in test.mean.items()))
     task, config = trained.task, trained.config
     seconds = min(baselines.limit(trained.loop.seconds), left)
-    whole |= steps.beside(task, trained.examples, config, str(config.model), test, seconds, trained.simple)
+    whole |= steps.beside(
+        task, trained.examples, config, str(config.model), test, seconds, trained.simple, trained.measured
+    )
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 

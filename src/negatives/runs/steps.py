@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -128,6 +128,7 @@ def beside(
     test: Metrics,
     seconds: float,
     known: Mapping[str, Values] | None = None,
+    measured: Sequence[baselines.Measured] | None = None,
 ) -> Values:
     """Measure the task's baselines, tell them at the terminal, and give what metrics.json holds of them.
 
@@ -139,8 +140,9 @@ def beside(
         test: Its test metrics.
         seconds: What they may take together.
         known: Numbers of theirs that were chosen before, by name.
+        measured: They on the validation part, where they are measured already.
     """
-    found, watched = baselines.beside(task, examples, config, seconds, known), task.watched(config)
+    found, watched = baselines.beside(task, examples, config, seconds, known, measured), task.watched(config)
     best = found.best(watched, name)
     if best is None:
         return found.values()
