@@ -309,14 +309,15 @@ EASY_FIRST: Mapping[str, Any] = {
 LEFT_OUT: Mapping[str, Sequence[Spec]] = {
     "bpr": (
         {"name": "auto", "select": {"hardness": EASY_FIRST}},
+        {"name": "auto", "select": {"any": 0.05}},
         {"name": "auto", "select": {"any": 1e-6}},
         {"name": "auto", "select": {"n_items": 1_000_000_000}},
         "uniform",
     ),
-    "softmax": ({"name": "auto", "proposal": {"follow": 0.0}}, {"name": "auto", "proposal": "uniform"}),
+    "softmax": ({"name": "auto", "proposal": {"follow": 0.5}}, {"name": "auto", "proposal": "uniform"}),
 }
-"""For BPR: easy first; the hardest alone; hard whatever the size of the catalogue; none of it. For the softmax: fixed
-weights; one proposal."""
+"""For BPR: easy first; any item more often; the hardest alone; hard whatever the size of the catalogue; none of it.
+For the softmax: weights that follow the model; one proposal."""
 COMMANDS = {"loop": loop, "hidden": hidden, "collapse": collapse, "ablation": ablation}
 
 

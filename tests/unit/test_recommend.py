@@ -64,7 +64,7 @@ def test_the_files_of_a_run(run: Path) -> None:
     found = metrics(run)
     keys = "task data sampler model loss seed epochs steps train_seconds sampler_share test valid environment"
     assert set(keys.split()) <= found.keys()
-    assert (found["task"], found["data"], found["sampler"], found["seed"]) == ("recommend", "planted", "softmax", 0)
+    assert (found["task"], found["data"], found["sampler"], found["seed"]) == ("recommend", "planted", "auto", 0)
     assert (found["epochs"], found["steps"]) == (4.0, 28)
     assert 0 < found["sampler_share"] < 1
     assert {"recall@20", "ndcg@20"} <= found["test"].keys() == found["valid"].keys()
