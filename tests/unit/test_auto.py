@@ -190,7 +190,7 @@ def test_a_step_size_that_is_far_too_large_is_mended(
     monkeypatch.setattr(Recommend, "racing", lambda self: ("pairwise",))
     monkeypatch.setattr(Recommend, "preferred", lambda self, config, data: "pairwise")
     many = ["--threads", "1", "--epochs", "6", "--set", "batch_size=64", "--set", "optimiser.lr=20.0"]
-    assert train(planted_file, run, *many) == 0
+    assert train(planted_file, run, *many, "--baselines", "none") == 0
     told = [line for line in lines(run, "decision") if line["decision"] == "does not learn"]
     assert told
     assert config(run)["optimiser"]["lr"] == pytest.approx(20.0 * 0.1 ** len(told))
