@@ -250,6 +250,15 @@ def test_a_budget_is_a_time_by_the_clock(planted_file: Path, tmp_path: Path) -> 
     assert waited < 40  # a machine may be busy; what is promised is said in the docs
 
 
+def test_a_budget_holds_for_folds(planted_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(planted_file, run, "--threads", "1", "--budget", "8s", "--baselines", "none") == 0
+    rows = metrics(run)["race"]
+    assert rows[0]["kept"]
+    assert all(0 < row["value"] <= 1 for row in rows)
+    assert 0 < config(run)["max_seconds"] < 8
+
+
 def test_folds_share_the_test_part_and_nothing_else(planted_file: Path) -> None:
     first, other, again = (load_pairs(planted_file, seed=splits.folded(3, fold), valid=0.2) for fold in (0, 1, 0))
 

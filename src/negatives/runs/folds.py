@@ -159,6 +159,13 @@ class _Running:
         if loop.interrupted:
             raise Interrupted(0)
 
+    def score(self) -> Score:
+        """How good it is now: its last look, or one at it now where there was none."""
+        if self.curve.scores:
+            return self.curve.scores[-1]
+        assert self.curve.trained is not None
+        return Score.of(self.curve.trained.evaluate("valid"), self.curve.trained.loop.plan.watch)
+
     def finish(self) -> Judged:
         """The recipe with this fold's curve; the model is let go."""
         assert self.curve.trained is not None
@@ -252,9 +259,10 @@ class Folds:
     def _ready(self, one: Judged, data: Examples[object]) -> _Running:
         examples = self.task.made(data.data, one.config)
         filled = fill(one.config, self.task, examples)
-        watched = filled.evaluation.model_copy(
-            update={"every": max(1, filled.epochs or 1) / LOOKS, "seconds": None, "patience": None}
-        )
+        often: Values = {"every": max(1, filled.epochs or 1) / LOOKS, "seconds": None}
+        if self.limit is not None:  # whichever is shorter, the time or the passes
+            often = {"every": None, "seconds": self.limit / LOOKS}
+        watched = filled.evaluation.model_copy(update=often | {"patience": None})
         filled = filled.model_copy(update={"evaluation": watched, "max_seconds": self.limit or filled.max_seconds})
         trained = prepare(filled, examples, self.task)
         curve = Curve(trained)
@@ -296,7 +304,7 @@ def _number(one: Judged) -> int:
 
 
 def _better_half(running: Sequence[_Running], tell: Tell) -> list[_Running]:
-    scores = {one.name: one.curve.scores[-1] for one in running if one.curve.scores}
+    scores = {one.name: one.score() for one in running}
     kept = set(ranking(scores)[: math.ceil(len(running) / 2)])
     left = [one for one in running if one.name in kept]
     seen: dict[str, object] = {name: score.mean for name, score in scores.items()}
