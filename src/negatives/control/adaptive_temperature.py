@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from negatives.control.base import Controller
-from negatives.control.checks import finite
-from negatives.control.history import History, append, restore
+from negatives.control.checks import finite, named
+from negatives.control.follower import Smoothing
 from negatives.errors import ConfigError
-from negatives.types import State
 
 
 @dataclass(slots=True)
-class AdaptiveTemperature(Controller):
+class AdaptiveTemperature(Smoothing):
     """The temperature at which a softmax over all items gives a positive half of the mass: ``T = L / log(1/(2 p))``.
 
     ``L = mean s⁺ - mean s`` is the signal ``lead``, smoothed; ``p`` is the share of all pairs of a query and an item
@@ -47,20 +45,14 @@ class AdaptiveTemperature(Controller):
     0.2
     """
 
-    signal: str
+    remembered: ClassVar[tuple[str, ...]] = ("value", "smoothed")
     start: float
     low: float
     high: float
     density: float | None = None
-    smoothing: float = 0.8
-    history: History = field(default_factory=list, init=False, repr=False)
-    _value: float = field(default=0.0, init=False, repr=False)
-    _smoothed: float | None = field(default=None, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, str) or not self.signal:
-            raise ConfigError(f"adaptive_temperature: signal is {self.signal!r}; it must be the name of a signal")
+        named("adaptive_temperature", self.signal)
         finite("adaptive_temperature", start=self.start, low=self.low, high=self.high)
         finite("adaptive_temperature", smoothing=self.smoothing)
         if self.density is not None and not 0.0 < self.density < 0.5:
@@ -73,31 +65,10 @@ class AdaptiveTemperature(Controller):
             raise ConfigError("adaptive_temperature: smoothing must be from 0 to below 1")
         self._value = float(self.start)
 
-    @property
-    def value(self) -> float:
-        return self._value
-
-    def observe(self, signals: Mapping[str, float]) -> None:
-        measured = signals.get(self.signal, math.nan)
-        if not math.isfinite(measured):
-            return
-        old = measured if self._smoothed is None else self._smoothed
-        self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
+    def _take(self, measured: float, signals: Mapping[str, float]) -> bool:
+        smoothed = self._smooth(measured)
         density = signals.get("density", math.nan) if self.density is None else self.density
-        if self._smoothed > 0.0 and 0.0 < density < 0.5:
-            wanted = self._smoothed / -math.log(2.0 * density)
+        if smoothed > 0.0 and 0.0 < density < 0.5:
+            wanted = smoothed / -math.log(2.0 * density)
             self._value = min(max(wanted, float(self.low)), float(self.high))
-        self._count += 1
-        append(self.history, self._count, self._value)
-
-    def state(self) -> State:
-        return {
-            "value": self._value,
-            "smoothed": self._smoothed,
-            "count": self._count,
-            "history": [list(pair) for pair in self.history],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._value, self._smoothed, self._count = state["value"], state["smoothed"], state["count"]
-        self.history = restore(state["history"])
+        return True

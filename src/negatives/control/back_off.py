@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
-from negatives.control.base import Controller
-from negatives.control.checks import finite
+from negatives.control.checks import finite, named
 from negatives.control.decisions import Decision, Told
-from negatives.control.history import History, append, restore
+from negatives.control.follower import Smoothing
 from negatives.errors import ConfigError
-from negatives.types import State
 
 
 @dataclass(slots=True)
-class BackOff(Controller):
+class BackOff(Smoothing):
     """A hardness that halves when a watched signal collapses, and then creeps back.
 
     The smoothed signal ``y`` is compared with the best value it had since the last retreat: below ``drop`` times
@@ -43,23 +40,17 @@ class BackOff(Controller):
     2.0
     """
 
-    signal: str
+    remembered: ClassVar[tuple[str, ...]] = ("value", "smoothed", "best")
     start: float
     low: float
     drop: float = 0.5
     factor: float = 0.5
     recovery: float = 1.01
-    smoothing: float = 0.8
-    history: History = field(default_factory=list, init=False, repr=False)
-    _value: float = field(default=0.0, init=False, repr=False)
-    _smoothed: float | None = field(default=None, init=False, repr=False)
     _best: float = field(default=0.0, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
     _told: Told = field(default_factory=Told, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, str) or not self.signal:
-            raise ConfigError(f"back_off: signal is {self.signal!r}; it must be the name of a signal")
+        named("back_off", self.signal)
         finite("back_off", start=self.start, low=self.low, drop=self.drop, factor=self.factor)
         finite("back_off", recovery=self.recovery, smoothing=self.smoothing)
         if not 0.0 < self.low <= self.start:
@@ -70,40 +61,17 @@ class BackOff(Controller):
             raise ConfigError("back_off: smoothing must be from 0 to below 1")
         self._value = float(self.start)
 
-    @property
-    def value(self) -> float:
-        return self._value
-
-    def observe(self, signals: Mapping[str, float]) -> None:
-        measured = signals.get(self.signal, math.nan)
-        if not math.isfinite(measured):
-            return
-        old = measured if self._smoothed is None else self._smoothed
-        self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
-        if self._best > 0.0 and self._smoothed < self.drop * self._best:
-            seen = f"{self.signal} {self._smoothed:.3g}, below {self.drop:g} of its best {self._best:.3g}"
-            before, self._best = self._value, self._smoothed
+    def _take(self, measured: float, signals: Mapping[str, float]) -> bool:
+        smoothed = self._smooth(measured)
+        if self._best > 0.0 and smoothed < self.drop * self._best:
+            seen = f"{self.signal} {smoothed:.3g}, below {self.drop:g} of its best {self._best:.3g}"
+            before, self._best = self._value, smoothed
             self._value = max(self.low, self._value * self.factor)
             self._told.add(seen, f"{before:.3g} to {self._value:.3g}: one step back")
         else:
             self._value = min(self.start, self._value * self.recovery)
-            self._best = max(self._best, self._smoothed)
-        self._count += 1
-        append(self.history, self._count, self._value)
+            self._best = max(self._best, smoothed)
+        return True
 
     def decisions(self) -> list[Decision]:
         return self._told.take()
-
-    def state(self) -> State:
-        return {
-            "value": self._value,
-            "smoothed": self._smoothed,
-            "best": self._best,
-            "count": self._count,
-            "history": [list(pair) for pair in self.history],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._value, self._smoothed, self._count = state["value"], state["smoothed"], state["count"]
-        self._best = state["best"]
-        self.history = restore(state["history"])

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
-from negatives.control.base import Controller
-from negatives.control.checks import finite
+from negatives.control.checks import finite, named
 from negatives.control.decisions import Decision, Told
-from negatives.control.history import History, append, restore
+from negatives.control.follower import Follower
 from negatives.errors import ConfigError
-from negatives.types import State
 
 
 @dataclass(slots=True)
-class Bandit(Controller):
+class Bandit(Follower):
     """One of several values (arms), chosen by how fast the signal rises under each: discounted upper confidence bounds.
 
     An arm stays for ``stay`` observations. Its reward is the rise of the signal over that time, divided by the rise of
@@ -46,24 +44,21 @@ class Bandit(Controller):
     8.0
     """
 
-    signal: str
+    remembered: ClassVar[tuple[str, ...]] = ("arm", "begun", "seen", "sums", "times")
     arms: Sequence[float]
     clock: str | None = None
     stay: int = 4
     explore: float = 0.3
     discount: float = 0.9
-    history: History = field(default_factory=list, init=False, repr=False)
     _arm: int = field(default=0, init=False, repr=False)
-    _begun: tuple[float, float] | None = field(default=None, init=False, repr=False)
+    _begun: list[float] | None = field(default=None, init=False, repr=False)
     _seen: int = field(default=0, init=False, repr=False)
     _sums: list[float] = field(default_factory=list, init=False, repr=False)
     _times: list[float] = field(default_factory=list, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
     _told: Told = field(default_factory=Told, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, str) or not self.signal:
-            raise ConfigError(f"bandit: signal is {self.signal!r}; it must be the name of a signal")
+        named("bandit", self.signal)
         if isinstance(self.arms, (str, int, float)) or len(self.arms) < 2:
             raise ConfigError(f"bandit: arms is {self.arms!r}; it must be a list of two numbers or more")
         finite("bandit", **{f"arms[{index}]": one for index, one in enumerate(self.arms)})
@@ -78,40 +73,20 @@ class Bandit(Controller):
     def value(self) -> float:
         return float(self.arms[self._arm])
 
-    def observe(self, signals: Mapping[str, float]) -> None:
-        measured = signals.get(self.signal, math.nan)
+    def _take(self, measured: float, signals: Mapping[str, float]) -> bool:
         now = float(self._count) if self.clock is None else signals.get(self.clock, math.nan)
-        if not (math.isfinite(measured) and math.isfinite(now)):
-            return
+        if not math.isfinite(now):
+            return False
         if self._begun is None:
-            self._begun = measured, now
+            self._begun = [measured, now]
         self._seen += 1
         if self._seen >= self.stay and now > self._begun[1]:
             self._reward((measured - self._begun[0]) / (now - self._begun[1]))
-            self._begun, self._seen = (measured, now), 1
-        self._count += 1
-        append(self.history, self._count, self.value)
+            self._begun, self._seen = [measured, now], 1
+        return True
 
     def decisions(self) -> list[Decision]:
         return self._told.take()
-
-    def state(self) -> State:
-        return {
-            "arm": self._arm,
-            "begun": None if self._begun is None else list(self._begun),
-            "seen": self._seen,
-            "sums": list(self._sums),
-            "times": list(self._times),
-            "count": self._count,
-            "history": [list(pair) for pair in self.history],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._arm, self._seen, self._count = int(state["arm"]), int(state["seen"]), int(state["count"])
-        begun = state["begun"]
-        self._begun = None if begun is None else (float(begun[0]), float(begun[1]))
-        self._sums, self._times = [float(one) for one in state["sums"]], [float(one) for one in state["times"]]
-        self.history = restore(state["history"])
 
     def _reward(self, reward: float) -> None:
         """Credit the arm that played, and choose the next."""

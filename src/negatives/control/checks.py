@@ -7,6 +7,16 @@ import math
 from negatives.errors import ConfigError
 
 
+def named(part: str, signal: object) -> None:
+    """Refuse what is no name of a signal.
+
+    Raises:
+        ConfigError: Names the part and the value.
+    """
+    if not isinstance(signal, str) or not signal:
+        raise ConfigError(f"{part}: signal is {signal!r}; it must be the name of a signal")
+
+
 def finite(part: str, **values: object) -> None:
     """Refuse what is not a finite number.
 

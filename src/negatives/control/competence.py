@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
-from negatives.control.base import Controller
-from negatives.control.checks import finite
+from negatives.control.checks import finite, named
 from negatives.control.decisions import Decision, Told
-from negatives.control.history import History, append, restore
+from negatives.control.follower import Follower
 from negatives.errors import ConfigError
-from negatives.types import State
 
 
 @dataclass(slots=True)
-class Competence(Controller):
+class Competence(Follower):
     """A number that climbs ``levels`` stairs from ``start`` to ``stop``, one when the model masters the present one.
 
     ``v_l = start (stop/start)^(l/(levels - 1))``. The signal ``y``, a rate of failure such as ``violation_rate``, is
@@ -48,22 +45,19 @@ class Competence(Controller):
     2.0
     """
 
-    signal: str
+    remembered: ClassVar[tuple[str, ...]] = ("level", "recent")
     start: float
     stop: float
     mastered: float
     lost: float
     levels: int = 8
     patience: int = 8
-    history: History = field(default_factory=list, init=False, repr=False)
     _level: int = field(default=0, init=False, repr=False)
     _recent: list[float] = field(default_factory=list, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
     _told: Told = field(default_factory=Told, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, str) or not self.signal:
-            raise ConfigError(f"competence: signal is {self.signal!r}; it must be the name of a signal")
+        named("competence", self.signal)
         finite("competence", start=self.start, stop=self.stop, mastered=self.mastered, lost=self.lost)
         if self.start <= 0.0 or self.stop <= 0.0:
             raise ConfigError(f"competence: start {self.start:g} and stop {self.stop:g} must be above zero")
@@ -77,10 +71,7 @@ class Competence(Controller):
     def value(self) -> float:
         return float(self.start * (self.stop / self.start) ** (self._level / (self.levels - 1)))
 
-    def observe(self, signals: Mapping[str, float]) -> None:
-        measured = signals.get(self.signal, math.nan)
-        if not math.isfinite(measured):
-            return
+    def _take(self, measured: float, signals: Mapping[str, float]) -> bool:
         self._recent = [*self._recent, measured][-self.patience :]
         mean = sum(self._recent) / len(self._recent)
         if len(self._recent) == self.patience:
@@ -88,24 +79,10 @@ class Competence(Controller):
                 self._move(1, f"{self.signal} {mean:.3g}, at most {self.mastered:g}", "harder")
             elif mean > self.lost and self._level > 0:
                 self._move(-1, f"{self.signal} {mean:.3g}, above {self.lost:g}", "one level back")
-        self._count += 1
-        append(self.history, self._count, self.value)
+        return True
 
     def decisions(self) -> list[Decision]:
         return self._told.take()
-
-    def state(self) -> State:
-        return {
-            "level": self._level,
-            "recent": list(self._recent),
-            "count": self._count,
-            "history": [list(pair) for pair in self.history],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._level, self._count = int(state["level"]), int(state["count"])
-        self._recent = [float(one) for one in state["recent"]]
-        self.history = restore(state["history"])
 
     def _move(self, by: int, seen: str, why: str) -> None:
         before = self.value

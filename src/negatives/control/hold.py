@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
-from negatives.control.base import Controller
-from negatives.control.checks import finite
-from negatives.control.history import History, append, restore
+from negatives.control.checks import finite, named
+from negatives.control.follower import Smoothing
 from negatives.errors import ConfigError
 from negatives.parameters import Range
-from negatives.types import State
 
 
 @dataclass(slots=True)
-class Hold(Controller):
+class Hold(Smoothing):
     """Integral controller in the log domain: ``v <- clip(v exp(±rate · clip((target - y)/scale, -1, 1)), low, high)``.
 
     ``y`` is the signal, smoothed: ``y <- y + (1 - smoothing)(measured - y)``. ``scale`` is ``|target|``, or 1 for a
@@ -41,23 +39,17 @@ class Hold(Controller):
     1.0513
     """
 
+    remembered: ClassVar[tuple[str, ...]] = ("value", "smoothed")
     tunable: ClassVar[Mapping[str, Range]] = {"target": Range(0.3, 3.0, relative=True)}
-    signal: str
     target: float
     start: float
     low: float
     high: float
     rate: float = 0.1
     rises: bool = True
-    smoothing: float = 0.8
-    history: History = field(default_factory=list, init=False, repr=False)
-    _value: float = field(default=0.0, init=False, repr=False)
-    _smoothed: float | None = field(default=None, init=False, repr=False)
-    _count: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.signal, str) or not self.signal:
-            raise ConfigError(f"hold: signal is {self.signal!r}; it must be the name of a signal")
+        named("hold", self.signal)
         finite("hold", target=self.target, start=self.start, low=self.low, high=self.high, rate=self.rate)
         finite("hold", smoothing=self.smoothing)
         if not 0.0 < self.low <= self.start <= self.high:
@@ -66,30 +58,9 @@ class Hold(Controller):
             raise ConfigError("hold: rate must be above zero, and smoothing from 0 to below 1")
         self._value = float(self.start)
 
-    @property
-    def value(self) -> float:
-        return self._value
-
-    def observe(self, signals: Mapping[str, float]) -> None:
-        measured = signals.get(self.signal, math.nan)
-        if not math.isfinite(measured):
-            return
-        old = measured if self._smoothed is None else self._smoothed
-        self._smoothed = old + (1.0 - self.smoothing) * (measured - old)
-        error = (self.target - self._smoothed) / (abs(self.target) or 1.0)
+    def _take(self, measured: float, signals: Mapping[str, float]) -> bool:
+        smoothed = self._smooth(measured)
+        error = (self.target - smoothed) / (abs(self.target) or 1.0)
         push = self.rate * min(max(error, -1.0), 1.0)
         self._value = min(max(self._value * math.exp(push if self.rises else -push), self.low), self.high)
-        self._count += 1
-        append(self.history, self._count, self._value)
-
-    def state(self) -> State:
-        return {
-            "value": self._value,
-            "smoothed": self._smoothed,
-            "count": self._count,
-            "history": [list(pair) for pair in self.history],
-        }
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        self._value, self._smoothed, self._count = state["value"], state["smoothed"], state["count"]
-        self.history = restore(state["history"])
+        return True

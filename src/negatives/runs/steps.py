@@ -98,7 +98,8 @@ def watcher(trained: Trained) -> Watcher:
     watch, loop, asked = trained.loop.plan.watch, trained.loop, trained.config.evaluation
     few = asked.model_copy(update={"queries": min(LOOKED_AT, asked.queries or LOOKED_AT)})
     config = trained.config.model_copy(update={"evaluation": few})
-    cheap = trained.task.cheap_model(config, trained.examples)
+    judged = trained.task.can_evaluate("valid", trained.examples)
+    cheap = trained.task.cheap_model(config, trained.examples) if judged else None
 
     def value(model: Model) -> tuple[float, Tensor | None]:
         found = trained.task.evaluate(model, trained.examples, "valid", config)
@@ -115,7 +116,7 @@ def watcher(trained: Trained) -> Watcher:
         lr=loop.plan.step_size.lr,
         cheap=None if cheap is None else lambda: value(cheap),
     )
-    if trained.task.can_evaluate("valid", trained.examples):
+    if judged:
         made.begin()
     return made
 

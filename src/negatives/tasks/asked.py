@@ -24,5 +24,8 @@ def pointwise(loss: str | None) -> bool:
 
 
 def pools(sampler: str | None) -> bool | None:
-    """Whether a sampler draws one pool for the whole batch; None where it is no preset."""
-    return "pool" in preset(str(sampler)).parts if sampler in presets else None
+    """Whether a sampler draws one pool for the whole batch, or can; None where it is no preset."""
+    if sampler not in presets:
+        return None
+    one = preset(str(sampler))
+    return "pool" in (one.listwise or one.parts)
