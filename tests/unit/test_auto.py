@@ -259,6 +259,15 @@ def test_a_budget_holds_for_folds(planted_file: Path, tmp_path: Path) -> None:
     assert 0 < config(run)["max_seconds"] < 8
 
 
+def test_seconds_of_training_are_those_of_all_recipes_together(planted_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    alone = ["--threads", "1", "--baselines", "none", "--max-seconds", "23"]
+    assert train(planted_file, run, *alone) == 0
+    each = 23 / (folds.EVALUATED * folds.trainings(len(Recommend().racing()), folds.MOST))
+    assert config(run)["max_seconds"] == pytest.approx(each)
+    assert metrics(run)["train_seconds"] < each + 1
+
+
 def test_folds_share_the_test_part_and_nothing_else(planted_file: Path) -> None:
     first, other, again = (load_pairs(planted_file, seed=splits.folded(3, fold), valid=0.2) for fold in (0, 1, 0))
 

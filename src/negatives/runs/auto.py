@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from negatives.config import EvaluationConfig, Part, RunConfig
 from negatives.errors import Interrupted
 from negatives.runs import baselines, folds, steps
 from negatives.runs.arms import Arm, Decisions
-from negatives.runs.budget import Clock, cost_of, fit, price
+from negatives.runs.budget import WRITING, Clock, cost_of, fit, for_baselines, price
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, halve, rungs
 from negatives.tasks.base import AnyTask, Examples
@@ -113,15 +114,18 @@ class Auto:
         return folds.whole(self.task, self.asked)
 
     def _by_folds(self, configs: Sequence[RunConfig], whole: Examples[object]) -> Trained:
-        limit = None
-        if self.clock.seconds is not None:  # all begin, two end, as many folds as may be, and the model that is kept
-            limit = max(1.0, self.clock.left) / (1.3 * (len(configs) * folds.FIRST + 2 * folds.MOST))
-        judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, limit)
+        spare, seconds = math.inf, self.asked.max_seconds
+        if self.clock.seconds is not None:
+            left = self.clock.left
+            spare = for_baselines(self.asked, left)
+            rest = max(1.0, left - 2 * spare - WRITING)  # simple methods are measured on the folds and on the test part
+            seconds = min(rest, seconds or rest)
+        judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, seconds, spare)
         judged = judge.judge(configs, self.decisions.tell)
         for one in judged:
             self.decisions.row(one.row() | {"kept": one is judged[0]})
         winner = judged[0]
-        config = judge.refit(winner).model_copy(update={"budget": None, "max_seconds": limit or self.asked.max_seconds})
+        config = judge.refit(winner)
         examples = self.task.made(whole.data, config)
         trained = prepare(config, examples, self.task)
         steps.record(self.folder, trained, steps.watcher(trained))

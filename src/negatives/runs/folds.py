@@ -36,6 +36,8 @@ LOOKS = 12
 """Evaluations of a training in a fold, of which the best over all folds says when to stop."""
 FIRST = 0.25
 """Share of its training after which a recipe of the worse half is given up."""
+EVALUATED = 1.2
+"""Seconds by the clock for each second of training, what is evaluated included."""
 HOPELESS = 2.0
 """Standard errors by which a recipe falls behind before it is left out of further folds."""
 SURE = 2.0
@@ -175,7 +177,7 @@ class _Running:
         return self.judged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Folds:
     """Divides the data again and again.
 
@@ -185,7 +187,8 @@ class Folds:
         whole: The data without a validation part, on which the model that is kept is trained.
         stop: Asked after every step.
         begin: Called after the first step.
-        limit: Seconds that one training may take; None for as long as its recipe says.
+        seconds: For all trainings, that of the model that is kept among them; None for as long as recipes say.
+        spare: Seconds that the simple methods may take in all folds together.
     """
 
     task: AnyTask
@@ -193,7 +196,9 @@ class Folds:
     whole: Examples[object]
     stop: Callable[[], bool]
     begin: Callable[[], object]
-    limit: float | None = None
+    seconds: float | None = None
+    spare: float = math.inf
+    _limit: float | None = field(default=None, init=False)
 
     def judge(self, configs: Sequence[RunConfig], tell: Tell) -> list[Judged]:
         """All that were judged to the last fold; what is kept stands first.
@@ -207,16 +212,17 @@ class Folds:
             Interrupted: A signal was caught.
         """
         alive, simple = [Judged(config) for config in configs], dict[str, Judged]()
-        fold, number = 0, 1
-        while fold < number:
-            data = self._fold(fold)
+        data = self._fold(0)
+        number = self._number(alive[0], data)
+        if self.seconds is not None:
+            self._limit = self.seconds / (EVALUATED * trainings(len(alive), number))
+        for fold in range(number):
+            data = data if fold == 0 else self._fold(fold)
             alive = self._over(alive, data, fold == 0, tell)
-            number = number if fold else _number(alive[0])
             for one in self._counted(data, alive, number):
                 known = simple.setdefault(one.name, one)
                 known.curves += [] if known is one else one.curves
-            fold += 1
-            if fold < number:
+            if fold + 1 < number:
                 _drop(alive, tell)
         whole = [one for one in simple.values() if len(one.curves) == number]
         return _ordered(alive, whole, number, tell)
@@ -225,6 +231,7 @@ class Folds:
         """The filled configuration of the model that is kept: all pairs, and the epochs that the folds found best."""
         split = chosen.config.split.model_copy(update={"valid": 0.0, "fold": None})
         filled = fill(chosen.config.model_copy(update={"split": split}), self.task, self.whole)
+        filled = filled.model_copy(update={"budget": None, "max_seconds": self._limit})
         until = chosen.until()
         return filled if until >= (filled.epochs or 1) else filled.model_copy(update={"until": until})
 
@@ -233,6 +240,13 @@ class Folds:
         held = split.model_copy(update={"valid": split.valid or min(HELD, PAIRS / pairs), "fold": fold})
         config = self.config.model_copy(update={"split": held})
         return self.task.load(Path(config.data) if config.data else None, config)
+
+    def _number(self, one: Judged, data: Examples[object]) -> int:
+        """So many folds that together they ask enough."""
+        examples = self.task.made(data.data, one.config)
+        trained = prepare(fill(one.config, self.task, examples), examples, self.task)
+        terms = trained.evaluate("valid").per_query.get(trained.loop.plan.watch)
+        return 1 if terms is None else min(MOST, math.ceil(ENOUGH / max(1, terms.numel())))
 
     def _over(self, alive: Sequence[Judged], data: Examples[object], first: bool, tell: Tell) -> list[Judged]:
         """Train on one fold; who cannot be trained, or in the first fold is in the worse half early, is left out."""
@@ -260,10 +274,10 @@ class Folds:
         examples = self.task.made(data.data, one.config)
         filled = fill(one.config, self.task, examples)
         often: Values = {"every": max(1, filled.epochs or 1) / LOOKS, "seconds": None}
-        if self.limit is not None:  # whichever is shorter, the time or the passes
-            often = {"every": None, "seconds": self.limit / LOOKS}
+        if self._limit is not None:  # whichever is shorter, the time or the passes
+            often = {"every": None, "seconds": self._limit / LOOKS}
         watched = filled.evaluation.model_copy(update=often | {"patience": None})
-        filled = filled.model_copy(update={"evaluation": watched, "max_seconds": self.limit or filled.max_seconds})
+        filled = filled.model_copy(update={"evaluation": watched, "max_seconds": self._limit})
         trained = prepare(filled, examples, self.task)
         curve = Curve(trained)
         loop = trained.loop
@@ -273,7 +287,7 @@ class Folds:
     def _counted(self, data: Examples[object], alive: Sequence[Judged], number: int) -> list[Judged]:
         """The task's simple methods on one fold."""
         filled = fill(alive[0].config, self.task, data)
-        limit = baselines.limit(sum(one.seconds for one in alive)) / number
+        limit = min(baselines.limit(sum(one.seconds for one in alive)), self.spare) / number
         found = baselines.measure(self.task, data, filled, "valid", limit)
         watch = self.task.watched(filled)
         return [_judged(one, self.config, watch) for one in found if watch in one.metrics.mean]
@@ -297,10 +311,14 @@ def whole(task: AnyTask, config: RunConfig) -> Examples[object] | None:
     return None if task.can_evaluate("valid", examples) else examples
 
 
-def _number(one: Judged) -> int:
-    """So many folds that together they ask enough."""
-    terms = one.curves[0].scores[0].per_query
-    return 1 if terms is None else min(MOST, math.ceil(ENOUGH / max(1, terms.numel())))
+def trainings(recipes: int, number: int) -> float:
+    """Whole trainings that so many recipes need at most over so many folds, that of the model that is kept included.
+
+    >>> trainings(4, 1), trainings(4, 5), trainings(1, 1)
+    (3.5, 11.5, 2.0)
+    """
+    ends = recipes if recipes <= 2 else math.ceil(recipes / 2)
+    return FIRST * recipes + (1 - FIRST) * ends + ends * (number - 1) + 1
 
 
 def _better_half(running: Sequence[_Running], tell: Tell) -> list[_Running]:
