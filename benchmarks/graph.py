@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import symmetric
+from negatives.data.loading.edges import Reading, load_edges
 from negatives.kernels.walks import walks
 from negatives.randomness import Purpose, stream
 from negatives.types import Csr

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from negatives import control, errors, guards, losses, models, proposals, selection
     from negatives.config import RunConfig
     from negatives.control import Hold, Linear
-    from negatives.data.loading import load_pairs
+    from negatives.data.loading.pairs import load_pairs
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
     from negatives.sampler.build import build

@@ -15,7 +15,7 @@ import torch
 from negatives.cli import main
 from negatives.config import RunConfig, duration
 from negatives.data import splits
-from negatives.data.loading import load_pairs
+from negatives.data.loading.pairs import load_pairs
 from negatives.runs import auto, folds
 from negatives.runs.budget import Clock, Cost, sparing, within
 from negatives.runs.race import Score

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from negatives.data.loading import load_pairs
+from negatives.data.loading.pairs import load_pairs
 from negatives.data.readers import read_file, read_path
 from negatives.data.table import Columns, Table
 from negatives.errors import ConfigError, InputError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from negatives.data.loading import load_pairs
+from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData, SparseFeatures
 from negatives.errors import ConfigError, InputError
 

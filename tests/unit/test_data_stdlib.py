@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from negatives.data import stdlib
-from negatives.data.loading import load_pairs
-from negatives.data.stdlib_views import function_calls
+from negatives.data.loading.pairs import load_pairs
+from negatives.data.offline import sources as stdlib
+from negatives.data.offline.views import function_calls
 
 SOURCE = '''"""Module text."""
 import os.path, sys

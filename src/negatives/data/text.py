@@ -92,7 +92,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
         InputError: A file cannot be used, or the training part is too short.
     """
     if path is None:
-        from negatives.data.stdlib_lines import docstring_lines
+        from negatives.data.offline.lines import docstring_lines
 
         lines, notes = docstring_lines(cache=cache)
         parts, name = _divided(lines, how, notes), "stdlib"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from negatives.data.stdlib import cache_folder
+from negatives.data.offline.sources import cache_folder
 from negatives.errors import InputError
 from negatives.mining.search import Vectors
 from negatives.training.files import replacing

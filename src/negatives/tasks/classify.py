@@ -10,7 +10,7 @@ from pydantic import Field
 
 from negatives.config import RunConfig, Section
 from negatives.data.labelled import LabelledData
-from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
+from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.readers.labelled_text import Fields
 from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.labels import label_metrics, propensities

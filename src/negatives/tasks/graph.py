@@ -18,8 +18,8 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
-from negatives.data.edge_loading import Reading, load_edges
 from negatives.data.edges import EdgeData, symmetric
+from negatives.data.loading.edges import Reading, load_edges
 from negatives.evaluation import Metrics
 from negatives.evaluation.links import LinkScores, LinkTest, evaluate_links, link_test, metric_names
 from negatives.models import Model

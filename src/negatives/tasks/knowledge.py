@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
-from negatives.data.loading_triples import TripleSplit, load_triples
+from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.triples import TripleData, Triples
 from negatives.evaluation import Metrics, measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks

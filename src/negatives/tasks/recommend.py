@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
-from negatives.data.loading import load_pairs
+from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers import Columns
 from negatives.errors import ConfigError

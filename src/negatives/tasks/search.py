@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig
-from negatives.data.loading_retrieval import Holding, load_retrieval
+from negatives.data.loading.retrieval import Holding, load_retrieval
 from negatives.data.retrieval import RetrievalData
 from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.graded import evaluate_graded

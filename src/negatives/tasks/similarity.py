@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 
 from negatives.config import RunConfig
-from negatives.data.loading_similarity import load_similarity
+from negatives.data.loading.similarity import load_similarity
 from negatives.data.similarity import SimilarityData
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.values import Rated

@@ -95,7 +95,7 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
 
 def read_corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:
     if path is None:
-        from negatives.data.stdlib_prose import paragraphs
+        from negatives.data.offline.prose import paragraphs
 
         source, text_notes = paragraphs(), ["text: docstrings and comments of the standard library"]
     else:

@@ -11,11 +11,11 @@ import torch
 
 from negatives.data.bags import vocabulary
 from negatives.data.labelled import LabelledTable, weighted
-from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
+from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
+from negatives.data.offline.labels import docstring_modules
 from negatives.data.pairs import SparseFeatures
 from negatives.data.readers.labelled_text import Fields, read_labelled_text
 from negatives.data.readers.xmc import read_xmc
-from negatives.data.stdlib_labels import docstring_modules
 from negatives.errors import ConfigError, InputError
 
 GOOD = "3 5 4\n0,3 1:0.5 4:2\n 2:1e-1\n2 0:1 1:1 2:1\n"

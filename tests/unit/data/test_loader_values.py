@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from negatives.data import splits
-from negatives.data.edge_loading import Reading, load_edges
-from negatives.data.loading import load_pairs
-from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
-from negatives.data.loading_retrieval import Holding, load_retrieval
-from negatives.data.loading_triples import hold_back
+from negatives.data.loading.edges import Reading, load_edges
+from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
+from negatives.data.loading.pairs import load_pairs
+from negatives.data.loading.retrieval import Holding, load_retrieval
+from negatives.data.loading.triples import hold_back
 from negatives.data.readers import read_path
 from negatives.data.readers.beir import read_beir
 from negatives.data.readers.labelled_text import Fields, read_labelled_text

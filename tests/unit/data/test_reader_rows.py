@@ -10,9 +10,9 @@ from types import ModuleType
 import polars as pl
 import pytest
 
-from negatives.data.edge_loading import Reading, load_edges
-from negatives.data.loading import load_pairs
-from negatives.data.loading_triples import TripleSplit, load_triples
+from negatives.data.loading.edges import Reading, load_edges
+from negatives.data.loading.pairs import load_pairs
+from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.readers import Columns, Reader, formats, read_path, reader_of, registry
 from negatives.data.table import Table
 from negatives.errors import InputError

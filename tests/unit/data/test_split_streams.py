@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from negatives.data import splits
-from negatives.data.edge_loading import Reading, load_edges
-from negatives.data.loading import load_pairs
-from negatives.data.loading_labelled import LabelledSplit, TextReading, load_labelled
-from negatives.data.loading_retrieval import Holding, load_retrieval
-from negatives.data.loading_similarity import load_similarity
-from negatives.data.loading_triples import TripleSplit, load_triples
+from negatives.data.loading.edges import Reading, load_edges
+from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
+from negatives.data.loading.pairs import load_pairs
+from negatives.data.loading.retrieval import Holding, load_retrieval
+from negatives.data.loading.similarity import load_similarity
+from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.pairs import Pairs
 from negatives.data.retrieval import Judgements
 from negatives.randomness import Purpose, stream

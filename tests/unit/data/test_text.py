@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from negatives.data.stdlib_lines import docstring_lines
+from negatives.data.offline.lines import docstring_lines
 from negatives.data.text import END, UNKNOWN, TextSplit, load_text
 from negatives.errors import InputError
 

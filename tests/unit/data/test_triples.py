@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 import torch
 
-from negatives.data.loading_triples import TripleSplit, hold_back, load_triples
+from negatives.data.loading.triples import TripleSplit, hold_back, load_triples
+from negatives.data.offline.triples import stdlib_triples
 from negatives.data.readers.triples import read_triples
-from negatives.data.stdlib_triples import stdlib_triples
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 

@@ -151,7 +151,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(folder: Path, tmp_pa
 
 
 def test_the_offline_collection(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from negatives.data.stdlib_docs import documented_functions
+    from negatives.data.offline.docs import documented_functions
 
     root = tmp_path / "lib"
     root.mkdir()

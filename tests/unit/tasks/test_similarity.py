@@ -109,7 +109,7 @@ def test_training_links_what_people_judged_alike(run: Path, folder: Path, tmp_pa
 
 
 def test_related_pairs_are_no_negatives(folder: Path) -> None:
-    from negatives.data.loading_similarity import load_similarity
+    from negatives.data.loading.similarity import load_similarity
 
     data = load_similarity(folder, 5.0, 4.0)
     catalogue = data.catalogue()
@@ -164,7 +164,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(folder: Path, tmp_pa
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
 def test_one_file_with_a_header_is_divided(kind: str, tmp_path: Path) -> None:
-    from negatives.data.loading_similarity import load_similarity
+    from negatives.data.loading.similarity import load_similarity
 
     frame = pl.DataFrame(rows(), schema=["sentence1", "sentence2", "score"], orient="row")
     path = tmp_path / f"pairs.{kind}"
@@ -177,7 +177,7 @@ def test_one_file_with_a_header_is_divided(kind: str, tmp_path: Path) -> None:
 
 
 def test_the_offline_pairs(tmp_path: Path) -> None:
-    from negatives.data.stdlib_sentences import related_docstrings
+    from negatives.data.offline.sentences import related_docstrings
 
     for module in ("one", "two"):
         doc = '"""Reads all the {0} rows. Then it stops at once."""\n'

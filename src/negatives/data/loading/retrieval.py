@@ -54,7 +54,7 @@ def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cac
         InputError: The data cannot be used.
     """
     if path is None:
-        from negatives.data.stdlib_docs import documented_functions
+        from negatives.data.offline.docs import documented_functions
 
         collection, name = documented_functions(cache=cache), "stdlib"
     else:

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from negatives.data.offline.sources import mine
 from negatives.data.pairs import SparseFeatures
-from negatives.data.stdlib import mine
 from negatives.data.table import Table
 
 MIN_FUNCTIONS = 5

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.offline.sources import mine
+from negatives.data.offline.views import absolute
 from negatives.data.readers.triples import TripleTable
-from negatives.data.stdlib import mine
-from negatives.data.stdlib_views import absolute
 
 DEFINES_CLASS, DEFINES_FUNCTION, INHERITS, RAISES, IMPORTS = (
     "defines class",

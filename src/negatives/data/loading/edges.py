@@ -77,7 +77,7 @@ def load_edges(path: Path | None, reading: Reading | None = None, cache: bool = 
     """
     reading = reading or Reading()
     if path is None:
-        from negatives.data.stdlib_imports import module_imports
+        from negatives.data.offline.imports import module_imports
 
         mined = module_imports(cache=cache)
         features: SparseFeatures | None = mined.features

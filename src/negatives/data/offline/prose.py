@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from negatives.data.corpus.reader import WORD
-from negatives.data.stdlib import mine, sources
+from negatives.data.offline.sources import mine, sources
 
 
 def paragraphs(root: Path | None = None, cache: bool = True) -> Iterator[list[str]]:

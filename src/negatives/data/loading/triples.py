@@ -72,7 +72,7 @@ def load_triples(
     """
     split = split or TripleSplit()
     if path is None:
-        from negatives.data.stdlib_triples import stdlib_triples
+        from negatives.data.offline.triples import stdlib_triples
 
         tables, name = {"train": stdlib_triples(cache=cache)}, "stdlib"
     else:

@@ -65,7 +65,7 @@ def load_pairs(
         raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(splits.SPLITS)}")
     splits.check_shares(test=test, valid=valid, canaries=canaries)
     if path is None:
-        from negatives.data.stdlib_views import function_calls
+        from negatives.data.offline.views import function_calls
 
         tables: Mapping[str, Table] = {"train": function_calls(cache=cache, column="uses")}
         name = "stdlib"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from negatives.data.stdlib import mine
+from negatives.data.offline.sources import mine
 
 TOKEN = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 LINE = re.compile(r"(?<=[.!?:])\s+|\n\s*\n")

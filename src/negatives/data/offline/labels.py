@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from negatives.data.labelled import LabelledTable
-from negatives.data.stdlib import mine
+from negatives.data.offline.sources import mine
 
 MIN_ROWS = 10
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.offline.sources import mine
 from negatives.data.readers.scored_pairs import Scored, ScoredTable
-from negatives.data.stdlib import mine
 
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 LEAST_WORDS = 4

@@ -84,7 +84,7 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
         InputError: The data cannot be used.
     """
     if path is None:
-        from negatives.data.stdlib_labels import docstring_modules
+        from negatives.data.offline.labels import docstring_modules
 
         tables, name = {"train": docstring_modules(cache=cache)}, "stdlib"
     else:

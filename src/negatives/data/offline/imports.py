@@ -11,9 +11,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from negatives.data.offline.sources import mine
+from negatives.data.offline.views import absolute, indicators, split_name
 from negatives.data.pairs import SparseFeatures
-from negatives.data.stdlib import mine
-from negatives.data.stdlib_views import absolute, indicators, split_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def load_similarity(
         InputError: The data cannot be used.
     """
     if path is None:
-        from negatives.data.stdlib_sentences import related_docstrings
+        from negatives.data.offline.sentences import related_docstrings
 
         tables, name = {"train": related_docstrings(cache=cache)}, "stdlib"
     elif path.is_dir():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.offline.sources import mine
+from negatives.data.offline.views import split_name
 from negatives.data.readers.beir import Collection, Judged
-from negatives.data.stdlib import mine
-from negatives.data.stdlib_views import split_name
 
 LEAST_WORDS = 4
 """Shorter first lines say too little to search by."""
