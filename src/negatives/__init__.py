@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "config": "RunConfig",
     "control": "Hold Linear",
-    "data.loading": "load_pairs",
+    "data.loading.pairs": "load_pairs",
     "guards": "AbsoluteMargin KnownPositives OwnPositive RelativeMargin",
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
     "sampler.build": "build",
