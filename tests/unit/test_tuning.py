@@ -45,6 +45,8 @@ def test_ranges_lead_from_low_over_the_own_value_to_high() -> None:
             {"sampler.candidates": 50, "sampler.proposal.stop": 100, "sampler.guards.1.share": 0.95},
         ),
         ("curriculum", "bpr", {"sampler.candidates.start": 2, "sampler.candidates.stop": 128}),
+        ("auto", "bpr", {"sampler.candidates": 32}),
+        ("auto", "sampled_softmax", {"sampler.pool": 1024, "loss.temperature": 1.0}),
         ("hold", "bpr", {"sampler.candidates": 64, "sampler.select.temperature.target": 0.35}),
         (
             "near_positive",

@@ -8,6 +8,7 @@ from typing import Any
 
 from negatives import guards, losses, proposals, selection, types
 from negatives.config import Part, RunConfig, apply_sets
+from negatives.control import build_part
 from negatives.control import registry as controls
 from negatives.control.build import controllers, is_knob_spec, kinds
 from negatives.parameters import Range
@@ -59,7 +60,7 @@ def numbers(config: RunConfig, asked: RunConfig | None = None) -> dict[str, Numb
 def with_numbers(config: RunConfig, values: Mapping[str, float]) -> RunConfig:
     """A filled configuration with other numbers, the sampler described in full and under its name."""
     sampler, loss = config.part("sampler"), config.part("loss")
-    tree = {"optimiser": config.optimiser.model_dump(), "sampler": resolve(sampler), "loss": loss.plain}
+    tree = {"optimiser": config.optimiser.model_dump(), "sampler": _sampler(config), "loss": loss.plain}
     changed = apply_sets(tree, (f"{path}={value!r}" for path, value in values.items()))
     update = {
         "optimiser": type(config.optimiser).model_validate(changed["optimiser"]),
@@ -67,6 +68,11 @@ def with_numbers(config: RunConfig, values: Mapping[str, float]) -> RunConfig:
         "loss": Part.of(changed["loss"]),
     }
     return config.model_copy(update=update)
+
+
+def _sampler(config: RunConfig) -> dict[str, Any]:
+    """The parts of the sampler, in the form that the loss asks for."""
+    return resolve(config.part("sampler"), build_part(losses.registry, config.part("loss")))
 
 
 def _leaves(value: object, path: str = "") -> Iterator[str]:
@@ -84,7 +90,7 @@ def _leaves(value: object, path: str = "") -> Iterator[str]:
 
 def _every(config: RunConfig) -> Iterator[tuple[str, Number]]:
     yield from _of(OPTIMISER, config.optimiser.model_dump(exclude_none=True), "optimiser")
-    parts = resolve(config.part("sampler"))
+    parts = _sampler(config)
     yield from _of(Sampler.tunable, parts, "sampler")
     for name, table in STAGES:
         if name in parts:
