@@ -7,8 +7,9 @@
     python benchmarks/auto.py ablation --data ...    # one part of `auto` left out, or put in, at a time
 
 Without ``--data`` the offline dataset serves. All samplers get the same model, start, optimiser, batches and number
-of steps; each is trained with every step size of ``--lr``, and the best on the validation part counts. The test part
-is looked at with ``--test`` only. Seconds are those of the steps, without evaluation.
+of steps; each is trained with every step size of ``--lr``, and the best on a part of the training pairs counts, which
+is held back. ``loop --test`` then trains `auto` and the best fixed sampler again, on all pairs and for as many steps as
+were best, and ranks the test part once. Seconds are those of the steps, without evaluation.
 """
 
 from __future__ import annotations
@@ -39,8 +40,6 @@ from negatives.types import Catalogue, Csr, shared_pool
 
 DIM = 64
 K = 20
-SHARE = 0.2
-"""Share of the training pairs that is held back to choose by; small parts tell nothing of a percent."""
 Spec = str | Mapping[str, Any]
 POOL: Mapping[str, Any] = {"name": "softmax", "pool": 256}
 HARDEST: Mapping[str, Any] = {"name": "dns", "candidates": 256}
@@ -67,20 +66,26 @@ class Data:
     canaries: tuple[Csr, float]
 
 
-def load(path: Path | None, part: str = "valid") -> Data:
-    """The pairs of a file or folder, divided as ``negatives train recommend`` does; the offline data for None."""
-    asked = {"kind": "auto", "valid": SHARE if part == "valid" else None}
+def load(path: Path | None, held: float | None) -> Data:
+    """The pairs of a file or folder, divided as ``negatives train recommend`` does; the offline data for None.
+
+    Args:
+        path: Of the data.
+        held: Share of the training pairs that is held back and ranked for; None for the test part.
+    """
+    part = "test" if held is None else "valid"
+    asked = {"kind": "auto", "valid": held}
     config = RunConfig(task="recommend", data=None if path is None else str(path), split=asked)
     task = task_of(config)
     examples = task.load(path, config)
     data = examples.data
-    held = ("train",) if part == "valid" else ("train", "valid", "canaries")
+    seen = ("train",) if part == "valid" else ("train", "valid", "canaries")
     return Data(
         examples.feed.queries,
         examples.feed.items,
         examples.catalogue,
         data.known((part,)),
-        data.known(held),
+        data.known(seen),
         (examples.canaries, examples.canary_share),
     )
 
@@ -157,8 +162,9 @@ class Setting:
 
 @dataclass(slots=True)
 class Run:
-    """One training: levels of recall by step, and seconds a step."""
+    """One training: its step size, levels of recall by step, and seconds a step."""
 
+    lr: float
     levels: list[float] = field(default_factory=list)
     seconds: float = 0.0
     decisions: list[Decision] = field(default_factory=list)
@@ -183,7 +189,7 @@ def train(data: Data, spec: Spec, setting: Setting, lr: float, points: int = 8, 
     """Train one model with one sampler, in a loop that knows nothing of the library but sampler and loss."""
     torch.manual_seed(setting.seed)
     model = MODELS[setting.model](data.catalogue.n_queries, data.catalogue.n_items)
-    optimiser, loss_of, run = torch.optim.Adam(model.parameters(), lr=lr), LOSSES[setting.loss], Run()
+    optimiser, loss_of, run = torch.optim.Adam(model.parameters(), lr=lr), LOSSES[setting.loss], Run(lr)
     sampler = build(spec, setting.seed, LOSSES[setting.loss])
     sampler.bind(data.catalogue)
     if canaries:
@@ -235,15 +241,32 @@ def best(data: Data, spec: Spec, setting: Setting, given: argparse.Namespace, ca
 
 def loop(given: argparse.Namespace, setting: Setting) -> None:
     """`auto` beside the fixed samplers that fit the loss; levels and seconds a step."""
-    data = load(given.data, given.part)
-    found = {str(spec): best(data, spec, setting, given) for spec in (*FIXED[setting.loss], "auto")}
+    data = load(given.data, given.held)
+    fixed = given.samplers.split(",") if given.samplers else FIXED[setting.loss]
+    found = {str(spec): best(data, spec, setting, given) for spec in (*fixed, "auto")}
     levels = {name: statistics.fmean(run.best for run in runs) for name, runs in found.items()}
     seconds = {name: statistics.fmean(run.seconds for run in runs) for name, runs in found.items()}
-    auto, beside = levels.pop("auto"), seconds["dns" if "dns" in seconds else "softmax"]
+    auto = levels.pop("auto")
     name = max(levels, key=lambda one: levels[one])
-    print(f"auto / best fixed ({name}): {auto / levels[name]:.3f}; its step takes {seconds['auto'] / beside:.2f} x")
+    beside = next(one for one in ("dns", "softmax", name) if one in seconds)
+    times = seconds["auto"] / seconds[beside]
+    print(f"auto / best fixed ({name}): {auto / levels[name]:.3f}; its step takes {times:.2f} x that of {beside}")
     for one in found["auto"][0].decisions:
         print(f"  {one.by}: {one.seen} -> {one.changed}")
+    if given.test:
+        del data
+        whole = load(given.data, None)
+        for one in (name, "auto"):
+            tested(whole, one, setting, found[one], given)
+
+
+def tested(data: Data, spec: Spec, setting: Setting, runs: Sequence[Run], given: argparse.Namespace) -> None:
+    """Train on all pairs for as many steps as were best, and rank the test part once."""
+    means = [statistics.fmean(levels) for levels in zip(*(run.levels for run in runs), strict=True)]
+    steps = (means.index(max(means)) + 1) * max(1, setting.steps // given.points)
+    for seed in range(given.seeds):
+        run = train(data, spec, replace(setting, seed=seed, steps=steps), runs[0].lr, points=1)
+        print(f"{spec}, seed {seed}: test {run.levels[-1]:.4f} after {steps} steps", flush=True)
 
 
 def hidden(given: argparse.Namespace, setting: Setting) -> None:
@@ -251,8 +274,8 @@ def hidden(given: argparse.Namespace, setting: Setting) -> None:
 
     What is lost is measured against the better of hard and uniform draws that are told of the hidden positives.
     """
-    whole = load(given.data, given.part)
-    for share in (0.1, 0.3):
+    whole = load(given.data, given.held)
+    for share in given.hide:
         gone = torch.rand(len(whole.users), generator=generator(99)) < share
         known = Csr.from_pairs(whole.users[~gone], whole.items[~gone], *sizes(whole))
         counts = torch.bincount(whole.items[~gone], minlength=whole.catalogue.n_items)
@@ -275,14 +298,14 @@ def last(data: Data, spec: Spec, setting: Setting, given: argparse.Namespace) ->
 
 def collapse(given: argparse.Namespace, setting: Setting) -> None:
     """Hardest of 256 without brakes, uniform, and `auto`: the best level and the last."""
-    data = load(given.data, given.part)
+    data = load(given.data, given.held)
     for spec in ("uniform", HARDEST, "auto"):
         best(data, spec, setting, given)
 
 
 def ablation(given: argparse.Namespace, setting: Setting) -> None:
     """`auto` with one part left out, or put in, at a time."""
-    data = load(given.data, given.part)
+    data = load(given.data, given.held)
     print(f"{given.data or 'offline data'}: {sizes(data)} users and items, {len(data.users)} pairs")
     for spec in ("auto", *LEFT_OUT[setting.loss]):
         best(data, spec, setting, given)
@@ -334,7 +357,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--points", type=int, default=8, help="evaluations of a run")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--test", dest="part", action="store_const", const="test", default="valid")
+    parser.add_argument("--samplers", help="fixed ones of `loop`, separated by commas")
+    parser.add_argument("--hide", type=float, nargs="+", default=[0.1, 0.3], help="shares of `hidden`")
+    parser.add_argument("--held", type=float, default=0.2, help="share of the training pairs to choose by")
+    parser.add_argument("--test", action="store_true", help="at the end of `loop`, the test part")
     given = parser.parse_args()
     kernels.set_threads(given.threads)
     torch.set_num_threads(given.threads)

@@ -17,7 +17,7 @@ from negatives.config import RunConfig, duration
 from negatives.data import splits
 from negatives.data.loading.pairs import load_pairs
 from negatives.runs import auto, folds
-from negatives.runs.budget import Clock, Cost, sparing, within
+from negatives.runs.budget import Clock, Cost, sparing, told_of_rest, within
 from negatives.runs.race import Score
 from negatives.tasks.recommend import Recommend
 from negatives.training.files import read_tensors
@@ -162,6 +162,27 @@ def test_the_worse_half_is_given_up_early(planted_file: Path, tmp_path: Path, mo
     assert worst not in left
 
 
+def test_queries_and_items_that_do_not_belong_together_are_told(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing can then be ahead of what knows no query, and the folds see it."""
+    _, *rows = planted_file.read_text().splitlines()
+    drawn = torch.rand(len(rows), generator=torch.Generator().manual_seed(0)).pow(3).mul(200).long().tolist()
+    shuffled = tmp_path / "shuffled.csv"
+    shuffled.write_text("\n".join([f"{row.split(',')[0]},i{item}" for row, item in zip(rows, drawn, strict=True)]))
+    sentence = "nothing is ahead of popularity by more than chance"
+    for data, told in ((shuffled, 1), (planted_file, 0)):
+        run = tmp_path / data.stem
+        assert train(data, run, *OPTIONS, "--baselines", "none") == 0
+        found = [line for line in lines(run, "decision") if line["decision"] == sentence]
+        assert len(found) == told
+        assert capsys.readouterr().out.count("check that queries and items of the data belong together") == told
+        for line in found:
+            best, popularity = (line["seen"][name] for name in (next(iter(line["seen"])), "popularity"))
+            assert line["gain"] == pytest.approx(best - popularity)
+            assert line["gain"] <= folds.SURE * line["seen"]["error of the difference"]
+
+
 @pytest.mark.usefixtures("two", "enough")
 def test_the_winner_of_a_race_is_what_it_would_be_alone(planted_file: Path, tmp_path: Path) -> None:
     run, alone, again = tmp_path / "run", tmp_path / "alone", tmp_path / "again"
@@ -257,6 +278,23 @@ def test_a_budget_holds_for_folds(planted_file: Path, tmp_path: Path) -> None:
     assert rows[0]["kept"]
     assert all(0 < row["value"] <= 1 for row in rows)
     assert 0 < config(run)["max_seconds"] < 8
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_budget_that_is_not_used_up_is_told(judged: bool) -> None:
+    task = SimpleNamespace(can_evaluate=lambda part, examples: judged)
+    loop = SimpleNamespace(plan=SimpleNamespace(watch="recall@20"))
+    trained: Any = SimpleNamespace(task=task, examples=None, loop=loop)
+
+    def told(used: float, seconds: float | None = 60.0) -> str | None:
+        return told_of_rest(trained, Clock(seconds, perf_counter() - used))
+
+    found = told(25.0) or ""
+    assert found.startswith("done after 25 of 60 s: ")
+    assert ("validation recall@20 had stopped rising" in found) == judged
+    assert ("on folds every recipe has come to its end" in found) == (not judged)
+    assert told(53.9)
+    assert [told(54.1), told(70.0), told(25.0, None)] == [None, None, None]
 
 
 def test_seconds_of_training_are_those_of_all_recipes_together(planted_file: Path, tmp_path: Path) -> None:

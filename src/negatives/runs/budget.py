@@ -22,6 +22,8 @@ FEWEST_QUERIES = 500
 """Queries below which an evaluation says little."""
 WRITING = 3.0
 """Seconds for the files of a finished run and its report."""
+UNUSED = 0.1
+"""Share of a budget that may be left without a word."""
 TIMED = 0.5
 """Seconds over which steps are timed."""
 
@@ -42,6 +44,27 @@ class Clock:
     def left(self) -> float:
         """Seconds that are left; infinite without a budget."""
         return float("inf") if self.seconds is None else self.seconds - (perf_counter() - self.started)
+
+
+def told_of_rest(trained: Trained, clock: Clock) -> str | None:
+    """One sentence for a run that ends long before its budget: why the rest is of no use; None for others.
+
+    Args:
+        trained: The training that is kept, at its end.
+        clock: The user's time.
+    """
+    if clock.seconds is None or clock.left <= UNUSED * clock.seconds:
+        return None
+    if trained.task.can_evaluate("valid", trained.examples):
+        reason = f"the validation {trained.loop.plan.watch} had stopped rising"
+    else:
+        reason = (
+            "on folds every recipe has come to its end, and the one that is kept has trained as long as was best there"
+        )
+    used = clock.seconds - clock.left
+    return (
+        f"done after {used:.0f} of {clock.seconds:.0f} s: {reason}; --recipe NAME --epochs N trains longer all the same"
+    )
 
 
 @dataclass(slots=True)

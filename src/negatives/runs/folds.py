@@ -110,10 +110,7 @@ class Judged:
 
     def score(self) -> Score:
         """The mean over folds at the best look, with the terms of all folds."""
-        at = self.best
-        terms = [curve.scores[at].per_query for curve in self.curves]
-        known = [one for one in terms if one is not None]
-        return Score(self.means()[at], torch.cat(known) if len(known) == len(terms) else None)
+        return _over_folds([curve.scores[self.best] for curve in self.curves])
 
     def until(self) -> float:
         """Epochs after which the folds were best."""
@@ -211,7 +208,7 @@ class Folds:
             NonFiniteScores: None can be trained.
             Interrupted: A signal was caught.
         """
-        alive, simple = [Judged(config) for config in configs], dict[str, Judged]()
+        alive, simple, floors = [Judged(config) for config in configs], dict[str, Judged](), list[Score]()
         data = self._fold(0)
         number = self._number(alive[0], data)
         if self.seconds is not None:
@@ -219,12 +216,15 @@ class Folds:
         for fold in range(number):
             data = data if fold == 0 else self._fold(fold)
             alive = self._over(alive, data, fold == 0, tell)
+            floors += self._floor(data, alive[0])
             for one in self._counted(data, alive, number):
                 known = simple.setdefault(one.name, one)
                 known.curves += [] if known is one else one.curves
             if fold + 1 < number:
                 _drop(alive, tell)
         whole = [one for one in simple.values() if len(one.curves) == number]
+        if floors:
+            _tell_floor([*alive, *whole], _over_folds(floors), str(self.task.cheapest), tell)
         return _ordered(alive, whole, number, tell)
 
     def refit(self, chosen: Judged) -> RunConfig:
@@ -292,6 +292,14 @@ class Folds:
         watch = self.task.watched(filled)
         return [_judged(one, self.config, watch) for one in found if watch in one.metrics.mean]
 
+    def _floor(self, data: Examples[object], one: Judged) -> list[Score]:
+        """What the method that knows no query reaches on one fold; none where the data has not what it needs."""
+        filled = fill(one.config, self.task, data)
+        cheap = self.task.cheap_model(filled, data)
+        if cheap is None:
+            return []
+        return [Score.of(self.task.evaluate(cheap, data, "valid", filled), self.task.watched(filled))]
+
 
 def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
     """A simple method in the place of a recipe; it has learnt all after one look."""
@@ -340,6 +348,25 @@ def _drop(alive: list[Judged], tell: Tell) -> None:
             alive.remove(one)
             seen: dict[str, object] = {name: scores[name].mean for name in (leader, one.name)}
             tell("race on folds", seen | {"error of the difference": error}, f"{one.name} is dropped", gain)
+
+
+def _over_folds(scores: Sequence[Score]) -> Score:
+    """The mean over folds, with the terms of all."""
+    known = [one.per_query for one in scores if one.per_query is not None]
+    terms = torch.cat(known) if len(known) == len(scores) else None
+    return Score(sum(one.mean for one in scores) / len(scores), terms)
+
+
+def _tell_floor(judged: Sequence[Judged], floor: Score, cheapest: str, tell: Tell) -> None:
+    """Say it where nothing is ahead of the method that knows no query by more than chance."""
+    scores = {one.name: one.score() for one in judged if one.name != cheapest}
+    best = max(scores, key=lambda name: scores[name].mean)
+    if scores[best].beats(floor, SURE):
+        return
+    gain, error = scores[best].over(floor)
+    seen: dict[str, object] = {best: scores[best].mean, cheapest: floor.mean, "error of the difference": error}
+    advice = "check that queries and items of the data belong together, or try another step size"
+    tell(f"nothing is ahead of {cheapest} by more than chance", seen, advice, gain)
 
 
 def _ordered(alive: Sequence[Judged], simple: Sequence[Judged], folds: int, tell: Tell) -> list[Judged]:

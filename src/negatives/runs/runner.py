@@ -17,7 +17,7 @@ from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.runs import baselines, steps
 from negatives.runs.auto import Auto, racing
-from negatives.runs.budget import Clock, Deadline, fit, price, reserved
+from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, prepare, task_of
 from negatives.runs.terminal import Bar, signals_caught
 from negatives.training import checkpoint
@@ -62,6 +62,8 @@ def train(
     with signals_caught():  # a trained model is tested and written before the program gives way
         trained = auto.kept(trained)
         finish(folder, trained, command, clock.left)
+    if (told := told_of_rest(trained, clock)) is not None:
+        log.info(told)
     return folder.path
 
 
