@@ -63,7 +63,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every validation part is large enough, and no training is cheap."""
-    monkeypatch.setattr(auto, "FEW", 0)
+    monkeypatch.setattr(folds, "FEW", 0)
     monkeypatch.setattr(auto, "CHEAP", 0)
 
 

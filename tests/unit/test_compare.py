@@ -109,6 +109,18 @@ def test_a_sampler_is_compared_under_the_same_model_and_budget(folder: Path) -> 
     assert left == right
 
 
+def test_a_validation_part_that_is_too_small_to_choose_by_is_enlarged(
+    planted_file: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A search is decided by it, so a few dozen pairs are not enough; what the user says stays."""
+    config = tomllib.loads((folder / "uniform-0" / "config.toml").read_text())
+    assert config["split"]["valid"] == 0.15
+    options = ["--samplers", "uniform", "--seeds", "1", "--epochs", "1", "--tune", "0", "--set", "split.valid=0.03"]
+    assert run(planted_file, tmp_path / "c", *options) == 0
+    assert "too few to choose by" not in capsys.readouterr().out
+    assert tomllib.loads((tmp_path / "c" / "uniform-0" / "config.toml").read_text())["split"]["valid"] == 0.03
+
+
 def test_tuning_and_a_difference_beyond_chance(
     planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +198,8 @@ def test_chosen_numbers_are_told_as_set_takes_them() -> None:
     tuned = {"trial": 2, "trials": [{}] * 4, "values": {"optimiser.lr": 0.0123, "sampler.candidates": 8}}
     own = {"trial": 0, "trials": [{}] * 4, "values": {"optimiser.lr": 0.1}}
     none = {"trial": None, "trials": [], "values": {"optimiser.lr": 0.1}}
+    forms = tuned | {"loss": "bpr", "trials": [{"loss": "bpr"}, {"loss": "sampled_softmax"}]}
+    assert numbers_told({"d": forms}) == "d: trial 2 of 2: loss=bpr optimiser.lr=0.0123 sampler.candidates=8"
     assert numbers_told({"a": tuned, "b": own, "c": none}).splitlines() == [
         "a: trial 2 of 4: optimiser.lr=0.0123 sampler.candidates=8",
         "b: trial 0 of 4, the recipe's own: optimiser.lr=0.1",

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from negatives.cli import main
-from negatives.config import Part
+from negatives.config import Part, RunConfig
 from negatives.errors import ConfigError, InputError
 from negatives.runs import contestants as module
+from negatives.runs.builder import task_of
 from negatives.runs.contestants import Contestant, contestants
 from negatives.sampler import Preset, presets
 from quick import ALONE
@@ -60,6 +61,32 @@ def test_files_need_names_of_their_own(tmp_path: Path) -> None:
         contestants(["dns", file(tmp_path, '[sampler]\nname = "dns"\n', "dns.toml")])
     with pytest.raises(InputError, match=r"absent\.toml"):
         contestants([str(tmp_path / "absent.toml")])
+
+
+@pytest.mark.parametrize(
+    ("task", "sampler", "losses"),
+    [
+        ("recommend", Part("auto"), ["bpr", "sampled_softmax"]),
+        ("recommend", Part("auto", {"candidates": 8}), ["bpr"]),  # that names a form
+        ("recommend", Part("dns"), ["bpr"]),
+        ("recommend", Part(None, {"proposal": "uniform"}), ["bpr"]),
+        ("search", Part("auto"), ["info_nce", "bpr"]),
+        ("language", Part("auto"), ["sampled_softmax"]),  # under the other, scores are no probabilities
+    ],
+)
+def test_a_sampler_with_a_form_for_each_kind_of_loss_is_searched_in_both(
+    task: str, sampler: Part, losses: list[str]
+) -> None:
+    config, of = RunConfig(task=task), task_of(RunConfig(task=task))
+    examples = of.load(None, config)
+    one = Contestant("one", sampler)
+    found = one.forms(config, of, examples)
+    assert [str(form.loss) for form in found] == losses
+    assert found[0] == one.filled(config, of, examples)
+    steps = [form.optimiser.lr for form in found]
+    assert task != "recommend" or len(found) == 1 or steps == [0.1, 0.02]  # each has the optimiser of its loss
+    named = config.model_copy(update={"loss": Part("sampled_softmax")})
+    assert len(one.forms(named, of, examples)) == 1
 
 
 def test_a_file_and_another_packages_preset_are_compared(

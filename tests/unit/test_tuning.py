@@ -136,6 +136,18 @@ def test_more_candidates_keep_those_of_fewer() -> None:
         assert min(found) < few[0][path] < max(found)
 
 
+def test_the_forms_of_a_sampler_take_turns() -> None:
+    pairwise, listwise = filled("auto"), filled("auto", "sampled_softmax", lr=0.02)
+    for n, own in ((8, 4), (5, 3), (2, 1)):
+        tried = candidates(pairwise, n, others=[listwise])
+        assert [str(one.config.loss) for one in tried] == (["bpr", "sampled_softmax"] * n)[:n]
+        assert [one.values for one in tried[::2]] == [one.values for one in candidates(pairwise, own)]
+        assert [one.values for one in tried[1::2]] == [one.values for one in candidates(listwise, n - own)]
+    assert len(candidates(pairwise, 1, others=[listwise])) == len(candidates(pairwise, 0, others=[listwise])) == 1
+    found = tuned(pairwise, 8, lambda number, *_: float(number == 3), others=[listwise])
+    assert (found.best, found.told()["loss"], found.told()["trials"][2]["loss"]) == (3, "sampled_softmax", "bpr")
+
+
 @pytest.mark.parametrize("n", [2, 3, 4, 6, 8, 16, 40])
 def test_the_cost_is_what_is_trained(n: int) -> None:
     trained: dict[int, float] = {}
@@ -187,7 +199,8 @@ def test_without_a_search_nothing_is_tried(n: int) -> None:
 
     found = tuned(filled(), n, judge)
     assert found.told() == {
-        "lr": 0.1, "weight_decay": 0.01, "values": found.trials[0].values, "trial": None, "trials": [],
+        "lr": 0.1, "weight_decay": 0.01, "loss": "bpr",
+        "values": found.trials[0].values, "trial": None, "trials": [],
     }  # fmt: skip
     assert cost(n) == 0
 

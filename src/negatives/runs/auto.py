@@ -25,8 +25,6 @@ WIDE_SHARE = 2.0
 """The same on data so small that everything is cheap: the last two are trained to their ends."""
 LONG_ENOUGH = 0.7
 """Share of a budget that the steps of a recipe may take for it to race."""
-FEW = 500
-"""Validation queries below which one part is not enough to choose by, whatever it costs."""
 CHEAP = 5_000_000
 """Pairs seen over a whole training below which everything is cheap."""
 
@@ -109,7 +107,7 @@ class Auto:
         if not self._cheap(first) and self.task.can_evaluate("valid", self.examples):
             trained = prepare(fill(first, self.task, self.examples), self.examples, self.task)
             terms = trained.evaluate("valid").per_query.get(trained.loop.plan.watch)
-            if terms is None or terms.numel() >= FEW:
+            if terms is None or terms.numel() >= folds.FEW:
                 return None
         return folds.whole(self.task, self.asked)
 

@@ -79,9 +79,9 @@ def resumed(out: Path | None) -> Asked:
     return found
 
 
-def facts(asked: Asked, filled: Mapping[str, RunConfig], examples: Examples[object]) -> Values:
+def facts(asked: Asked, filled: Mapping[str, Sequence[RunConfig]], examples: Examples[object]) -> Values:
     """All that must be the same for a comparison to go on: what was asked, filled in, and the data."""
-    configs = {name: config.given() for name, config in filled.items()}
+    configs = {name: [form.given() for form in forms] for name, forms in filled.items()}
     told = {"asked": asked.told(), "filled": configs, "data": _digest(examples.catalogue)}
     same: Values = json.loads(json.dumps(plain(told)))
     return same

@@ -19,6 +19,7 @@ from negatives.runs import begun, queries, steps
 from negatives.runs.baselines import limit
 from negatives.runs.begun import BEGUN, Asked
 from negatives.runs.compared import Runs
+from negatives.runs.folds import enough
 from negatives.runs.results import Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import Tuned, candidates, cost, rounds
@@ -55,15 +56,17 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
         raise InputError(
             "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )
+    config, examples = enough(task, config, examples)
     asked = Asked(config, asked.contestants, asked.seeds, asked.tune)
-    filled = {one.name: one.filled(config, task, examples) for one in asked.contestants}
+    filled = {one.name: one.forms(config, task, examples) for one in asked.contestants}
     facts = begun.facts(asked, filled, examples)
     if goes_on:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
     steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
-    tried = [len(candidates(one, asked.tune, config)) for one in filled.values()]
-    log.info(_announced(asked, next(iter(filled.values())), tried))
+    tried = [len(candidates(one[0], asked.tune, config, one[1:])) for one in filled.values()]
+    first = next(iter(filled.values()))[0]
+    log.info(_announced(asked, first, tried))
     results: list[Result] = []
     found: dict[str, Tuned] = {}
     trainings = sum(asked.seeds + sum(one.trials for one in rounds(trials)) for trials in tried)
@@ -76,7 +79,6 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
             results += [runs.run(found[name].config, name, seed) for seed in seeds]
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
     chosen = {name: one.told() for name, one in found.items()}
-    first = next(iter(filled.values()))
     _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
     return folder.path
 

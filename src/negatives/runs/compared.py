@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,9 +50,10 @@ class Runs:
     begin: Callable[[], object]
     command: str = ""
 
-    def tuned(self, config: RunConfig, name: str, trials: int, asked: RunConfig) -> Tuned:
+    def tuned(self, forms: Sequence[RunConfig], name: str, trials: int, asked: RunConfig) -> Tuned:
         """Search a sampler's numbers; the best trial becomes the run of the first seed, from where it stands."""
-        found = tuned(config, trials, partial(self._trial, name), asked)
+        config, *others = forms
+        found = tuned(config, trials, partial(self._trial, name), asked, others)
         for place, one in enumerate(found.trials):
             own = self._trial_folder(name, place)
             if place == found.best and math.isfinite(one.valid):

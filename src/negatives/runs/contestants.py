@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from negatives.config import Part, RunConfig, load_config
@@ -12,7 +12,7 @@ from negatives.errors import ConfigError
 from negatives.losses import registry as losses
 from negatives.registry import suggest
 from negatives.runs.builder import fill
-from negatives.sampler import build, preset
+from negatives.sampler import build, preset, presets
 from negatives.tasks.base import AnyTask, Examples
 
 EVALUATIONS = 24
@@ -20,6 +20,8 @@ EVALUATIONS = 24
 KEYS = ("sampler", "loss")
 ABOUT = ("family", "summary", "source")
 """What a preset tells of itself; a file may too."""
+LISTWISE = Part("sampled_softmax")
+"""The loss of the form that is not pairwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,26 @@ class Contestant:
         watched = filled.evaluation.model_copy(update={"every": every, "seconds": seconds, "patience": None})
         parts = filled.split.model_copy(update={"seed": config.split_seed})  # the same for all seeds
         return filled.model_copy(update={"evaluation": watched, "split": parts})
+
+    def forms(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[RunConfig]:
+        """The configurations among which its numbers are searched: :meth:`filled`, and its other form where it has one.
+
+        A preset may have a form for pairwise losses and one for a softmax. Which of them fits the data is as much a
+        question for the validation part as a step size is, unless the user has named the loss.
+        """
+        own = self.filled(config, task, examples)
+        named = self.loss is not None or (config.loss and config.loss.name)
+        plain = not self.sampler.params and not (config.sampler and config.sampler.params)
+        known = preset(self.sampler.name) if self.sampler.name in presets else None
+        if named or not plain or known is None or known.listwise is None:
+            return [own]
+        pairwise = build_part(losses, own.part("loss")).pairwise
+        other = replace(self, loss=LISTWISE if pairwise else Part(known.loss)).filled(config, task, examples)
+        try:
+            task.check_filled(other)
+        except ConfigError:  # the task cannot judge a model that was trained so
+            return [own]
+        return [own, other]
 
     def asked(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
         """What its runs are asked for, before a recipe fills the rest."""

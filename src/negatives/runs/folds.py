@@ -7,6 +7,7 @@ methods of the task are judged by the same folds, and the best of them is kept w
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -24,6 +25,10 @@ from negatives.runs.terminal import RunBar
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.callbacks import Callback, Evaluation
 
+log = logging.getLogger(__name__)
+
+FEW = 500
+"""Validation queries below which one part is not enough to choose by, whatever it costs."""
 ENOUGH = 1_500
 """Validation queries that are enough to choose by; as many folds as are needed for them."""
 MOST = 5
@@ -236,8 +241,8 @@ class Folds:
         return filled if until >= (filled.epochs or 1) else filled.model_copy(update={"until": until})
 
     def _fold(self, fold: int) -> Examples[object]:
-        split, pairs = self.config.split, max(1, self.whole.feed.rows)
-        held = split.model_copy(update={"valid": split.valid or min(HELD, PAIRS / pairs), "fold": fold})
+        split = self.config.split
+        held = split.model_copy(update={"valid": split.valid or share_of(self.whole), "fold": fold})
         config = self.config.model_copy(update={"split": held})
         return self.task.load(Path(config.data) if config.data else None, config)
 
@@ -306,6 +311,28 @@ def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
     made = Judged(config.model_copy(update={"model": Part(one.name, one.params)}), seconds=one.seconds, counted=True)
     made.curves.append(Curve(epochs=[math.inf], scores=[Score.of(one.metrics, watch)], metrics=[one.metrics.mean]))
     return made
+
+
+def share_of(whole: Examples[object]) -> float:
+    """The share of the training pairs that is held back to choose by."""
+    return min(HELD, PAIRS / max(1, whole.feed.rows))
+
+
+def enough(task: AnyTask, config: RunConfig, examples: Examples[object]) -> tuple[RunConfig, Examples[object]]:
+    """What a choice is made by: the same, or with more held back where the validation part is too small for it.
+
+    A share that the user gave stays, and so does a part that the data brings.
+    """
+    size = task.size("valid", examples)
+    if config.split.valid is not None or size is None or size >= FEW:
+        return config, examples
+    without = whole(task, config)
+    if without is None:
+        return config, examples
+    share = round(share_of(without), 4)
+    more = config.model_copy(update={"split": config.split.model_copy(update={"valid": share})})
+    log.info("validation part: %d are too few to choose by, so split.valid is %g", size, share)
+    return more, task.load(Path(config.data) if config.data else None, more)
 
 
 def whole(task: AnyTask, config: RunConfig) -> Examples[object] | None:

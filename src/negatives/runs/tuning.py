@@ -80,8 +80,7 @@ class Trial:
 
     def told(self) -> Values:
         """The trial for compare.json."""
-        optimiser = {"lr": self.config.optimiser.lr, "weight_decay": self.config.optimiser.weight_decay}
-        return optimiser | {"values": self.values, "share": self.share, "valid": self.valid}
+        return _told(self.config) | {"values": self.values, "share": self.share, "valid": self.valid}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +103,31 @@ class Tuned:
     def told(self) -> Values:
         """The choice for compare.json."""
         best = self.trials[self.best]
-        chosen = {"lr": self.config.optimiser.lr, "weight_decay": self.config.optimiser.weight_decay}
         tried = [{"number": place} | one.told() for place, one in enumerate(self.trials) if one.share]
-        return chosen | {"values": best.values, "trial": self.best if tried else None, "trials": tried}
+        return _told(self.config) | {"values": best.values, "trial": self.best if tried else None, "trials": tried}
 
 
-def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -> list[Trial]:
+def _told(config: RunConfig) -> Values:
+    lr, decay = config.optimiser.lr, config.optimiser.weight_decay
+    return {"lr": lr, "weight_decay": decay, "loss": config.part("loss").name}
+
+
+def candidates(
+    config: RunConfig, trials: int, asked: RunConfig | None = None, others: Sequence[RunConfig] = ()
+) -> list[Trial]:
     """The recipe's own numbers and ``trials - 1`` others; more trials keep those of fewer.
 
-    Where ``asked``, what the user gave, holds all numbers, there are no others.
+    Where ``asked``, what the user gave, holds all numbers, there are no others. With ``others``, other filled
+    configurations of the same sampler, all configurations take turns, each beginning with its own numbers.
     """
+    forms = [config, *others][: max(1, trials)]
+    found = [_of_form(form, -(-(trials - place) // len(forms)), asked) for place, form in enumerate(forms)]
+    longest = max(map(len, found))
+    return [form[turn] for turn in range(longest) for form in found if turn < len(form)]
+
+
+def _of_form(config: RunConfig, trials: int, asked: RunConfig | None) -> list[Trial]:
+    """The candidates of one configuration."""
     found = numbers(config, asked)
     own = [Trial(config, {path: one.own for path, one in found.items()})]
     if trials < 2 or not found:
@@ -126,7 +140,13 @@ def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -
     return own
 
 
-def tuned(config: RunConfig, trials: int, judge: Judge, asked: RunConfig | None = None) -> Tuned:
+def tuned(
+    config: RunConfig,
+    trials: int,
+    judge: Judge,
+    asked: RunConfig | None = None,
+    others: Sequence[RunConfig] = (),
+) -> Tuned:
     """Search the numbers of a filled configuration; of equal candidates the earlier goes on.
 
     Args:
@@ -134,8 +154,9 @@ def tuned(config: RunConfig, trials: int, judge: Judge, asked: RunConfig | None 
         trials: How many candidates; below 2 the configuration's own is taken.
         judge: See :data:`Judge`.
         asked: What the user gave; its numbers stay.
+        others: Other filled configurations of the same sampler, which take turns with the first.
     """
-    tried = candidates(config, trials, asked)
+    tried = candidates(config, trials, asked, others)
     left = list(range(len(tried)))
     for one in rounds(len(tried)):
         left = sorted(left, key=lambda place: -tried[place].valid)[: one.trials]

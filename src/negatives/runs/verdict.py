@@ -40,6 +40,8 @@ def numbers_told(chosen: Mapping[str, Values]) -> str:
         if one["trials"]:
             own = ", the recipe's own" if one["trial"] == 0 else ""
             values = " ".join(f"{path}={value:g}" for path, value in one["values"].items())
+            if len({tried.get("loss") for tried in one["trials"]}) > 1:  # both forms of the sampler were tried
+                values = f"loss={one['loss']} {values}"
             lines.append(f"{name}: trial {one['trial']} of {len(one['trials'])}{own}: {values}")
     return "\n".join(lines)
 

@@ -133,7 +133,9 @@ def _tuned(loaded: Loaded, metric: str) -> Table | None:
         own = trials.get(0, {}).get("values", {})
         cells = [_number(one["values"].get(path), own.get(path)) for path in paths]
         valid = trials.get(best, {}).get("valid")
-        cells.append((f"{best} of {len(trials)}", "the recipe's own" if best == 0 else ""))
+        forms = len({trial.get("loss") for trial in trials.values()}) > 1
+        own_told = "the recipe's own" if best == 0 else f"loss {one['loss']}" if forms else ""
+        cells.append((f"{best} of {len(trials)}", own_told))
         cells.append(NONE if valid is None else (f"{valid:.4f}", ""))
         rows.append((name, colours.get(name, "#444444"), cells, False))
     note = (
