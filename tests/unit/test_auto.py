@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +21,8 @@ from negatives.runs.budget import Clock, Cost, sparing, told_of_rest, within
 from negatives.runs.race import Score
 from negatives.tasks.recommend import Recommend
 from negatives.training.files import read_tensors
+from negatives.training.loop import Plan
+from negatives.training.optimisers import StepSize
 
 OPTIONS = ["--threads", "1", "--epochs", "6", "--set", "batch_size=512"]
 Lines = list[dict[str, Any]]
@@ -162,10 +164,12 @@ def test_the_worse_half_is_given_up_early(planted_file: Path, tmp_path: Path, mo
     assert worst not in left
 
 
+@pytest.mark.usefixtures("two")
 def test_queries_and_items_that_do_not_belong_together_are_told(
-    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing can then be ahead of what knows no query, and the folds see it."""
+    monkeypatch.setattr(folds, "MOST", 2)
     _, *rows = planted_file.read_text().splitlines()
     drawn = torch.rand(len(rows), generator=torch.Generator().manual_seed(0)).pow(3).mul(200).long().tolist()
     shuffled = tmp_path / "shuffled.csv"
@@ -278,6 +282,38 @@ def test_a_budget_holds_for_folds(planted_file: Path, tmp_path: Path) -> None:
     assert rows[0]["kept"]
     assert all(0 < row["value"] <= 1 for row in rows)
     assert 0 < config(run)["max_seconds"] < 8
+
+
+def test_folds_that_cost_more_than_was_planned_are_fewer(
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock decides, whatever evaluations cost: two dozen seconds of them do not fit into ten."""
+    evaluate = Recommend.evaluate
+
+    def slow(*given: Any) -> Any:
+        sleep(0.2)
+        return evaluate(*given)
+
+    monkeypatch.setattr(Recommend, "evaluate", slow)
+    run, start = tmp_path / "run", perf_counter()
+    assert train(planted_file, run, "--threads", "1", "--budget", "10s", "--baselines", "none") == 0
+    assert perf_counter() - start < 20  # a machine may be busy
+    assert 1 <= metrics(run)["race"][0]["folds"] < folds.MOST
+
+
+def test_what_is_left_of_a_budget_is_shared_by_what_is_still_to_be_trained() -> None:
+    of = folds.Folds(Recommend(), RunConfig(task="recommend"), None, bool, bool, 50.0, 4.0, lambda: 30.0)  # type: ignore[arg-type]
+    of._planned = of._limit = 10.0
+    of._begun, of._trained, of._counting, of._test = perf_counter() - 20.0, 10.0, 4.0, 2.0
+    assert of._within(2.0) == pytest.approx((30 - 2 - 4) / (2 * 2 + 1), rel=1e-3)  # each second has cost two
+    assert not of._affords(2.0)
+    assert of._affords(0.5)
+    loop = SimpleNamespace(plan=Plan(epochs=1, batch_size=1, step_size=StepSize(0.1), seed=0, max_seconds=10.0))
+    running: Any = [folds._Running(folds.Judged(of.config), folds.Curve(SimpleNamespace(loop=loop)))]  # type: ignore[arg-type]
+    of._shorten(running, 1)
+    assert of._limit == loop.plan.max_seconds == pytest.approx(24 / (2 * 0.75 + 1), rel=1e-3)
+    of._shorten(running, 5)
+    assert of._limit == loop.plan.max_seconds == 5.0  # never less than half of what was planned
 
 
 @pytest.mark.parametrize("judged", [True, False])

@@ -112,13 +112,12 @@ class Auto:
         return folds.whole(self.task, self.asked)
 
     def _by_folds(self, configs: Sequence[RunConfig], whole: Examples[object]) -> Trained:
-        spare, seconds = math.inf, self.asked.max_seconds
+        judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, self.asked.max_seconds)
         if self.clock.seconds is not None:
-            left = self.clock.left
-            spare = for_baselines(self.asked, left)
-            rest = max(1.0, left - 2 * spare - WRITING)  # simple methods are measured on the folds and on the test part
-            seconds = min(rest, seconds or rest)
-        judge = folds.Folds(self.task, self.asked, whole, self._stop, self._begin, seconds, spare)
+            judge.spare = for_baselines(self.asked, self.clock.left)
+            after = judge.spare + WRITING  # simple methods are measured on the folds and on the test part
+            judge.left = lambda: self.clock.left - after
+            judge.seconds = min(max(1.0, judge.left() - judge.spare), judge.seconds or math.inf)
         judged = judge.judge(configs, self.decisions.tell)
         for one in judged:
             self.decisions.row(one.row() | {"kept": one is judged[0]})

@@ -132,8 +132,12 @@ def cost_of(trained: Trained) -> Cost:
 
 def reserved(trained: Trained, clock: Clock) -> float:
     """Seconds for what follows a training: its test, the simple methods, its files and its report."""
-    test = _seconds_of_evaluation(trained) * _test_share(trained)
-    return WRITING + test + for_baselines(trained.config, clock.left)
+    return WRITING + test_seconds(trained) + for_baselines(trained.config, clock.left)
+
+
+def test_seconds(trained: Trained) -> float:
+    """Seconds of the evaluation of the test part, as far as the validation part and the sizes of both tell."""
+    return _seconds_of_evaluation(trained) * _test_share(trained)
 
 
 def for_baselines(config: RunConfig, left: float) -> float:

@@ -11,14 +11,16 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 
 import torch
 
 from negatives.config import Part, RunConfig, Values
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.runs import baselines
+from negatives.runs.budget import test_seconds
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, Tell, best_of, ranking
 from negatives.runs.terminal import RunBar
@@ -150,8 +152,8 @@ class _Running:
     def name(self) -> str:
         return self.judged.name
 
-    def run(self, share: float) -> None:
-        """Train until a share of the whole is done.
+    def run(self, share: float) -> float:
+        """Train until a share of the whole is done; the seconds of training that it took.
 
         Raises:
             NonFiniteScores: It cannot be trained.
@@ -159,9 +161,17 @@ class _Running:
         """
         assert self.curve.trained is not None
         loop = self.curve.trained.loop
+        before = loop.seconds
         loop.run(share)
         if loop.interrupted:
             raise Interrupted(0)
+        return loop.seconds - before
+
+    def limit(self, seconds: float) -> None:
+        """Train for no longer than so many seconds in all."""
+        assert self.curve.trained is not None
+        loop = self.curve.trained.loop
+        loop.plan = replace(loop.plan, max_seconds=seconds)
 
     def score(self) -> Score:
         """How good it is now: its last look, or one at it now where there was none."""
@@ -191,6 +201,7 @@ class Folds:
         begin: Called after the first step.
         seconds: For all trainings, that of the model that is kept among them; None for as long as recipes say.
         spare: Seconds that the simple methods may take in all folds together.
+        left: Seconds that the clock leaves for all of this and the test.
     """
 
     task: AnyTask
@@ -200,7 +211,13 @@ class Folds:
     begin: Callable[[], object]
     seconds: float | None = None
     spare: float = math.inf
+    left: Callable[[], float] = lambda: math.inf
     _limit: float | None = field(default=None, init=False)
+    _planned: float = field(default=math.inf, init=False)
+    _test: float = field(default=0.0, init=False)
+    _trained: float = field(default=0.0, init=False)
+    _begun: float = field(default=0.0, init=False)
+    _counting: float = field(default=0.0, init=False)
 
     def judge(self, configs: Sequence[RunConfig], tell: Tell) -> list[Judged]:
         """All that were judged to the last fold; what is kept stands first.
@@ -217,11 +234,16 @@ class Folds:
         data = self._fold(0)
         number = self._number(alive[0], data)
         if self.seconds is not None:
-            self._limit = self.seconds / (EVALUATED * trainings(len(alive), number))
+            self._planned = self._limit = self.seconds / (EVALUATED * trainings(len(alive), number))
+        self._begun, self._counting = perf_counter(), self.spare
         for fold in range(number):
+            if fold and not self._affords(len(alive)):
+                number = fold
+                break
             data = data if fold == 0 else self._fold(fold)
-            alive = self._over(alive, data, fold == 0, tell)
+            alive = self._over(alive, data, 0 if fold else number, tell)
             floors += self._floor(data, alive[0])
+            self._counting -= self.spare / number
             for one in self._counted(data, alive, number):
                 known = simple.setdefault(one.name, one)
                 known.curves += [] if known is one else one.curves
@@ -236,7 +258,10 @@ class Folds:
         """The filled configuration of the model that is kept: all pairs, and the epochs that the folds found best."""
         split = chosen.config.split.model_copy(update={"valid": 0.0, "fold": None})
         filled = fill(chosen.config.model_copy(update={"split": split}), self.task, self.whole)
-        filled = filled.model_copy(update={"budget": None, "max_seconds": self._limit})
+        limit = self._limit
+        if limit is not None:
+            limit = max(FIRST * self._planned, min(limit, self.left() - self._test))
+        filled = filled.model_copy(update={"budget": None, "max_seconds": limit})
         until = chosen.until()
         return filled if until >= (filled.epochs or 1) else filled.model_copy(update={"until": until})
 
@@ -251,20 +276,38 @@ class Folds:
         examples = self.task.made(data.data, one.config)
         trained = prepare(fill(one.config, self.task, examples), examples, self.task)
         terms = trained.evaluate("valid").per_query.get(trained.loop.plan.watch)
+        self._test = test_seconds(trained) if self.left() < math.inf else 0.0
         return 1 if terms is None else min(MOST, math.ceil(ENOUGH / max(1, terms.numel())))
 
-    def _over(self, alive: Sequence[Judged], data: Examples[object], first: bool, tell: Tell) -> list[Judged]:
-        """Train on one fold; who cannot be trained, or in the first fold is in the worse half early, is left out."""
+    def _affords(self, units: float) -> bool:
+        """Whether the clock leaves time for so many trainings on folds and for that of the model that is kept."""
+        return self._limit is None or self._within(units) >= self._limit
+
+    def _within(self, units: float) -> float:
+        """Seconds of each, so that so many trainings on folds and the last one fit; by what they have cost so far."""
+        cost = max(EVALUATED, (perf_counter() - self._begun) / max(self._trained, 1e-9))
+        rest = self.left() - self._test
+        return (rest - self._counting if rest < math.inf else rest) / (cost * units + 1)
+
+    def _over(self, alive: Sequence[Judged], data: Examples[object], first: int, tell: Tell) -> list[Judged]:
+        """Train on one fold; who cannot be trained, or in the first fold is in the worse half early, is left out.
+
+        Args:
+            alive: The recipes.
+            data: The fold.
+            first: How many folds there are to be, where this is the first; 0 for others.
+            tell: Told of every decision.
+        """
         running = [self._ready(one, data) for one in alive]
         with closing(RunBar(None)) as bar:
             return [one.finish() for one in self._run(running, first, bar, tell)]
 
-    def _run(self, running: list[_Running], first: bool, bar: RunBar, tell: Tell) -> list[_Running]:
+    def _run(self, running: list[_Running], first: int, bar: RunBar, tell: Tell) -> list[_Running]:
         for share in (FIRST, 1.0) if first and len(running) > 2 else (1.0,):
             for one in list(running):
                 bar.begin(one.name if share == 1.0 else f"{one.name}, the first part")
                 try:
-                    one.run(share)
+                    self._trained += one.run(share)
                     bar.count()
                 except NonFiniteScores as fault:
                     running.remove(one)
@@ -273,14 +316,23 @@ class Folds:
                     tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
             if share < 1.0:
                 running = _better_half(running, tell)
+                self._shorten(running, first)
         return running
+
+    def _shorten(self, running: Sequence[_Running], number: int) -> None:
+        """Where the first part has cost more than was planned, less is left for the rest of all; at least half."""
+        if self._limit is not None:
+            units = len(running) * (number - FIRST)
+            self._limit = max(self._planned / 2, min(self._limit, self._within(units)))
+            for one in running:
+                one.limit(self._limit)
 
     def _ready(self, one: Judged, data: Examples[object]) -> _Running:
         examples = self.task.made(data.data, one.config)
         filled = fill(one.config, self.task, examples)
         often: Values = {"every": max(1, filled.epochs or 1) / LOOKS, "seconds": None}
         if self._limit is not None:  # whichever is shorter, the time or the passes
-            often = {"every": None, "seconds": self._limit / LOOKS}
+            often = {"every": None, "seconds": self._planned / LOOKS}
         watched = filled.evaluation.model_copy(update=often | {"patience": None})
         filled = filled.model_copy(update={"evaluation": watched, "max_seconds": self._limit})
         trained = prepare(filled, examples, self.task)
