@@ -58,9 +58,7 @@ def told_of_rest(trained: Trained, clock: Clock) -> str | None:
     if trained.task.can_evaluate("valid", trained.examples):
         reason = f"the validation {trained.loop.plan.watch} had stopped rising"
     else:
-        reason = (
-            "on folds every recipe has come to its end, and the one that is kept has trained as long as was best there"
-        )
+        reason = "the folds are done, and what is kept has trained for as long as was best on them"
     used = clock.seconds - clock.left
     return (
         f"done after {used:.0f} of {clock.seconds:.0f} s: {reason}; --recipe NAME --epochs N trains longer all the same"
