@@ -64,8 +64,10 @@ class Ids:
         return cls(_together([part._codes(names) for part in parts]), names.column())
 
     @classmethod
-    def of(cls, column: pl.Series | npt.NDArray[Any] | Iterable[Any]) -> Ids:
+    def of(cls, column: Ids | pl.Series | npt.NDArray[Any] | Iterable[Any]) -> Ids:
         """The ids of one column in memory; see :meth:`IdsBuilder.add`."""
+        if isinstance(column, Ids):
+            return column
         builder = IdsBuilder()
         builder.add(column if isinstance(column, pl.Series) else pl.Series(column))
         return builder.build()

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
@@ -25,6 +27,23 @@ class Rows:
         """The rows chosen by a boolean mask ``(n,)`` or by positions."""
         return type(self)(*(None if column is None else column[where] for column in self._columns()))
 
+    def part_off(self, held: Tensor) -> tuple[Self, Self]:
+        """The rows chosen by a mask ``(n,)``, and the others, which move up in the memory of all.
+
+        The rows are used up by it: what they held is overwritten, so that large data need not stand in memory twice.
+
+        >>> rows = Pairs(torch.tensor([0, 1, 2]), torch.tensor([5, 6, 7]))
+        >>> held, rest = rows.part_off(torch.tensor([True, False, False]))
+        >>> held.items.tolist(), rest.items.tolist()
+        ([5], [6, 7])
+        """
+        chosen, rest = held.numpy(), []
+        off = []
+        for column in self._columns():
+            off.append(None if column is None else torch.from_numpy(column.numpy()[chosen]))
+            rest.append(None if column is None else _moved_up(column, ~chosen))
+        return type(self)(*off), type(self)(*rest)
+
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:
         """The rows of several parts, one part after another.
@@ -42,6 +61,16 @@ class Rows:
 
     def _columns(self) -> list[Any]:
         return [getattr(self, one.name) for one in fields(self)]
+
+
+def _moved_up(column: Tensor, kept: npt.NDArray[np.bool_], block: int = 1 << 20) -> Tensor:
+    """The kept values, at the front of the column's own memory."""
+    values, at = column.numpy(), 0
+    for start in range(0, values.size, block):
+        some = values[start : start + block][kept[start : start + block]]
+        values[at : at + some.size] = some
+        at += some.size
+    return column[:at]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,26 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from negatives.data.dividing import Division, Ways, choose, divide, joined_anew
 from negatives.data.readers.beir import Collection, Judged, read_beir
 from negatives.data.retrieval import Judgements, RetrievalData
-from negatives.data.splits import check_shares, key_of
+from negatives.data.splits import Basis, any_rows, cold_queries
 from negatives.errors import InputError
-from negatives.randomness import permutation
 
 HINT = "give qrels/train.tsv and qrels/test.tsv"
+
+
+def ways_of(n_documents: int) -> Ways[Judgements]:
+    """How judgements can be divided: a query goes to one part with all of them, as it is asked as a whole."""
+    return Ways(
+        unit="judgements",
+        basis=lambda judged: Basis(len(judged), judged.queries, judged.items),
+        code=lambda judged: judged.queries * n_documents + judged.items,
+        test={"random": cold_queries},
+        valid={"given": cold_queries},
+        canaries=any_rows,
+        judged=("queries", lambda judged: int(torch.unique(judged.queries[judged.grades > 0]).numel())),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,11 @@ class Holding:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        self.division()
+
+    def division(self) -> Division:
+        """How the judgements are divided."""
+        return Division("auto", self.test, self.valid, self.canaries, self.seed)
 
 
 def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:
@@ -82,7 +99,7 @@ def divided(collection: Collection, name: str, holding: Holding, titles: bool) -
     query_ids = {query: index for index, query in enumerate(names)}
     item_ids = {item: index for index, item in enumerate(collection.documents)}
     numbered = {part: _numbered(rows, query_ids, item_ids) for part, rows in collection.judged.items()}
-    parts = _parts(numbered, holding, notes)
+    parts = _parts(numbered, holding, len(item_ids), notes)
     texts = [collection.queries[query] for query in names]
     if titles and collection.titles:
         parts["titles"] = _titles(collection, item_ids, len(names))
@@ -113,27 +130,14 @@ def _titles(collection: Collection, items: Mapping[str, int], first: int) -> Jud
     return Judgements(first + torch.arange(len(ids)), ids, torch.ones_like(ids))
 
 
-def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> dict[str, Judgements]:
+def _parts(given: dict[str, Judgements], holding: Holding, n_documents: int, notes: list[str]) -> dict[str, Judgements]:
     """The parts of the data, with what is missing held out of the training part."""
-    parts = dict(given)
+    ways, parts = ways_of(n_documents), dict(given)
     if "train" not in parts:
-        parts = {"train": Judgements.joined(parts.values())}
-        notes.append("split: no training part; the given judgements are divided anew")
-    for part, share in (("test", holding.test), ("valid", holding.valid)):
-        if part not in parts:
-            parts["train"], parts[part] = _by_query(parts["train"], share, key_of(part, holding.seed))
+        parts = joined_anew(parts, ways, notes)
+    parts = divide(parts, choose("auto", parts, ways, notes), holding.division(), ways, notes)
+    for part in ("test", "valid"):
+        if part not in given:
             held = torch.unique(parts[part].queries).numel()
             notes.append(f"split: {held:,} training queries held out as {part} part")
-    train = parts["train"]
-    order = permutation(key_of("canaries", holding.seed), len(train))
-    hidden = torch.zeros(len(train), dtype=torch.bool)
-    hidden[order[: int(holding.canaries * len(train))]] = True
-    return parts | {"train": train.pick(~hidden), "canaries": train.pick(hidden)}
-
-
-def _by_query(judged: Judgements, share: float, key: int) -> tuple[Judgements, Judgements]:
-    """What stays, and the judgements of a random share of the queries."""
-    queries = torch.unique(judged.queries)
-    held = queries[permutation(key, queries.numel())[: round(share * queries.numel())]]
-    where = torch.isin(judged.queries, held)
-    return judged.pick(~where), judged.pick(where)
+    return parts

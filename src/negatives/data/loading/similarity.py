@@ -6,13 +6,23 @@ from pathlib import Path
 
 import torch
 
+from negatives.data.dividing import Division, Places, Ways, choose, divide
 from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored, read_scored_folder
 from negatives.data.similarity import ScoredPairs, SimilarityData
-from negatives.data.splits import key_of
+from negatives.data.splits import Basis
 from negatives.errors import InputError
-from negatives.randomness import permutation
 
 HINT = "give files called train, dev and test, or one file of pairs"
+
+
+PARTS = ("train", "test", "valid")
+WAYS: Ways[Places] = Ways(
+    unit="pairs",
+    basis=lambda pairs: Basis(len(pairs)),
+    code=lambda pairs: pairs.contents,
+    repeats=True,
+)
+"""How graded pairs can be divided; two sentences are one pair in either order."""
 
 
 def load_similarity(
@@ -42,7 +52,7 @@ def load_similarity(
     else:
         tables, name = {"train": read_scored(path)}, path.name.split(".")[0]
     notes = [note for table in tables.values() for note in table.notes]
-    parts = _parts(tables, {"test": test, "valid": valid}, seed, notes)
+    parts = _divided(tables, Division("auto", test, valid, 0.0, seed), notes)
     texts = {text: None for rows in parts.values() for row in rows for text in row[:2]}
     ids = {text: index for index, text in enumerate(texts)}
     numbered = {part: _numbered(rows, ids) for part, rows in parts.items()}
@@ -58,24 +68,20 @@ def load_similarity(
     return SimilarityData(name, list(ids), numbered, positive, related, tuple(notes))
 
 
-def _parts(
-    tables: dict[str, ScoredTable], shares: dict[str, float], seed: int, notes: list[str]
-) -> dict[str, list[Scored]]:
+def _divided(tables: dict[str, ScoredTable], how: Division, notes: list[str]) -> dict[str, list[Scored]]:
+    """The pairs of each part, the given parts first."""
     if "train" not in tables:
         raise InputError("there is no training part", hint=HINT)
-    parts = {part: list(table.rows) for part, table in tables.items()}
-    for part, share in shares.items():
-        if part in parts:
-            continue
-        rows = parts["train"]
-        order = permutation(key_of(part, seed), len(rows)).tolist()
-        count = round(share * len(rows))
-        parts[part] = [rows[index] for index in order[:count]]
-        parts["train"] = [rows[index] for index in sorted(order[count:])]
-        notes.append(f"split: {count:,} pairs held out as {part} part")
+    rows = [row for table in tables.values() for row in table.rows]
+    pairs: dict[tuple[str, ...], int] = {}
+    contents = torch.tensor([pairs.setdefault(tuple(sorted(row[:2])), len(pairs)) for row in rows], dtype=torch.int64)
+    given = Places.of({part: len(table.rows) for part, table in tables.items()}, contents)
+    parts = divide(given, choose(how.kind, tables, WAYS, notes), how, WAYS, notes)
+    held = (part for part in ("test", "valid") if part not in tables)
+    notes += [f"split: {len(parts[part]):,} pairs held out as {part} part" for part in held]
     if len(parts["test"]) < 3:
         raise InputError("fewer than 3 pairs are left for the test", hint=HINT)
-    return parts
+    return {part: [rows[place] for place in parts[part].places.tolist()] for part in dict.fromkeys([*tables, *PARTS])}
 
 
 def _numbered(rows: list[Scored], ids: dict[str, int]) -> ScoredPairs:
