@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from negatives import kernels
-from negatives.kernels import latest_of_each, lowest_of_each
+from negatives.kernels import latest_of_each, lowest_of_each, move_up_
 from negatives.randomness import Purpose, bits, stream
 
 KEY = stream(5, Purpose.SPLIT)
@@ -65,3 +65,16 @@ def test_equal_times_are_settled_by_chance() -> None:
     starts = torch.arange(0, 4001, 2)
     first = latest_of_each(starts, torch.zeros(4000).double(), KEY) == starts[:-1]
     assert 0.45 < float(first.float().mean()) < 0.55
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
+def test_what_is_kept_moves_up_on_every_path(dtype: torch.dtype) -> None:
+    values = torch.randint(-9, 9, (5000,), generator=torch.Generator().manual_seed(1)).to(dtype)
+    for share in (0.0, 0.3, 1.0):
+        kept = torch.rand(5000, generator=torch.Generator().manual_seed(2)) < share
+        for path in ("numpy", "numba"):
+            with kernels.use(path):
+                assert torch.equal(move_up_(values.clone(), kept), values[kept])
+    for bad in (values.float(), values[::2], values[:-1]):
+        with pytest.raises(ValueError, match="contiguous"):
+            move_up_(bad, torch.ones(5000, dtype=torch.bool))

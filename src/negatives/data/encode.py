@@ -9,9 +9,10 @@ import numpy.typing as npt
 import polars as pl
 import torch
 
-from negatives.data.ids import Ids, Ints, codes_of, names_of
+from negatives.data.ids import BLOCK, Ids, Ints, codes_of, names_of
 from negatives.data.pairs import Pairs
 from negatives.data.table import Table
+from negatives.kernels import move_up_
 
 Times = npt.NDArray[np.float64]
 LARGEST = 2**63 - 1
@@ -51,11 +52,11 @@ def number(tables: dict[str, Table]) -> Numbered:
     for name in list(columns):
         codes = _codes(columns.pop(name), queries, items)
         when = times.pop(name)
-        unknown = codes < 0
-        if unknown.any():
-            notes.append(f"{name}: {int(unknown.sum()):,} pairs dropped, their user has no pair in train")
-            codes = codes[~unknown]
-            when = None if when is None else when[~unknown]
+        known = codes >= 0
+        if not known.all():
+            notes.append(f"{name}: {int((~known).sum()):,} pairs dropped, their user has no pair in train")
+            codes = codes[known]
+            when = None if when is None else when[known]
         read = codes.size
         parts[name] = distinct(codes, when, len(items))
         if read > len(parts[name]):
@@ -66,13 +67,14 @@ def number(tables: dict[str, Table]) -> Numbered:
 
 def _codes(columns: list[Ids], queries: pl.Series, items: pl.Series) -> Ints:
     """``query * n_items + item`` of each pair, ``(n,)`` int64; -1 where one of them has no number."""
-    codes = codes_of(columns.pop(0), queries)
+    codes = codes_of(columns.pop(0), queries, in_place=True)
     unknown = codes < 0
     codes *= len(items)
-    ids = codes_of(columns.pop(), items)
+    ids = codes_of(columns.pop(), items, in_place=True)
     unknown |= ids < 0
     codes += ids
-    codes[unknown] = -1
+    if unknown.any():
+        codes[unknown] = -1
     return codes
 
 
@@ -92,10 +94,12 @@ def distinct(codes: Ints, times: Times | None, n_items: int) -> Pairs:
     first = np.ones(codes.size, dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=first[1:])
     if not first.all():
-        codes = codes[first]
         times = None if times is None else np.fmin.reduceat(times, np.flatnonzero(first))
+        codes = move_up_(torch.from_numpy(codes), torch.from_numpy(first)).numpy()
     queries = codes // n_items
-    codes -= queries * n_items
+    for start in range(0, codes.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        codes[block] -= queries[block] * n_items
     kept = None if times is None else torch.from_numpy(times)
     return Pairs(torch.from_numpy(queries), torch.from_numpy(codes), kept)
 

@@ -59,9 +59,9 @@ class Ids:
         ['7', '12', 'a', '7']
         """
         if all(part.names is None for part in parts):
-            return cls(_together([part.values for part in parts]))
+            return cls(np.concatenate([part.values for part in parts]))
         names = _Names()
-        return cls(_together([part._codes(names) for part in parts]), names.column())
+        return cls(np.concatenate([part._codes(names) for part in parts], dtype=np.int64), names.column())
 
     @classmethod
     def of(cls, column: Ids | pl.Series | npt.NDArray[Any] | Iterable[Any]) -> Ids:
@@ -90,7 +90,8 @@ class IdsBuilder:
     ['12', '7', '7', '007']
     """
 
-    _blocks: list[Any] = field(default_factory=list)
+    _values: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _count: int = 0
     _names: _Names | None = None
 
     def add(self, series: pl.Series) -> None:
@@ -114,18 +115,27 @@ class IdsBuilder:
         if self._names is None:
             numbers = _numbers(series)
             if numbers is not None:
-                self._blocks.append(numbers)
+                self._append(numbers)
                 return
             self._names = _Names()
-            for at, block in enumerate(self._blocks):
-                self._blocks[at] = self._names.codes(pl.Series(block).cast(pl.String))
-        self._blocks.append(self._names.codes(_text(series)))
+            for block in _slices(self._values[: self._count]):
+                block[:] = self._names.codes(pl.Series(block).cast(pl.String))
+        self._append(self._names.codes(_text(series)))
+
+    def _append(self, block: npt.NDArray[Any]) -> None:
+        """Copy a block to the end of the memory of all, which grows where it stands, so nothing is held twice."""
+        count = self._count + block.size
+        if count > self._values.size:
+            self._values.resize(max(count, self._values.size * 3 // 2), refcheck=False)
+        self._values[self._count : count] = block
+        self._count = count
 
     def build(self) -> Ids:
         """The column of all blocks; the builder is empty afterwards."""
-        blocks, names = self._blocks, self._names
-        self._blocks, self._names = [], None
-        return Ids(_together(blocks), None if names is None else names.column())
+        values, names = self._values, self._names
+        values.resize(self._count, refcheck=False)
+        self._values, self._count, self._names = np.empty(0, dtype=np.int64), 0, None
+        return Ids(values, None if names is None else names.column())
 
 
 class _Names:
@@ -158,18 +168,6 @@ def _slices(values: Column) -> Iterator[Column]:
         yield values[start : start + BLOCK]
 
 
-def _together(blocks: list[Any]) -> Ints:
-    """Blocks one after another as int64. The list is emptied, so that no block is held twice."""
-    found = np.empty(sum(block.size for block in blocks), dtype=np.int64)
-    blocks.reverse()
-    at = 0
-    while blocks:
-        block = blocks.pop()
-        found[at : at + block.size] = block
-        at += block.size
-    return found
-
-
 def _numbers(series: pl.Series) -> Ints | None:
     """The ids as int64 if each is a plain whole number that fits, else None."""
     if series.dtype.is_integer() or series.dtype.is_float():
@@ -195,13 +193,11 @@ def _digits(numbers: Ints) -> int:
     >>> _digits(np.array([0, 10, -7]))
     5
     """
-    count = numbers.size + int(np.count_nonzero(numbers < 0))
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    for power in range(1, 19):
-        limit = 10**power
-        if limit > max(high, -low):
-            break
-        count += int(np.count_nonzero(numbers >= limit)) + int(np.count_nonzero(numbers <= -limit))
+    count = numbers.size + (int(np.count_nonzero(numbers < 0)) if low < 0 else 0)
+    for limit in (10**power for power in range(1, 19)):
+        count += int(np.count_nonzero(numbers >= limit)) if high >= limit else 0
+        count += int(np.count_nonzero(numbers <= -limit)) if low <= -limit else 0
     return count
 
 
@@ -234,22 +230,32 @@ def _own_names(column: Ids) -> pl.Series:
     return column.names if len(found) == len(column.names) else column.names.gather(found)
 
 
-def codes_of(column: Ids, names: pl.Series) -> Ints:
+def codes_of(column: Ids, names: pl.Series, in_place: bool = False) -> Ints:
     """Position of each id in ``names`` (distinct), ``(n,)`` int64; -1 where it is not there.
+
+    Args:
+        column: The ids.
+        names: Int64 or String, as :func:`names_of` gives them.
+        in_place: Write over the column, which is used up by it, where large data should not stand in memory twice.
 
     >>> codes_of(Ids.of([7, 12]), pl.Series(["12", "a"])).tolist()
     [-1, 0]
     """
-    if names.dtype == pl.Int64 and column.names is None:
-        return _places(column.values, names.to_numpy())
-    if column.names is None:
+    found = column.values if in_place and column.values.flags.writeable else np.empty(len(column), dtype=np.int64)
+    if column.names is not None:
+        _take(_joined(column.names, names.cast(pl.String)), column.values, found)
+    elif names.dtype == pl.Int64:
+        _places(column.values, names.to_numpy(), found)
+    else:
         own = _distinct([column.values])
-        return _text_places(pl.Series(own).cast(pl.String), names)[_places(column.values, own)]
-    return _text_places(column.names, names)[column.values]
+        _places(column.values, own, found)
+        _take(_joined(pl.Series(own).cast(pl.String), names.cast(pl.String)), found, found)
+    return found
 
 
-def _text_places(text: pl.Series, names: pl.Series) -> Ints:
-    return _joined(text, names.cast(pl.String))
+def _take(table: Ints, places: Ints, found: Ints) -> None:
+    for part, into in zip(_slices(places), _slices(found), strict=True):
+        np.take(table, part, out=into, mode="clip")
 
 
 def _joined(values: pl.Series, names: pl.Series) -> Ints:
@@ -280,16 +286,17 @@ def _distinct(columns: Sequence[Ints]) -> Ints:
     return np.flatnonzero(seen) + low
 
 
-def _places(values: Ints, names: Ints) -> Ints:
+def _places(values: Ints, names: Ints, found: Ints) -> None:
     """Position of each value in distinct numbers of any order, -1 where it is not there."""
     low, high, dense = _span([names])
-    if not dense:
-        every = pl.Series(names)
-        return _together([_joined(pl.Series(part), every) for part in _slices(values)])
-    table = np.full(high - low + 2, -1, dtype=np.int64)  # the last place is that of all other numbers
-    table[names - low] = np.arange(names.size)
-    found = np.empty(values.size, dtype=np.int64)
+    every = pl.Series(names)
+    table = np.full(high - low + 2 if dense else 0, -1, dtype=np.int64)  # the last place is that of all other numbers
+    if dense:
+        table[names - low] = np.arange(names.size)
     for part, into in zip(_slices(values), _slices(found), strict=True):
+        if not dense:
+            into[:] = _joined(pl.Series(part), every)
+            continue
         inside = (part >= low) & (part <= high)
-        into[:] = table[np.where(inside, part, high + 1) - low]
-    return found
+        at = part - low if inside.all() else np.where(inside, part, high + 1) - low
+        np.take(table, at, out=into, mode="clip")

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
 
 
@@ -37,11 +36,9 @@ class Rows:
         >>> held.items.tolist(), rest.items.tolist()
         ([5], [6, 7])
         """
-        chosen, rest = held.numpy(), []
-        off = []
-        for column in self._columns():
-            off.append(None if column is None else torch.from_numpy(column.numpy()[chosen]))
-            rest.append(None if column is None else _moved_up(column, ~chosen))
+        columns, kept = self._columns(), ~held
+        off = [None if column is None else torch.from_numpy(column.numpy()[held.numpy()]) for column in columns]
+        rest = [None if column is None else move_up_(column, kept) for column in columns]
         return type(self)(*off), type(self)(*rest)
 
     @classmethod
@@ -61,16 +58,6 @@ class Rows:
 
     def _columns(self) -> list[Any]:
         return [getattr(self, one.name) for one in fields(self)]
-
-
-def _moved_up(column: Tensor, kept: npt.NDArray[np.bool_], block: int = 1 << 20) -> Tensor:
-    """The kept values, at the front of the column's own memory."""
-    values, at = column.numpy(), 0
-    for start in range(0, values.size, block):
-        some = values[start : start + block][kept[start : start + block]]
-        values[at : at + some.size] = some
-        at += some.size
-    return column[:at]
 
 
 @dataclass(frozen=True, slots=True)

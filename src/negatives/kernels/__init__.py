@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from negatives.kernels.alias import AliasTable, build_alias
 from negatives.kernels.dispatch import use
-from negatives.kernels.division import latest_of_each, lowest_of_each
+from negatives.kernels.division import latest_of_each, lowest_of_each, move_up_
 from negatives.kernels.draw import draw_alias, draw_uniform
 from negatives.kernels.hogwild import LossKernel, async_pairs_
 from negatives.kernels.members import contains, contains_pool, excluded_mass
@@ -45,6 +45,7 @@ __all__ = [
     "gather_scores",
     "latest_of_each",
     "lowest_of_each",
+    "move_up_",
     "resample",
     "score_backward",
     "set_threads",

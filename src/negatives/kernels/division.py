@@ -45,3 +45,23 @@ def latest_of_each(starts: Tensor, times: Tensor, key: int) -> Tensor:
     """
     found: Tensor = serve("division").latest_of_each(starts, times, key)
     return found
+
+
+def move_up_(values: Tensor, kept: Tensor) -> Tensor:
+    """The kept values in their order, at the front of the memory of all, which is overwritten.
+
+    Args:
+        values: ``(n,)`` of eight bytes each, contiguous, on the CPU.
+        kept: ``(n,)`` bool.
+
+    Raises:
+        ValueError: The values are not eight bytes wide and contiguous.
+
+    >>> import torch
+    >>> move_up_(torch.tensor([4, 5, 6]), torch.tensor([True, False, True])).tolist()
+    [4, 6]
+    """
+    if values.element_size() != 8 or not values.is_contiguous() or kept.shape != values.shape:
+        raise ValueError("values must be contiguous and eight bytes wide, with one mark each")
+    count: int = serve("division").move_up_(values, kept)
+    return values[:count]

@@ -162,7 +162,7 @@ def test_one_file_is_divided_at_random_by_the_seed(tmp_path: Path) -> None:
     assert rows[0] == rows[1] != rows[2]
     with pytest.raises(InputError, match="no test part"):
         load_labelled(path, LabelledSplit("given"), TextReading())
-    with pytest.raises(ConfigError, match="no split 'temporal'"):
+    with pytest.raises(ConfigError, match="no split is called 'temporal'"):
         LabelledSplit("temporal")
     with pytest.raises(InputError, match="no train file"):
         load_labelled(_empty(tmp_path), LabelledSplit(), TextReading())

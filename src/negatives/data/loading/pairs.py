@@ -119,8 +119,7 @@ def _join(tables: list[Table]) -> Table:
 
 def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str]) -> tuple[dict[str, Pairs], pl.Series]:
     """Drop queries that a split has left without a train pair, and number the others anew."""
-    trained = torch.zeros(len(names), dtype=torch.bool)
-    trained[parts["train"].queries] = True
+    trained = torch.bincount(parts["train"].queries, minlength=len(names)) > 0
     if bool(trained.all()):
         return parts, names
     fresh = trained.cumsum(0) - 1

@@ -72,6 +72,15 @@ def _latest(key, starts, times, found):
         found[s] = best
 
 
+@inner_kernel
+def _move_up(values, kept):
+    at = 0
+    for i in range(values.size):
+        values[at] = values[i]
+        at += kept[i]
+    return at
+
+
 def lowest_of_each(starts: Tensor, want: Tensor, key: int) -> Tensor:
     ends = array(starts, np.int64)
     ranks = np.empty(int(np.diff(ends).max(initial=0)), dtype=np.uint64)
@@ -85,3 +94,7 @@ def latest_of_each(starts: Tensor, times: Tensor, key: int) -> Tensor:
     found = np.empty(ends.size - 1, dtype=np.int64)
     _latest(np.uint64(key), ends, array(times, np.float64), found)
     return torch.from_numpy(found)
+
+
+def move_up_(values: Tensor, kept: Tensor) -> int:
+    return int(_move_up(values.numpy().view(np.int64), array(kept, np.bool_)))

@@ -25,3 +25,9 @@ def latest_of_each(starts: Tensor, times: Tensor, key: int) -> Tensor:
     for start, end in zip(starts.tolist(), starts[1:].tolist(), strict=False):
         found.append(min(range(start, end), key=lambda row: (-float(times[row]), _bits(key, row), row), default=-1))
     return torch.tensor(found, dtype=torch.int64)
+
+
+def move_up_(values: Tensor, kept: Tensor) -> int:
+    found = values[kept].clone()
+    values[: found.numel()] = found
+    return found.numel()
