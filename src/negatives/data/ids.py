@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
 
 from negatives.errors import InputError
+from negatives.kernels import Numbering, number_
 
 Ints = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.uint32]
 Column = TypeVar("Column", Ints, pl.Series)
+SEEDS = (1, 2)
+"""Seeds of the two halves of a text's hash."""
 BLOCK = 1 << 20
 """Rows that are worked on at a time."""
 
@@ -72,7 +75,7 @@ class Ids:
         builder.add(column if isinstance(column, pl.Series) else pl.Series(column))
         return builder.build()
 
-    def _codes(self, names: _Names) -> Codes:
+    def _codes(self, names: _Names) -> Ints:
         """Position of each row's text in a list of names, ``(n,)``, which grows by what it lacks."""
         if self.names is not None:
             return names.codes(self.names)[self.values]
@@ -139,27 +142,28 @@ class IdsBuilder:
 
 
 class _Names:
-    """Distinct text, numbered in order of first appearance."""
+    """Distinct text, numbered in order of first appearance; two texts are one where 128 hashed bits agree."""
 
     def __init__(self) -> None:
-        self._kind = pl.Categorical(pl.Categories.random())
-        self._held = pl.Series([], dtype=self._kind)  # categories are forgotten when no column has them
+        self._numbering = Numbering()
         self._found: list[pl.Series] = []
-        self._count = 0
 
-    def codes(self, text: pl.Series) -> Codes:
-        """Position of each text ``(n,)``; text that is new gets the next ones."""
-        known = text.cast(self._kind)
-        codes: Codes = known.to_physical().to_numpy()
-        fresh = codes >= self._count
-        if fresh.any():
-            self._found.append(known.filter(pl.Series(fresh)).unique(maintain_order=True).cast(pl.String))
-            self._count += len(self._found[-1])
-        return codes
+    def codes(self, text: pl.Series) -> Ints:
+        """Position of each text ``(n,)`` String; text that is new gets the next ones."""
+        halves = (torch.from_numpy(text.hash(seed).to_numpy(writable=True).view(np.int64)) for seed in SEEDS)
+        codes, fresh = number_(self._numbering, *halves)
+        if fresh.numel():
+            self._found.append(_own(text.gather(fresh.numpy())))
+        return codes.numpy()
 
     def column(self) -> pl.Series:
         """All names so far."""
-        return pl.concat(self._found) if self._found else pl.Series([], dtype=pl.String)
+        return pl.concat(self._found, rechunk=True) if self._found else pl.Series([], dtype=pl.String)
+
+
+def _own(text: pl.Series) -> pl.Series:
+    """The text in memory of its own: rows that are chosen from a block would keep the whole block."""
+    return text + ""
 
 
 def _slices(values: Column) -> Iterator[Column]:

@@ -19,6 +19,7 @@ from negatives.kernels.division import latest_of_each, lowest_of_each, move_up_
 from negatives.kernels.draw import draw_alias, draw_uniform
 from negatives.kernels.hogwild import LossKernel, async_pairs_
 from negatives.kernels.members import contains, contains_pool, excluded_mass
+from negatives.kernels.numbering import Numbering, number_
 from negatives.kernels.optimisers import adagrad_rows_, adam_rows_, sgd_rows_
 from negatives.kernels.order import shuffled
 from negatives.kernels.pairs import sgd_pairs_
@@ -32,6 +33,7 @@ from negatives.kernels.topk import top_k
 __all__ = [
     "AliasTable",
     "LossKernel",
+    "Numbering",
     "adagrad_rows_",
     "adam_rows_",
     "async_pairs_",
@@ -46,6 +48,7 @@ __all__ = [
     "latest_of_each",
     "lowest_of_each",
     "move_up_",
+    "number_",
     "resample",
     "score_backward",
     "set_threads",
