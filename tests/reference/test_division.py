@@ -56,6 +56,13 @@ def test_long_queries_as_by_sorting_all_rows(share: float) -> None:
     expected = torch.zeros(n, dtype=torch.bool)
     expected[order] = torch.arange(n) - starts[queries[order]] < want[queries[order]]
     assert torch.equal(lowest_of_each(starts, want, KEY), expected)
+    threads = kernels.threads()
+    try:
+        for few in (1, 3):
+            kernels.set_threads(few)
+            assert torch.equal(lowest_of_each(starts, want, KEY), expected)
+    finally:
+        kernels.set_threads(threads)
     times = torch.randint(0, 50, (n,), generator=torch.Generator().manual_seed(0)).double()
     order = torch.from_numpy(np.lexsort((hashed.numpy(), -times.numpy(), queries.numpy())))
     assert torch.equal(latest_of_each(starts, times, KEY), order[starts[:-1]])

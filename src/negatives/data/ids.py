@@ -129,7 +129,7 @@ class IdsBuilder:
         """Copy a block to the end of the memory of all, which grows where it stands, so nothing is held twice."""
         count = self._count + block.size
         if count > self._values.size:
-            self._values.resize(max(count, self._values.size * 3 // 2), refcheck=False)
+            self._values.resize(max(count, self._values.size * 9 // 8), refcheck=False)
         self._values[self._count : count] = block
         self._count = count
 

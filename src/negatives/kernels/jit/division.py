@@ -9,10 +9,14 @@ from torch import Tensor
 
 from negatives.kernels.jit.compile import array, inline_kernel, inner_kernel
 from negatives.kernels.jit.mix import mix
+from negatives.kernels.threads import by_weight
 from negatives.randomness import EXAMPLE_STEP
 
 _E = np.uint64(EXAMPLE_STEP)
 _32, _LOW, _MASK = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0x7FFFFFFF)
+
+COST = 8
+"""Elementary steps of one row: to hash and to rank it."""
 
 
 @inline_kernel
@@ -83,16 +87,21 @@ def _move_up(values, kept):
 
 def lowest_of_each(starts: Tensor, want: Tensor, key: int) -> Tensor:
     ends = array(starts, np.int64)
-    ranks = np.empty(int(np.diff(ends).max(initial=0)), dtype=np.uint64)
-    held = np.zeros(int(ends[-1]), dtype=np.bool_)
-    _lowest(np.uint64(key), ends, array(want, np.int64), ranks, held)
+    counts, held = array(want, np.int64), np.zeros(int(ends[-1]), dtype=np.bool_)
+
+    def run(a: int, b: int) -> None:
+        ranks = np.empty(int(np.diff(ends[a : b + 1]).max(initial=0)), dtype=np.uint64)
+        _lowest(np.uint64(key), ends[a : b + 1], counts[a:b], ranks, held)
+
+    by_weight(run, ends, COST)
     return torch.from_numpy(held)
 
 
 def latest_of_each(starts: Tensor, times: Tensor, key: int) -> Tensor:
     ends = array(starts, np.int64)
     found = np.empty(ends.size - 1, dtype=np.int64)
-    _latest(np.uint64(key), ends, array(times, np.float64), found)
+    values = array(times, np.float64)
+    by_weight(lambda a, b: _latest(np.uint64(key), ends[a : b + 1], values, found[a:b]), ends)
     return torch.from_numpy(found)
 
 
