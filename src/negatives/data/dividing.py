@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from negatives.data.pairs import Rows
-from negatives.data.splits import Asked, Basis, Method, any_rows, check_shares, key_of
+from negatives.data.splits import FOLD, Asked, Basis, Method, any_rows, check_shares, key_of
 from negatives.errors import ConfigError, InputError
 
 TOO_SMALL = 0.05
@@ -192,6 +192,8 @@ def divide(
     if len(train) == 0:
         hint = "lower split.test and split.valid, or choose another split"
         raise InputError(f"the split leaves no {ways.unit} to train on", path=path, hint=hint)
+    if "valid" in given and how.seed >= FOLD:
+        notes.append("split: the data gives a validation part, so split.fold changes nothing")
     _tell_valid(found["valid"], ways, "valid" in given, notes)
     return {"train": train, "valid": found["valid"], "test": found["test"], "canaries": found["canaries"]}
 

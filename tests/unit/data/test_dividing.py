@@ -16,7 +16,7 @@ from negatives.data.loading.retrieval import Holding, load_retrieval
 from negatives.data.loading.similarity import load_similarity
 from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.pairs import Pairs
-from negatives.data.splits import Basis
+from negatives.data.splits import Basis, folded
 from negatives.errors import ConfigError, InputError
 
 EDGES: Ways[Pairs] = Ways(
@@ -146,3 +146,11 @@ def test_every_kind_of_data_drops_and_counts_what_stands_in_two_parts(tmp_path: 
         unit = "pairs" if kind == "graded" else kind
         for part in ("test", "valid"):
             assert f"{part}: {n} {unit} dropped, they stand in train too" in notes[kind], (kind, notes[kind])
+
+
+def test_a_fold_that_changes_nothing_is_told() -> None:
+    parts = {"train": edges((0, 1), (0, 2)), "test": edges((3, 3)), "valid": edges((4, 4))}
+    for fold, told in ((0, False), (2, True)):
+        notes: list[str] = []
+        divide(parts, Choice("given"), Division(seed=folded(5, fold)), EDGES, notes)
+        assert ("split: the data gives a validation part, so split.fold changes nothing" in notes) is told

@@ -40,22 +40,25 @@ class Holding:
         valid: Share of the training queries, where the data has no validation part.
         canaries: Share of the training judgements that is hidden to estimate false negatives.
         seed: Seed of the choice.
+        kind: ``given``, ``random`` (by whole queries), or ``auto``: given where there is a test part.
 
     Raises:
-        ConfigError: A share is not below 1.
+        ConfigError: A share is not below 1, or the split is not known.
     """
 
     test: float = 0.2
     valid: float = 0.1
     canaries: float = 0.0
     seed: int = 0
+    kind: str = "auto"
 
     def __post_init__(self) -> None:
+        ways_of(0).check(self.kind)
         self.division()
 
     def division(self) -> Division:
         """How the judgements are divided."""
-        return Division("auto", self.test, self.valid, self.canaries, self.seed)
+        return Division(self.kind, self.test, self.valid, self.canaries, self.seed)
 
 
 def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:
@@ -135,9 +138,11 @@ def _parts(given: dict[str, Judgements], holding: Holding, n_documents: int, not
     ways, parts = ways_of(n_documents), dict(given)
     if "train" not in parts:
         parts = joined_anew(parts, ways, notes)
-    parts = divide(parts, choose("auto", parts, ways, notes), holding.division(), ways, notes)
+    choice = choose(holding.kind, parts, ways, notes)
+    stays = () if choice.anew else tuple(parts)
+    parts = divide(parts, choice, holding.division(), ways, notes)
     for part in ("test", "valid"):
-        if part not in given:
+        if part not in stays:
             held = torch.unique(parts[part].queries).numel()
             notes.append(f"split: {held:,} training queries held out as {part} part")
     return parts

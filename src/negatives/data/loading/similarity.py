@@ -27,7 +27,7 @@ WAYS: Ways[Places] = Ways(
 
 def load_similarity(
     path: Path | None, positive: float | None, related: float | None, valid: float = 0.1, test: float = 0.2,
-    seed: int = 0, cache: bool = True,
+    seed: int = 0, cache: bool = True, kind: str = "auto",
 ) -> SimilarityData:  # fmt: skip
     """Read a folder or a file, or the offline pairs.
 
@@ -39,6 +39,7 @@ def load_similarity(
         test: Share held out for the test where there is no such part.
         seed: Seed of the division.
         cache: Keep what was mined from the standard library in the user's cache folder.
+        kind: ``given``, ``random``, or ``auto``: given where there is a test part.
 
     Raises:
         InputError: The data cannot be used.
@@ -52,7 +53,7 @@ def load_similarity(
     else:
         tables, name = {"train": read_scored(path)}, path.name.split(".")[0]
     notes = [note for table in tables.values() for note in table.notes]
-    parts = _divided(tables, Division("auto", test, valid, 0.0, seed), notes)
+    parts = _divided(tables, Division(kind, test, valid, 0.0, seed), notes)
     texts = {text: None for rows in parts.values() for row in rows for text in row[:2]}
     ids = {text: index for index, text in enumerate(texts)}
     numbered = {part: _numbered(rows, ids) for part, rows in parts.items()}
@@ -76,8 +77,9 @@ def _divided(tables: dict[str, ScoredTable], how: Division, notes: list[str]) ->
     pairs: dict[tuple[str, ...], int] = {}
     contents = torch.tensor([pairs.setdefault(tuple(sorted(row[:2])), len(pairs)) for row in rows], dtype=torch.int64)
     given = Places.of({part: len(table.rows) for part, table in tables.items()}, contents)
-    parts = divide(given, choose(how.kind, tables, WAYS, notes), how, WAYS, notes)
-    held = (part for part in ("test", "valid") if part not in tables)
+    choice = choose(how.kind, tables, WAYS, notes)
+    parts = divide(given, choice, how, WAYS, notes)
+    held = (part for part in ("test", "valid") if choice.anew or part not in tables)
     notes += [f"split: {len(parts[part]):,} pairs held out as {part} part" for part in held]
     if len(parts["test"]) < 3:
         raise InputError("fewer than 3 pairs are left for the test", hint=HINT)
