@@ -97,7 +97,7 @@ class OptimiserConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which columns are read and how the data is divided."""
+    """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items"] | None = None
     """How test and validation parts are chosen; ``auto`` takes the given parts if the folder has them."""
@@ -111,18 +111,6 @@ class SplitConfig(Section):
     """Seed of the division; left out, that of the run."""
     fold: Annotated[int, Field(ge=0)] | None = None
     """Another validation part of the same size for each number; the test part stays."""
-    user: str | None = None
-    """Name of the user column."""
-    item: str | None = None
-    """Name of the item column."""
-    time: str | None = None
-    """Name of the time column."""
-    rating: str | None = None
-    """Name of the rating column."""
-    min_rating: float | None = None
-    """Rows with a smaller rating are no positives."""
-    missing: Literal["error", "drop"] | None = None
-    """What becomes of rows without a user or an item: an error, or dropped and counted."""
 
 
 class EvaluationConfig(Section):
@@ -177,8 +165,10 @@ class RunConfig(Section):
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
     """Where the model lives; ``auto`` takes CUDA if there is one."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of the data by its role, for instance ``user``; what is left out is found."""
     split: SplitConfig = Field(default_factory=SplitConfig)
-    """Which columns are read and how the data is divided."""
+    """How the data is divided."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """When and how the validation part is evaluated."""
     baselines: str | None = None
@@ -192,7 +182,7 @@ class RunConfig(Section):
     @classmethod
     def _rules_apart(cls, values: Values) -> Values:
         """Rules out of the places of the numbers, so that a number is a number or left out."""
-        return rules_apart(values)
+        return rules_apart(moved(values))
 
     @property
     def split_seed(self) -> int:
@@ -260,7 +250,33 @@ class RunConfig(Section):
         return build([("what follows from the data", values)]) if due else self
 
 
-SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading"))
+SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading", "columns"))
+EARLIER = {
+    "split": {"user": "columns", "item": "columns", "time": "columns", "rating": "columns", "min_rating": "reading",
+              "missing": "reading"},
+    "reading": dict.fromkeys(("head", "relation", "tail", "source", "target", "text", "labels"), "columns"),
+}  # fmt: skip
+"""Keys of earlier versions by section, and the section in which they stand now."""
+
+
+def moved(values: Mapping[str, Any]) -> Values:
+    """Values of an earlier version with each key in its present section.
+
+    >>> moved({"split": {"user": "uid", "test": 0.1}})
+    {'split': {'test': 0.1}, 'columns': {'user': 'uid'}}
+    """
+    found = dict(values)
+    for section, keys in EARLIER.items():
+        below = found.get(section)
+        if not isinstance(below, Mapping) or not set(below) & set(keys):
+            continue
+        found[section] = {key: value for key, value in below.items() if key not in keys}
+        for key in set(below) & set(keys):
+            into = found.get(keys[key])
+            found[keys[key]] = {key: below[key], **(into if isinstance(into, Mapping) else {})}
+    return found
+
+
 S = TypeVar("S", bound=Section)
 
 
@@ -414,7 +430,7 @@ def build(layers: Sequence[Layer]) -> RunConfig:
     values: Values = {}
     for label, layer in layers:
         check_rules(label, layer)
-        values = merge(values, layer)
+        values = merge(values, moved(layer))
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
