@@ -42,11 +42,11 @@ def number(tables: dict[str, Table]) -> Numbered:
     out of ``tables`` as it is numbered, so that large data need not stand in memory twice.
     """
     listed = tables["train"].catalogue
-    columns = {name: [Ids.of(table.users), Ids.of(table.items)] for name, table in tables.items()}
-    times = {name: table.times for name, table in tables.items()}
+    columns = {name: [table.ids("user"), table.ids("item")] for name, table in tables.items()}
+    times = {name: table.numbers("time") for name, table in tables.items()}
     tables.clear()
     queries = names_of([columns["train"][0]])
-    items = listed if listed is not None else names_of([ids for _, ids in columns.values()])
+    items = names_of([ids for _, ids in columns.values()]) if listed is None else listed.listed()
     notes: list[str] = []
     parts: dict[str, Pairs] = {}
     for name in list(columns):

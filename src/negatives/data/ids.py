@@ -54,6 +54,17 @@ class Ids:
         """Every id as text, ``(n,)`` String."""
         return pl.Series(self.values).cast(pl.String) if self.names is None else self.names.gather(self.values)
 
+    def as_text(self) -> Ids:
+        """The same ids as text, numbers as they are plainly written."""
+        if self.names is not None:
+            return self
+        numbers = pl.Series(_distinct([self.values]), dtype=pl.Int64)
+        return Ids(codes_of(self, numbers), numbers.cast(pl.String))
+
+    def listed(self) -> pl.Series:
+        """The rows as names, where each stands once: whole numbers or text."""
+        return pl.Series(self.values) if self.names is None else self.text()
+
     @classmethod
     def joined(cls, parts: Sequence[Ids]) -> Ids:
         """The rows of several columns, one column after another; numbers become text beside text.

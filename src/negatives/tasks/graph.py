@@ -17,15 +17,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.edges import EdgeData, symmetric
 from negatives.data.loading.edges import Reading, load_edges
+from negatives.data.readers.schema import EDGES
 from negatives.evaluation import Metrics
 from negatives.evaluation.links import LinkScores, LinkTest, evaluate_links, link_test, metric_names
 from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import TableReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import chosen, share, shares, split_seed
 from negatives.training.feeds import Feed, PairFeed
@@ -37,15 +39,11 @@ MOST = 10_000
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
 
 
-class GraphOptions(Section):
+class GraphOptions(TableReading):
     """How a graph is read, walked and tested."""
 
     directed: bool = False
     """Whether an edge has a direction."""
-    source: str | None = None
-    """Name of the column with the first node."""
-    target: str | None = None
-    """Name of the column with the second node."""
     wrong: Annotated[int, Field(ge=2)] = 500
     """Wrong nodes that each held-back edge is ranked against, half for each end."""
     valid_at_test: bool = False
@@ -97,8 +95,7 @@ class Graph(Task[GraphData, GraphOptions]):
             split=config.split.kind or "auto",
             seed=split_seed(config),
             directed=options.directed,
-            source=options.source,
-            target=options.target,
+            options=table_options(config, options, EDGES),
             **shares(config),
         )
         edges = load_edges(path, reading)

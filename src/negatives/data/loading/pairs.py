@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 
 from negatives.data import splits
 from negatives.data.dividing import Division, Ways, choose, divide
 from negatives.data.encode import number
-from negatives.data.ids import Ids
+from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import PairData, Pairs
-from negatives.data.readers import read_path
-from negatives.data.table import Columns, Table
+from negatives.data.readers import Options, read
+from negatives.data.readers.schema import PAIRS
+from negatives.data.table import Table, joined
 from negatives.errors import InputError
 
 VALID_CAP = 20_000
@@ -50,27 +51,28 @@ def ways_of(n_items: int) -> Ways[Pairs]:
 
 
 def load_pairs(
-    path: Path | str | None,
+    data: Any,
     *,
     split: str = "auto",
     test: float = 0.2,
     valid: float = 0.02,
     canaries: float = 0.005,
     seed: int = 0,
-    columns: Columns | None = None,
+    options: Options | None = None,
     cache: bool = True,
 ) -> PairData:
     """Read pairs and divide them into train, valid, test and canaries.
 
     Args:
-        path: A file or a folder; None for the standard library's own sources.
+        data: A file, a folder or a table in memory, as :func:`negatives.data.readers.read` takes it; None for the
+            standard library's own sources.
         split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, or ``auto``: given where a
             test part exists, else leave_last_out where times exist, else random.
         test: Share held back for the test; leave_last_out holds back one pair of each query instead.
         valid: Share of the rest held back to stop training, at most 20,000 pairs.
         canaries: Share of the rest hidden to estimate false negatives.
         seed: Seed of the splits.
-        columns: What to take the columns for.
+        options: What to take the columns for, and which rows count.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
     Raises:
@@ -79,20 +81,21 @@ def load_pairs(
     """
     how = Division(split, test, valid, canaries, seed)
     ways_of(0).check(split)
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.views import function_calls
 
         tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses")}
         name = "stdlib"
     else:
-        tables, name = dict(read_path(Path(path), columns or Columns())), Path(path).name.split(".")[0]
+        tables, name = dict(read(data, PAIRS, options)), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     features = tables["train"].features
-    timed = all(table.times is not None for table in tables.values())
+    timed = all(table.numbers("time") is not None for table in tables.values())
     choice = choose(split, tables, ways_of(0), notes, timed, path)
     if choice.anew:
         notes.append(f"split: the parts {', '.join(tables)} of the data are joined and divided anew")
-        tables = {"train": _join(list(tables.values()))}
+        tables = {"train": joined(list(tables.values()))}
     numbered = number(tables)
     notes += numbered.notes
     ways = ways_of(len(numbered.item_names))
@@ -104,17 +107,6 @@ def load_pairs(
         name, parts["train"], parts["valid"], parts["test"], parts["canaries"], query_names, numbered.item_names,
         features, tuple(notes),
     )  # fmt: skip
-
-
-def _join(tables: list[Table]) -> Table:
-    times = [table.times for table in tables if table.times is not None]
-    return Table(
-        Ids.joined([Ids.of(table.users) for table in tables]).text(),
-        Ids.joined([Ids.of(table.items) for table in tables]).text(),
-        np.concatenate(times) if len(times) == len(tables) else None,
-        catalogue=tables[0].catalogue,
-        features=tables[0].features,
-    )
 
 
 def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str]) -> tuple[dict[str, Pairs], pl.Series]:
