@@ -175,7 +175,7 @@ def divide(
     Raises:
         InputError: Nothing is left to train on, or the rows lack what the split needs.
     """
-    found = joined_anew(parts, ways, notes) if choice.anew else _apart(parts, ways, notes)
+    found = joined_anew(parts, ways, notes) if choice.anew else _apart(parts, ways, notes, path)
     train = found.pop("train")
     given = set(found)
     if "test" not in found:
@@ -186,7 +186,7 @@ def divide(
         method = ways.valid.get(choice.kind) or ways.test[choice.kind]
         found["valid"], train = hold(train, method, ways, asked)
     if ways.repeats:
-        found = _apart({"train": train} | found, ways, notes)
+        found = _apart({"train": train} | found, ways, notes, path)
         train = found.pop("train")
     found["canaries"], train = hold(train, ways.canaries, ways, Asked(how.canaries, key_of("canaries", how.seed)))
     if len(train) == 0:
@@ -219,8 +219,12 @@ def joined_anew(parts: Mapping[str, R], ways: Ways[R], notes: list[str]) -> dict
     return {"train": rows}
 
 
-def _apart(parts: Mapping[str, R], ways: Ways[R], notes: list[str]) -> dict[str, R]:
-    """The parts without what stands in two: the training part keeps it, then the test part."""
+def _apart(parts: Mapping[str, R], ways: Ways[R], notes: list[str], path: Path | str | None) -> dict[str, R]:
+    """The parts without what stands in two: the training part keeps it, then the test part.
+
+    Raises:
+        InputError: Nothing of the test part is left.
+    """
     found = dict(parts)
     known = {name: ways.code(found[name]) for name in ("train", "test") if name in found and len(found) > 1}
     for name in ("test", "valid"):
@@ -231,6 +235,9 @@ def _apart(parts: Mapping[str, R], ways: Ways[R], notes: list[str]) -> dict[str,
             if bool(seen.any()):
                 notes.append(f"{name}: {int(seen.sum()):,} {ways.unit} dropped, they stand in {other} too")
                 found[name] = found[name].pick(~seen)
+                if name == "test" and len(found[name]) == 0:
+                    fault = f"all {seen.numel():,} {ways.unit} of the test part stand in train too"
+                    raise InputError(fault, path=path, hint=f"give {ways.unit} to test on that training does not show")
     return found
 
 

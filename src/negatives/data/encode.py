@@ -66,12 +66,11 @@ def number(tables: dict[str, Table]) -> Numbered:
 
 
 def _codes(columns: list[Ids], queries: pl.Series, items: pl.Series) -> Ints:
-    """``query * n_items + item`` of each pair, ``(n,)`` int64; -1 where one of them has no number."""
+    """``query * n_items + item`` of each pair, ``(n,)`` int64; below zero where one of them has no number."""
     codes = codes_of(columns.pop(0), queries, in_place=True)
-    unknown = codes < 0
-    codes *= len(items)
+    codes *= len(items)  # below zero for unknown queries, whatever the item
     ids = codes_of(columns.pop(), items, in_place=True)
-    unknown |= ids < 0
+    unknown = ids < 0
     codes += ids
     if unknown.any():
         codes[unknown] = -1

@@ -154,3 +154,9 @@ def test_a_fold_that_changes_nothing_is_told() -> None:
         notes: list[str] = []
         divide(parts, Choice("given"), Division(seed=folded(5, fold)), EDGES, notes)
         assert ("split: the data gives a validation part, so split.fold changes nothing" in notes) is told
+
+
+def test_a_test_part_that_training_shows_is_refused() -> None:
+    parts = {"train": edges((0, 1), (0, 2)), "test": edges((0, 2), (0, 1))}
+    with pytest.raises(InputError, match="all 2 edges of the test part stand in train too; give edges to test on"):
+        divide(parts, Choice("given"), Division(), EDGES, [])
