@@ -81,8 +81,7 @@ def by_blocks(path: Path) -> float:
     for frame in text_blocks(path):
         users.add(frame["user"])
         items.add(frame["item"])
-    tables: dict[str, Any] = {"train": Table(users.build(), items.build())}  # type: ignore[arg-type]
-    found = number(tables)
+    found = number({"train": Table({"user": users.build(), "item": items.build()})})
     parts = divide(found.parts, Choice("random"), Division(), ways_of(len(found.item_names)), [])
     return kept(list(parts.values()), found.query_names, found.item_names)
 
