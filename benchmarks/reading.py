@@ -10,7 +10,8 @@ Every figure is of a process of its own, one after another on the same files:
 - ``blocks``: polars reads blocks of text, ids are numbered as they come, and the pairs are divided;
 - ``load``: the library's loader with all that it looks at, from the file to the four parts.
 
-Time is that of the wall, after a small file of the same kind has been through, so that nothing is compiled. Peak
+Time is that of the wall, after a small file of the same kind has been through, so that nothing is compiled; ``busy``
+is the time of all processors, which others at work on the machine hardly change. Peak
 memory is what the process held at most beyond what it held before; ``stay`` is the size of what is kept: the numbered
 pairs of all parts and the names. Linux only: it resets and reads VmHWM.
 """
@@ -110,9 +111,10 @@ def measure(way: str, path: Path, small: Path) -> dict[str, float]:
     run: Callable[[Path], float] = {"polars": by_polars, "blocks": by_blocks, "load": by_loader}[way]
     run(small)
     Path("/proc/self/clear_refs").write_text("5")
-    before, start = status("VmRSS"), time.perf_counter()
+    before, start, busy = status("VmRSS"), time.perf_counter(), time.process_time()
     stay = run(path)
-    return {"seconds": time.perf_counter() - start, "peak": status("VmHWM") - before, "stay": stay}
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    return {"seconds": seconds, "busy": busy, "peak": status("VmHWM") - before, "stay": stay}
 
 
 def child(way: str, path: Path, small: Path) -> dict[str, float]:
@@ -132,7 +134,7 @@ def best(way: str, path: Path, small: Path, repeat: int) -> dict[str, float]:
 def table(folder: Path, millions: list[float], repeat: int) -> None:
     """Print one row for each size, kind of ids and way."""
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    print("million rows  ids     way      seconds  of polars  peak MiB  stay MiB  peak/stay")
+    print("million rows  ids     way      seconds  of polars   busy  of polars  peak MiB  stay MiB  peak/stay")
     for text in (False, True):
         kind = "text" if text else "number"
         small = folder / f"small_{kind}.csv"
@@ -140,12 +142,13 @@ def table(folder: Path, millions: list[float], repeat: int) -> None:
         for size in millions:
             path = folder / f"{kind}.csv"
             write(path, round(size * 1e6), text)
-            base = 0.0
+            base = busy = 0.0
             for way in WAYS:
                 found = best(way, path, small, repeat)
-                base = base or found["seconds"]
+                base, busy = base or found["seconds"], busy or found["busy"]
                 print(
                     f"{size:12g}  {kind:6s}  {way:6s}  {found['seconds']:8.2f}  {found['seconds'] / base:9.1f}"
+                    f"  {found['busy']:5.2f}  {found['busy'] / busy:9.1f}"
                     f"  {found['peak']:8.0f}  {found['stay']:8.0f}  {found['peak'] / found['stay']:9.2f}",
                     flush=True,
                 )

@@ -208,7 +208,8 @@ def hold(rows: R, method: Method, ways: Ways[R], asked: Asked) -> tuple[R, R]:
 def joined_anew(parts: Mapping[str, R], ways: Ways[R], notes: list[str]) -> dict[str, R]:
     """All rows as one training part; what may not be repeated stands once."""
     notes.append(f"split: the parts {', '.join(parts)} of the data are joined and divided anew")
-    rows = next(iter(parts.values())).joined(parts.values())
+    order = list(parts) if ways.repeats else sorted(parts)  # by name, in whatever order the parts were found
+    rows = parts[order[0]].joined(parts[name] for name in order)
     if ways.repeats:
         return {"train": rows}
     _, place, counts = torch.unique(ways.code(rows), return_inverse=True, return_counts=True)
