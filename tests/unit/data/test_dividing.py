@@ -160,3 +160,12 @@ def test_a_test_part_that_training_shows_is_refused() -> None:
     parts = {"train": edges((0, 1), (0, 2)), "test": edges((0, 2), (0, 1))}
     with pytest.raises(InputError, match="all 2 edges of the test part stand in train too; give edges to test on"):
         divide(parts, Choice("given"), Division(), EDGES, [])
+
+
+def test_parts_are_joined_by_name_in_whatever_order_they_were_found() -> None:
+    found = []
+    for names in (("train", "test"), ("test", "train")):
+        rows = {"train": edges(*((0, item) for item in range(9))), "test": edges(*((1, item) for item in range(9)))}
+        parts = divide({name: rows[name] for name in names}, Choice("random", anew=True), Division(), EDGES, [])
+        found.append({name: sorted(of(part)) for name, part in parts.items()})
+    assert found[0] == found[1]
