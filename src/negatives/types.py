@@ -8,14 +8,14 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError, NonFiniteScores
+from negatives.errors import ConfigError, InputError, NonFiniteScores
 from negatives.parameters import Range
 from negatives.randomness import Purpose, stream
 
@@ -75,6 +75,45 @@ class Csr:
         indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
+
+
+def union(tables: Sequence[Csr]) -> Csr:
+    """Per row, the columns that stand in any of the tables.
+
+    Raises:
+        ConfigError: They have other numbers of rows or columns.
+
+    >>> one, two = (Csr.from_pairs(torch.tensor([0]), torch.tensor([item]), 1, 4) for item in (3, 1))
+    >>> union([one, two]).row(0).tolist()
+    [1, 3]
+    """
+    rows, cols, n_rows, n_cols = _pairs_of(tables)
+    return Csr.from_pairs(torch.cat(rows), torch.cat(cols), n_rows, n_cols)
+
+
+def less(left: Csr, right: Csr) -> Csr:
+    """Per row, the columns of ``left`` that do not stand in ``right``.
+
+    Raises:
+        ConfigError: They have other numbers of rows or columns.
+
+    >>> one, two = (Csr.from_pairs(torch.tensor([0, 0]), torch.tensor(items), 1, 4) for items in ([0, 3], [3, 2]))
+    >>> less(one, two).row(0).tolist()
+    [0]
+    """
+    rows, cols, n_rows, n_cols = _pairs_of([left, right])
+    codes = [each * n_cols + of for each, of in zip(rows, cols, strict=True)]
+    kept = ~torch.isin(codes[0], codes[1])
+    return Csr.from_pairs(rows[0][kept], cols[0][kept], n_rows, n_cols)
+
+
+def _pairs_of(tables: Sequence[Csr]) -> tuple[list[Tensor], list[Tensor], int, int]:
+    """Rows and columns of each table, int64, and the shape that they share."""
+    shapes = {(one.n_rows, one.n_cols) for one in tables}
+    if len(shapes) > 1:
+        raise ConfigError(f"tables of queries by items have other sizes, {sorted(shapes)}; build all from one data")
+    rows = [torch.repeat_interleave(one.lengths()) for one in tables]
+    return rows, [one.indices.to(torch.int64) for one in tables], *shapes.pop()
 
 
 def finite(values: Tensor, what: str) -> Tensor:

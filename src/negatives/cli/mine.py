@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -36,6 +37,10 @@ class MineOptions:
     seed: Annotated[int, Parameter(help="Seed of random ranks.", converter=whole)] = 0
 
 
+EMPTY = "nothing is left to write; ask for fewer negatives, loosen the bounds, or give more documents with --corpus"
+IGNORED = "A document that is the query itself, by its name or its text, is never its negative."
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
@@ -56,9 +61,10 @@ def mine(
     out: Path,
     format: Literal["pairs", "triplet", "n-tuple", "labeled-pair", "labeled-list"] = "triplet",
     scores: Annotated[bool, Parameter(negative=())] = False,
+    ignore_identical: Annotated[bool, Parameter(help=IGNORED)] = True,
     sources: Sources | None = None,
     options: MineOptions | None = None,
-) -> None:
+) -> int:
     """Mine hard negatives for other programs' trainers.
 
     Parameters
@@ -75,8 +81,11 @@ def mine(
     from dataclasses import asdict
 
     from negatives import mining
+    from negatives.data.retrieval import identical_note
     from negatives.errors import ConfigError
     from negatives.mining.data import read_texts
+    from negatives.mining.formats import count, left_out
+    from negatives.mining.identical import own_documents
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
 
@@ -86,20 +95,29 @@ def mine(
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
     texts = read_texts(data, sources.corpus, sources.part)
+    identical = None
+    if ignore_identical:
+        identical = own_documents(texts.queries, texts.items, texts.positives, texts.same_name)
     for note in texts.notes:
         print(note)
+    if identical is not None and identical.nnz:
+        print(identical_note(identical, "negatives", "--no-ignore-identical"))
     queries, items = _vectors(sources, texts)
     teacher = None
     if sources.teacher is not None:
         from negatives.mining.encoders import cross_encoder
 
         teacher = cross_encoder(sources.teacher, texts.queries, texts.items)
-    mined = mining.mine(queries, items, texts.positives, wanted, teacher)
-    summary = report(mined)
+    mined = mining.mine(queries, items, texts.positives, wanted, teacher, identical)
     found = mining.columns(mined, texts.queries, texts.items, format, texts.names, scores)
-    place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
+    summary = report(mined) | {"rows": len(found[texts.names[0]]), "queries_left_out": left_out(mined, format)}
     print("\n".join(lines(summary)))
+    if not count(mined) or not summary["rows"]:
+        print(f"negatives: {EMPTY}", file=sys.stderr)
+        return 1
+    place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
     print(f"mined to: {out}\nreport: {place}")
+    return 0
 
 
 def _vectors(sources: Sources, texts: Texts) -> tuple[Vectors, Vectors]:

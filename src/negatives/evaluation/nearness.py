@@ -7,6 +7,7 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.kernels.walks import walks
+from negatives.randomness import tie_words, ties
 from negatives.types import Csr
 
 RESTART = 0.15
@@ -64,7 +65,7 @@ def _by_distribution(graph: Csr, nodes: Tensor, k: int, exclude: Csr) -> Tensor:
 
 
 def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tensor:
-    """The ``k`` nodes that the walks from each of ``nodes`` visit most; of equal ones those of smaller number."""
+    """The ``k`` nodes that the walks from each of ``nodes`` visit most, equal ones in a random order."""
     starts = nodes.repeat_interleave(WALKS)
     numbers = (nodes[:, None] * WALKS + torch.arange(WALKS)).reshape(-1)
     paths = walks(graph, starts, max(HOPS), key, examples=numbers)[:, list(HOPS)].long()
@@ -76,7 +77,8 @@ def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tens
     rows, cols = codes // graph.n_rows, codes % graph.n_rows
     free = ~kernels.contains(exclude, nodes[rows], cols[:, None])[:, 0]
     rows, cols, visits = rows[free], cols[free], visits[free]
-    order = visits.argsort(descending=True, stable=True)
+    order = ties(tie_words(nodes[rows]), cols).argsort()
+    order = order[visits[order].argsort(descending=True, stable=True)]
     order = order[rows[order].argsort(stable=True)]
     rows, cols = rows[order], cols[order]
     sizes = torch.bincount(rows, minlength=nodes.numel())

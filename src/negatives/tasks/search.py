@@ -47,6 +47,8 @@ class SearchReading(EncoderReading):
     """Whether each document's title serves as one more training query."""
     repeats: Annotated[int, Field(ge=1)] = 3
     """How often an epoch takes each judged pair, where titles serve as well."""
+    ignore_identical: bool = True
+    """Whether a document that is the query itself, by its name or its text, is no answer and no negative of it."""
     vocabulary: Annotated[int, Field(ge=100)] = 8000
     """Most pieces of the tokenizer that the static encoder learns from the documents."""
 
@@ -63,9 +65,9 @@ class Search(Task[RetrievalData, SearchReading]):
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
-        return load_retrieval(
-            path, Holding(seed=split_seed(config), **shares(config)), titles=self.options(config).titles
-        )
+        options = self.options(config)
+        data = load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), titles=options.titles)
+        return data.without_identical() if options.ignore_identical else data
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))
@@ -99,14 +101,17 @@ class Search(Task[RetrievalData, SearchReading]):
 
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
-        queries = self.queries(data.known((part,)), part, config)
-        names = self.metric_names(config)
-        top, _ = search(model.answers().every, queries, longest(names))
+        queries, names = self.queries(data.known((part,)), part, config), self.metric_names(config)
+        top, _ = self.ranked(model, data, queries, longest(names))
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
         return Metrics({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
+
+    def ranked(self, model: Model, data: RetrievalData, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The best ``k`` documents of queries ``(n,)`` and their scores, without what is the query itself."""
+        return search(model.answers().every, queries, k, data.identical)
 
     @torch.no_grad()
     def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
@@ -118,7 +123,11 @@ class Search(Task[RetrievalData, SearchReading]):
         answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
         if data.name == "stdlib":
             texts, answers = list(ASKED), [[] for _ in ASKED]
+            queries = []
         scores = require(model, TextScorer).score_texts(texts).cpu()
+        if data.identical is not None:
+            for row, query in enumerate(queries):
+                scores[row, data.identical.row(query).long()] = -torch.inf
         asked = zip(texts, answers, scores, strict=True)
         return [sample(text, known, best(row, names)) for text, known, row in asked]
 
