@@ -149,8 +149,8 @@ def ties(words: Tensor, items: Tensor) -> Tensor:
     Returns:
         int64 from 0 to 2^32 - 1.
 
-    >>> ties(tie_words(torch.tensor([[0], [1]])), torch.arange(4)).argsort(1).tolist()
-    [[0, 1, 2, 3], [0, 1, 2, 3]]
+    >>> ties(tie_words(torch.tensor([[0], [2]])), torch.arange(4)).argsort(1).tolist()
+    [[1, 3, 2, 0], [0, 1, 2, 3]]
     """
     value = (items ^ words) & MASK32
     value = (value ^ (value >> 16)) * SHORT_1 & MASK32

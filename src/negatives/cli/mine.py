@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from negatives.mining.data import Texts
     from negatives.mining.encoders import Embedder
     from negatives.mining.search import Vectors
+    from negatives.types import Csr
 
 
 @Parameter(name="*")
@@ -81,11 +82,9 @@ def mine(
     from dataclasses import asdict
 
     from negatives import mining
-    from negatives.data.retrieval import identical_note
     from negatives.errors import ConfigError
     from negatives.mining.data import read_texts
     from negatives.mining.formats import count, left_out
-    from negatives.mining.identical import own_documents
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
 
@@ -95,13 +94,9 @@ def mine(
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
     texts = read_texts(data, sources.corpus, sources.part)
-    identical = None
-    if ignore_identical:
-        identical = own_documents(texts.queries, texts.items, texts.positives, texts.same_name)
     for note in texts.notes:
         print(note)
-    if identical is not None and identical.nnz:
-        print(identical_note(identical, "negatives", "--no-ignore-identical"))
+    identical = _identical(texts) if ignore_identical else None
     queries, items = _vectors(sources, texts)
     teacher = None
     if sources.teacher is not None:
@@ -118,6 +113,17 @@ def mine(
     place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
     print(f"mined to: {out}\nreport: {place}")
     return 0
+
+
+def _identical(texts: Texts) -> Csr:
+    """Documents that are the query itself; how many queries they concern is printed."""
+    from negatives.data.retrieval import identical_note
+    from negatives.mining.identical import own_documents
+
+    found = own_documents(texts.queries, texts.items, texts.positives, texts.same_name)
+    if found.nnz:
+        print(identical_note(found, "negatives", "--no-ignore-identical"))
+    return found
 
 
 def _vectors(sources: Sources, texts: Texts) -> tuple[Vectors, Vectors]:

@@ -31,7 +31,7 @@ def top_k(
         fewer are left.
 
     >>> scores = torch.tensor([[0.5, 2.0, 2.0, 1.0], [0.5, 2.0, 2.0, 1.0]])
-    >>> top_k(scores, 3)[0].tolist()
+    >>> top_k(scores, 3, queries=torch.tensor([2, 3]))[0].tolist()
     [[1, 2, 3], [2, 1, 3]]
     """
     fit(scores.shape[0], queries, exclude, scores.shape[1])

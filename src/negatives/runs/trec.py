@@ -8,8 +8,8 @@ from negatives.data.retrieval import RetrievalData
 from negatives.errors import ConfigError
 from negatives.evaluation import longest
 from negatives.evaluation.graded import trec_qrels, trec_run
+from negatives.evaluation.ranking import search
 from negatives.runs.names import words
-from negatives.tasks.search import Search
 from negatives.training import files
 
 LENGTH = 100
@@ -30,12 +30,12 @@ def write_trec(run: Path, target: Path) -> None:
 
     trained = load_run(run)
     task, data = trained.task, trained.examples.data
-    if not isinstance(data, RetrievalData) or not isinstance(task, Search):
-        raise ConfigError(f"the format trec is for search, and this is a run of {trained.task.name}; choose another")
+    if not isinstance(data, RetrievalData):
+        raise ConfigError(f"the format trec is for search, and this is a run of {task.name}; choose another")
     judged = data.part("test")
     queries = task.queries(data.known(("test",)), "test", trained.config)
     length = max(LENGTH, longest(task.metric_names(trained.config)))
-    ids, scores = task.ranked(trained.model, data, queries, min(length, data.n_items))
+    ids, scores = search(trained.model.answers().every, queries, min(length, data.n_items), data.identical)
     query_names, item_names = list(words(data.query_names)), list(words(data.item_names))
     found = [
         [(item_names[item], score) for item, score in zip(row.tolist(), values.tolist(), strict=True) if item >= 0]

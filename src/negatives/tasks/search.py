@@ -102,16 +102,12 @@ class Search(Task[RetrievalData, SearchReading]):
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         queries, names = self.queries(data.known((part,)), part, config), self.metric_names(config)
-        top, _ = self.ranked(model, data, queries, longest(names))
+        top, _ = search(model.answers().every, queries, longest(names), data.identical)
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
         return Metrics({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
-
-    def ranked(self, model: Model, data: RetrievalData, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        """The best ``k`` documents of queries ``(n,)`` and their scores, without what is the query itself."""
-        return search(model.answers().every, queries, k, data.identical)
 
     @torch.no_grad()
     def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
