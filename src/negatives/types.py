@@ -160,6 +160,8 @@ class Catalogue:
         item_graph: Neighbours of each item in the training part, or None.
         item_groups: ``(n_items,)`` int64, items of one group are equally right (copies of a document), -1 for no
             group; or None.
+        query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
+        item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
     """
 
     n_queries: int
@@ -170,6 +172,8 @@ class Catalogue:
     query_anchors: Tensor | None = None
     item_graph: Csr | None = None
     item_groups: Tensor | None = None
+    query_kinds: Tensor | None = None
+    item_kinds: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
