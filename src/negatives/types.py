@@ -136,7 +136,10 @@ def within(name: str, ids: Tensor, n: int) -> None:
     Raises:
         InputError: Names the first such id and its place.
     """
-    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= n):
+    if ids.numel() == 0:
+        return
+    low, high = torch.aminmax(ids)
+    if int(low) < 0 or int(high) >= n:
         place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
         raise InputError(
             f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
