@@ -98,6 +98,8 @@ def test_identical_documents_are_no_negatives_and_cost_no_place() -> None:
         found = mine(queries, items, positives(), mining, identical=itself)
         assert not any(set(both.row(q).tolist()) & set(found.ids[q].tolist()) for q in range(N_QUERIES))
         assert int((found.ids < 0).sum()) == 0
+    tight = mine(queries, items, positives(), Mining(num_negatives=4, range_max=4), identical=itself)
+    assert int((tight.ids < 0).sum()) == 0
     top = mine(queries, items, positives(), Mining(num_negatives=4), identical=itself)
     assert torch.equal(top.ids, mine(queries, items, both, Mining(num_negatives=4)).ids)
     assert torch.equal(top.positive_scores, mine(queries, items, positives(), Mining()).positive_scores)

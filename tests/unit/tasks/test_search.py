@@ -188,6 +188,8 @@ def test_the_ranking_leaves_the_query_itself_out(tmp_path: Path) -> None:
         assert main(["export", str(out), "--format", "trec", "--out", str(out / "t")]) == 0
         lines = [line.split() for line in (out / "t" / "test.run").read_text().splitlines()]
         found.append(sum(line[0][1:] == line[2][1:] for line in lines))
+        reported = metrics(out)["test"]
+        assert by_trec_eval(out / "t") == pytest.approx({m: reported[m] for m in METRICS[:2]}, abs=1e-12)
     assert found == [0, 12]
 
 
