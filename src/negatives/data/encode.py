@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from negatives.data import ids
 from negatives.data.pairs import Pairs
 from negatives.data.table import Table
 
@@ -69,19 +70,20 @@ def number(tables: dict[str, Table]) -> Numbered:
 
     Queries come from ``train`` only. Items of any part belong to the catalogue.
     """
-    queries = names_of([tables["train"].users])
+    queries = ids.names_of([tables["train"].ids("user")])
     listed = tables["train"].catalogue
-    items = listed if listed is not None else names_of([table.items for table in tables.values()])
+    items = ids.names_of([table.ids("item") for table in tables.values()]) if listed is None else listed.listed()
     notes: list[str] = []
     parts: dict[str, Pairs] = {}
     for name, table in tables.items():
-        users, ids, times = codes_of(table.users, queries), codes_of(table.items, items), table.times
-        unknown = (users < 0) | (ids < 0)
+        users, taken = ids.codes_of(table.ids("user"), queries), ids.codes_of(table.ids("item"), items)
+        times = table.numbers("time")
+        unknown = (users < 0) | (taken < 0)
         if unknown.any():
             notes.append(f"{name}: {int(unknown.sum()):,} pairs dropped, their user has no pair in train")
-            users, ids = users[~unknown], ids[~unknown]
+            users, taken = users[~unknown], taken[~unknown]
             times = None if times is None else times[~unknown]
-        parts[name] = distinct(users, ids, times, len(items))
+        parts[name] = distinct(users, taken, times, len(items))
         merged = users.size - len(parts[name])
         if merged:
             notes.append(f"{name}: {merged:,} duplicate pairs merged" + ("" if times is None else ", earliest kept"))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from negatives.data.corpus.reader import Text, sentences
 from negatives.data.readers.blocks import blocks
-from negatives.data.readers.folder import part_files
+from negatives.data.readers.parts import part_files
 from negatives.data.splits import FOLD, key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation

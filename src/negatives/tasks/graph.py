@@ -17,9 +17,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.edges import EdgeData, symmetric
 from negatives.data.loading.edges import Reading, load_edges
+from negatives.data.readers.schema import EDGES
 from negatives.evaluation import Metrics
 from negatives.evaluation.links import (
     LinkScores,
@@ -35,6 +36,7 @@ from negatives.randomness import Purpose, stream
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import TableReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import chosen, share, shares, split_seed
 from negatives.training.feeds import Feed, PairFeed
@@ -46,15 +48,11 @@ MOST = 10_000
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
 
 
-class GraphOptions(Section):
+class GraphOptions(TableReading):
     """How a graph is read, walked and tested."""
 
     directed: bool = False
     """Whether an edge has a direction."""
-    source: str | None = None
-    """Name of the column with the first node."""
-    target: str | None = None
-    """Name of the column with the second node."""
     bipartite: Literal["auto", "ignore"] = "auto"
     """Whether negatives and non-edges come from the other side only, where a graph has two sides."""
     wrong: Annotated[int, Field(ge=2)] = 500
@@ -108,8 +106,7 @@ class Graph(Task[GraphData, GraphOptions]):
             split=config.split.kind or "auto",
             seed=split_seed(config),
             directed=options.directed,
-            source=options.source,
-            target=options.target,
+            options=table_options(config, options, EDGES),
             **shares(config),
         )
         edges = load_edges(path, reading)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,13 @@ from negatives.data import splits
 from negatives.data.bags import bags, vocabulary
 from negatives.data.encode import codes_of, names_of
 from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
+from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
-from negatives.data.readers.blocks import inner_suffix
-from negatives.data.readers.folder import part_files
-from negatives.data.readers.labelled_text import JSONL, Fields, read_labelled_text
+from negatives.data.readers import Options, read, reader_of
+from negatives.data.readers.labelled_text import labelled_texts
+from negatives.data.readers.opening import at_rest
+from negatives.data.readers.parts import find_parts
+from negatives.data.readers.schema import LABELLED
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
 from negatives.data.readers.xmc import is_xmc, read_xmc
 from negatives.errors import ConfigError, InputError
@@ -27,6 +31,7 @@ from negatives.randomness import permutation, uniforms
 
 VALID_CAP = 2_000
 KINDS = ("auto", "given", "random")
+PARTS = ("train", "valid", "test")
 Longs = npt.NDArray[np.int64]
 
 
@@ -59,23 +64,25 @@ class TextReading:
     """How rows become features.
 
     Args:
-        fields: Columns of texts and labels.
+        options: What to take the columns for.
+        separator: What stands between the labels of a row; found where it is left out.
         min_rows: Words of fewer training rows are left out.
         most_words: Only so many of the most frequent words stay.
         weights: ``tf_idf``, ``length``, ``none``, or ``auto``: tf_idf where all values are whole numbers.
     """
 
-    fields: Fields = field(default_factory=Fields)
+    options: Options = field(default_factory=Options)
+    separator: str | None = None
     min_rows: int = 2
     most_words: int | None = None
     weights: str = "auto"
 
 
-def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, cache: bool = True) -> LabelledData:
+def load_labelled(data: Any, how: LabelledSplit, reading: TextReading, cache: bool = True) -> LabelledData:
     """Read rows with labels and divide them.
 
     Args:
-        path: A file or a folder; None for docstrings of the standard library.
+        data: A file, a folder or a table in memory; None for docstrings of the standard library.
         how: How the rows are divided.
         reading: How they become features.
         cache: Keep what was mined from the standard library in the user's cache folder.
@@ -83,12 +90,13 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
     Raises:
         InputError: The data cannot be used.
     """
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.labels import docstring_modules
 
         tables, name = {"train": docstring_modules(cache=cache)}, "stdlib"
     else:
-        tables, name = read_parts(path, reading.fields), path.name.split(".")[0]
+        tables, name = read_parts(data, reading), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     if how.kind == "given" and "test" not in tables:
         raise InputError("there is no test part", path=path, hint="add a test file, or use --set split.kind=random")
@@ -104,28 +112,28 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
     return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
 
 
-def read_parts(path: Path, fields: Fields) -> dict[str, LabelledTable]:
-    """The tables of a file or a folder by part; ``train`` is always among them.
+def read_parts(data: Any, reading: TextReading) -> dict[str, LabelledTable]:
+    """Rows by part; ``train`` is always among them.
 
     Raises:
         InputError: There is no usable file, or two claim the same part.
     """
-    if (path / TAGS).is_file() and (path / WORDS).is_file():
-        return {"train": read_tags(path)}
-    files = part_files(path)
-    return {part: read_labelled(files[part], fields) for part in ("train", "valid", "test") if part in files}
+    path = named(data)
+    if path is not None:
+        path = data = at_rest(path)
+        if (path / TAGS).is_file() and (path / WORDS).is_file():
+            return {"train": read_tags(path)}
+        files = find_parts(path)
+        if reading.options.format is None and not reading.options.columns and is_features(files["train"][0]):
+            return {part: read_xmc(files[part][0]) for part in PARTS if part in files}
+    tables = read(data, LABELLED, reading.options)
+    return labelled_texts({part: tables[part] for part in PARTS if part in tables}, reading.separator)
 
 
-def read_labelled(path: Path, fields: Fields) -> LabelledTable:
-    """Read one file in whichever format it has.
-
-    Raises:
-        InputError: The file cannot be used.
-    """
-    named = fields.text is not None or fields.labels is not None
-    if inner_suffix(path) in (*JSONL, ".csv", ".tsv") and (named or not is_xmc(path)):
-        return read_labelled_text(path, fields)
-    return read_xmc(path)
+def is_features(path: Path) -> bool:
+    """Whether a file holds features by number, not a table."""
+    table = reader_of(path)
+    return table is None and is_xmc(path)
 
 
 def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str]) -> dict[str, Tensor]:

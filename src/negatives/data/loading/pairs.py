@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
 from negatives.data import splits
 from negatives.data.encode import Numbered, contains, number
+from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import PairData, Pairs
-from negatives.data.readers import read_path
-from negatives.data.table import Columns, Table
+from negatives.data.readers import Options, read
+from negatives.data.readers.schema import PAIRS
+from negatives.data.table import Table, joined
 from negatives.errors import ConfigError, InputError
 
 VALID_CAP = 20_000
@@ -33,27 +35,28 @@ class Shares:
 
 
 def load_pairs(
-    path: Path | str | None,
+    data: Any,
     *,
     split: str = "auto",
     test: float = 0.2,
     valid: float = 0.02,
     canaries: float = 0.005,
     seed: int = 0,
-    columns: Columns | None = None,
+    options: Options | None = None,
     cache: bool = True,
 ) -> PairData:
     """Read pairs and divide them into train, valid, test and canaries.
 
     Args:
-        path: A file or a folder; None for the standard library's own sources.
+        data: A file, a folder or a table in memory, as :func:`negatives.data.readers.read` takes it; None for the
+            standard library's own sources.
         split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, or ``auto``: given where a
             test part exists, else leave_last_out where times exist, else random.
         test: Share held back for the test; leave_last_out holds back one pair of each query instead.
         valid: Share of the rest held back to stop training, at most 20,000 pairs.
         canaries: Share of the rest hidden to estimate false negatives.
         seed: Seed of the splits.
-        columns: What to take the columns for.
+        options: What to take the columns for, and which rows count.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
     Raises:
@@ -64,19 +67,20 @@ def load_pairs(
     if split not in splits.SPLITS:
         raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(splits.SPLITS)}")
     splits.check_shares(test=test, valid=valid, canaries=canaries)
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.views import function_calls
 
         tables: Mapping[str, Table] = {"train": function_calls(cache=cache, column="uses")}
         name = "stdlib"
     else:
-        tables, name = read_path(Path(path), columns or Columns()), Path(path).name.split(".")[0]
+        tables, name = read(data, PAIRS, options), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     chosen = _choose(split, tables, path)
     notes.append(f"split: {chosen}" + (" (chosen automatically)" if split == "auto" else ""))
     if chosen != "given" and len(tables) > 1:
         notes.append(f"split: the parts {', '.join(tables)} of the folder are joined and divided anew")
-        tables = {"train": _join(list(tables.values()))}
+        tables = {"train": joined(list(tables.values()))}
     numbered = number(dict(tables))
     notes += numbered.notes
     parts = _divide(numbered, chosen, shares, seed, notes)
@@ -94,27 +98,12 @@ def _choose(split: str, tables: Mapping[str, Table], path: Path | str | None) ->
     if split == "auto":
         if "test" in tables:
             return "given"
-        return "random" if tables["train"].times is None else "leave_last_out"
+        return "random" if tables["train"].numbers("time") is None else "leave_last_out"
     if split == "given" and "test" not in tables:
         raise InputError(
             "there is no test part", path=path, hint="add a test file beside train, or use --set split.kind=random"
         )
     return split
-
-
-def _join(tables: list[Table]) -> Table:
-    def together(columns: list[pl.Series]) -> pl.Series:
-        same = all(column.dtype == columns[0].dtype for column in columns)
-        return pl.concat(columns if same else [column.cast(pl.String) for column in columns])
-
-    times = [table.times for table in tables if table.times is not None]
-    return Table(
-        together([table.users for table in tables]),
-        together([table.items for table in tables]),
-        np.concatenate(times) if len(times) == len(tables) else None,
-        catalogue=tables[0].catalogue,
-        features=tables[0].features,
-    )
 
 
 def _divide(numbered: Numbered, split: str, shares: Shares, seed: int, notes: list[str]) -> dict[str, Pairs]:

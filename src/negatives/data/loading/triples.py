@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from negatives.data.encode import codes_of, names_of
-from negatives.data.readers.triples import ROLES, TripleTable, read_triples
+from negatives.data.ids import codes_of, names_of
+from negatives.data.loading.named import named, short_name
+from negatives.data.readers import Options, read
+from negatives.data.readers.schema import HEAD, RELATION, TAIL, TRIPLES
 from negatives.data.splits import check_shares, key_of
+from negatives.data.table import Table
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation
@@ -54,29 +58,31 @@ class TripleSplit:
 
 
 def load_triples(
-    path: Path | str | None,
+    data: Any,
     split: TripleSplit | None = None,
-    columns: Mapping[str, str | None] | None = None,
+    options: Options | None = None,
     cache: bool = True,
 ) -> TripleData:
     """Read a knowledge graph.
 
     Args:
-        path: A file or a folder; None for the standard library's own sources.
+        data: A file, a folder or a table in memory, as :func:`negatives.data.readers.read` takes it; None for the
+            standard library's own sources.
         split: How it is divided.
-        columns: Names of the columns ``head``, ``relation`` and ``tail``, where the order is not to be trusted.
+        options: What to take the columns for.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
     Raises:
         InputError: The data cannot be used.
     """
     split = split or TripleSplit()
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.triples import stdlib_triples
 
         tables, name = {"train": stdlib_triples(cache=cache)}, "stdlib"
     else:
-        tables, name = read_triples(Path(path), columns), Path(path).name.split(".")[0]
+        tables, name = read(data, TRIPLES, options), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     entities, relations = _names(tables)
     parts = {part: _numbered(part, table, entities, relations, notes) for part, table in tables.items()}
@@ -89,18 +95,17 @@ def load_triples(
     return TripleData(name, parts, entities, relations, tuple(notes))
 
 
-def _names(tables: Mapping[str, TripleTable]) -> tuple[pl.Series, pl.Series]:
-    """Names of all entities and relations of the true parts, sorted."""
-    true = [table.frame for part, table in tables.items() if not part.endswith("negatives")]
-    return names_of([frame[side] for frame in true for side in ("head", "tail")]), names_of(
-        [frame["relation"] for frame in true]
-    )
+def _names(tables: Mapping[str, Table]) -> tuple[pl.Series, pl.Series]:
+    """Names of all entities and relations of the true parts, text, sorted by its characters."""
+    true = [table for part, table in tables.items() if not part.endswith("negatives")]
+    entities = names_of([table.ids(side).as_text() for table in true for side in (HEAD, TAIL)])
+    return entities, names_of([table.ids(RELATION).as_text() for table in true])
 
 
-def _numbered(part: str, table: TripleTable, entities: pl.Series, relations: pl.Series, notes: list[str]) -> Triples:
+def _numbered(part: str, table: Table, entities: pl.Series, relations: pl.Series, notes: list[str]) -> Triples:
     """Ids of one part, duplicates merged, sorted; what has no number is dropped and counted."""
-    names = {"head": entities, "relation": relations, "tail": entities}
-    codes = torch.stack([torch.from_numpy(codes_of(table.frame[role], names[role]).copy()) for role in ROLES], 1)
+    names = {HEAD: entities, RELATION: relations, TAIL: entities}
+    codes = torch.stack([torch.from_numpy(codes_of(table.ids(role), known)) for role, known in names.items()], 1)
     unknown = (codes < 0).any(1)
     if bool(unknown.any()):
         notes.append(f"{part}: {int(unknown.sum()):,} triples dropped, they name what no true triple names")

@@ -1,0 +1,67 @@
+"""Options of reading that all tasks share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from negatives.config import RunConfig, Section
+from negatives.data.readers.schema import Options, Schema
+from negatives.errors import ConfigError
+from negatives.registry import suggest
+
+
+class TableReading(Section):
+    """How a table is read, whatever the task."""
+
+    format: str | None = None
+    """Name of a format, where the choice by name and content is wrong."""
+    delimiter: str | None = None
+    """What stands between the columns of a text: ``tab``, ``comma``, ``semicolon``, ``pipe``, ``blank`` or any text."""
+    header: bool | None = None
+    """Whether the first line names the columns; found where it is left out."""
+    encoding: str | None = None
+    """Encoding of text that is not UTF-8, for instance ``latin-1``."""
+    missing: Literal["error", "drop"] = "error"
+    """What becomes of rows without a value that they need: an error, or dropped and counted."""
+    time_format: str | None = None
+    """How times are written, for instance ``%d/%m/%Y``; found where it is left out."""
+
+
+class PairReading(TableReading):
+    """How interactions are read."""
+
+    min_rating: float | None = None
+    """Rows with a smaller rating are no positives."""
+    events: Annotated[str, Field(min_length=1)] | None = None
+    """Events that count, divided by commas, for instance ``purchase``; left out, all."""
+
+
+def table_options(config: RunConfig, reading: TableReading, schema: Schema) -> Options:
+    """What a configuration says about a table.
+
+    Args:
+        config: For the columns.
+        reading: The task's options.
+        schema: Whose roles may be named.
+
+    Raises:
+        ConfigError: A column is given for a role that a row has not.
+    """
+    roles = [role.name for role in schema]
+    for role in config.columns:
+        if role not in roles:
+            raise ConfigError(f"a {schema.what} has no {role!r}; {suggest(role, roles)}")
+    events = getattr(reading, "events", None)
+    return Options(
+        columns=config.columns,
+        format=reading.format,
+        separator=reading.delimiter,
+        header=reading.header,
+        encoding=reading.encoding,
+        missing=reading.missing,
+        min_rating=getattr(reading, "min_rating", None),
+        events=tuple(one.strip() for one in events.split(",")) if events else (),
+        time_format=reading.time_format,
+    )
