@@ -98,8 +98,11 @@ def test_identical_documents_are_no_negatives_and_cost_no_place() -> None:
         found = mine(queries, items, positives(), mining, identical=itself)
         assert not any(set(both.row(q).tolist()) & set(found.ids[q].tolist()) for q in range(N_QUERIES))
         assert int((found.ids < 0).sum()) == 0
-    tight = mine(queries, items, positives(), Mining(num_negatives=4, range_max=4), identical=itself)
-    assert int((tight.ids < 0).sum()) == 0
+    scores = np.array([[0.7], [1.0], [0.8], [0.9]], np.float32)  # the query itself, then its answer, stand first
+    pairs = [Csr.from_pairs(torch.tensor([0]), torch.tensor([item]), 1, 4) for item in (3, 1)]
+    one = np.ones((1, 1), np.float32)
+    tight = mine(one, scores, pairs[0], Mining(num_negatives=2, range_max=2), identical=pairs[1])
+    assert tight.ids.tolist() == [[2, 0]]
     top = mine(queries, items, positives(), Mining(num_negatives=4), identical=itself)
     assert torch.equal(top.ids, mine(queries, items, both, Mining(num_negatives=4)).ids)
     assert torch.equal(top.positive_scores, mine(queries, items, positives(), Mining()).positive_scores)
