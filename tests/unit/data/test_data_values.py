@@ -19,6 +19,7 @@ from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import distinct, number
 from negatives.data.ids import Ids
 from negatives.data.labelled import weighted
+from negatives.data.loading.language import _divided, load_text
 from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
 from negatives.data.pairs import PairData, Pairs, SparseFeatures
 from negatives.data.splits import (
@@ -35,7 +36,7 @@ from negatives.data.splits import (
     whole_groups,
 )
 from negatives.data.table import Table
-from negatives.data.text import END, UNKNOWN, TextSplit, _divided, load_text
+from negatives.data.text import END, UNKNOWN, TextSplit
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import InputError
 from negatives.types import Csr

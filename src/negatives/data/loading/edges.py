@@ -20,6 +20,7 @@ from negatives.data.readers import Options, read, reader_of
 from negatives.data.readers.node_features import read_node_features
 from negatives.data.readers.parts import files_of, part_of
 from negatives.data.readers.schema import EDGES
+from negatives.data.sides import columns_of
 from negatives.data.splits import Basis
 from negatives.data.table import Table
 from negatives.errors import InputError
@@ -74,6 +75,7 @@ class _Numbered:
     parts: dict[str, Pairs]
     names: pl.Series
     notes: list[str] = field(default_factory=list)
+    columns: torch.Tensor | None = None
 
 
 def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) -> EdgeData:
@@ -112,7 +114,7 @@ def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) ->
         raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
     divided = found["train"], found["valid"], found["test"], found["canaries"]
     notes = [*notes, _summary(divided, len(numbered.names), features, reading.directed)]
-    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes))
+    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes), columns=numbered.columns)
 
 
 def _read(data: Any, options: Options) -> tuple[dict[str, Table], Path | None]:
@@ -156,14 +158,17 @@ def _number(
         for table in tables.values():
             _fit_features(table, features.n_rows, feature_file)
         names = pl.Series(range(features.n_rows), dtype=pl.Int64)
+    ends_of: list[torch.Tensor] = []
     parts, notes = {}, [note for table in tables.values() for note in table.notes]
     for part, table in tables.items():
         ends = [torch.from_numpy(codes_of(table.ids(end), names)) for end in ENDS]
+        ends_of.append(torch.stack(ends))
         parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
         notes += _skipped(table.path.name if table.path else part, loops, duplicates)
         if len(parts[part]) == 0:
             raise InputError("every edge is a self-loop", path=table.path, line=1, hint="give edges between nodes")
-    return _Numbered(parts, names.cast(pl.String), notes)
+    sources, targets = torch.cat(ends_of, 1)
+    return _Numbered(parts, names.cast(pl.String), notes, columns_of(sources, targets, len(names)))
 
 
 def _fit_features(table: Table, rows: int, feature_file: Path | None) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from negatives.data.dividing import Division, Places, Ways, choose, divide
 from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored, read_scored_folder
-from negatives.data.similarity import ScoredPairs, SimilarityData
+from negatives.data.similarity import ScoredPairs, SimilarityData, distinct
 from negatives.data.splits import Basis
 from negatives.errors import InputError
 
@@ -73,10 +73,11 @@ def _divided(tables: dict[str, ScoredTable], how: Division, notes: list[str]) ->
     """The pairs of each part, the given parts first."""
     if "train" not in tables:
         raise InputError("there is no training part", hint=HINT)
-    rows = [row for table in tables.values() for row in table.rows]
+    read = {part: distinct(table.rows, part, notes) for part, table in tables.items()}
+    rows = [row for one in read.values() for row in one]
     pairs: dict[tuple[str, ...], int] = {}
     contents = torch.tensor([pairs.setdefault(tuple(sorted(row[:2])), len(pairs)) for row in rows], dtype=torch.int64)
-    given = Places.of({part: len(table.rows) for part, table in tables.items()}, contents)
+    given = Places.of({part: len(one) for part, one in read.items()}, contents)
     choice = choose(how.kind, tables, WAYS, notes)
     parts = divide(given, choice, how, WAYS, notes)
     held = (part for part in ("test", "valid") if choice.anew or part not in tables)
