@@ -77,13 +77,63 @@ def texts(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
         return column.set((column.str.strip_chars() == "").fill_null(True), None)
     if column.dtype.is_nested():
-        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
+        return texts(column.list.first()) if lone(column) else pl.Series(column.name, said(column), dtype=pl.String)
     return column.cast(pl.String)
 
 
-def numbers(column: pl.Series) -> pl.Series:
-    """Float64; null where no finite number stands. A decimal comma is a point where no point stands."""
+def lone(column: pl.Series) -> bool:
+    """Whether a column of lists holds at most one text in each."""
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
+    plain = inner is not None and not inner.is_nested()
+    return plain and not bool((column.list.len() > 1).any())
+
+
+def text_lists(column: pl.Series) -> pl.Series:
+    """Lists of texts; a text that stands alone is a list of one, and what is missing is an empty one."""
+    if not column.dtype.is_nested():
+        alone = texts(column)
+        found = pl.DataFrame({"alone": alone}).select(pl.concat_list("alone"))["alone"]
+        return found.set(alone.is_null(), None).fill_null([])
+    inner = column.dtype.inner if isinstance(column.dtype, (pl.List, pl.Array)) else None
+    if inner is None or inner.is_nested():
+        lists = [None if cell is None else [message(one) for one in cell] for cell in column.to_list()]
+        column = pl.Series(column.name, lists, dtype=pl.List(pl.String))
+    kept = pl.element().cast(pl.String)
+    return column.cast(pl.List(pl.String)).list.eval(kept.filter(kept.str.strip_chars() != "")).fill_null([])
+
+
+def said(column: pl.Series) -> list[str | None]:
+    """What stands in a column of chat messages; null where a cell is none."""
+    return [message(cell) for cell in column.to_list()]
+
+
+def message(value: object) -> str | None:
+    """The text of a chat message, of a list of messages, or a plain text; None where there is none.
+
+    >>> message([{"role": "user", "content": "red shoes"}]), message("hat"), message([1])
+    ('red shoes', 'hat', None)
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return message(value.get("content", value.get("text")))
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        parts = [text for one in value if (text := message(one))]
+        return "\n".join(parts) or None
+    return None
+
+
+def numbers(column: pl.Series, words: Sequence[tuple[str, float]] = ()) -> pl.Series:
+    """Float64; null where no finite number stands. A decimal comma is a point where no point stands.
+
+    Args:
+        column: Cells.
+        words: Words in lower case that stand for numbers.
+    """
     if column.dtype == pl.String:
+        if words and bool((plain := column.str.strip_chars().str.to_lowercase()).is_in([one for one, _ in words]).any()):
+            old = [one for one, _ in words]
+            column = plain.replace(old, [repr(number) for _, number in words])
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():
             comma = column.str.strip_chars().str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
