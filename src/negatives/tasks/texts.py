@@ -15,13 +15,14 @@ from negatives.config import RunConfig, Section
 from negatives.data.text import TextSplit
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
 from negatives.errors import InputError
+from negatives.tasks.reading import TableReading
 from negatives.tasks.shares import Held
 
 ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tokenizer", "vectors", "half"))
 """Names of the facts that :func:`text_facts` gives."""
 
 
-class EncoderReading(Section):
+class EncoderReading(TableReading):
     """How texts become tokens."""
 
     vocabulary: Annotated[int, Field(ge=100)]

@@ -1,4 +1,4 @@
-"""Numbered columns that are one list: ``negative_1``, ``negative_2``, ... as Sentence Transformers' n-tuples have them."""
+"""Numbered columns that are one list, as ``negative_1``, ``negative_2`` of Sentence Transformers' n-tuples."""
 
 from __future__ import annotations
 

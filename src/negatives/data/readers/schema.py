@@ -238,6 +238,7 @@ QUESTIONS = Schema(
         Role("positive", "texts", POSITIVE_NAMES, blank=True),
         Role("negative", "texts", NEGATIVE_NAMES, needed=False, guess=False, blank=True),
         Role("grade", "number", ("label", "grade", "relevance"), needed=False, guess=False, blank=False),
+        Role("labels", "texts", ("labels",), needed=False, guess=False, blank=True),
     ),
     "a query and a text that answers it",
     lines=True,

@@ -131,9 +131,9 @@ def numbers(column: pl.Series, words: Sequence[tuple[str, float]] = ()) -> pl.Se
         words: Words in lower case that stand for numbers.
     """
     if column.dtype == pl.String:
-        if words and bool((plain := column.str.strip_chars().str.to_lowercase()).is_in([one for one, _ in words]).any()):
-            old = [one for one, _ in words]
-            column = plain.replace(old, [repr(number) for _, number in words])
+        if words:
+            written = [repr(number) for _, number in words]
+            column = column.str.strip_chars().str.to_lowercase().replace([word for word, _ in words], written)
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():
             comma = column.str.strip_chars().str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
