@@ -98,6 +98,10 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
     open_roles = [role for role in schema.needed if role.name not in found]
     if open_roles:
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
+        if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
+            there = ", ".join(frames.names[:12])
+            hint = f"give {schema.example}; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
         if frames.header and len(fitting) > len(open_roles) and len(frames.names) > len(schema.needed):
@@ -128,6 +132,8 @@ def _may_be(column: pl.Series, roles: list[Role]) -> bool:
     """Whether a column may hold names or texts at all."""
     if column.dtype.is_nested():
         return any(role.several or role.kind in ("texts", "labels") for role in roles)
+    if all(role.kind in ("text", "texts") for role in roles) and values.all_numbers(column):
+        return False
     return not values.looks_like_time(column)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import polars as pl
@@ -143,6 +144,14 @@ def numbers(column: pl.Series, words: Sequence[tuple[str, float]] = ()) -> pl.Se
     return found.set((~found.is_finite()).fill_null(False), None)
 
 
+def all_numbers(column: pl.Series) -> bool:
+    """Whether a column holds numbers and nothing else."""
+    if column.dtype == pl.String:
+        filled = column.drop_nulls()
+        return len(filled) > 0 and numbers(filled).null_count() == 0
+    return column.dtype.is_numeric()
+
+
 def times(column: pl.Series, written: str | None, scale: float = 1.0) -> pl.Series:
     """Float64 seconds since 1970; null where unreadable.
 
@@ -221,17 +230,29 @@ def looks_like_time(column: pl.Series) -> bool:
 def label_separator(cells: Sequence[str]) -> str | None:
     """What stands between the labels of a cell, the same for all cells of the data.
 
-    A mark behind which a blank always follows may belong to a name (``Smith, John``); it separates only where some cell
-    holds it without.
+    A mark behind which a blank always follows may belong to a name (``Smith, John``); it separates only where the
+    pieces show it: they come again beside others, as labels do.
 
     >>> label_separator(["a|b", "c"]), label_separator(["Smith, John", "Doe, Jane"]), label_separator(["x"])
     ('|', None, None)
+    >>> label_separator(["red, blue", "blue, green, red", "red"])
+    ','
     """
     for mark in SEPARATORS:
         having = [cell for cell in cells if mark in cell]
         if having and any(re.search(re.escape(mark) + r"\S", cell) for cell in having):
             return mark
+        if having and _recur([[piece.strip() for piece in cell.split(mark)] for cell in cells]):
+            return mark
     return None
+
+
+def _recur(cells: Sequence[Sequence[str]]) -> bool:
+    """Whether the pieces of cells are labels: cells have one, two and more of them, and most come in several cells."""
+    sizes = {len(pieces) for pieces in cells}
+    counts = Counter(piece for pieces in cells for piece in dict.fromkeys(pieces))
+    again = sum(count > 1 for count in counts.values())
+    return len(sizes) > 1 and max(sizes) > 2 and 2 * again > len(counts)
 
 
 def month_question(path: object, column: str, example: str) -> InputError:
