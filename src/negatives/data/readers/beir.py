@@ -27,6 +27,7 @@ QUERIES = ("queries", "query", "topics", "questions")
 QRELS = ("qrels", "qrel", "judgements", "judgments")
 BESIDE_TEXTS = ("default", "data")
 """Folders of judgements in data sets of MTEB, beside those of the texts."""
+NO_DATA = (".md", ".py", ".pdf", ".sh", ".html")
 ALL = "all"
 """The part of judgements that belong to none; they are divided anew."""
 LAYOUT = "give a folder with corpus.jsonl, queries.jsonl and qrels/train.tsv, qrels/test.tsv"
@@ -64,7 +65,7 @@ def is_collection(data: Any) -> bool:
     if path is None or not path.is_dir():
         return False
     found = {kind for one in path.iterdir() if (kind := _kind(one)) is not None}
-    return "corpus" in found or found >= {"queries", "qrels"}
+    return len(found) > 1
 
 
 def read_beir(data: Any, options: Options | None = None) -> Collection:
@@ -95,7 +96,7 @@ def read_beir(data: Any, options: Options | None = None) -> Collection:
 def _kind(path: Path) -> str | None:
     """What a file or folder of a collection holds."""
     words = re.split(r"[._\-]", path.name.lower())
-    if not path.is_dir() and not usable(path) and path.suffix not in (".trec", ".qrels"):
+    if path.name.startswith(".") or path.suffix.lower() in NO_DATA:
         return None
     for kind, names in (("qrels", QRELS), ("corpus", CORPUS), ("queries", QUERIES)):
         if any(re.sub(r"^\d{4}", "", word) in names for word in words):

@@ -170,6 +170,8 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
     columns = [[row[place].strip() for row in rest if len(row) > place] for place in range(len(first))]
     if hits and not any(cell in below for cell, below in zip(first, columns, strict=True)):
         return True
+    if _words_above_texts(first, columns):
+        return True
     return any(
         bool(below)
         and all(map(_is_number, below))
@@ -177,6 +179,12 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
         and not _is_number(cell)
         for cell, below in zip(first, columns, strict=True)
     )
+
+
+def _words_above_texts(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether two columns or more are texts of several words, and above each of them stands one word alone."""
+    texts = [place for place, below in enumerate(columns) if 2 * sum(" " in cell for cell in below) > len(below) > 0]
+    return len(texts) > 1 and all(re.fullmatch(r"[^\W\d]\w{0,30}", first[place]) for place in texts)
 
 
 def _is_number(cell: str) -> bool:

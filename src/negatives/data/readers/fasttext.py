@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from negatives.data.readers.frames import Block, Frames, counted
 from negatives.data.readers.schema import Options, Schema
 
 PREFIX = "__label__"
+GLUED = re.compile(rf"\s*,\s*{PREFIX}")
+"""A comma between two labels belongs to neither."""
 
 
 class FastText(TableReader):
@@ -48,12 +51,12 @@ def _frame(block: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[
     """Texts and labels of whole lines, and which lines these are."""
     texts, labels, kept = [], [], []
     for place, line in enumerate(block.decode().split("\n")):
-        words = line.split()
+        words = GLUED.sub(" " + PREFIX, line).split()
         if not words:
             continue
         marks = [word for word in words if word.startswith(PREFIX)]
         texts.append(" ".join(word for word in words if not word.startswith(PREFIX)))
-        labels.append([mark.removeprefix(PREFIX) for mark in marks])
+        labels.append([mark.removeprefix(PREFIX).removesuffix(",") for mark in marks])
         kept.append(place)
     columns = [pl.Series("text", texts, dtype=pl.String), pl.Series("labels", labels, dtype=pl.List(pl.String))]
     return pl.DataFrame(columns), np.array(kept, np.int64)

@@ -28,6 +28,7 @@ WIDEST = (1 << 31) - 1
 PEEK = 20
 COMMENT = re.compile(rb"[ \t]*#[^\n]*")
 QUERY = re.compile(rb"(?<=[ \t])qid:\S*")
+SPACED = re.compile(rb"(?<=\d),[ \t]+(?=[+-]?\d+(?:[,. \t]|$))")
 PAIR = re.compile(r"\d+:[+-]?(?:\d|\.\d)\S*$")
 FORMATS = ("xmc", "libsvm")
 
@@ -42,9 +43,16 @@ def is_sparse(path: Path) -> bool:
         return True
     lines = [line for one in first_lines(path)[:PEEK] if (line := one.partition("#")[0]).strip()]
     cells = [[cell for cell in line.split() if not cell.startswith("qid:")] for line in lines]
-    pairs = [row[1:] if row and ":" not in row[0] else row for row in cells]
-    rows = [row for row in pairs if row]
+    rows = [pairs for row in cells if (pairs := row[_labels_of(row) :])]
     return 2 * sum(all(map(PAIR.match, row)) for row in rows) >= max(1, len(rows))
+
+
+def _labels_of(row: list[str]) -> int:
+    """How many of the first cells of a line are labels: one, or numbers with commas between."""
+    count = 0
+    while count < len(row) and ":" not in row[count] and (count == 0 or row[count - 1].endswith(",")):
+        count += 1
+    return count
 
 
 def read_sparse(files: Mapping[str, Path]) -> dict[str, LabelledTable]:
@@ -133,6 +141,7 @@ def _read(path: Path) -> _Rows:
 
 def _cut(text: bytes) -> tuple[bytes, bytes]:
     """The labels of a line and the rest; a line that begins with a blank or a pair has none."""
+    text = SPACED.sub(b",", text)
     parts = text.split(None, 1)
     if text[:1] in b" \t" or b":" in parts[0]:
         return b"", text.strip()
