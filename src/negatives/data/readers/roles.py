@@ -106,9 +106,13 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
             _ask(frames, schema, open_roles, fitting or free)
         if frames.header and len(fitting) > len(open_roles) and len(frames.names) > len(schema.needed):
             _ask(frames, schema, open_roles, fitting)
-        for role, name in zip(open_roles, fitting, strict=False):
-            found[role.name], why[role.name] = name, "order"
-            free.remove(name)
+        for role in open_roles:
+            name = next((one for one in fitting if one in free and _may_be(sample[one], [role])), None)
+            if name is None:
+                _ask(frames, schema, [role], [one for one in fitting if one in free] or fitting)
+            else:
+                found[role.name], why[role.name] = name, "order"
+                free.remove(name)
     if frames.header:
         return
     for role in schema:
