@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from negatives.errors import InputError
 from negatives.registry import suggest
 
 MOST_RATINGS = 20
+ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
+"""Names of columns that hold ids, whatever of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,15 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
             raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
-        if frames.header and len(fitting) > len(open_roles) and len(frames.names) > len(schema.needed):
-            _ask(frames, schema, open_roles, fitting)
+        if frames.header and len(fitting) > len(open_roles):
+            texts = all(role.kind in ("text", "texts") for role in open_roles)
+            likely = [name for name in fitting if bool(ID_NAME.search(name)) is not texts]
+            likely = (
+                likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
+            )
+            if len(likely) != len(open_roles):
+                _ask(frames, schema, open_roles, fitting)
+            fitting = likely
         for role in open_roles:
             name = next((one for one in fitting if one in free and _may_be(sample[one], [role])), None)
             if name is None:
