@@ -293,6 +293,7 @@ def test_matrices(tmp_path: Path) -> None:
         ("1 1:1\n2 2:x\n", 2, "'2:x' is not 'feature:value'"),
         ("1 1:1\n\n# so\n0.5 2:1\n", 4, "the label '0.5' is no class"),
         ("1 1:1\n2 2:1 # so\n3 qid:1 4294967296:1\n", 3, "feature 4294967296 is beyond"),
+        ("1 1:1\n2 99999999999999999999:1\n", 2, "feature 99999999999999999999 is beyond"),
     ],
 )
 def test_faults_of_libsvm_name_the_line(text: str, line: int, fault: str, tmp_path: Path) -> None:
@@ -383,3 +384,13 @@ def test_texts_of_one_id_in_two_files(tmp_path: Path) -> None:
     write(folder / "corpus" / "corpus-00001-of-00002.parquet", other)
     with pytest.raises(InputError, match="the _id 'd1' stands for another text in another file"):
         read_beir(folder)
+
+
+def test_odd_labels_and_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("nan 1:1\n1e999 2:1\n+1 2:1\n")
+    assert read_parts(path, TextReading())["train"].labels.to_list() == ["nan", "1e999", "1"]
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one", "marks": ["a"]}\n{"text": "two", "also": "b"}\n')
+    with pytest.raises(InputError, match="which column is the labels"):
+        read_parts(path, TextReading())

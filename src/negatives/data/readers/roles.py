@@ -158,6 +158,8 @@ def _is(column: pl.Series, role: Role) -> bool:
 
 
 def _is_rating(column: pl.Series) -> bool:
+    if column.dtype.is_nested():
+        return False
     found = values.numbers(column)
     high = found.max()
     few = found.n_unique() <= MOST_RATINGS
