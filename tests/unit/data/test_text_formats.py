@@ -132,7 +132,9 @@ def trec(folder: Path) -> Any:
 
 def topics(folder: Path) -> Any:
     trec(folder).joinpath("queries.dev.tsv").unlink()
-    (folder / "topics.301-302.txt").write_text(
+    (folder / "vectors").mkdir()
+    (folder / "queries.npy").write_bytes(b"\x93NUMPY")
+    (folder / "topics.301-302").write_text(
         "<top>\n<num> Number: q1\n<title> first\n<desc> Description:\nmore\n</top>\n"
         "<top>\n<num> Number: q2\n<title>\nsecond\n<narr> Narrative:\n</top>\n"
     )
@@ -167,7 +169,7 @@ def test_the_only_file_of_judgements_needs_no_part(tmp_path: Path) -> None:
 
 def test_texts_without_ids_and_torn_topics(tmp_path: Path) -> None:
     folder = topics(tmp_path / "c")
-    torn = folder / "topics.301-302.txt"
+    torn = folder / "topics.301-302"
     torn.write_text("<top>\n<num> Number: q1\n<title> a\n</top>\n<top>\n<title> b\n</top>\n")
     with pytest.raises(InputError, match="line 5: a topic without number or title"):
         read_beir(folder)

@@ -103,7 +103,8 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
         if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
             there = ", ".join(frames.names[:12])
-            hint = f"give {schema.example}; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            features = "; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
             raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
