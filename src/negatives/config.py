@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from negatives.earlier import moved
 from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
@@ -97,7 +98,7 @@ class OptimiserConfig(Section):
 
 
 class SplitConfig(Section):
-    """Which columns are read and how the data is divided."""
+    """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items"] | None = None
     """How test and validation parts are chosen; ``auto`` takes the given parts if the folder has them."""
@@ -111,18 +112,6 @@ class SplitConfig(Section):
     """Seed of the division; left out, that of the run."""
     fold: Annotated[int, Field(ge=0)] | None = None
     """Another validation part of the same size for each number; the test part stays."""
-    user: str | None = None
-    """Name of the user column."""
-    item: str | None = None
-    """Name of the item column."""
-    time: str | None = None
-    """Name of the time column."""
-    rating: str | None = None
-    """Name of the rating column."""
-    min_rating: float | None = None
-    """Rows with a smaller rating are no positives."""
-    missing: Literal["error", "drop"] | None = None
-    """What becomes of rows without a user or an item: an error, or dropped and counted."""
 
 
 class EvaluationConfig(Section):
@@ -177,8 +166,10 @@ class RunConfig(Section):
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
     """Where the model lives; ``auto`` takes CUDA if there is one."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Column of the data by its role, for instance ``user``; what is left out is found."""
     split: SplitConfig = Field(default_factory=SplitConfig)
-    """Which columns are read and how the data is divided."""
+    """How the data is divided."""
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     """When and how the validation part is evaluated."""
     baselines: str | None = None
@@ -192,7 +183,7 @@ class RunConfig(Section):
     @classmethod
     def _rules_apart(cls, values: Values) -> Values:
         """Rules out of the places of the numbers, so that a number is a number or left out."""
-        return rules_apart(values)
+        return rules_apart(moved(values))
 
     @property
     def split_seed(self) -> int:
@@ -260,7 +251,7 @@ class RunConfig(Section):
         return build([("what follows from the data", values)]) if due else self
 
 
-SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading"))
+SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading", "columns"))
 S = TypeVar("S", bound=Section)
 
 
@@ -412,6 +403,7 @@ def build(layers: Sequence[Layer]) -> RunConfig:
     negatives.errors.ConfigError: --set: no key is called 'batch_sise'; did you mean batch_size?
     """
     values: Values = {}
+    layers = [(label, moved(layer)) for label, layer in layers]
     for label, layer in layers:
         check_rules(label, layer)
         values = merge(values, layer)

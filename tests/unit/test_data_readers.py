@@ -13,12 +13,21 @@ import pytest
 import zstandard
 
 from negatives.data.loading.pairs import load_pairs
-from negatives.data.readers import read_file, read_path
-from negatives.data.table import Columns, Table
+from negatives.data.readers import Options, read
+from negatives.data.readers.schema import PAIRS as SCHEMA
+from negatives.data.table import Table
 from negatives.errors import ConfigError, InputError
 
 PAIRS = [("1", "10"), ("1", "11"), ("2", "10"), ("2", "12"), ("3", "11")]
 TIMES = [1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 4]
+
+
+def read_file(path: Path, options: Options | None = None) -> Table:
+    return read(path, SCHEMA, options)["train"]
+
+
+def named(**columns: str) -> Options:
+    return Options(columns=columns)
 
 
 def text(separator: str, header: str = "", times: bool = True) -> bytes:
@@ -27,7 +36,7 @@ def text(separator: str, header: str = "", times: bool = True) -> bytes:
 
 
 def found(table: Table) -> set[tuple[str, str]]:
-    return set(zip(table.users.cast(pl.String), table.items.cast(pl.String), strict=True))
+    return set(zip(table.ids("user").text(), table.ids("item").text(), strict=True))
 
 
 TEXTS = {
@@ -56,23 +65,24 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 def test_text_formats_give_the_pairs(tmp_path: Path, name: str, compression: str) -> None:
     path = tmp_path / (name + compression)
     path.write_bytes(COMPRESS[compression](TEXTS[name]))
-    table = read_file(path, Columns(time="when") if name == "odd.csv" else Columns())
+    table = read_file(path, named(time="when") if name == "odd.csv" else None)
     assert found(table) == set(PAIRS)
     if name in ("a.csv", "a.tsv", "a.inter", "bare.csv", "tabs.txt", "ratings.dat", "odd.csv"):
-        assert table.times is not None
-        assert sorted(table.times.tolist()) == TIMES
+        times = table.numbers("time")
+        assert times is not None
+        assert sorted(times.tolist()) == TIMES
 
 
 def test_parquet_gives_the_pairs(tmp_path: Path) -> None:
     frame = pl.DataFrame({"rating": [1.0] * 5, "item": [i for _, i in PAIRS], "user": [int(u) for u, _ in PAIRS]})
     frame.write_parquet(tmp_path / "a.parquet")
-    assert found(read_file(tmp_path / "a.parquet", Columns())) == set(PAIRS)
+    assert found(read_file(tmp_path / "a.parquet")) == set(PAIRS)
 
 
 def test_preview_tells_what_was_taken_and_skipped(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item,rating,price\n1,2,5,9\n1,3,2,9\n")
-    table = read_file(path, Columns(min_rating=4))
+    table = read_file(path, Options(min_rating=4))
     assert "a.csv: user = user, item = item, rating = rating; skipped: price" in table.notes
     assert "a.csv: 1 pairs with a rating below 4 dropped" in table.notes
     assert found(table) == {("1", "2")}
@@ -81,27 +91,28 @@ def test_preview_tells_what_was_taken_and_skipped(tmp_path: Path) -> None:
 def test_named_columns_win(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item,other\n1,2,7\n1,3,8\n")
-    assert found(read_file(path, Columns(item="other"))) == {("1", "7"), ("1", "8")}
+    assert found(read_file(path, named(item="other"))) == {("1", "7"), ("1", "8")}
 
 
 def test_ids_with_leading_zeros_stay_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n7,1\n007,2\n")
-    assert found(read_file(path, Columns())) == {("7", "1"), ("007", "2")}
+    assert found(read_file(path)) == {("7", "1"), ("007", "2")}
 
 
 def test_dates_become_seconds(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item,date\na,b,1970-01-01T00:00:10Z\na,c,1970-01-02 00:00:00\n")
-    table = read_file(path, Columns())
-    assert table.times is not None
-    assert table.times.tolist() == [10.0, 86400.0]
+    table = read_file(path)
+    times = table.numbers("time")
+    assert times is not None
+    assert times.tolist() == [10.0, 86400.0]
 
 
 def test_missing_rows_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n1,2\n,3\n1,NaN\n")
-    table = read_file(path, Columns(missing="drop"))
+    table = read_file(path, Options(missing="drop"))
     assert found(table) == {("1", "2")}
     assert "a.csv: 2 rows with an empty or unreadable value dropped" in table.notes
 
@@ -109,7 +120,7 @@ def test_missing_rows_are_dropped_and_counted_on_request(tmp_path: Path) -> None
 def test_users_without_items_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("1 2 3\n4\n\n5 6\n")
-    table = read_file(path, Columns())
+    table = read_file(path)
     assert found(table) == {("1", "2"), ("1", "3"), ("5", "6")}
     assert {"a.txt: 1 users without items skipped", "a.txt: 1 blank lines skipped"} <= set(table.notes)
 
@@ -117,7 +128,7 @@ def test_users_without_items_are_counted(tmp_path: Path) -> None:
 def test_citeulike_folder(tmp_path: Path) -> None:
     (tmp_path / "users.dat").write_text("2 0 2\n0\n1 1\n")
     (tmp_path / "mult.dat").write_text("2 5:1 3:2\n1 0:7\n0\n")
-    table = read_path(tmp_path, Columns())["train"]
+    table = read_file(tmp_path)
     assert found(table) == {("0", "0"), ("0", "2"), ("2", "1")}
     assert table.features is not None
     assert table.features.n_cols == 6
@@ -129,23 +140,23 @@ BAD: dict[str, tuple[bytes, int | None, str]] = {
     "empty.csv": (b"", None, "empty"),
     "blank.txt": (b"\n \n\n", None, "empty"),
     "empty.parquet": (b"", None, "empty"),
-    "one.csv": (b"user\n1\n2\n", 1, "only one column"),
-    "one.txt": (b"1\n2\n", 1, "only one column"),
+    "one.csv": (b"user\n1\n2\n", 1, "only 1 column"),
+    "one.txt": (b"1\n2\n", 1, "only 1 column"),
     "words.txt": (b"1 2 3\n2 x9 4\n", 2, "'x9'"),
     "minus.txt": (b"1 2 3\n2 -9\n", 2, "'-9'"),
     "nan.txt": (b"1 2 3\n2 3\n4 nan 5\n", 3, "'nan'"),
-    "nan.csv": (b"user,item\n1,2\n1,NaN\n", 3, "empty or NaN id"),
-    "gap.csv": (b"user,item\n1,2\n3,4\n,2\n", 4, "empty or NaN id"),
-    "short.csv": (b"user,item\n1,2\n3\n", 3, "empty or NaN id"),
+    "nan.csv": (b"user,item\n1,2\n1,NaN\n", 3, "empty or missing"),
+    "gap.csv": (b"user,item\n1,2\n3,4\n,2\n", 4, "empty or missing"),
+    "short.csv": (b"user,item\n1,2\n3\n", 3, "empty or missing"),
     "time.csv": (b"user,item,time\n1,2,1\n3,4,x\n", 3, "time"),
     "wide.csv": (b"user,item\n1,2\n3,4,5\n", 3, "3 columns where 2"),
     "binary.csv": (b"user,item\n1,2\n\x00\x01\x02,3\n", 3, "binary"),
     "latin.csv": ("user,item\n1,2\ncaf\u00e9,3\n".encode("latin-1"), 3, "UTF-8"),
-    "utf16.txt": ("1 2\n".encode("utf-16"), 1, "not"),
+    "utf16.txt": ("1 2\n".encode("utf-16"), 1, "UTF-16"),
     "garbage.parquet": (b"hello", None, "Parquet"),
     "bad.jsonl": (b'{"user": 1, "item": 2}\n{"user": \n', 2, "JSON"),
     "list.jsonl": (b'{"user": 1, "item": 2}\n[1, 2]\n', 2, "object"),
-    "null.jsonl": (b'{"user": 1, "item": 2}\n{"user": null, "item": 3}\n', 2, "empty or NaN id"),
+    "null.jsonl": (b'{"user": 1, "item": 2}\n{"user": null, "item": 3}\n', 2, "empty or missing"),
     "cut.csv.gz": (gzip.compress(b"user,item\n1,2\n" * 50)[:-9], None, "cut off"),
     "cut.csv.xz": (lzma.compress(b"user,item\n1,2\n" * 50)[:-9], None, "cut off"),
     "cut.csv.zst": (zstandard.ZstdCompressor().compress(b"user,item\n1,2\n" * 50)[:-3], None, "cut off"),
@@ -159,7 +170,7 @@ def test_bad_files_are_refused_by_name_line_and_hint(tmp_path: Path, name: str) 
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        read_file(path, Columns())
+        read_file(path)
     assert words in str(caught.value)
     assert (caught.value.path, caught.value.line) == (path, line)
     assert caught.value.hint
@@ -170,7 +181,7 @@ def test_lines_of_users_only_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("1\n2\n")
     with pytest.raises(InputError, match="no user has an item"):
-        read_file(path, Columns(layout="lines"))
+        read_file(path, Options(format="lists"))
 
 
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
@@ -203,23 +214,23 @@ def test_unknown_columns_and_layouts(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n1,2\n")
     with pytest.raises(InputError, match="did you mean item"):
-        read_file(path, Columns(item="itm"))
-    with pytest.raises(ConfigError, match="did you mean lines"):
-        read_file(path, Columns(layout="line"))
-    with pytest.raises(ConfigError, match="min_rating needs a rating"):
-        read_file(path, Columns(min_rating=3))
+        read_file(path, named(item="itm"))
+    with pytest.raises(ConfigError, match="did you mean lists"):
+        read_file(path, Options(format="list"))
+    with pytest.raises(ConfigError, match="no column of a rating"):
+        read_file(path, Options(min_rating=3))
 
 
 def test_small_blocks_give_the_same_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from negatives.data.readers import blocks
 
-    monkeypatch.setattr(blocks.blocks, "__defaults__", (7,))
+    monkeypatch.setattr(blocks.blocks, "__defaults__", (7, blocks.last_line, None))
     for name, content in TEXTS.items():
         (tmp_path / name).write_bytes(content)
-        assert found(read_file(tmp_path / name, Columns(time="when") if name == "odd.csv" else Columns())) == set(PAIRS)
+        assert found(read_file(tmp_path / name, named(time="when") if name == "odd.csv" else None)) == set(PAIRS)
     (tmp_path / "late.txt").write_bytes(b"1 2\n3 4 5\n6 7\n8 x\n")
     with pytest.raises(InputError) as caught:
-        read_file(tmp_path / "late.txt", Columns(layout="lines"))
+        read_file(tmp_path / "late.txt", Options(format="lists"))
     assert caught.value.line == 4
 
 
@@ -233,4 +244,4 @@ def test_a_header_alone_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_ends_within_a_character_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"user,item\n1,2\n3,\xc3")
     with pytest.raises(InputError, match="line 3: not UTF-8 text"):
-        read_file(tmp_path / "a.csv", Columns())
+        read_file(tmp_path / "a.csv")

@@ -1,60 +1,84 @@
-"""What a reader returns, and what a caller may say about the columns."""
+"""What a reader returns: columns by the role that they play."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from negatives.data.ids import Ids
 from negatives.data.pairs import SparseFeatures
 
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """How to take the columns of a table; what is None is guessed and told in the notes.
-
-    Args:
-        user: Name of the column with the queries; files without a header have ``column_1``, ``column_2``, ...
-        item: Name of the column with the items.
-        time: Name of the column with the times.
-        rating: Name of the column with the ratings.
-        min_rating: Keep only pairs with at least this rating.
-        layout: Name of a reader, when its choice by file name and content is wrong.
-        missing: ``"error"`` refuses rows with empty or NaN ids, ``"drop"`` drops and counts them.
-    """
-
-    user: str | None = None
-    item: str | None = None
-    time: str | None = None
-    rating: str | None = None
-    min_rating: float | None = None
-    layout: str | None = None
-    missing: str = "error"
+Floats = npt.NDArray[np.float64]
+Column = Ids | pl.Series | Floats
+"""Names to be numbered; texts or lists of labels; numbers or times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Pairs as they stand in one file.
+    """Rows as they stand in one part of the data.
 
     Args:
-        users: ``(n,)`` int64 or text.
-        items: ``(n,)`` int64 or text.
-        times: ``(n,)`` float64, or None.
-        notes: What was taken, skipped and dropped.
+        columns: Columns of one length by role.
+        notes: What was taken for what, skipped and dropped.
+        lines: ``(n,)`` int64, where each row stands, counted from one; None where nobody asked.
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
-        relations: ``(n,)`` what joins each user (head) to its item (tail), when the format holds triples, else None.
+        path: The file, the first of several; None for what was in memory or mined.
+        named: Column of the file by role, where its columns have names.
     """
 
-    users: pl.Series
-    items: pl.Series
-    times: npt.NDArray[np.float64] | None = None
+    columns: Mapping[str, Column]
     notes: tuple[str, ...] = ()
-    catalogue: pl.Series | None = None
+    lines: npt.NDArray[np.int64] | None = None
+    catalogue: Ids | None = None
     features: SparseFeatures | None = None
-    relations: pl.Series | None = None
+    path: Path | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.users)
+        return len(next(iter(self.columns.values()), ()))
+
+    def ids(self, role: str) -> Ids:
+        """Names of a role."""
+        found = self.columns[role]
+        assert isinstance(found, Ids)
+        return found
+
+    def texts(self, role: str) -> pl.Series:
+        """Texts of a role, or lists of labels."""
+        found = self.columns[role]
+        assert isinstance(found, pl.Series)
+        return found
+
+    def numbers(self, role: str) -> Floats | None:
+        """Numbers or times of a role, ``(n,)`` float64; None where the data has none."""
+        found = self.columns.get(role)
+        assert found is None or isinstance(found, np.ndarray)
+        return found
+
+
+def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
+    """The rows of several tables; roles that one of them lacks are left out.
+
+    Args:
+        tables: At least one.
+        notes: In place of those of the tables.
+    """
+    first = tables[0]
+    columns: dict[str, Column] = {}
+    for role in first.columns:
+        if not all(role in table.columns for table in tables):
+            continue
+        parts = [table.columns[role] for table in tables]
+        if isinstance(parts[0], Ids):
+            columns[role] = Ids.joined([table.ids(role) for table in tables])
+        elif isinstance(parts[0], pl.Series):
+            columns[role] = pl.concat([table.texts(role) for table in tables])
+        else:
+            columns[role] = np.concatenate([np.asarray(part) for part in parts])
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path, first.named)

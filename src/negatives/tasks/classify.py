@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from pydantic import Field
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.labelled import LabelledData
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
-from negatives.data.readers.labelled_text import Fields
+from negatives.data.readers.schema import LABELLED
 from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.labels import label_metrics, propensities
 from negatives.evaluation.ranking import search
@@ -20,6 +20,7 @@ from negatives.models import Model
 from negatives.tasks.asked import pairwise, pointwise, pools
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import TableReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.grouped_feed import GroupedFeed
@@ -34,13 +35,9 @@ FEW_ROWS = 20_000
 """Up to so many rows the default looks at the neighbours of every row."""
 
 
-class LabelledReading(Section):
+class LabelledReading(TableReading):
     """Options of the reader."""
 
-    text: str | None = None
-    """Name of the column or key with the text."""
-    labels: str | None = None
-    """Name of the column or key with the labels."""
     separator: str | None = None
     """What stands between the labels of a row."""
     min_rows: Annotated[int, Field(ge=1)] = 2
@@ -70,8 +67,9 @@ class Classify(Task[LabelledData, LabelledReading]):
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:
         reading, split = self.options(config), config.split
         how = LabelledSplit(kind=split.kind or "auto", seed=split_seed(config), **shares(config))
-        fields = Fields(reading.text, reading.labels, reading.separator)
-        return load_labelled(path, how, TextReading(fields, reading.min_rows, reading.words, reading.weights))
+        options = table_options(config, reading, LABELLED)
+        text = TextReading(options, reading.separator, reading.min_rows, reading.words, reading.weights)
+        return load_labelled(path, how, text)
 
     def examples(self, data: LabelledData, config: RunConfig, feed: str) -> Examples[LabelledData]:
         catalogue = data.catalogue()

@@ -10,8 +10,9 @@ import polars
 import torch
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.loading.triples import TripleSplit, load_triples
+from negatives.data.readers.schema import TRIPLES
 from negatives.data.triples import TripleData, Triples
 from negatives.evaluation import Metrics, measure, with_watched
 from negatives.evaluation.filtered import by_group, filtered_ranks
@@ -21,6 +22,7 @@ from negatives.models import Model, device_of
 from negatives.tasks.asked import pools
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import TableReading, table_options
 from negatives.tasks.samples import Sample, answers, best_known
 from negatives.tasks.shares import chosen, most, share, shares, split_seed
 from negatives.training.triple_feed import TripleFeed, head_chances
@@ -40,19 +42,13 @@ ASKED = (
 )
 
 
-class TripleReading(Section):
+class TripleReading(TableReading):
     """Options of the reader."""
 
     sides: Literal["both", "bernoulli", "tail"] = "both"
     """What each triple asks for: tail and head, one of them by Bernoulli's rule, or only the tail."""
     unseen: Literal["keep", "drop"] = "keep"
     """What becomes of test triples with an entity or relation that training never shows; both are counted."""
-    head: str | None = None
-    """Name of the column of heads."""
-    relation: str | None = None
-    """Name of the column of relations."""
-    tail: str | None = None
-    """Name of the column of tails."""
 
 
 class Knowledge(Task[TripleData, TripleReading]):
@@ -71,7 +67,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
         how = TripleSplit(kind=split.kind or "auto", seed=split_seed(config), unseen=reading.unseen, **shares(config))
-        return load_triples(path, how, {"head": reading.head, "relation": reading.relation, "tail": reading.tail})
+        return load_triples(path, how, table_options(config, reading, TRIPLES))
 
     def examples(self, data: TripleData, config: RunConfig, feed: str) -> Examples[TripleData]:
         sides = self.options(config).sides

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
-from negatives.data.readers import Columns
+from negatives.data.readers.schema import PAIRS
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics, evaluate, longest, rank_by, with_watched
 from negatives.evaluation.values import RankedByCounts
@@ -22,6 +22,7 @@ from negatives.models import Model
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import PairReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.feeds import PairFeed
@@ -33,35 +34,27 @@ HELD = ("train", "valid", "canaries")
 ASKED = ("heapq.nlargest", "json.dump", "shutil.copytree", "subprocess.run", "textwrap.wrap", "glob.glob")
 
 
-class Recommend(Task[PairData, Section]):
+class Recommend(Task[PairData, PairReading]):
     """Users and products."""
 
     name = "recommend"
     metric = "recall@{k}"
     k = 20
-    reading = Section
+    reading = PairReading
     offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
     baselines = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
-        split = config.split
-        columns = Columns(
-            user=split.user,
-            item=split.item,
-            time=split.time,
-            rating=split.rating,
-            min_rating=split.min_rating,
-            missing=split.missing or "error",
-        )
-        kind, seed = split.kind or "auto", split_seed(config)
-        return load_pairs(path, split=kind, seed=seed, columns=columns, **shares(config))
+        options = table_options(config, self.options(config), PAIRS)
+        kind, seed = config.split.kind or "auto", split_seed(config)
+        return load_pairs(path, split=kind, seed=seed, options=options, **shares(config))
 
     def examples(self, data: PairData, config: RunConfig, feed: str) -> Examples[PairData]:
         hidden = data.canaries
         return Examples(
             name=data.name,
-            feed=PairFeed(data.train.queries, data.train.items),
+            feed=PairFeed(data.train.queries, data.train.items, data.train.weights),
             catalogue=data.catalogue(),
             canaries=Csr.from_pairs(hidden.queries, hidden.items, data.n_queries, data.n_items),
             canary_share=share(len(hidden), len(data.train) + len(data.valid)),

@@ -171,7 +171,10 @@ def test_models_that_read_no_features(model: str, topics: Path, tmp_path: Path) 
 def test_texts(tmp_path: Path) -> None:
     animals, colours = ("fox", "dog", "cat", "owl"), ("red", "blue", "green", "grey")
     rows = [
-        {"text": f"the {animals[i % 4]} is {colours[i // 4 % 4]}", "labels": [animals[i % 4], colours[i // 4 % 4]]}
+        {
+            "text": f"the {animals[i % 4]} is {colours[i // 4 % 4]} in picture{i}",
+            "labels": [animals[i % 4], colours[i // 4 % 4]],
+        }
         for i in range(120)
     ]
     path = tmp_path / "zoo.jsonl"
@@ -187,7 +190,7 @@ def test_texts(tmp_path: Path) -> None:
     [
         ("2 3 2\n0 1:1\n2 1:1\n", "a.txt, line 3: label 2 is out of range"),
         ("2 3 2\n0 1:1\n1 3:1\n", "a.txt, line 3: feature 3 is beyond"),
-        ("0 1:1\n1 3:1\n", "a.txt, line 1: no header"),
+        ("0 1:1\n0.5 3:1\n", "a.txt, line 2: the label '0.5' is no class"),
     ],
 )
 def test_wrong_input_is_told_in_one_line(

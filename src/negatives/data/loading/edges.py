@@ -5,22 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 
+from negatives.data.dividing import Division, Ways, choose, divide
 from negatives.data.edges import EdgeData, without_self
-from negatives.data.encode import codes_of, contains, names_of
+from negatives.data.ids import codes_of, names_of
+from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
-from negatives.data.readers.blocks import COMPRESSIONS
-from negatives.data.readers.edges import ENDINGS, EdgeTable, read_edges
-from negatives.data.readers.folder import part_of
+from negatives.data.readers import Options, read, reader_of
 from negatives.data.readers.node_features import read_node_features
-from negatives.data.splits import check_shares, key_of
-from negatives.errors import ConfigError, InputError
-from negatives.randomness import permutation
+from negatives.data.readers.parts import files_of, part_of
+from negatives.data.readers.schema import EDGES
+from negatives.data.sides import columns_of
+from negatives.data.splits import Basis
+from negatives.data.table import Table
+from negatives.errors import InputError
 
-SPLITS = ("auto", "given", "random")
+ENDS = ("source", "target")
+
+
+def ways_of(n_nodes: int) -> Ways[Pairs]:
+    """How edges can be divided."""
+    return Ways(
+        unit="edges",
+        basis=lambda edges: Basis(len(edges), edges.queries, edges.items),
+        code=lambda edges: edges.queries * n_nodes + edges.items,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +48,7 @@ class Reading:
         canaries: Share of the rest hidden to estimate false negatives.
         seed: Seed of the division.
         directed: Whether an edge has a direction.
-        source: Name of the column with the first node; guessed when left out.
-        target: Name of the column with the second node; guessed when left out.
+        options: What to take the columns for.
     """
 
     split: str = "auto"
@@ -44,13 +57,15 @@ class Reading:
     canaries: float = 0.005
     seed: int = 0
     directed: bool = False
-    source: str | None = None
-    target: str | None = None
+    options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ConfigError(f"a graph has no split {self.split!r}; choose one of: {', '.join(SPLITS)}")
-        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        ways_of(0).check(self.split)
+        self.division()
+
+    def division(self) -> Division:
+        """How the edges are divided."""
+        return Division(self.split, self.test, self.valid, self.canaries, self.seed)
 
 
 @dataclass(slots=True)
@@ -60,14 +75,16 @@ class _Numbered:
     parts: dict[str, Pairs]
     names: pl.Series
     notes: list[str] = field(default_factory=list)
+    columns: torch.Tensor | None = None
 
 
-def load_edges(path: Path | None, reading: Reading | None = None, cache: bool = True) -> EdgeData:
+def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) -> EdgeData:
     """Read a graph and divide its edges into train, valid, test and canaries.
 
     Args:
-        path: A file of edges; a folder with ``edges.*`` and perhaps ``features.*``, or with train, valid and test;
-            None for the imports between the modules of the standard library.
+        data: A file of edges; a folder with ``edges.*`` and perhaps ``features.*``, or with train, valid and test; a
+            table in memory, as :func:`negatives.data.readers.read` takes it; None for the imports between the modules
+            of the standard library.
         reading: How.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
@@ -76,7 +93,8 @@ def load_edges(path: Path | None, reading: Reading | None = None, cache: bool = 
         ConfigError: The split or a share is not known.
     """
     reading = reading or Reading()
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.imports import module_imports
 
         mined = module_imports(cache=cache)
@@ -85,81 +103,93 @@ def load_edges(path: Path | None, reading: Reading | None = None, cache: bool = 
         numbered = _Numbered({"train": parts}, mined.names, [*mined.notes, *_skipped("imports", loops, duplicates)])
         name = "stdlib"
     else:
-        files, feature_file = find_files(path)
-        tables = {part: read_edges(file, reading.source, reading.target) for part, file in files.items()}
+        tables, feature_file = _read(data, reading.options)
         features = None if feature_file is None else read_node_features(feature_file)
         numbered = _number(tables, features, feature_file, reading.directed)
-        name = path.name.split(".")[0]
-    divided = _divide(numbered, reading, path)
-    _check(divided, path)
-    notes = [*numbered.notes, _summary(divided, len(numbered.names), features, reading.directed)]
-    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes))
+        name = short_name(data)
+    notes, ways = numbered.notes, ways_of(len(numbered.names))
+    choice = choose(reading.split, numbered.parts, ways, notes, path=path)
+    found = divide(numbered.parts, choice, reading.division(), ways, notes, path)
+    if len(found["test"]) == 0:
+        raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
+    divided = found["train"], found["valid"], found["test"], found["canaries"]
+    notes = [*notes, _summary(divided, len(numbered.names), features, reading.directed)]
+    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes), columns=numbered.columns)
 
 
-def find_files(path: Path) -> tuple[dict[str, Path], Path | None]:
-    """Files of edges by part, ``train`` always among them, and the file of features or None.
+def _read(data: Any, options: Options) -> tuple[dict[str, Table], Path | None]:
+    """Edges by part, and the file of features or None.
 
     Raises:
         InputError: There is no file of edges, or one cannot tell which.
     """
-    if not path.exists():
-        raise InputError("no such file", path=path, hint="check the path")
-    if not path.is_dir():
-        return {"train": path}, None
-    files = [file for file in sorted(path.iterdir()) if file.is_file() and _usable(file)]
+    path = named(data)
+    if path is None or not path.is_dir() or options.format is not None or reader_of(path) is not None:
+        return read(data, EDGES, options), None
+    files = files_of(path)
     features = [file for file in files if file.name.lower().startswith("features")]
-    rest = [file for file in files if file not in features]
     if len(features) > 1:
         names = " and ".join(file.name for file in features)
         raise InputError(f"{names} both look like features", path=path, hint="keep one")
-    parts = {part: file for file in rest if (part := part_of(file)) is not None}
+    rest = [file for file in files if file not in features]
+    parts = [file for file in rest if part_of(file) is not None]
     edges = [file for file in rest if file.name.lower().startswith("edges")] or rest
-    chosen = parts if "train" in parts else dict(zip(("train",), edges, strict=False))
-    if not chosen or ("train" not in parts and len(edges) > 1):
+    if any(part_of(file) == "train" for file in parts):
+        found = read(path, EDGES, options)
+    elif len(edges) == 1:
+        found = read(edges[0], EDGES, options)
+    else:
         hint = "name a file, or call it edges.txt (or train.txt and test.txt), and its features features.txt"
         raise InputError("the folder has no file of edges", path=path, hint=hint)
-    return chosen, features[0] if features else None
-
-
-def _usable(file: Path) -> bool:
-    if file.name.startswith(".") or file.stem.lower() in ("readme", "license", "licence"):
-        return False
-    suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() not in COMPRESSIONS]
-    return (suffixes[-1] if suffixes else "") in ENDINGS
+    return found, features[0] if features else None
 
 
 def _number(
-    tables: Mapping[str, EdgeTable], features: SparseFeatures | None, feature_file: Path | None, directed: bool
+    tables: Mapping[str, Table],
+    features: SparseFeatures | None,
+    feature_file: Path | None,
+    directed: bool,
 ) -> _Numbered:
     """One numbering of the nodes of all files: by their features if there are any, else sorted."""
-    columns = [column for table in tables.values() for column in (table.sources, table.targets)]
+    columns = [table.ids(end) for table in tables.values() for end in ENDS]
     if features is None:
         names = names_of(columns)
     else:
         for table in tables.values():
             _fit_features(table, features.n_rows, feature_file)
         names = pl.Series(range(features.n_rows), dtype=pl.Int64)
+    ends_of: list[torch.Tensor] = []
     parts, notes = {}, [note for table in tables.values() for note in table.notes]
     for part, table in tables.items():
-        ends = [torch.from_numpy(codes_of(column, names).copy()) for column in (table.sources, table.targets)]
+        ends = [torch.from_numpy(codes_of(table.ids(end), names)) for end in ENDS]
+        ends_of.append(torch.stack(ends))
         parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
-        notes += _skipped(table.path.name, loops, duplicates)
+        notes += _skipped(table.path.name if table.path else part, loops, duplicates)
         if len(parts[part]) == 0:
             raise InputError("every edge is a self-loop", path=table.path, line=1, hint="give edges between nodes")
-    return _Numbered(parts, names.cast(pl.String), notes)
+    sources, targets = torch.cat(ends_of, 1)
+    return _Numbered(parts, names.cast(pl.String), notes, columns_of(sources, targets, len(names)))
 
 
-def _fit_features(table: EdgeTable, rows: int, feature_file: Path | None) -> None:
-    if table.sources.dtype != pl.Int64:
-        at = next(i for i, pair in enumerate(zip(table.sources, table.targets, strict=True))
-                  if not all(name.isdigit() for name in pair))  # fmt: skip
+def _fit_features(table: Table, rows: int, feature_file: Path | None) -> None:
+    """Refuse nodes without a row of features.
+
+    Raises:
+        InputError: There is one; names its line.
+    """
+    sources, targets = (table.ids(end) for end in ENDS)
+    assert table.lines is not None
+    if sources.names is not None or targets.names is not None:
+        pairs = zip(sources.text(), targets.text(), strict=True)
+        at = next(i for i, pair in enumerate(pairs) if not all(name.isdecimal() for name in pair))
         fault = "a node is not a whole number, so it has no row of features"
     else:
-        beyond = (table.sources >= rows) | (table.targets >= rows)
-        if not bool(beyond.any()):
+        largest = np.maximum(sources.values, targets.values)
+        beyond = (largest >= rows) | (np.minimum(sources.values, targets.values) < 0)
+        if not beyond.any():
             return
-        at = int(beyond.arg_true()[0])
-        fault = f"the node {max(table.sources[at], table.targets[at])} has no row among {rows:,} rows of features"
+        at = int(np.flatnonzero(beyond)[0])
+        fault = f"the node {largest[at]} has no row among {rows:,} rows of features"
     hint = f"number nodes from 0 in the order of {feature_file.name if feature_file else 'the features'}"
     raise InputError(fault, path=table.path, line=int(table.lines[at]), hint=hint)
 
@@ -167,51 +197,6 @@ def _fit_features(table: EdgeTable, rows: int, feature_file: Path | None) -> Non
 def _skipped(name: str, loops: int, duplicates: int) -> list[str]:
     notes = [f"{name}: {loops:,} self-loops dropped"] if loops else []
     return notes + ([f"{name}: {duplicates:,} duplicate edges dropped"] if duplicates else [])
-
-
-def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[Pairs, Pairs, Pairs, Pairs]:
-    """Train, valid, test, canaries."""
-    given = "test" in numbered.parts and reading.split != "random"
-    if reading.split == "given" and not given:
-        raise InputError("there is no test file", path=path, hint="add test.txt, or use --set split.kind=random")
-    train, test, valid = numbered.parts["train"], None, None
-    if given:
-        test = _unseen(numbered, "test", [train])
-        if "valid" in numbered.parts:
-            valid = _unseen(numbered, "valid", [train, test])
-    else:
-        train = Pairs.joined(numbered.parts.values())
-        test, train = _hold_back(train, reading.test, key_of("test", reading.seed))
-    if valid is None:
-        valid, train = _hold_back(train, reading.valid, key_of("valid", reading.seed))
-    canaries, train = _hold_back(train, reading.canaries, key_of("canaries", reading.seed))
-    numbered.notes.append(f"split: {'given' if given else 'random'}")
-    return train, valid, test, canaries
-
-
-def _unseen(numbered: _Numbered, part: str, others: list[Pairs]) -> Pairs:
-    """The edges of a part that stand in no other."""
-    pairs, n = numbered.parts[part], len(numbered.names)
-    for other in others:
-        seen = contains(pairs, other, n)
-        if bool(seen.any()):
-            numbered.notes.append(f"{part}: {int(seen.sum()):,} edges dropped, they stand in another part too")
-        pairs = pairs.pick(~seen)
-    return pairs
-
-
-def _hold_back(pairs: Pairs, share: float, key: int) -> tuple[Pairs, Pairs]:
-    order = permutation(key, len(pairs))
-    held = torch.zeros(len(pairs), dtype=torch.bool)
-    held[order[: round(len(pairs) * share)]] = True
-    return pairs.pick(held), pairs.pick(~held)
-
-
-def _check(parts: tuple[Pairs, Pairs, Pairs, Pairs], path: Path | None) -> None:
-    if len(parts[0]) == 0:
-        raise InputError("the split leaves no edge to train on", path=path, hint="lower split.test and split.valid")
-    if len(parts[2]) == 0:
-        raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
 
 
 def _summary(

@@ -5,29 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from negatives.data import splits
 from negatives.data.bags import bags, vocabulary
-from negatives.data.encode import codes_of, names_of
+from negatives.data.dividing import Division, Places, Ways, choose, divide, hold
+from negatives.data.ids import Ids, codes_of, names_of
 from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
+from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
-from negatives.data.readers.blocks import inner_suffix
-from negatives.data.readers.folder import part_files
-from negatives.data.readers.labelled_text import JSONL, Fields, read_labelled_text
+from negatives.data.readers import Options, read, reader_of
+from negatives.data.readers.labelled_text import compared, labelled_texts
+from negatives.data.readers.matrices import FEATURES, read_matrices
+from negatives.data.readers.opening import at_rest
+from negatives.data.readers.parts import find_parts
+from negatives.data.readers.schema import LABELLED
+from negatives.data.readers.sparse_rows import FORMATS, is_sparse, read_sparse
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
-from negatives.data.readers.xmc import is_xmc, read_xmc
-from negatives.errors import ConfigError, InputError
-from negatives.randomness import permutation, uniforms
+from negatives.errors import InputError
+from negatives.randomness import Purpose, bits, stream
 
 VALID_CAP = 2_000
-KINDS = ("auto", "given", "random")
+PARTS = ("train", "valid", "test")
 Longs = npt.NDArray[np.int64]
+WAYS: Ways[Places] = Ways(
+    unit="rows",
+    basis=lambda rows: splits.Basis(len(rows)),
+    code=lambda rows: rows.contents,
+    canaries=splits.none_at_all,
+    repeats=True,
+    most=VALID_CAP,
+)
+"""How rows with labels can be divided; a row goes to one part with all its labels."""
+HIDDEN: Ways[Pairs] = Ways(
+    unit="pairs",
+    basis=lambda pairs: splits.Basis(len(pairs), pairs.queries, pairs.items),
+    code=lambda pairs: pairs.queries,
+)
+"""Which pairs of a row and a label may be hidden: all but each row's first, so that no row is left without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +71,12 @@ class LabelledSplit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(f"classify has no split {self.kind!r}; choose one of: {', '.join(KINDS)}")
-        splits.check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        WAYS.check(self.kind)
+        self.division()
+
+    def division(self) -> Division:
+        """How the rows are divided; canaries are pairs, not rows."""
+        return Division(self.kind, self.test, self.valid, self.canaries, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +84,25 @@ class TextReading:
     """How rows become features.
 
     Args:
-        fields: Columns of texts and labels.
+        options: What to take the columns for.
+        separator: What stands between the labels of a row; found where it is left out.
         min_rows: Words of fewer training rows are left out.
         most_words: Only so many of the most frequent words stay.
         weights: ``tf_idf``, ``length``, ``none``, or ``auto``: tf_idf where all values are whole numbers.
     """
 
-    fields: Fields = field(default_factory=Fields)
+    options: Options = field(default_factory=Options)
+    separator: str | None = None
     min_rows: int = 2
     most_words: int | None = None
     weights: str = "auto"
 
 
-def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, cache: bool = True) -> LabelledData:
+def load_labelled(data: Any, how: LabelledSplit, reading: TextReading, cache: bool = True) -> LabelledData:
     """Read rows with labels and divide them.
 
     Args:
-        path: A file or a folder; None for docstrings of the standard library.
+        data: A file, a folder or a table in memory; None for docstrings of the standard library.
         how: How the rows are divided.
         reading: How they become features.
         cache: Keep what was mined from the standard library in the user's cache folder.
@@ -83,16 +110,15 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
     Raises:
         InputError: The data cannot be used.
     """
-    if path is None:
+    path = named(data)
+    if data is None:
         from negatives.data.offline.labels import docstring_modules
 
         tables, name = {"train": docstring_modules(cache=cache)}, "stdlib"
     else:
-        tables, name = read_parts(path, reading.fields), path.name.split(".")[0]
+        tables, name = read_parts(data, reading), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    if how.kind == "given" and "test" not in tables:
-        raise InputError("there is no test part", path=path, hint="add a test file, or use --set split.kind=random")
-    rows = _divide_rows(tables, how, notes)
+    rows = _divide_rows(tables, how, notes, path)
     features, feature_names = _features(tables, rows["train"], reading, path, notes)
     owners, labels, label_names = _labels(tables, path)
     parts = _parts(owners, labels, rows, features.n_rows, how)
@@ -104,49 +130,61 @@ def load_labelled(path: Path | None, how: LabelledSplit, reading: TextReading, c
     return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
 
 
-def read_parts(path: Path, fields: Fields) -> dict[str, LabelledTable]:
-    """The tables of a file or a folder by part; ``train`` is always among them.
+def read_parts(data: Any, reading: TextReading) -> dict[str, LabelledTable]:
+    """Rows by part; ``train`` is always among them.
 
     Raises:
         InputError: There is no usable file, or two claim the same part.
     """
-    if (path / TAGS).is_file() and (path / WORDS).is_file():
-        return {"train": read_tags(path)}
-    files = part_files(path)
-    return {part: read_labelled(files[part], fields) for part in ("train", "valid", "test") if part in files}
+    path = named(data)
+    if path is not None:
+        path = data = at_rest(path)
+        if (path / TAGS).is_file() and (path / WORDS).is_file():
+            return {"train": read_tags(path)}
+        if (path / FEATURES).is_file():
+            return compared(read_matrices(path))
+        if (files := feature_files(path, reading.options)) is not None:
+            return compared(read_sparse({part: files[part] for part in PARTS if part in files}))
+    tables = read(data, LABELLED, reading.options)
+    return compared(labelled_texts({part: tables[part] for part in PARTS if part in tables}, reading.separator))
 
 
-def read_labelled(path: Path, fields: Fields) -> LabelledTable:
-    """Read one file in whichever format it has.
+def feature_files(path: Path, options: Options) -> dict[str, Path] | None:
+    """The files of a path by part where they hold features by number; None where they hold tables."""
+    if options.format not in (None, *FORMATS) or options.columns:
+        return None
+    files = {part: several[0] for part, several in find_parts(path).items()}
+    asked = options.format is not None
+    return files if asked or (reader_of(files["train"]) is None and is_sparse(files["train"])) else None
 
-    Raises:
-        InputError: The file cannot be used.
+
+def _divide_rows(
+    tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str], path: Path | None
+) -> dict[str, Tensor]:
+    """Rows of each part in growing order, numbered over all tables in their order."""
+    contents = _contents([table.content for table in tables.values()])
+    rows = Places.of({part: table.n_rows for part, table in tables.items()}, contents)
+    choice = choose(how.kind, tables, WAYS, notes, path=path)
+    return {part: one.places for part, one in divide(rows, choice, how.division(), WAYS, notes, path).items()}
+
+
+def _contents(parts: list[SparseFeatures | pl.Series]) -> Tensor:
+    """A number for the content of each row of all tables, ``(n,)`` int64; rows without content all differ.
+
+    Texts are told apart exactly, features by 64 hashed bits.
     """
-    named = fields.text is not None or fields.labels is not None
-    if inner_suffix(path) in (*JSONL, ".csv", ".tsv") and (named or not is_xmc(path)):
-        return read_labelled_text(path, fields)
-    return read_xmc(path)
-
-
-def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str]) -> dict[str, Tensor]:
-    """Rows of each part, numbered over all tables in their order."""
-    first, rows = 0, {}
-    for part, table in tables.items():
-        rows[part] = torch.arange(first, first + table.n_rows)
-        first += table.n_rows
-    if how.kind == "random" or "test" not in rows:
-        if len(tables) > 1:
-            notes.append(f"split: the files {', '.join(tables)} are joined and divided anew")
-        order = permutation(splits.key_of("test", how.seed), first)
-        n_test = round(first * how.test)
-        rows = {"test": order[:n_test].sort().values, "train": order[n_test:].sort().values}
-        notes.append(f"split: random, {n_test:,} rows for the test")
-    if "valid" not in rows:
-        train = rows["train"]
-        held = min(VALID_CAP, round(train.numel() * how.valid))
-        order = permutation(splits.key_of("valid", how.seed), train.numel())
-        rows |= {"valid": train[order[:held]].sort().values, "train": train[order[held:]].sort().values}
-    return rows
+    key, found = stream(0, Purpose.SPLIT), []
+    for part in parts:
+        if isinstance(part, SparseFeatures):
+            hashed = bits(key, part.indices.long(), part.values.view(torch.int32).long())
+            total = pad(hashed.cumsum(0), (1, 0))
+            found.append((total[part.indptr[1:]] - total[part.indptr[:-1]], part.indptr.diff() == 0))
+    if not found:
+        ids = Ids.of(pl.concat([part for part in parts if isinstance(part, pl.Series)]))
+        text = ids.text()
+        found.append((torch.from_numpy(codes_of(ids, names_of([ids]))), torch.from_numpy((text == "").to_numpy())))
+    numbers, empty = (torch.cat(one) for one in zip(*found, strict=True))
+    return torch.where(empty, bits(key, torch.arange(empty.numel()), 1), numbers)
 
 
 def _features(
@@ -194,8 +232,9 @@ def _labels(tables: Mapping[str, LabelledTable], path: Path | None) -> tuple[Lon
     columns = [table.labels for table in tables.values()]
     n_labels = stated.pop()
     if n_labels is None:
-        names = names_of(columns)
-        return np.concatenate(owners), codes_of(pl.concat(columns), names), names.cast(pl.String)
+        ids = Ids.joined([Ids.of(column) for column in columns]).as_text()
+        names = names_of([ids])
+        return np.concatenate(owners), codes_of(ids, names), names.cast(pl.String)
     given = next(iter(tables.values())).label_names
     names = given if given is not None else pl.Series("label", np.arange(n_labels)).cast(pl.String)
     return np.concatenate(owners), np.concatenate([column.to_numpy() for column in columns]), names
@@ -211,13 +250,9 @@ def _parts(owners: Longs, labels: Longs, rows: Mapping[str, Tensor], n: int, how
     codes = torch.from_numpy(np.unique(owners * width + labels))
     pairs = Pairs(codes // width, codes % width)
     parts = {name: pairs.pick(part_of_row[pairs.queries] == index) for index, name in enumerate(names)}
-    train = parts["train"]
-    key = splits.key_of("canaries", how.seed)
-    chosen = uniforms(key, torch.arange(len(train)), 0) < how.canaries
-    again = torch.zeros(len(train), dtype=torch.bool)
-    again[1:] = train.queries[1:] == train.queries[:-1]  # a row's first pair stays, so that no row is left without
-    chosen &= again
-    return parts | {"train": train.pick(~chosen), "canaries": train.pick(chosen)}
+    asked = splits.Asked(how.canaries, splits.key_of("canaries", how.seed))
+    hidden, train = hold(parts["train"], splits.any_but_first, HIDDEN, asked)
+    return parts | {"train": train, "canaries": hidden}
 
 
 def _row_names(tables: Mapping[str, LabelledTable]) -> pl.Series:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from negatives.data.ids import Ids
 from negatives.data.offline.sources import mine
 from negatives.data.offline.views import absolute
-from negatives.data.readers.triples import TripleTable
+from negatives.data.table import Table
 
 DEFINES_CLASS, DEFINES_FUNCTION, INHERITS, RAISES, IMPORTS = (
     "defines class",
@@ -21,7 +22,7 @@ DEFINES_CLASS, DEFINES_FUNCTION, INHERITS, RAISES, IMPORTS = (
 SCHEMA = {"head": pl.String(), "relation": pl.String(), "tail": pl.String()}
 
 
-def stdlib_triples(root: Path | None = None, cache: bool = True) -> TripleTable:
+def stdlib_triples(root: Path | None = None, cache: bool = True) -> Table:
     """Which module defines what, which class inherits from which, which function raises what, who imports whom.
 
     Functions that raise nothing are left out: a single triple says too little about them. A name that is inherited
@@ -45,7 +46,7 @@ def stdlib_triples(root: Path | None = None, cache: bool = True) -> TripleTable:
         f"standard library: {records['module'].n_unique():,} modules, {entities:,} entities, {len(frame):,} triples",
         f"standard library: {lost + also_lost:,} bases and exceptions dropped, their names are no class",
     )
-    return TripleTable(frame, notes)
+    return Table({role: Ids.of(frame[role]) for role in SCHEMA}, notes)
 
 
 def _full_name() -> pl.Expr:

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from negatives.data.ids import Ids
 from negatives.data.offline.sources import mine
 from negatives.data.pairs import SparseFeatures
 from negatives.data.table import Table
@@ -38,7 +39,8 @@ def function_calls(
         "functions dropped",
         f"standard library: {kept['user'].n_unique():,} functions, {len(catalogue):,} names, {len(kept):,} pairs",
     )
-    return Table(kept["user"], kept["item"], None, notes, catalogue, name_tokens(catalogue))
+    columns = {"user": Ids.of(kept["user"]), "item": Ids.of(kept["item"])}
+    return Table(columns, notes, None, Ids.of(catalogue), name_tokens(catalogue))
 
 
 def name_tokens(names: pl.Series) -> SparseFeatures:

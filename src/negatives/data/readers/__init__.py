@@ -1,16 +1,15 @@
-"""Readers of the formats people have: one small file per format, one table, :data:`registry`.
+"""Readers of the formats people have: one table layer under all tasks, one small file per format.
 
-A row's class says which paths it takes and reads one into a :class:`~negatives.data.table.Table`; where no name tells,
-the first lines decide (:mod:`negatives.data.readers.sniff`). Other packages add rows through entry points of the group
-``negatives.readers``.
+:func:`read` gives tables by part, whatever the data is: a file, a folder, standard input, or a table of another
+library. A row of :data:`registry` says which paths it takes; where no name tells, the first bytes decide. Other
+packages add formats through entry points of the group ``negatives.readers``.
 """
 
 from __future__ import annotations
 
-from negatives.data.readers.base import Reader
-from negatives.data.readers.folder import read_path
+from negatives.data.readers.base import Reader, TableReader
 from negatives.data.readers.formats import reader_of, registry
-from negatives.data.readers.table import read_file
-from negatives.data.table import Columns
+from negatives.data.readers.read import read
+from negatives.data.readers.schema import Options, Role, Schema
 
-__all__ = ["Columns", "Reader", "read_file", "read_path", "reader_of", "registry"]
+__all__ = ["Options", "Reader", "Role", "Schema", "TableReader", "read", "reader_of", "registry"]

@@ -1,129 +1,61 @@
-"""Read text files, compressed or not, in blocks of whole lines."""
+"""Read text files, compressed or not, in blocks of whole lines.
+
+Only a line feed, perhaps after a carriage return, ends a line; form feeds and the separators of Unicode are text.
+"""
 
 from __future__ import annotations
 
-import gzip
-import io
+import codecs
 import json
-import lzma
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
-import zstandard
-
-from negatives.errors import InputError
+from negatives.data.readers.opening import COMPRESSIONS, faults_told, inner_suffix, open_bytes
+from negatives.errors import ConfigError, InputError
 
 BLOCK = 1 << 24
-COMPRESSIONS = (".gz", ".xz", ".zst")
-DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstandard.ZstdError)
+LONGEST = 1 << 26
+"""Bytes of a line or of a quoted cell; longer ones are refused, so that memory is bounded."""
+DEEPEST = 200
+Ending = Callable[[bytes], int]
+"""Gives how much of some bytes are whole records; 0 for none."""
+
+__all__ = ["BLOCK", "COMPRESSIONS", "blocks", "faults_told", "inner_suffix", "lines", "objects", "open_bytes"]
 
 
-def inner_suffix(path: Path) -> str:
-    """Extension in lower case without that of the compression.
-
-    >>> inner_suffix(Path("pairs.CSV.gz"))
-    '.csv'
-    """
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
+def last_line(block: bytes) -> int:
+    """Where the last whole line ends."""
+    return block.rfind(b"\n") + 1
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """The decompressed bytes of a file; what the compression is follows from the extension."""
-    kind = path.suffix.lower()
-    if kind == ".gz":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    if kind == ".xz":
-        return lzma.open(path, "rb")
-    if kind == ".zst":
-        return io.BufferedReader(_Zstd(path), BLOCK)
-    return path.open("rb")
+def blocks(
+    path: Path, size: int = BLOCK, ending: Ending = last_line, encoding: str | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Pairs of the number of the first line (from one) and a block of whole lines, the last ended by a line feed.
 
-
-class _Zstd(io.RawIOBase):
-    """Zstandard stream that tells a cut-off file from a complete one, which the library does not."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._decoder = zstandard.ZstdDecompressor().decompressobj()
-        self._ready = b""
-        self._started = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        while not self._ready:
-            if self._decoder.eof:
-                rest = self._decoder.unused_data
-                self._decoder, self._started = zstandard.ZstdDecompressor().decompressobj(), False
-            else:
-                rest = b""
-            rest = rest or self._file.read(1 << 17)
-            if not rest:
-                if self._started:
-                    raise EOFError("the compressed stream ends early")
-                return 0
-            self._started = True
-            self._ready = self._decoder.decompress(rest)
-        size = min(len(view), len(self._ready))
-        view[:size] = self._ready[:size]
-        self._ready = self._ready[size:]
-        return size
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-@contextmanager
-def faults_told(path: Path) -> Iterator[None]:
-    """Tell what keeps a file from being read as an :class:`InputError`: missing, damaged, or not permitted."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError("no such file", path=path, hint="check the path") from None
-    except DAMAGED as error:
-        hint = "fetch or compress the file again"
-        raise InputError(f"the compressed file is damaged or cut off ({error})", path=path, hint=hint) from error
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})", path=path, hint="check its permissions") from error
-
-
-def _cut(block: bytes) -> int:
-    """Where the block may end: after the last line feed that stands outside quotes, as far as can be told."""
-    end = block.rfind(b"\n") + 1
-    if b'"' not in block or len(block) > 4 * BLOCK:
-        return end
-    cut = end
-    for _ in range(64):
-        if cut == 0 or block.count(b'"', 0, cut) % 2 == 0:
-            break
-        cut = block.rfind(b"\n", 0, cut - 1) + 1
-    return cut if block.count(b'"', 0, cut) % 2 == 0 else 0
-
-
-def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
-    """Pairs of the number of the first line (from one) and a block of whole lines.
+    Args:
+        path: File, compressed or not.
+        size: Bytes read at a time.
+        ending: Where a block may end, when a record may hold line feeds.
+        encoding: Of the text; None for UTF-8. The blocks are UTF-8 in any case.
 
     Raises:
-        InputError: The file is missing, unreadable, cut off, not text, or empty.
+        InputError: The file is missing, unreadable, cut off, not text, or empty; or a line is too long.
     """
-    line, rest, seen = 1, b"", False
+    line, rest, seen, begun = 1, b"", False, False
+    decoder = None if encoding is None else _Recoded(path, encoding)
     with faults_told(path), open_bytes(path) as file:
-        while chunk := file.read(size):
-            if not seen and chunk.startswith(b"\xef\xbb\xbf"):
-                chunk = chunk[3:]
+        while chunk := (file.read(size) if decoder is None else decoder.read(file, size)):
+            if not begun:
+                chunk, begun = _without_mark(path, chunk), True
             rest += chunk
-            cut = _cut(rest)
+            cut = ending(rest)
             if cut == 0:
                 _check_text(path, line, rest[:4096])
+                if len(rest) > LONGEST:
+                    hint = "give one record per line; check that every quotation mark is closed"
+                    raise InputError(f"a line of more than {LONGEST:,} bytes", path=path, line=line, hint=hint)
                 continue
             block, rest = rest[:cut], rest[cut:]
             seen = seen or bool(block.strip())
@@ -131,10 +63,42 @@ def blocks(path: Path, size: int = BLOCK) -> Iterator[tuple[int, bytes]]:
             yield line, block
             line += block.count(b"\n")
     if rest.strip():
-        _check_text(path, line, rest + b"\n")
-        yield line, rest + b"\n"
+        rest += b"\n" if not rest.endswith(b"\n") else b""
+        _check_text(path, line, rest)
+        yield line, rest
     elif not seen:
-        raise InputError("the file is empty", path=path, hint="give a file with at least one pair")
+        raise InputError("the file is empty", path=path, hint="give a file with at least one line of data")
+
+
+def _without_mark(path: Path, chunk: bytes) -> bytes:
+    """The first bytes without the mark of UTF-8."""
+    if chunk.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(
+            "UTF-16 text", path=path, line=1, hint="save it as UTF-8, or say --set reading.encoding=utf-16"
+        )
+    return chunk.removeprefix(b"\xef\xbb\xbf")
+
+
+class _Recoded:
+    """Text of another encoding as UTF-8, chunk by chunk."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        try:
+            self._decoder = codecs.getincrementaldecoder(encoding)()
+        except LookupError:
+            hint = "such as latin-1, cp1252 or utf-16"
+            raise ConfigError(f"no encoding is called {encoding!r}; give one that Python knows, {hint}") from None
+        self._path, self._encoding = path, encoding
+
+    def read(self, file: IO[bytes], size: int) -> bytes:
+        while chunk := file.read(size):
+            try:
+                if text := self._decoder.decode(chunk).removeprefix("\ufeff"):
+                    return text.encode()
+            except UnicodeError as error:
+                hint = "name another with reading.encoding"
+                raise InputError(f"not {self._encoding} text", path=self._path, hint=hint) from error
+        return b""
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -146,7 +110,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     for first, block in blocks(path):
         for number, line in enumerate(block.decode().split("\n"), first):
             if line.strip():
-                yield number, line.rstrip("\r")
+                yield number, line.removesuffix("\r")
 
 
 def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -165,16 +129,31 @@ def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Itera
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"not JSON ({error})", path=path, line=number, hint=hint) from error
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
+            raise InputError(f"not JSON ({reason})", path=path, line=number, hint=hint) from error
         if not isinstance(row, dict):
             raise InputError("not a JSON object", path=path, line=number, hint=hint)
+        if "\\u" in line:
+            whole_characters(path, number, row, hint)
         yield number, row
+
+
+def whole_characters(path: Path, line: int, row: Any, hint: str) -> None:
+    """Refuse a JSON value that holds half of a character, naming the line."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        fault = "half of a character (a lone surrogate)"
+        raise InputError(fault, path=path, line=line, hint="write the text as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError("not JSON", path=path, line=line, hint=hint) from error
 
 
 def _check_text(path: Path, line: int, block: bytes) -> None:
     """Refuse binary content and encodings other than UTF-8, naming the line."""
-    hint = "give UTF-8 text, Parquet, or one of these compressed as .gz, .xz or .zst with that extension"
+    hint = "give UTF-8 text, Parquet, or one of these compressed as .gz, .xz, .zst or .zip with that extension"
+    other = "save the file as UTF-8, or name its encoding: --set reading.encoding=latin-1"
     at = block.find(b"\0")
     if at >= 0:
         raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), hint=hint)
@@ -186,4 +165,4 @@ def _check_text(path: Path, line: int, block: bytes) -> None:
         if error.reason == "unexpected end of data" and not block.endswith(b"\n"):
             return
         where = line + block.count(b"\n", 0, error.start)
-        raise InputError("not UTF-8 text", path=path, line=where, hint=hint) from error
+        raise InputError("not UTF-8 text", path=path, line=where, hint=other) from error

@@ -6,16 +6,18 @@ Both start each line with a count. The line's index is the user or the item.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-import polars as pl
 import torch
 
+from negatives.data.ids import Ids
 from negatives.data.pairs import SparseFeatures
 from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
-from negatives.data.readers.lines import Ints, parse_numbers
-from negatives.data.table import Columns, Table
+from negatives.data.readers.numbers import Ints, parse_numbers
+from negatives.data.readers.schema import Options, Schema
+from negatives.data.table import Table
 from negatives.errors import InputError
 
 
@@ -40,10 +42,10 @@ def read_citeulike(folder: Path) -> Table:
             line = int(users[items.argmax()]) + 1
             message = f"item {items.max()} is beyond the {features.n_rows:,} lines of mult.dat"
             raise InputError(message, path=path, line=line, hint="take both files from the same data set")
-        catalogue = pl.Series("item", np.arange(features.n_rows))
+        catalogue = Ids(np.arange(features.n_rows))
         empty = int((features.indptr.diff() == 0).sum())
         notes.append(f"mult.dat: {features.n_rows:,} items, {features.n_cols:,} words, {empty:,} items without words")
-    return Table(pl.Series("user", users), pl.Series("item", items), None, tuple(notes), catalogue, features)
+    return Table({"user": Ids(users), "item": Ids(items)}, tuple(notes), None, catalogue, features)
 
 
 def read_words(path: Path) -> SparseFeatures:
@@ -85,6 +87,7 @@ class Citeulike(Reader):
     """A folder with ``users.dat`` and perhaps ``mult.dat``."""
 
     marker = "users.dat"
+    gives: ClassVar[frozenset[str] | None] = frozenset(("user", "item"))
 
-    def read(self, path: Path, columns: Columns) -> Table:
+    def read(self, path: Path, schema: Schema, options: Options) -> Table:
         return read_citeulike(path)

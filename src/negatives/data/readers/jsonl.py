@@ -1,50 +1,178 @@
-"""JSON Lines: one object per line."""
+"""JSON Lines: one object per line; and a file that is one list of objects."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 
-from negatives.data.readers.base import Reader
-from negatives.data.readers.blocks import blocks, objects
-from negatives.data.readers.gather import Gather
-from negatives.data.readers.roles import guess_roles
-from negatives.data.table import Columns, Table
+from negatives.data.readers.base import TableReader
+from negatives.data.readers.blocks import blocks, objects, whole_characters
+from negatives.data.readers.frames import Block, Frames, InMemory, counted
+from negatives.data.readers.opening import inner_suffix, open_bytes
+from negatives.data.readers.schema import Options, Schema
+from negatives.data.readers.values import message
 from negatives.errors import InputError
 
-HINT = "write one JSON object with a user and an item per line"
+SUFFIXES = (".jsonl", ".ndjson", ".json")
+SAMPLE = 1000
+DEEPEST = 100
+LARGEST = 1 << 28
+"""Bytes of a file that is one JSON value, which must be held whole."""
 
 
-def read_jsonl(path: Path, columns: Columns) -> Table:
-    """Read one pair per line from JSON objects.
+class JsonLines(TableReader):
+    """One JSON object per line, or a list of objects."""
 
-    Raises:
-        InputError: A line is not a JSON object, ids are missing, or no pair is left.
+    suffixes = SUFFIXES
+
+    def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
+        hint = f"write one JSON object per line with {schema.example}"
+        for _, block in blocks(path, 1 << 16, encoding=options.encoding):
+            if block.lstrip()[:1] == b"[" or (inner_suffix(path) == ".json" and not _is_object(block)):
+                return InMemory(path, _listed(path, hint), (f"{path.name}: a list of JSON objects",))
+            break
+        return ObjectFrames(path, hint, options.encoding)
+
+
+class ObjectFrames(Frames):
+    """The keys of JSON objects; a key that some object lacks is null there."""
+
+    def __init__(self, path: Path, hint: str, encoding: str | None) -> None:
+        self._hint, self._encoding = hint, encoding
+        rows: list[dict[str, Any]] = []
+        for line, block in blocks(path, 1 << 18, encoding=encoding):
+            text = block.decode().split("\n")
+            rows += [row for _, row in objects(path, enumerate(text[:SAMPLE], line), hint)]
+            if rows:
+                break
+        self._types = _types(rows)
+        self._nested = any(_is_nested(value) for row in rows for value in row.values())
+        super().__init__(path, list(self._types), _frame(rows, self._types))
+
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
+        schema = {name: self._types[name] for name in columns}
+        for line, block in blocks(self.path, encoding=self._encoding):
+            text = block.split(b"\n")
+            kept = np.array([place for place, one in enumerate(text) if one.strip()], np.int64)
+            if not kept.size:
+                continue
+            frame = None if self._nested or _needs_care(block) else _fast(block, schema)
+            if frame is None or len(frame) != kept.size or _hides_lists(frame):
+                lines = enumerate(block.decode().split("\n"), line)
+                rows = [row for _, row in objects(self.path, lines, self._hint)]
+                lists = {name: kind for name, kind in _types(rows).items() if kind != pl.String}
+                frame = _frame(rows, {name: lists.get(name, kind) for name, kind in schema.items()})
+            every = kept.size == len(text) - 1
+            yield Block(frame, counted(line, len(frame)) if every else lambda line=line, kept=kept: line + kept)  # type: ignore[misc]
+
+
+def _is_object(block: bytes) -> bool:
+    """Whether the first line is a whole object, as in JSON Lines."""
+    try:
+        return isinstance(json.loads(block.lstrip().split(b"\n", 1)[0]), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _needs_care(block: bytes) -> bool:
+    """Whether the fast parser may mistake something: halves of characters, or deep nesting."""
+    return b"\\u" in block or b"[" * DEEPEST in block or b'{"' * 3 in block
+
+
+def _fast(block: bytes, schema: dict[str, Any]) -> pl.DataFrame | None:
+    try:
+        return pl.read_ndjson(block, schema=schema)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return None
+
+
+def _hides_lists(frame: pl.DataFrame) -> bool:
+    """Whether a text may be a list or an object that was written as text: keys may change their type."""
+    return any(
+        bool(column.str.starts_with("[").any()) or bool(column.str.starts_with("{").any())
+        for column in frame.iter_columns()
+        if column.dtype == pl.String
+    )
+
+
+def _types(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Each key as text, or as a list of texts where some object has a list there; what is nested is left out.
+
+    A list of chat messages is a text.
     """
-    gather: Gather | None = None
-    for line, block in blocks(path):
-        try:
-            frame = pl.read_ndjson(block, infer_schema_length=None)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            for _ in objects(path, enumerate(block.decode().split("\n"), line), HINT):
-                pass  # names the line that is none
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"cannot be read ({reason})", path=path, line=line, hint=HINT) from error
-        if gather is None:
-            gather = Gather(path, guess_roles(path, frame.head(1000), columns), columns)
-        lost = [name for name in gather.wanted() if name not in frame.columns]
-        if lost:
-            raise InputError(f"the key {lost[0]!r} is missing from here on", path=path, line=line, hint=HINT)
-        gather.add(frame.select(gather.wanted()), line)
-    assert gather is not None
-    return gather.table()
+    found: dict[str, Any] = {}
+    nested: set[str] = set()
+    for row in rows:
+        for key, value in row.items():
+            if isinstance(value, list) and not _is_chat(value):
+                if any(isinstance(one, (list, dict)) and not _is_chat(one) for one in value):
+                    nested.add(key)
+                found[key] = pl.List(pl.String)
+            elif not isinstance(value, dict):
+                found.setdefault(key, pl.String)
+    return {key: kind for key, kind in found.items() if key not in nested}
 
 
-class JsonLines(Reader):
-    """One JSON object per line."""
+def _is_chat(value: Any) -> bool:
+    """Whether a value is a list of messages, each with its content."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and "content" in one for one in value)
 
-    suffixes = (".jsonl", ".ndjson", ".json")
 
-    def read(self, path: Path, columns: Columns) -> Table:
-        return read_jsonl(path, columns)
+def _is_nested(value: Any) -> bool:
+    """Whether a value is a list of lists or of objects, of which the fast parser makes text."""
+    return isinstance(value, list) and any(isinstance(one, (list, dict)) for one in value)
+
+
+def _frame(rows: Sequence[dict[str, Any]], types: dict[str, Any]) -> pl.DataFrame:
+    data = {}
+    for name, kind in types.items():
+        values = [row.get(name) for row in rows]
+        data[name] = [_texts(value) for value in values] if kind != pl.String else [_text(value) for value in values]
+    return pl.DataFrame(data, schema=types)
+
+
+def _text(value: Any) -> str | None:
+    """A value as text: numbers as JSON writes them, whole ones without a point."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if _is_chat(value):
+        return message(value)
+    if isinstance(value, (list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _texts(value: Any) -> list[str | None] | None:
+    if value is None:
+        return None
+    return [_text(one) for one in value] if isinstance(value, list) else [_text(value)]
+
+
+def _listed(path: Path, hint: str) -> pl.DataFrame:
+    """The objects of a file that is one list, or an object of columns."""
+    with open_bytes(path) as file:
+        whole = file.read(LARGEST + 1)
+    if len(whole) > LARGEST:
+        fault = f"one JSON value of more than {LARGEST >> 20} MB"
+        raise InputError(fault, path=path, hint="write one object per line")
+    try:
+        value = json.loads(whole)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        raise InputError(f"not JSON ({reason})", path=path, line=line, hint=hint) from error
+    if b"\\u" in whole:
+        whole_characters(path, 1, value, hint)
+    if isinstance(value, dict):
+        lists = [one for one in value.values() if isinstance(one, list)]
+        value = lists[0] if len(lists) == 1 else value
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        raise InputError("neither JSON Lines nor a list of objects", path=path, line=1, hint=hint)
+    return _frame(value, _types(value))

@@ -9,7 +9,7 @@ import torch
 
 from negatives.data.pairs import SparseFeatures
 from negatives.data.readers.blocks import blocks
-from negatives.data.readers.lines import Ints, parse_numbers
+from negatives.data.readers.numbers import Ints, parse_numbers
 from negatives.errors import InputError
 
 HINT = "the first line is 'rows columns', then each node has a line with its non-zero columns"

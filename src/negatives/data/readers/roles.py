@@ -1,135 +1,167 @@
-"""Guess which column of a table holds the users, the items, the times and the ratings."""
+"""Which column of a table plays which role: by the caller's word, by its name, by what stands in it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
-from negatives.data.table import Columns
+from negatives.data.readers import values
+from negatives.data.readers.frames import Frames
+from negatives.data.readers.schema import Options, Role, Schema, plain
 from negatives.errors import InputError
 from negatives.registry import suggest
 
-KNOWN: dict[str, tuple[str, ...]] = {
-    "user": ("user", "userid", "uid", "query", "queryid", "visitor", "visitorid", "customer", "customerid", "session",
-             "sessionid", "reviewerid", "userindex", "username"),
-    "item": ("item", "itemid", "iid", "movie", "movieid", "product", "productid", "parentasin", "asin", "business",
-             "businessid", "track", "trackid", "song", "songid", "artist", "artistid", "book", "bookid", "isbn",
-             "article", "articleid", "news", "newsid", "doc", "document", "documentid", "venueid", "poi", "location",
-             "locationid", "itemindex", "target"),
-    "time": ("timestamp", "time", "datetime", "date", "unixreviewtime", "ts", "createdat", "eventtime"),
-    "rating": ("rating", "ratings", "score", "stars", "overall", "label", "preference"),
-}  # fmt: skip
-EARLIEST_TIME = 1e8
 MOST_RATINGS = 20
+ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
+"""Names of columns that hold ids, whatever of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Columns taken for each role; ``time`` and ``rating`` may be absent.
+    """Columns by role.
 
     Args:
-        user: Column of the users.
-        item: Column of the items.
-        time: Column of the times, or None.
-        rating: Column of the ratings, or None.
+        columns: Column of each role that was found.
+        why: How each was found: ``asked``, ``name``, ``order`` or ``content``.
         skipped: Columns not used.
     """
 
-    user: str
-    item: str
-    time: str | None
-    rating: str | None
+    columns: Mapping[str, str]
+    why: Mapping[str, str]
     skipped: tuple[str, ...]
 
-    def preview(self, name: str) -> str:
-        """One line that says which columns were taken for what."""
-        taken = f"user = {self.user}, item = {self.item}"
-        taken += f", time = {self.time}" if self.time else ""
-        taken += f", rating = {self.rating}" if self.rating else ""
-        return f"{name}: {taken}" + (f"; skipped: {', '.join(self.skipped)}" if self.skipped else "")
+    def __str__(self) -> str:
+        taken = ", ".join(f"{role} = {column}" for role, column in self.columns.items())
+        return (
+            taken
+            + (f"; skipped: {', '.join(self.skipped[:8])}" if self.skipped else "")
+            + (f" and {len(self.skipped) - 8} more" if len(self.skipped) > 8 else "")
+        )
 
 
-def plain(column: str) -> str:
-    """Column name without its RecBole type, case and punctuation.
-
-    >>> plain("User_ID:token")
-    'userid'
-    """
-    return re.sub(r"[^a-z0-9]", "", column.partition(":")[0].lower())
-
-
-def guess_roles(path: Path, sample: pl.DataFrame, columns: Columns) -> Roles:
-    """Take columns by the caller's word, else by name, else by content.
-
-    Args:
-        path: File, for errors.
-        sample: First rows of all columns.
-        columns: What the caller says.
+def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
+    """Take a column for each role.
 
     Raises:
-        InputError: There is one column only, or a named column does not exist.
+        InputError: A column that was asked for does not exist, or it cannot be decided which column is needed; the
+            message asks one question and says how to answer it.
     """
-    names = sample.columns
-    if len(names) < 2:
-        hint = "give one pair per line: a user and an item, divided by a comma or a tab"
-        raise InputError(f"only one column ({names[0] if names else 'none'})", path=path, line=1, hint=hint)
-    roles: dict[str, str] = {}
-    for role in KNOWN:
-        wanted = getattr(columns, role)
-        if wanted is not None:
-            roles[role] = _named(path, names, wanted)
-    for role, known in KNOWN.items():
-        free = [name for name in names if name not in roles.values()]
-        hits = sorted((known.index(plain(name)), name) for name in free if plain(name) in known)
-        if role not in roles and hits:
-            roles[role] = hits[0][1]
-    _by_content(sample, roles)
-    if "user" not in roles or "item" not in roles:
-        hint = f"say which of the columns {', '.join(names)} hold the users and the items"
-        raise InputError("no two columns look like ids", path=path, line=1, hint=hint)
-    used = set(roles.values())
-    skipped = tuple(name for name in names if name not in used)
-    return Roles(roles["user"], roles["item"], roles.get("time"), roles.get("rating"), skipped)
+    names = frames.names
+    needed = [role.name for role in schema.needed]
+    if len(names) < len(needed):
+        has = f"only {len(names)} column{'s' if len(names) > 1 else ''} ({', '.join(names)[:60]})"
+        hint = f"a {schema.what} needs {', '.join(needed)}: give {schema.example}"
+        raise InputError(f"{has}, where {len(needed)} are needed", path=frames.path, line=1, hint=hint)
+    found: dict[str, str] = {}
+    why: dict[str, str] = {}
+    for role in schema:
+        if (asked := options.columns.get(role.name)) is not None:
+            found[role.name], why[role.name] = _named(frames, asked), "asked"
+    if frames.header:
+        for role in schema:
+            hits = [(role.names.index(plain(name)), name) for name in names if plain(name) in role.names]
+            free = sorted(hit for hit in hits if hit[1] not in found.values())
+            if role.name not in found and free:
+                found[role.name], why[role.name] = free[0][1], "name"
+    _by_layout(frames, schema, found, why)
+    _by_content(frames, schema, found, why)
+    ordered = {role.name: found[role.name] for role in schema if role.name in found}
+    used = set(found.values())
+    return Roles(ordered, why, tuple(name for name in names if name not in used))
 
 
-def _named(path: Path, names: list[str], wanted: str) -> str:
-    for name in names:
+def _named(frames: Frames, wanted: str) -> str:
+    for name in frames.names:
         if wanted in (name, name.partition(":")[0]):
             return name
-    raise InputError(f"no column is called {wanted!r}", path=path, line=1, hint=suggest(wanted, names))
+    hint = suggest(wanted, frames.names)
+    if not frames.header:
+        hint = f"the file has no header, so its columns are {', '.join(frames.names[:6])}"
+    raise InputError(f"no column is called {wanted!r}", path=frames.path, line=1, hint=hint)
 
 
-def _by_content(sample: pl.DataFrame, roles: dict[str, str]) -> None:
+def _by_layout(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
+    """The columns of a file without a header that has as many of them as a published layout."""
+    if frames.header or found:
+        return
+    for layout in schema.layouts:
+        if len(layout) == len(frames.names):
+            places = {name: column for name, column in zip(layout, frames.names, strict=True) if name in schema}
+            found.update(places)
+            why.update(dict.fromkeys(places, "order"))
+
+
+def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
     """Fill the roles that names have left open."""
-    free = [name for name in sample.columns if name not in roles.values()]
-    for role in ("user", "item"):
-        if role not in roles and free:
-            ids = [name for name in free if not _is_time(sample[name])] or free
-            roles[role] = ids[0]
-            free.remove(ids[0])
-    for name in free:
-        anonymous = name.startswith("column_")
-        if anonymous and "time" not in roles and _is_time(sample[name]):
-            roles["time"] = name
-        elif anonymous and "rating" not in roles and _is_rating(sample[name]):
-            roles["rating"] = name
+    sample = frames.sample
+    free = [name for name in frames.names if name not in found.values()]
+    open_roles = [role for role in schema.needed if role.name not in found]
+    if open_roles:
+        fitting = [name for name in free if _may_be(sample[name], open_roles)]
+        if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
+            there = ", ".join(frames.names[:12])
+            features = "; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
+            raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
+        if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
+            _ask(frames, schema, open_roles, fitting or free)
+        if frames.header and len(fitting) > len(open_roles):
+            texts = all(role.kind in ("text", "texts") for role in open_roles)
+            likely = [name for name in fitting if bool(ID_NAME.search(name)) is not texts]
+            likely = (
+                likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
+            )
+            if len(likely) != len(open_roles):
+                _ask(frames, schema, open_roles, fitting)
+            fitting = likely
+        for role in open_roles:
+            name = next((one for one in fitting if one in free and _may_be(sample[one], [role])), None)
+            if name is None:
+                _ask(frames, schema, [role], [one for one in fitting if one in free] or fitting)
+            else:
+                found[role.name], why[role.name] = name, "order"
+                free.remove(name)
+    if frames.header:
+        return
+    for role in schema:
+        if role.needed or role.name in found or not role.guess:
+            continue
+        fits = [name for name in free if _is(sample[name], role)]
+        if fits:
+            found[role.name], why[role.name] = fits[0], "content"
+            free.remove(fits[0])
 
 
-def _is_time(column: pl.Series) -> bool:
-    numbers = column.cast(pl.Float64, strict=False) if column.dtype == pl.String else column
-    if not numbers.dtype.is_numeric():
-        return numbers.dtype.is_temporal()
-    if len(column) and numbers.null_count() == len(column):
-        return bool(column.str.contains(r"^\d{4}-\d\d-\d\d").all())
-    low = numbers.cast(pl.Float64).quantile(0.05)
-    high = numbers.cast(pl.Float64).max()
-    return low is not None and low >= EARLIEST_TIME and isinstance(high, float) and high <= 5e18
+def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) -> None:
+    """Stop with the one question that cannot be decided."""
+    what = " and ".join(role.name for role in roles)
+    example = ",".join(f"{role.name}={among[place % len(among)]}" for place, role in enumerate(roles))
+    fault = f"which column is the {what}? there are {', '.join(frames.names[:12])}"
+    raise InputError(fault, path=frames.path, line=1, hint=f"say for instance --columns {example}")
+
+
+def _may_be(column: pl.Series, roles: list[Role]) -> bool:
+    """Whether a column may hold names or texts at all."""
+    if column.dtype.is_nested():
+        return any(role.several or role.kind in ("texts", "labels") for role in roles)
+    if all(role.kind in ("text", "texts") for role in roles) and values.all_numbers(column):
+        return False
+    return not values.looks_like_time(column)
+
+
+def _is(column: pl.Series, role: Role) -> bool:
+    if role.kind == "time":
+        return values.looks_like_time(column)
+    return role.kind == "number" and _is_rating(column)
 
 
 def _is_rating(column: pl.Series) -> bool:
-    numbers = column.cast(pl.Float64, strict=False)
-    high = numbers.max()
-    return numbers.null_count() == 0 and numbers.n_unique() <= MOST_RATINGS and isinstance(high, float) and high <= 100
+    if column.dtype.is_nested():
+        return False
+    found = values.numbers(column)
+    high = found.max()
+    few = found.n_unique() <= MOST_RATINGS
+    return len(found) > 0 and found.null_count() == 0 and few and isinstance(high, float) and high <= 100

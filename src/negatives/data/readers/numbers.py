@@ -1,4 +1,4 @@
-"""Lines ``user item item ...`` of whole numbers, as LightGCN and many benchmarks publish them."""
+"""Parse whole numbers between blanks, as many benchmarks publish them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from negatives.data.readers.base import Reader
-from negatives.data.readers.blocks import blocks
-from negatives.data.table import Columns, Table
 from negatives.errors import InputError
 
 Ints = npt.NDArray[np.int64]
@@ -70,47 +66,3 @@ def _refuse(path: Path, line: int, block: bytes, at: int) -> None:
     token = text.split()[len(before) - attached][:40]
     hint = "write 'user item item ...' with whole numbers, or give a table with one pair per line and a header"
     raise InputError(f"{token!r} stands where a whole number is expected", path=path, line=where, hint=hint)
-
-
-def first_and_rest(values: Ints, counts: Ints) -> tuple[Ints, Ints, Ints]:
-    """First number of each non-empty line, how many follow it, and all that follow, in order."""
-    filled = counts[counts > 0]
-    heads = np.cumsum(filled) - filled
-    tail = np.ones(values.size, dtype=bool)
-    tail[heads] = False
-    return values[heads], filled - 1, values[tail]
-
-
-def read_lines(path: Path, columns: Columns) -> Table:
-    """Read ``user item item ...``: one user per line, then the user's items.
-
-    Raises:
-        InputError: Text stands where an id belongs, or no line has an item.
-    """
-    users: list[Ints] = []
-    items: list[Ints] = []
-    lonely = blank = lines = 0
-    for line, block in blocks(path):
-        values, counts = parse_numbers(path, line, block)
-        first, sizes, rest = first_and_rest(values, counts)
-        users.append(np.repeat(first, sizes))
-        items.append(rest)
-        lines += first.size
-        blank += int((counts == 0).sum())
-        lonely += int((sizes == 0).sum())
-    if not any(part.size for part in items):
-        hint = "each line must be 'user item item ...'"
-        raise InputError("no user has an item", path=path, line=1, hint=hint)
-    notes = [f"{path.name}: {lines:,} lines 'user item item ...', {sum(p.size for p in items):,} pairs"]
-    if lonely:
-        notes.append(f"{path.name}: {lonely:,} users without items skipped")
-    if blank:
-        notes.append(f"{path.name}: {blank:,} blank lines skipped")
-    return Table(pl.Series("user", np.concatenate(users)), pl.Series("item", np.concatenate(items)), None, tuple(notes))
-
-
-class ItemLines(Reader):
-    """Lines ``user item item ...``; no name tells them, their content does."""
-
-    def read(self, path: Path, columns: Columns) -> Table:
-        return read_lines(path, columns)

@@ -1,0 +1,23 @@
+"""What data is called in reports and in messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def named(data: Any) -> Path | None:
+    """The path of data that has one, for messages."""
+    return Path(data) if isinstance(data, (str, Path)) else None
+
+
+def short_name(data: Any) -> str:
+    """A name for reports: that of the file or folder without its endings.
+
+    >>> short_name("shop/sales.csv.gz"), short_name(Path("-")), short_name([(1, 2)])
+    ('sales', 'standard input', 'table')
+    """
+    path = named(data)
+    if path is None:
+        return "table"
+    return "standard input" if path == Path("-") else path.name.split(".")[0] or path.resolve().name

@@ -1,0 +1,128 @@
+"""Which files of a folder are which part of the data: one table of names, for every task."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from negatives.data.readers.formats import reader_of
+from negatives.data.readers.opening import COMPRESSIONS, inner_suffix
+from negatives.errors import InputError
+
+PLAIN_TEXT = (
+    ".txt",
+    ".dat",
+    ".data",
+    ".edges",
+    ".edgelist",
+    ".el",
+    ".nt",
+    ".nt3",
+    ".text",
+    ".svm",
+    ".libsvm",
+    ".tokens",
+)
+PARTS: dict[str, str] = {
+    "train": "train", "training": "train", "trn": "train",
+    "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "development": "valid",
+    "test": "test", "testing": "test", "tst": "test",
+}  # fmt: skip
+BESIDE = ("readme", "license", "licence", "notice", "changelog", "checksums", "md5sums", "_success", "metadata",
+          "dataset_dict", "dataset_info", "dataset_infos", "state")  # fmt: skip
+SHARD = re.compile(r"(?:part|shard|chunk|file|data)?[-_.]?\d+(?:[-_.]of[-_.]\d+)?")
+
+
+def part_of(file: Path) -> str | None:
+    """Part that a file's name stands for, or None.
+
+    >>> part_of(Path("gowalla.train.inter.gz")), part_of(Path("val.csv")), part_of(Path("items.csv"))
+    ('train', 'valid', None)
+    >>> part_of(Path("data/train-00000-of-00002.parquet"))
+    'train'
+    """
+    words = re.split(r"[._\-]", file.name.lower())
+    bare = [re.sub(r"(?:2?id|\d+)$", "", word) for word in words]
+    found = next((PARTS[word] for word in (*words, *bare) if word in PARTS), None)
+    if found is not None and any("negative" in word for word in words):
+        return None if found == "train" else f"{found}_negatives"
+    return found
+
+
+def usable(file: Path) -> bool:
+    """Whether a file of a folder may hold data: of a known format, or text by its name."""
+    stem = file.name.lower().split(".")[0]
+    if not file.is_file() or file.name.startswith(".") or stem in BESIDE:
+        return False
+    suffix = inner_suffix(file)
+    if suffix == "":
+        return part_of(file) is not None and file.suffix.lower() in ("", *COMPRESSIONS)
+    known = suffix in PLAIN_TEXT or reader_of(file) is not None
+    return known or (part_of(file) is not None and suffix not in (".md", ".pdf", ".py", ".sh"))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Files of a folder in order; those of its folder ``data``, or of folders named after parts, where it has none."""
+    found = [file for file in sorted(folder.iterdir()) if usable(file)]
+    if found:
+        return found
+    inner = [one for one in sorted(folder.iterdir()) if one.is_dir() and (one.name == "data" or one.name in PARTS)]
+    return [file for one in inner for file in sorted(one.rglob("*")) if usable(file)]
+
+
+def find_parts(path: Path, what: str = "row", part: Callable[[Path], str | None] = part_of) -> dict[str, list[Path]]:
+    """Files by part, ``train`` always among them; several files of a part follow one another.
+
+    Args:
+        path: A file, which is the training part; or a folder: with parts, with one file, or with pieces of one table.
+        what: What a file holds, for the error.
+        part: The part of a file, or None.
+
+    Raises:
+        InputError: No file is the training part, or two are the same part and no pieces of one.
+    """
+    if not path.is_dir():
+        return {"train": [path]}
+    files = files_of(path)
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        name = part(file) or PARTS.get(file.parent.name if file.parent != path else "")
+        if name is not None:
+            found.setdefault(name, []).append(file)
+    for name, several in found.items():
+        if len(several) > 1 and not pieces(several):
+            shown = " and ".join(file.name for file in several[:2])
+            raise InputError(f"{shown} both look like {name}", path=path, hint="keep one")
+    if "train" in found:
+        return {name: found[name] for name in ("train", "valid", "test") if name in found} | found
+    if not found and (len(files) == 1 or pieces(files)):
+        return {"train": files}
+    if not found and len(inter := [file for file in files if inner_suffix(file) == ".inter"]) == 1:
+        return {"train": inter}
+    hint = f"name a file of {what}s, or call the files train.* and test.*; there are {_shown(path)}"
+    raise InputError("the folder has no train file", path=path, hint=hint)
+
+
+def pieces(files: Sequence[Path]) -> bool:
+    """Whether files are pieces of one table: names that differ in a number alone.
+
+    >>> pieces([Path("part-00000.csv"), Path("part-00001.csv")]), pieces([Path("train.csv"), Path("train.tsv")])
+    (True, False)
+    """
+    names = [re.sub(r"\d+", "0", re.sub(r"-?[0-9a-f]{8}-[0-9a-f-]{27,}", "", file.name)) for file in files]
+    return len(files) > 1 and len(set(names)) == 1 and any(letter.isdigit() for letter in files[0].name)
+
+
+def _shown(path: Path) -> str:
+    names = sorted(file.name for file in path.iterdir())
+    return (", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")) or "none"
+
+
+def part_files(path: Path) -> dict[str, Path]:
+    """The first file of each part, for data that is read file by file.
+
+    Raises:
+        InputError: As :func:`find_parts`.
+    """
+    return {name: files[0] for name, files in find_parts(path).items()}

@@ -1,0 +1,95 @@
+"""Options of reading that all tasks share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from negatives.config import RunConfig, Section
+from negatives.data.readers.schema import Options, Schema
+from negatives.errors import ConfigError
+from negatives.registry import suggest
+
+
+class TableReading(Section):
+    """How a table is read, whatever the task."""
+
+    format: str | None = None
+    """Name of a format, where the choice by name and content is wrong."""
+    delimiter: str | None = None
+    """What stands between the columns of a text: ``tab``, ``comma``, ``semicolon``, ``pipe``, ``blank`` or any text."""
+    header: bool | None = None
+    """Whether the first line names the columns; found where it is left out."""
+    encoding: str | None = None
+    """Encoding of text that is not UTF-8, for instance ``latin-1``."""
+    missing: Literal["error", "drop"] = "error"
+    """What becomes of rows without a value that they need: an error, or dropped and counted."""
+    time_format: str | None = None
+    """How times are written, for instance ``%d/%m/%Y``; found where it is left out."""
+
+
+class PairReading(TableReading):
+    """How interactions are read."""
+
+    min_rating: float | None = None
+    """Rows with a smaller rating are no positives."""
+    events: Annotated[str, Field(min_length=1)] | None = None
+    """Events that count, divided by commas, for instance ``purchase``, or with weights, ``cart:1,purchase:5``."""
+    weight: str | None = None
+    """Name of a column that says how much a row counts: a rating, a number of pieces, a play count."""
+
+
+def table_options(config: RunConfig, reading: TableReading, schema: Schema, *others: Schema) -> Options:
+    """What a configuration says about a table.
+
+    Args:
+        config: For the columns.
+        reading: The task's options.
+        schema: Whose roles may be named.
+        others: Schemas of further tables of the same data, whose roles may be named too.
+
+    Raises:
+        ConfigError: A column is given for a role that a row has not.
+    """
+    roles = list(dict.fromkeys(role.name for one in (schema, *others) for role in one))
+    for role in config.columns:
+        if role not in roles:
+            raise ConfigError(f"a {schema.what} has no {role!r}; {suggest(role, roles)}")
+    events, weight = getattr(reading, "events", None), getattr(reading, "weight", None)
+    return Options(
+        columns=config.columns if weight is None else {**config.columns, "weight": weight},
+        format=reading.format,
+        separator=reading.delimiter,
+        header=reading.header,
+        encoding=reading.encoding,
+        missing=reading.missing,
+        min_rating=getattr(reading, "min_rating", None),
+        events=weighted(events) if events else {},
+        time_format=reading.time_format,
+    )
+
+
+def weighted(text: str) -> dict[str, float | None]:
+    """Events with their weights, as they are asked for.
+
+    Raises:
+        ConfigError: A weight is no positive number.
+
+    >>> weighted("cart:1, purchase:5"), weighted("purchase")
+    ({'cart': 1.0, 'purchase': 5.0}, {'purchase': None})
+    """
+    found: dict[str, float | None] = {}
+    for one in text.split(","):
+        name, colon, weight = one.strip().rpartition(":")
+        if not colon:
+            found[one.strip()] = None
+            continue
+        try:
+            found[name.strip()] = float(weight)
+        except ValueError:
+            found[one.strip()] = None
+            continue
+        if not 0 < float(weight) < float("inf"):
+            raise ConfigError(f"reading.events gives {name.strip()} the weight {weight}; give a number above zero")
+    return found
