@@ -83,7 +83,7 @@ def test_every_preset_has_a_case() -> None:
 def test_the_form_of_a_preset_follows_the_loss() -> None:
     assert list(LISTWISE) == ["auto"]
     assert build("auto").candidates == build("auto", loss=BPR()).candidates == 32
-    assert build("auto", loss=SampledSoftmax()).pool == 1024
+    assert build("auto", loss=SampledSoftmax()).pool == 2048
     assert build("dns", loss=SampledSoftmax()).candidates == 32
     assert build({"name": "auto", "pool": 9}, loss=SampledSoftmax()).pool == 9
 
