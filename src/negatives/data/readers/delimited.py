@@ -29,6 +29,7 @@ class Delimited(TableReader):
     """Tables of text with one record per line."""
 
     suffixes = SUFFIXES
+    loose = True
 
     def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
         return DelimitedFrames(path, schema, options)
@@ -37,7 +38,16 @@ class Delimited(TableReader):
 class DelimitedFrames(Frames):
     """The columns of a table of text, all as text; an empty cell is null."""
 
-    def __init__(self, path: Path, schema: Schema, options: Options) -> None:
+    def __init__(self, path: Path, schema: Schema, options: Options, known: Sequence[str] = ()) -> None:
+        """The columns of a file.
+
+        Args:
+            path: The file.
+            schema: What the task wants of a row.
+            options: What the caller says.
+            known: Names of the columns that the format has where it has no header; not used where the file has other
+                columns, or the caller numbers them.
+        """
         suffix = inner_suffix(path)
         lines = first_lines(path, options.encoding)
         top = _comments_on_top(lines)
@@ -52,14 +62,15 @@ class DelimitedFrames(Frames):
         records = list(_records(path, self._dialect, rest, strict=False))
         rows = [row for _, row in records]
         asked = set(options.columns.values())
+        width = len(rows[0])
+        known = known if len(known) == width and not asked & set(anonymous(width)) else ()
         header = options.header
         if header is None:
-            header = suffix in ATOMIC or is_header(rows, schema.known, asked)
-        width = len(rows[0])
+            header = suffix in ATOMIC or (not known and is_header(rows, schema.known, asked))
         if not header and top and (named := _named_by_comment(top[-1], self._dialect, width, schema)):
             names = distinct_names(named)
         else:
-            names = distinct_names(rows[0]) if header else anonymous(width)
+            names = distinct_names(rows[0]) if header else list(known) or anonymous(width)
         self._skip = header
         body = rows[1:] if header else rows
         sample = pl.DataFrame(
@@ -118,7 +129,7 @@ class DelimitedFrames(Frames):
         """What the parser of polars makes of a block; None where it refuses."""
         separator = self._dialect.separator
         if separator == " ":
-            block, separator = _single_blanks(block), " "
+            block, separator = single_blanks(block), " "
         elif len(separator) > 1:
             block, separator = block.replace(separator.encode(), _UNIT.encode()), _UNIT
         try:
@@ -282,7 +293,7 @@ def _opens(line: str, separator: str) -> bool:
     return bool(row) and row[-1].endswith("\n")
 
 
-def _single_blanks(block: bytes) -> bytes:
+def single_blanks(block: bytes) -> bytes:
     """Lines whose cells stand between single blanks."""
     block = block.replace(b"\t", b" ").replace(b"\r\n", b"\n")
     while b"  " in block:

@@ -14,6 +14,24 @@ from negatives.registry import Registry, suggest
 registry: Registry[Reader] = Registry(
     "readers",
     (
+        ("movielens", "negatives.data.readers.published.movielens:MovieLens"),
+        ("amazon", "negatives.data.readers.published.amazon:AmazonRatings"),
+        ("yelp", "negatives.data.readers.published.yelp:Yelp"),
+        ("online_retail", "negatives.data.readers.published.retail:OnlineRetail"),
+        ("checkins", "negatives.data.readers.published.checkins:Checkins"),
+        ("lastfm", "negatives.data.readers.published.lastfm:LastFm"),
+        ("bookcrossing", "negatives.data.readers.published.bookcrossing:BookCrossing"),
+        ("openke", "negatives.data.readers.published.openke:OpenKE"),
+        ("codex", "negatives.data.readers.published.codex:Codex"),
+        ("ntriples", "negatives.data.readers.published.ntriples:NTriples"),
+        ("turtle", "negatives.data.readers.published.ntriples:Turtle"),
+        ("ogb", "negatives.data.readers.published.ogb:Ogb"),
+        ("recbole", "negatives.data.readers.published.atomic:Atomic"),
+        ("matrix_market", "negatives.data.readers.published.matrix_market:MatrixMarket"),
+        ("snap", "negatives.data.readers.published.snap:Snap"),
+        ("numpy", "negatives.data.readers.published.numpy_arrays:NumPy"),
+        ("torch", "negatives.data.readers.published.torch_saved:TorchSaved"),
+        ("adjacency", "negatives.data.readers.published.adjacency:Adjacency"),
         ("jsonl", "negatives.data.readers.jsonl:JsonLines"),
         ("parquet", "negatives.data.readers.parquet:Parquet"),
         ("arrow", "negatives.data.readers.parquet:Arrow"),
@@ -50,10 +68,13 @@ def reader_for(path: Path, schema: Schema, options: Options) -> Reader:
         InputError: The file cannot be opened.
         ConfigError: No format has the name that was asked for.
     """
-    if (reader := asked_reader(options) or reader_of(path)) is not None:
+    reader = asked_reader(options) or reader_of(path)
+    if reader is not None and (not reader.loose or options.format is not None):
         return reader
     with faults_told(path), open_bytes(path) as file:
         head = file.read(1 << 12)
+    if (known := next((one for one in map(registry.build, registry) if one.recognises(head)), reader)) is not None:
+        return known
     for magic, name in BINARY.items():
         if head.startswith(magic):
             return registry.build(name)

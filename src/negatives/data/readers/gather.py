@@ -108,7 +108,7 @@ class _Gather:
     def _how(self, name: str, column: pl.Series) -> tuple[str | None, float]:
         """How times are written, decided on the first block."""
         if name not in self.written:
-            asked = self.options.time_format
+            asked = self.options.time_format or self.frames.time_format
             text = column.dtype == pl.String
             written, doubtful = (asked, False) if asked and text else values.time_format(column.head(1000))
             if doubtful:

@@ -1,0 +1,113 @@
+"""N-Triples and N-Quads (W3C, 2014): one statement a line; and Turtle, which is not read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from negatives.data.readers.base import TableReader
+from negatives.data.readers.blocks import blocks
+from negatives.data.readers.frames import Block, Frames
+from negatives.data.readers.opening import inner_suffix
+from negatives.data.readers.schema import HEAD, RELATION, TAIL, Options, Schema
+from negatives.errors import InputError
+
+NODE, LITERAL = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+", r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?'
+STATEMENT = rf"^\s*(?P<s>{NODE})\s*(?P<p><[^<>\s]*>)\s*(?P<o>{NODE}|{LITERAL})\s*(?P<g>{NODE})?\s*\.\s*(?:#.*)?$"
+ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
+TURTLE = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(?:@prefix|@base|PREFIX|BASE)\s", re.IGNORECASE)
+COLUMNS = {HEAD: "s", RELATION: "p", TAIL: "o"}
+
+
+class NTriples(TableReader):
+    """``<subject> <predicate> <object> .``; a literal is no entity, such lines are skipped and counted."""
+
+    suffixes = (".nt", ".nq", ".ntriples", ".nquads")
+
+    def takes(self, path: Path) -> bool:
+        return super().takes(path) and not path.is_dir()
+
+    def recognises(self, head: bytes) -> bool:
+        lines = [line for line in head.decode(errors="replace").split("\n")[:-1] if _says(line)][:20]
+        return bool(lines) and all(re.match(STATEMENT, line) for line in lines)
+
+    def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
+        return StatementFrames(path, options)
+
+
+class StatementFrames(Frames):
+    """Head, relation and tail of statements, IRIs without their angles."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        self._encoding = options.encoding
+        self._path = path
+        self.literals = self.quads = 0
+        sample = next((block for block, _ in self._statements(path, 1 << 18) if len(block)), None)
+        if sample is None:
+            hint = "give statements '<subject> <predicate> <object> .' whose object is no literal"
+            raise InputError("no statement between two entities", path=path, line=1, hint=hint)
+        super().__init__(path, list(COLUMNS), sample.head(1000), (f"{path.name}: N-Triples",))
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+        self.literals = self.quads = 0
+        for frame, at in self._statements(self.path):
+            yield Block(frame.select(columns), lambda at=at: at)  # type: ignore[misc]
+        if self.literals:
+            self.notes.append(f"{self.path.name}: {self.literals:,} statements skipped, their object is a literal")
+        if self.quads:
+            self.notes.append(f"{self.path.name}: the graph that {self.quads:,} statements name is not used")
+
+    def _statements(self, path: Path, size: int = 1 << 24) -> Iterator[tuple[pl.DataFrame, np.ndarray]]:
+        for line, block in blocks(path, size, encoding=self._encoding):
+            text = pl.Series(block.decode().split("\n")[:-1]).str.strip_chars()
+            said = (text != "") & ~text.str.starts_with("#")
+            frame = text.str.extract_groups(STATEMENT).struct.unnest()
+            wrong = (said & frame["s"].is_null()).arg_true()
+            if len(wrong):
+                shown = text[int(wrong[0])][:40]
+                hint = "write '<subject> <predicate> <object> .'; the file may be cut off"
+                raise InputError(f"{shown!r} is no statement", path=path, line=line + int(wrong[0]), hint=hint)
+            literal = frame["o"].str.starts_with('"').fill_null(False)
+            self.literals += int((literal & said).sum())
+            self.quads += int((frame["g"].is_not_null() & said).sum())
+            kept = said & ~literal
+            found = {role: _named(frame[column].filter(kept)) for role, column in COLUMNS.items()}
+            yield pl.DataFrame(found), kept.arg_true().to_numpy().astype(np.int64) + line
+
+
+def _says(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _named(column: pl.Series) -> pl.Series:
+    """Names without angles and escapes."""
+    bare = column.str.strip_prefix("<").str.strip_suffix(">")
+    if not bool(bare.str.contains("\\", literal=True).any()):
+        return bare
+    return pl.Series([ESCAPE.sub(_character, one) for one in bare], dtype=pl.String)
+
+
+def _character(found: re.Match[str]) -> str:
+    code = int(found[1] or found[2], 16)
+    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else found[0]
+
+
+class Turtle(TableReader):
+    """Turtle, TriG, RDF/XML and their like, which need a parser of their own: refused."""
+
+    suffixes = (".ttl", ".turtle", ".trig", ".n3", ".rdf", ".owl")
+
+    def takes(self, path: Path) -> bool:
+        return super().takes(path) and not path.is_dir()
+
+    def recognises(self, head: bytes) -> bool:
+        return TURTLE.match(head) is not None or b"<rdf:RDF" in head
+
+    def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
+        what = "RDF/XML" if inner_suffix(path) in (".rdf", ".owl") else "Turtle"
+        hint = "convert it to N-Triples, for instance with rdflib: Graph().parse(file).serialize('x.nt', 'nt')"
+        raise InputError(f"{what} is not read", path=path, hint=hint)
