@@ -38,13 +38,13 @@ class AmazonRatings(TableReader):
 
 
 def _order(head: bytes) -> tuple[str, str] | None:
-    """Which of the two stands first, where all whole lines say the same.
+    """Which of the two stands first, where nine in ten whole lines say the same.
 
     >>> _order(b"0439893577,A1VXOAVRGKGEAK,5.0,1408579200\\n")
     ('item', 'user')
     """
     lines = head.split(b"\n")[:-1][:20]
     for pattern, names in ((USER_FIRST, ("user", "item")), (ITEM_FIRST, ("item", "user"))):
-        if lines and all(pattern.fullmatch(line) for line in lines):
+        if lines and 10 * sum(pattern.fullmatch(line) is not None for line in lines) >= 9 * len(lines):
             return names
     return None

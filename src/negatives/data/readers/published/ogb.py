@@ -64,7 +64,7 @@ def _splits(path: Path) -> dict[str, Path]:
         if folder.is_dir():
             files = {part: file for file in files_in(folder) if (part := part_of(file)) and part in PARTS.values()}
             if "train" in files:
-                return files
+                return {part: files[part] for part in ("train", "valid", "test") if part in files}
     return found
 
 

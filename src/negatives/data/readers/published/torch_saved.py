@@ -79,9 +79,13 @@ def _check_stored(path: Path) -> None:
     with path.open("rb") as file:
         packed = file.read(4) == b"PK\x03\x04"
     if packed:
-        with zipfile.ZipFile(path) as archive:
-            if any(one.file_size > path.stat().st_size for one in archive.infolist()):
-                raise InputError("a member is larger than the file", path=path, hint=HINT)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                sizes = [one.file_size for one in archive.infolist()]
+        except zipfile.BadZipFile as error:
+            raise InputError(f"no file of torch.save, or cut off ({error})", path=path, hint=HINT) from error
+        if max(sizes, default=0) > path.stat().st_size:
+            raise InputError("a member is larger than the file", path=path, hint=HINT)
 
 
 def _array(value: Any, path: Path) -> Array | None:
