@@ -210,7 +210,8 @@ class _Gather:
             columns[role] = self._together(role, parts)
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
-        return Table(ordered, tuple(notes), np.concatenate(self.lines) if self.lines else None)
+        lines = np.concatenate(self.lines) if self.lines else None
+        return Table(ordered, tuple(notes), lines, path=self.frames.path)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind

@@ -144,11 +144,11 @@ TRIPLES = Schema(
     "triple",
     (
         Role(HEAD, "id", ("head", "h", "subject", "subj", "source", "from", "headid", "sourceid", "subjectid", "start",
-                          "headentity", "entity1", "node1", "xid", "xname", "x")),
+                          "headentity", "entity1", "node1", "xid", "xname")),
         Role(RELATION, "id", ("relation", "r", "rel", "predicate", "pred", "edge", "property", "relationid",
                               "predicateid", "relationship", "label", "type", "edgetype")),
         Role(TAIL, "id", ("tail", "t", "object", "obj", "target", "to", "tailid", "targetid", "objectid", "end",
-                          "tailentity", "entity2", "node2", "yid", "yname", "y")),
+                          "tailentity", "entity2", "node2", "yid", "yname")),
     ),
     "head, relation and tail, divided by a tab or a comma",
 )  # fmt: skip
