@@ -33,6 +33,12 @@ DAY_OR_MONTH = tuple(
 """Ways in which day and month can be mistaken for one another."""
 
 
+_DATED = re.compile(
+    r"\d[-/.]\s?\d{1,2}[-/.]\s?\d|\d{8}[ T]\d\d:|\d{1,2} \d{1,2}, \d{4}"
+    r"|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -]\d"
+    r"|\d[ -](?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+)
+"""What every date has, so that other text need not be parsed in all ways."""
 _DAY_T = r"^(\d{4}[-/.]?\d\d[-/.]?\d\d)T"
 _WEEKDAY = r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*, "
 _ZONE = (
@@ -142,7 +148,7 @@ def time_format(column: pl.Series) -> tuple[str | None, bool]:
     if column.dtype != pl.String:
         return None, False
     text = trimmed(column).drop_nulls()
-    if text.is_empty() or numbers(text).null_count() == 0:
+    if text.is_empty() or not all(_DATED.search(one) for one in text.head(20)):
         return None, False
     for one in TIMES:
         if _parsed(text, one).null_count() == 0:
@@ -159,10 +165,7 @@ def looks_like_time(column: pl.Series) -> bool:
         return False
     found = numbers(column)
     if column.dtype == pl.String and found.null_count() == len(found):
-        head = trimmed(column).drop_nulls().head(50)
-        if head.is_empty() or not bool(head.str.contains(r"\d").all()):
-            return False
-        written, _ = time_format(head)
+        written, _ = time_format(trimmed(column).drop_nulls().head(50))
         return written is not None
     low, high = found.quantile(0.05), found.max()
     return low is not None and low >= EARLIEST_TIME and isinstance(high, float) and high <= 5e18
