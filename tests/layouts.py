@@ -431,7 +431,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "n-triples, cut": Fault(TRIPLES, {"a.nt": NT + "<http://x.org/A> <http://x"}, "a.nt", 7, "is no statement", "a.nt"),
     "n-triples, literals": Fault(TRIPLES, {"a.nt": '<s:a> <p:b> "c" .\n'}, "a.nt", 1, "no statement between", "a.nt"),
-    "turtle": Fault(TRIPLES, {"a.ttl": "@prefix x: <http://x.org/> .\n"}, "a.ttl", None, "Turtle is not read", "a.ttl"),
+    "turtle": Fault(TRIPLES, {"a.ttl": "@prefix x: <http://x.org/> .\n"}, "a.ttl", 1, "Turtle is not read", "a.ttl"),
     "turtle by content": Fault(
         TRIPLES, {"a.txt": "# by hand\n@prefix x: <http://x.org/> .\nx:a x:b x:c .\n"}, "a.txt", None,
         "Turtle is not read", "a.txt",

@@ -89,7 +89,7 @@ PUBLISHED = {
     "adjacency": "adjacency",
 }
 """Formats with rows of their own, and the layout that stands for each."""
-REFUSED = {"turtle"}
+REFUSED = {"refused"}
 NAMES = {*CASES, *PUBLISHED, *REFUSED}
 
 

@@ -49,6 +49,7 @@ def blocks(
         while chunk := (file.read(size) if decoder is None else decoder.read(file, size)):
             if not begun:
                 chunk, begun = _without_mark(path, chunk), True
+                _check_ends(path, chunk)
             rest += chunk
             cut = ending(rest)
             if cut == 0:
@@ -77,6 +78,13 @@ def _without_mark(path: Path, chunk: bytes) -> bytes:
             "UTF-16 text", path=path, line=1, hint="save it as UTF-8, or say --set reading.encoding=utf-16"
         )
     return chunk.removeprefix(b"\xef\xbb\xbf")
+
+
+def _check_ends(path: Path, chunk: bytes) -> None:
+    """Refuse text whose lines end in carriage returns alone, which would be one line."""
+    if b"\n" not in chunk and chunk.count(b"\r") > 1 and b"\0" not in chunk:
+        hint = "save it with line feeds, for instance by: tr '\\r' '\\n' < old > new"
+        raise InputError("lines end in carriage returns alone", path=path, line=1, hint=hint)
 
 
 class _Recoded:
@@ -131,12 +139,18 @@ def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Itera
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
-            raise InputError(f"not JSON ({reason})", path=path, line=number, hint=hint) from error
+            raise InputError(f"not JSON ({reason})", path=path, line=number, hint=advised(line, hint)) from error
         if not isinstance(row, dict):
             raise InputError("not a JSON object", path=path, line=number, hint=hint)
         if "\\u" in line:
             _check_surrogates(path, number, row, hint)
         yield number, row
+
+
+def advised(text: str, hint: str) -> str:
+    """The hint for text that is not JSON."""
+    python = text.lstrip("[ \t\r\n").startswith("{'")
+    return "it is written as Python's repr writes it: write it again with json.dumps" if python else hint
 
 
 def _check_surrogates(path: Path, line: int, row: dict[str, Any], hint: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from negatives.errors import InputError
 ATOMIC = (".inter", ".kg", ".link", ".net", ".user", ".item")
 """RecBole's files always have a header."""
 SUFFIXES = (".csv", ".tsv", ".tab", *ATOMIC)
+MARKS = tuple(mark.encode() for mark in COMMENTS)
+SEPARATOR = re.compile(r"sep=(.)")
 _UNIT = "\x1f"
 """Stands for a separator of several characters, which the parser does not know."""
 
@@ -51,12 +54,16 @@ class DelimitedFrames(Frames):
         suffix = inner_suffix(path)
         lines = first_lines(path, options.encoding)
         top = _comments_on_top(lines)
-        self._skipped, self._comments = len(top), schema.comments
+        self._top = sum(line.startswith(COMMENTS) for line in top)
+        excel = SEPARATOR.fullmatch(top[0]) if top else None
+        self._skipped, self._comments = len(top) if not schema.comments else int(excel is not None), schema.comments
         rest = lines[len(top) :]
         if schema.comments:
             rest = [line for line in rest if not line.lstrip().startswith(COMMENTS)]
         if not rest:
             raise InputError("holds comments only", path=path, line=1, hint=f"give {schema.example}")
+        if excel is not None and options.separator is None:
+            options = replace(options, separator=excel[1])
         self._dialect = _dialect(options, rest, suffix)
         self._encoding = options.encoding
         records = list(_records(path, self._dialect, rest, strict=False))
@@ -72,6 +79,8 @@ class DelimitedFrames(Frames):
         else:
             names = distinct_names(rows[0]) if header else list(known) or anonymous(width)
         self._skip = header
+        if "source" in schema and self._dialect.separator == " " and len({len(row) for row in rows}) > 1:
+            self.advice = "lines 'node node node ...' need --set reading.format=adjacency; mend such rows"
         body = rows[1:] if header else rows
         sample = pl.DataFrame(
             {name: [_cell(row, place) for row in body] for place, name in enumerate(names)},
@@ -83,10 +92,12 @@ class DelimitedFrames(Frames):
         )
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
-        skip, comments = self._skip, self._skipped
+        skip, comments, marked = self._skip, self._skipped, -self._top
         ending = quoted_ending(self._dialect.separator) if self._dialect.quoted else last_line
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
             block, kept = self._bare(raw, comments)
+            if self._comments and kept is not None:
+                marked += sum(one.lstrip().startswith(MARKS) for one in raw.split(b"\n"))
             if not block:
                 continue
             comments = 0
@@ -95,11 +106,12 @@ class DelimitedFrames(Frames):
                 frame, skip = frame.slice(1), False
                 record_lines = _after_first(record_lines)
             yield Block(frame, record_lines)
+        if marked > 0:
+            self.notes.append(f"{self.path.name}: {marked:,} lines below the first that begin with #, % or // skipped")
 
     def _bare(self, raw: bytes, comments: int) -> tuple[bytes, Ints | None]:
         """The block without blank lines and comments, and which of its lines stay; None for all."""
-        marks = tuple(mark.encode() for mark in COMMENTS)
-        marked = self._comments and (raw.startswith(marks) or any(b"\n" + mark in raw for mark in marks))
+        marked = self._comments and (raw.startswith(MARKS) or any(b"\n" + mark in raw for mark in MARKS))
         blank = raw[:1] in b"\r\n \t" or re.search(rb"\n[ \t\r]*\n", raw) is not None
         if not (marked or blank or comments) or (self._dialect.quoted and b'"' in raw and not (marked or comments)):
             return raw, None
@@ -107,9 +119,9 @@ class DelimitedFrames(Frames):
         kept = [
             place
             for place, one in enumerate(lines)
-            if one.strip(b" \t\r") and not (self._comments and one.lstrip().startswith(marks))
+            if one.strip(b" \t\r") and not (self._comments and one.lstrip().startswith(MARKS))
         ]
-        kept = kept[comments if not self._comments else 0 :]
+        kept = kept[comments:]
         return b"".join(lines[place] + b"\n" for place in kept), np.array(kept, np.int64)
 
     def _parsed(
@@ -168,13 +180,15 @@ class DelimitedFrames(Frames):
 def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[str]) -> bool:
     """Whether the first row names the columns: by names that are known or asked for, or as text above numbers.
 
-    One known name alone tells nothing where it is a single letter, or where it stands below too.
+    One known name alone tells nothing where it is a single letter, or where it stands below too; nor do several single
+    letters of which one stands below, as the nodes of a small graph.
     """
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if asked & set(first) and not asked & set(anonymous(len(first))):
         return True
     hits = [name for cell in first if (name := plain(cell)) in known]
-    if len(hits) >= 2:
+    letters = all(len(name) == 1 for name in hits) and any(plain(cell) in hits for row in rest for cell in row)
+    if len(hits) >= 2 and not letters:
         return True
     columns = [[row[place].strip() for row in rest if len(row) > place] for place in range(len(first))]
     if (
@@ -212,9 +226,9 @@ def _dialect(options: Options, lines: list[str], suffix: str) -> Dialect:
 
 
 def _comments_on_top(lines: list[str]) -> list[str]:
-    """Lines in front of the data that a mark declares to be comments."""
+    """Lines in front of the data that a mark declares to be comments, and that in which Excel names the separator."""
     for place, line in enumerate(lines):
-        if not line.startswith(COMMENTS):
+        if not line.startswith(COMMENTS) and not (place == 0 and SEPARATOR.fullmatch(line)):
             return lines[:place]
     return lines
 

@@ -14,6 +14,7 @@ from negatives.registry import Registry, suggest
 registry: Registry[Reader] = Registry(
     "readers",
     (
+        ("refused", "negatives.data.readers.refused:Refused"),
         ("movielens", "negatives.data.readers.published.movielens:MovieLens"),
         ("amazon", "negatives.data.readers.published.amazon:AmazonRatings"),
         ("yelp", "negatives.data.readers.published.yelp:Yelp"),
@@ -24,7 +25,6 @@ registry: Registry[Reader] = Registry(
         ("openke", "negatives.data.readers.published.openke:OpenKE"),
         ("codex", "negatives.data.readers.published.codex:Codex"),
         ("ntriples", "negatives.data.readers.published.ntriples:NTriples"),
-        ("turtle", "negatives.data.readers.published.ntriples:Turtle"),
         ("ogb", "negatives.data.readers.published.ogb:Ogb"),
         ("recbole", "negatives.data.readers.published.atomic:Atomic"),
         ("matrix_market", "negatives.data.readers.published.matrix_market:MatrixMarket"),

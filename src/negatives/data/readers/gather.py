@@ -142,7 +142,7 @@ class _Gather:
             return
         role, column = self.schema_role(name), self.roles.columns[name]
         what = "empty or unreadable" if role.kind in ("number", "time") else "empty or missing"
-        hint = "mend or remove such rows, or drop them with --set reading.missing=drop"
+        hint = f"{self.frames.advice or 'mend or remove such rows'}, or drop them with --set reading.missing=drop"
         if role.kind == "time":
             hint += "; times may be ISO 8601, day.month.year, seconds since 1970, or --set reading.time_format=..."
         line = int((block.line() if lines is None else lines)[at])

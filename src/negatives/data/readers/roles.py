@@ -15,6 +15,7 @@ from negatives.errors import InputError
 from negatives.registry import suggest
 
 MOST_RATINGS = 20
+MOSTLY = 0.9
 ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
 """Names of columns that hold ids, whatever of."""
 
@@ -85,10 +86,13 @@ def _named(frames: Frames, wanted: str) -> str:
 def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
     """Fill the roles that names have left open."""
     sample = frames.sample
-    free = [name for name in frames.names if name not in found.values()]
+    free = [name for name in frames.names if name not in found.values() and not _is_index(frames, name)]
     open_roles = [role for role in schema.needed if role.name not in found]
+    times = _times(frames, free)
     if open_roles:
-        fitting = [name for name in free if _may_be(sample[name], open_roles)]
+        fitting = [name for name in free if name not in times and _may_be(sample[name], open_roles)]
+        if len(fitting) < len(open_roles) == len(free):
+            fitting = free.copy()
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
         if frames.header and len(fitting) > len(open_roles):
@@ -99,15 +103,17 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
             if len(likely) != len(open_roles):
                 _ask(frames, schema, open_roles, fitting)
             fitting = likely
-        for role, name in zip(open_roles, fitting, strict=False):
+        for role in open_roles:
+            name = _first(sample, fitting, role, open_roles)
             found[role.name], why[role.name] = name, "order"
+            fitting.remove(name)
             free.remove(name)
     if frames.header:
         return
     for role in schema:
-        if role.needed or role.name in found or not role.guess:
+        if role.needed or role.name in found or not role.guess or (role.kind != "time" and role.name != "rating"):
             continue
-        fits = [name for name in free if _is(sample[name], role)]
+        fits = [name for name in free if (name in times if role.kind == "time" else _is_rating(sample[name]))]
         if fits:
             found[role.name], why[role.name] = fits[0], "content"
             free.remove(fits[0])
@@ -122,21 +128,50 @@ def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) ->
 
 
 def _may_be(column: pl.Series, roles: list[Role]) -> bool:
-    """Whether a column may hold names or texts at all."""
+    """Whether a column may hold names or texts at all; numbers with a fraction are no names."""
     several = any(role.several for role in roles)
     if column.dtype.is_nested():
         return several
-    return not values.looks_like_time(column)
+    number = values.numbers(column) if any(role.kind == "id" for role in roles) else None
+    return number is None or not bool((number != number.floor()).any())
 
 
-def _is(column: pl.Series, role: Role) -> bool:
-    if role.kind == "time":
-        return values.looks_like_time(column)
-    return role.name == "rating" and _is_rating(column)
+def _first(sample: pl.DataFrame, among: list[str], role: Role, roles: list[Role]) -> str:
+    """The first column that may play a role: numbers are no texts, and of texts beside labels the longest is the text."""
+    words = [name for name in among if values.numbers(sample[name]).null_count() > 0]
+    if role.kind != "text" or not words:
+        return among[0]
+    if not any(one.kind == "labels" for one in roles):
+        return words[0]
+    return max(words, key=lambda name: sample[name].cast(pl.String, strict=False).str.len_chars().mean() or 0)
+
+
+def _is_index(frames: Frames, name: str) -> bool:
+    """Whether a column numbers the rows, as pandas writes in front without a name."""
+    if not frames.header or name != frames.names[0] or plain(name) not in ("column1", "unnamed0", "index"):
+        return False
+    numbers = values.numbers(frames.sample[name])
+    return numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() == 1).all())
+
+
+def _times(frames: Frames, among: list[str]) -> set[str]:
+    """The columns that look like times; of several numbers the last, for the others are large ids.
+
+    Numbers in the first column that come again and again are ids too.
+    """
+    like = [name for name in among if values.looks_like_time(frames.sample[name])]
+    kinds = frames.sample.schema
+    dates = {name for name in like if kinds[name].is_temporal() or values.numbers(frames.sample[name]).is_null().all()}
+    if dates or not like:
+        return dates
+    again = frames.sample[like[-1]].n_unique() < MOSTLY * len(frames.sample)
+    return set() if like[-1] == frames.names[0] and again else {like[-1]}
 
 
 def _is_rating(column: pl.Series) -> bool:
     found = values.numbers(column)
-    high = found.max()
-    few = found.n_unique() <= MOST_RATINGS
-    return len(found) > 0 and found.null_count() == 0 and few and isinstance(high, float) and high <= 100
+    low, high = found.min(), found.max()
+    few = len(found) > 0 and found.null_count() == 0 and 1 < found.n_unique() <= MOST_RATINGS
+    steps = found * 10
+    even = bool((steps == steps.round()).all())
+    return few and even and isinstance(low, float) and isinstance(high, float) and low >= -10 and high <= 100

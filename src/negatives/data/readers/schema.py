@@ -178,8 +178,10 @@ LABELLED = Schema(
 SCORED = Schema(
     "pair",
     (
-        Role("sentence1", "text", ("sentence1", "text1", "left", "anchor", "a", "premise", "s1", "question1", "query")),
-        Role("sentence2", "text", ("sentence2", "text2", "right", "positive", "b", "hypothesis", "s2", "question2")),
+        Role("sentence1", "text", ("sentence1", "sentencea", "text1", "left", "anchor", "a", "premise", "s1",
+                                   "question1", "query")),
+        Role("sentence2", "text", ("sentence2", "sentenceb", "text2", "right", "positive", "b", "hypothesis", "s2",
+                                   "question2")),
         Role("score", "number", ("score", "similarity", "similarityscore", "label", "relatednessscore", "gold"),
              guess=False),
     ),

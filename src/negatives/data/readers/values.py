@@ -13,7 +13,8 @@ MISSING = ("", "nan", "null", "none", "<na>", "na", "n/a", "nil", "\\n")
 """Text that means nothing stands there, in lower case; written as a name by other software."""
 SEPARATORS = ("|", ";", ",")
 """What may stand between the labels of one cell."""
-EARLIEST_TIME = 1e8
+EARLIEST_TIME, LATEST_TIME = 6.3e8, 4.2e9
+"""Seconds since 1970 that may be a time by their look: from 1990 to 2100; other numbers are names."""
 NANO, MICRO, MILLI = 1e17, 1e14, 1e11
 """From these on a whole number counts nano-, micro- or milliseconds since 1970."""
 TIMES = (
@@ -88,12 +89,18 @@ def texts(column: pl.Series) -> pl.Series:
 
 
 def numbers(column: pl.Series) -> pl.Series:
-    """Float64; null where no finite number stands. A decimal comma is a point where no point stands."""
+    """Float64; null where no finite number stands.
+
+    A decimal comma is a point where no point stands. Where three digits follow each comma and no zero stands before
+    it, as in ``1,234``, it may as well divide thousands: such a number cannot be understood.
+    """
     if column.dtype == pl.String:
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():
-            comma = column.str.strip_chars().str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
-            found = found.fill_null(comma)
+            text = column.str.strip_chars()
+            comma = text.filter(text.str.contains(r"^-?\d+,\d+$").fill_null(False))
+            if len(comma) and not bool(comma.str.contains(r"^-?[1-9]\d{0,2},\d{3}$").all()):
+                found = found.fill_null(text.str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False))
     else:
         found = column.cast(pl.Float64, strict=False)
     return found.set((~found.is_finite()).fill_null(False), None)
@@ -167,8 +174,13 @@ def looks_like_time(column: pl.Series) -> bool:
     if column.dtype == pl.String and found.null_count() == len(found):
         written, _ = time_format(trimmed(column).drop_nulls().head(50))
         return written is not None
+    if column.dtype == pl.String and bool(column.str.starts_with("0").any()):
+        return False
     low, high = found.quantile(0.05), found.max()
-    return low is not None and low >= EARLIEST_TIME and isinstance(high, float) and high <= 5e18
+    return any(
+        low is not None and low >= EARLIEST_TIME * by and isinstance(high, float) and high <= LATEST_TIME * by
+        for by in (1.0, 1e3, 1e6, 1e9)
+    )
 
 
 def label_separator(cells: Sequence[str]) -> str | None:

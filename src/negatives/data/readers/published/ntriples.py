@@ -1,4 +1,4 @@
-"""N-Triples and N-Quads (W3C, 2014): one statement a line; and Turtle, which is not read."""
+"""N-Triples and N-Quads (W3C, 2014): one statement a line; Turtle that keeps to this is read too."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from negatives.errors import InputError
 NODE, LITERAL = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+", r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?'
 STATEMENT = rf"^\s*(?P<s>{NODE})\s*(?P<p><[^<>\s]*>)\s*(?P<o>{NODE}|{LITERAL})\s*(?P<g>{NODE})?\s*\.\s*(?:#.*)?$"
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-TURTLE = re.compile(rb"\s*(?:#[^\n]*\n\s*)*(?:@prefix|@base|PREFIX|BASE)\s", re.IGNORECASE)
+TURTLE = (".ttl", ".turtle")
 COLUMNS = {HEAD: "s", RELATION: "p", TAIL: "o"}
 
 
 class NTriples(TableReader):
     """``<subject> <predicate> <object> .``; a literal is no entity, such lines are skipped and counted."""
 
-    suffixes = (".nt", ".nq", ".ntriples", ".nquads")
+    suffixes = (".nt", ".nq", ".ntriples", ".nquads", ".ttl", ".turtle")
 
     def takes(self, path: Path) -> bool:
         return super().takes(path) and not path.is_dir()
@@ -70,6 +70,8 @@ class StatementFrames(Frames):
             if len(wrong):
                 shown = text[int(wrong[0])][:40]
                 hint = "write '<subject> <predicate> <object> .'; the file may be cut off"
+                if inner_suffix(path) in TURTLE:
+                    hint = "Turtle is not read; convert it: rdflib.Graph().parse(file).serialize('x.nt', 'nt')"
                 raise InputError(f"{shown!r} is no statement", path=path, line=line + int(wrong[0]), hint=hint)
             literal = frame["o"].str.starts_with('"').fill_null(False)
             self.literals += int((literal & said).sum())
@@ -94,20 +96,3 @@ def _named(column: pl.Series) -> pl.Series:
 def _character(found: re.Match[str]) -> str:
     code = int(found[1] or found[2], 16)
     return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else found[0]
-
-
-class Turtle(TableReader):
-    """Turtle, TriG, RDF/XML and their like, which need a parser of their own: refused."""
-
-    suffixes = (".ttl", ".turtle", ".trig", ".n3", ".rdf", ".owl")
-
-    def takes(self, path: Path) -> bool:
-        return super().takes(path) and not path.is_dir()
-
-    def recognises(self, head: bytes) -> bool:
-        return TURTLE.match(head) is not None or b"<rdf:RDF" in head
-
-    def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
-        what = "RDF/XML" if inner_suffix(path) in (".rdf", ".owl") else "Turtle"
-        hint = "convert it to N-Triples, for instance with rdflib: Graph().parse(file).serialize('x.nt', 'nt')"
-        raise InputError(f"{what} is not read", path=path, hint=hint)
