@@ -27,21 +27,9 @@ SLOWEST = 5.0
 ROWS = 40
 SCHEMAS: tuple[Schema, ...] = (PAIRS, TRIPLES, EDGES, LABELLED, SCORED, QUESTIONS)
 WORDS = [
-    "milk", "bread", 'a "dark" tale', '12" disc', "Silva, Ana", "größe", "हिन्दी", "007", "", "x\u2028y", "null", "a|b;c",
-]  # fmt: skip
-    "milk",
-    "bread",
-    'a "dark" tale',
-    '12" disc',
-    "Silva, Ana",
-    "größe",
-    "हिन्दी",
-    "007",
-    "",
-    "x\u2028y",
-    "null",
+    "milk", "bread", 'a "dark" tale', '12" disc', "Silva, Ana", "größe", "हिन्दी", "007", "", "x\u2028y", "null",
     "a|b;c",
-]
+]  # fmt: skip
 NASTY = [
     b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud800", b'"', b"\n", b"\r\n", b"\t", b",", b";", b"::", b"[" * 5000,
     b"{" * 5000, b"9" * 5000, "²".encode(), "\u0085".encode(), b"\x0c", b"NaN", b"1e999", b"-", b"#",
