@@ -16,7 +16,7 @@ from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import HEAD, RELATION, TAIL, Options, Schema
 from negatives.errors import InputError
 
-NODE, LITERAL = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+", r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?'
+NODE, LITERAL = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+", r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?|[+-]?\d[\d.]*|true|false'
 STATEMENT = rf"^\s*(?P<s>{NODE})\s*(?P<p><[^<>\s]*>)\s*(?P<o>{NODE}|{LITERAL})\s*(?P<g>{NODE})?\s*\.\s*(?:#.*)?$"
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 TURTLE = (".ttl", ".turtle")
@@ -73,7 +73,7 @@ class StatementFrames(Frames):
                 if inner_suffix(path) in TURTLE:
                     hint = "Turtle is not read; convert it: rdflib.Graph().parse(file).serialize('x.nt', 'nt')"
                 raise InputError(f"{shown!r} is no statement", path=path, line=line + int(wrong[0]), hint=hint)
-            literal = frame["o"].str.starts_with('"').fill_null(False)
+            literal = ~frame["o"].str.contains("^(?:<|_:)").fill_null(True)
             self.literals += int((literal & said).sum())
             self.quads += int((frame["g"].is_not_null() & said).sum())
             kept = said & ~literal
