@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+from damage import damaged
 
 from layouts import CASES, FAULTS, rows, write
 from negatives.data.readers import read
-from negatives.data.readers.schema import PAIRS
-from negatives.errors import InputError
+from negatives.data.readers.schema import PAIRS, TRIPLES
+from negatives.errors import LONGEST, InputError, NegativesError
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -46,3 +48,27 @@ def test_a_fault_names_its_place(name: str, tmp_path: Path) -> None:
     assert Path(str(error.value.path)).name == (fault.file or tmp_path.name)
     assert len(message) - len(str(tmp_path)) < 300
     assert "\n" not in message
+
+
+def test_hostile_bytes_end_in_one_line(tmp_path: Path) -> None:
+    """Numbers that a stranger's reader divides otherwise, lists where a rating stood, names of archives that are no text."""
+    (tmp_path / "train2id.txt").write_bytes(b"2\n0 1\x0c\x1c 0\n1 \xc2\xa0 0\n")
+    with pytest.raises(InputError, match="where a whole number is expected"):
+        read(tmp_path, TRIPLES)
+    (tmp_path / "a.jsonl").write_text('{"user": 1, "item": 2, "a": [1, 2]}\n' * 3)
+    assert len(read(tmp_path / "a.jsonl", PAIRS)["train"]) == 3
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_damaged_layout_is_refused_or_read(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    for number in range(20):
+        dice = random.Random(f"{name} {number}")
+        folder = write(tmp_path / str(number), case.files)
+        file = dice.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
+        file.write_bytes(damaged(file.read_bytes(), dice))
+        try:
+            read(folder / case.data, case.schema, case.options)
+        except NegativesError as error:
+            assert len(str(error)) <= LONGEST, number
+            assert "\n" not in str(error), number

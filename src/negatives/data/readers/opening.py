@@ -71,7 +71,10 @@ def _bounded(path: Path, file: IO[bytes]) -> IO[bytes]:
 
 def _member(path: Path) -> IO[bytes]:
     """The only member of an archive."""
-    archive = zipfile.ZipFile(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except ValueError as error:
+        raise zipfile.BadZipFile(str(error)) from error
     names = [one.filename for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX")]
     if len(names) != 1:
         hint = "unpack it, or give an archive with one file"

@@ -94,6 +94,8 @@ def numbers(column: pl.Series) -> pl.Series:
     A decimal comma is a point where no point stands. Where three digits follow each comma and no zero stands before
     it, as in ``1,234``, it may as well divide thousands: such a number cannot be understood.
     """
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
     if column.dtype == pl.String:
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():

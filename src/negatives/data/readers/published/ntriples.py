@@ -16,7 +16,10 @@ from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import HEAD, RELATION, TAIL, Options, Schema
 from negatives.errors import InputError
 
-NODE, LITERAL = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+", r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?|[+-]?\d[\d.]*|true|false'
+NODE, LITERAL = (
+    r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+",
+    r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?|[+-]?\d[\d.]*|true|false',
+)
 STATEMENT = rf"^\s*(?P<s>{NODE})\s*(?P<p><[^<>\s]*>)\s*(?P<o>{NODE}|{LITERAL})\s*(?P<g>{NODE})?\s*\.\s*(?:#.*)?$"
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 TURTLE = (".ttl", ".turtle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tokenize
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,7 +69,8 @@ def read_array(path: Path, file: IO[bytes]) -> npt.NDArray[Any]:
     Raises:
         InputError: It is none, is cut off, or holds Python objects.
     """
-    with _told(path):
+    with _told(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, kind = header(file)

@@ -29,6 +29,16 @@ SAFE = (
     *(type(np.dtype(kind)) for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "?")),
 )
 """What makes a plain array of NumPy, which older sets saved among tensors."""
+BROKEN = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ImportError,
+    ArithmeticError,
+)
 HINT = "save the tensor alone, torch.save(data.edge_index, 'edges.pt'), or numpy.save it"
 
 
@@ -64,7 +74,7 @@ def saved_arrays(path: Path) -> dict[str, Array]:
             needs = "Weights only" in str(error)
             what = "holds an object that only code could restore" if needs else "no file of torch.save"
             raise InputError(what, path=path, hint=HINT) from error
-        except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError) as error:
+        except BROKEN as error:
             reason = str(error).partition("\n")[0][:80]
             raise InputError(f"no file of torch.save, or damaged ({reason})", path=path, hint=HINT) from error
     named = found if isinstance(found, Mapping) else {"edge_index": found}
@@ -82,7 +92,7 @@ def _check_stored(path: Path) -> None:
         try:
             with zipfile.ZipFile(path) as archive:
                 sizes = [one.file_size for one in archive.infolist()]
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, ValueError) as error:
             raise InputError(f"no file of torch.save, or cut off ({error})", path=path, hint=HINT) from error
         if max(sizes, default=0) > path.stat().st_size:
             raise InputError("a member is larger than the file", path=path, hint=HINT)
