@@ -96,7 +96,7 @@ def saved(value: object) -> bytes:
 
 
 ML100K = "196\t242\t3\t881250949\n186\t302\t3\t891717742\n22\t377\t1\t878887116\n"
-ML100K_ROWS = [("196", "242"), ("186", "302"), ("22", "377")]
+ML100K_ROWS: Rows = [("196", "242"), ("186", "302"), ("22", "377")]
 ML1M = "1::1193::5::978300760\n1::661::3::978302109\n2::1357::5::978298709\n"
 MOVIES = "1::Toy Story (1995)::Animation|Children's|Comedy\n"
 CSV_RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,3,4.0,964981247\n2,3,0.5,964982224\n"
@@ -142,7 +142,7 @@ NT = (
     '_:b0 <http://x.org/age> "7"^^<http://www.w3.org/2001/XMLSchema#integer> .\n'
     "_:b0 <http://x.org/knows> <http://x.org/Zo\\u00EB> . # who\n"
 )
-NT_ROWS = [
+NT_ROWS: Rows = [
     ("http://x.org/Ada", "http://x.org/knows", "http://x.org/Bob"),
     ("_:b0", "http://x.org/knows", "http://x.org/Zoë"),
 ]
@@ -151,8 +151,8 @@ SNAP = (
     "# Directed graph (each unordered pair of nodes is saved once): web.txt\n# Nodes: 4 Edges: 3\n"
     "# FromNodeId\tToNodeId\n0\t11342\n0\t824020\n11342\t0\n"
 )
-SNAP_ROWS = [("0", "11342"), ("0", "824020"), ("11342", "0")]
-SQUARE = [("0", "1"), ("1", "2"), ("2", "0")]
+SNAP_ROWS: Rows = [("0", "11342"), ("0", "824020"), ("11342", "0")]
+SQUARE: Rows = [("0", "1"), ("1", "2"), ("2", "0")]
 INDEX = [[0, 1, 2], [1, 2, 0]]
 
 CASES: dict[str, Case] = {

@@ -13,7 +13,8 @@ import polars as pl
 
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import LONGEST, blocks, last_line
-from negatives.data.readers.frames import Block, Frames, Ints, anonymous, counted, distinct_names
+from negatives.data.readers.coded import CodedColumns, large
+from negatives.data.readers.frames import Block, Builder, Frames, Ints, anonymous, counted, distinct_names
 from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import Options, Schema, plain
 from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines
@@ -66,6 +67,7 @@ class DelimitedFrames(Frames):
             options = replace(options, separator=excel[1])
         self._dialect = _dialect(options, rest, suffix)
         self._encoding = options.encoding
+        self._coded: CodedColumns | None = None
         records = list(_records(path, self._dialect, rest, strict=False))
         rows = [row for _, row in records]
         asked = set(options.columns.values())
@@ -91,16 +93,23 @@ class DelimitedFrames(Frames):
             path, names, sample, (f"{path.name}: {told}, {self._dialect}",), header or names != anonymous(width)
         )
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         skip, comments, marked = self._skip, self._skipped, -self._top
+        separator = self._dialect.separator.encode()
         ending = quoted_ending(self._dialect.separator) if self._dialect.quoted else last_line
+        if ids and len(separator) == 1 and separator != b" " and large(self.path):
+            self._coded = CodedColumns(self.sample, ids, separator[0])
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
             block, kept = self._bare(raw, comments)
+            comments = 0
             if self._comments and kept is not None:
                 marked += sum(one.lstrip().startswith(MARKS) for one in raw.split(b"\n"))
+            if block and skip and not (self._dialect.quoted and b'"' in block):
+                first = block.index(b"\n") + 1
+                block, kept = block[first:], np.arange(1, block.count(b"\n")) if kept is None else kept[1:]
+                skip = False
             if not block:
                 continue
-            comments = 0
             frame, record_lines = self._parsed(block, columns, line, kept)
             if skip:
                 frame, skip = frame.slice(1), False
@@ -109,10 +118,15 @@ class DelimitedFrames(Frames):
         if marked > 0:
             self.notes.append(f"{self.path.name}: {marked:,} lines below the first that begin with #, % or // skipped")
 
+    def builder(self, column: str) -> Builder:
+        found = None if self._coded is None else self._coded.builder(column)
+        return found or super().builder(column)
+
     def _bare(self, raw: bytes, comments: int) -> tuple[bytes, Ints | None]:
         """The block without blank lines and comments, and which of its lines stay; None for all."""
         marked = self._comments and (raw.startswith(MARKS) or any(b"\n" + mark in raw for mark in MARKS))
-        blank = raw[:1] in b"\r\n \t" or re.search(rb"\n[ \t\r]*\n", raw) is not None
+        blank = raw[:1] in b"\r\n \t" or b"\n\n" in raw or b"\n\r\n" in raw
+        blank = blank or ((b"\n " in raw or b"\n\t" in raw) and re.search(rb"\n[ \t\r]*\n", raw) is not None)
         if not (marked or blank or comments) or (self._dialect.quoted and b'"' in raw and not (marked or comments)):
             return raw, None
         lines = raw.split(b"\n")[:-1]
@@ -130,12 +144,21 @@ class DelimitedFrames(Frames):
         """The wanted columns of whole lines, and where the records stand."""
         n = block.count(b"\n")
         lines = counted(line, n) if kept is None else lambda: line + kept
+        known: dict[str, pl.Series] = {}
+        frame: pl.DataFrame | None = None
         if not (self._dialect.quoted and b'"' in block):
-            if (frame := self._fast(block, columns, None)) is not None and len(frame) == n:
-                return frame, lines
-        elif not _odd_lines(block).size and (frame := self._fast(block, columns, '"')) is not None and len(frame) == n:
-            return frame, lines
-        return self._slow(block, columns, lines())
+            known = {} if self._coded is None else self._coded.read(block)
+            rest = [name for name in columns if name not in known]
+            frame = self._fast(block, rest, None) if rest else pl.DataFrame(known)
+        elif not _odd_lines(block).size:
+            frame = self._fast(block, columns, '"')
+        if frame is None or len(frame) != n:
+            frame, lines = self._slow(block, columns, lines())
+            known = {}
+        if self._coded is not None:
+            coded = self._coded.coded
+            known |= {name: self._coded.codes(frame[name]) for name in frame.columns if name in coded - known.keys()}
+        return frame.with_columns(known.values()).select(columns), lines
 
     def _fast(self, block: bytes, columns: Sequence[str], quote: str | None) -> pl.DataFrame | None:
         """What the parser of polars makes of a block; None where it refuses."""

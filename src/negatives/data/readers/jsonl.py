@@ -55,7 +55,7 @@ class ObjectFrames(Frames):
         self._types = _types(rows)
         super().__init__(path, list(self._types), _frame(rows, self._types))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         schema = {name: self._types[name] for name in columns}
         inner = any("." in name for name in columns)
         for line, block in blocks(self.path, encoding=self._encoding):

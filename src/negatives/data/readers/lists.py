@@ -24,7 +24,7 @@ RATED = re.compile(r"\d+:\d+(?:\.\d+)?")
 
 
 class Lists(Reader):
-    """Lines ``user item item ...``; no name tells them, their content does. Names are numbers, or text from the start."""
+    """Lines ``user item item ...``; no name tells them, their content does. Names are numbers or text."""
 
     gives: ClassVar[frozenset[str] | None] = frozenset(("user", "item"))
 

@@ -137,7 +137,7 @@ def _may_be(column: pl.Series, roles: list[Role]) -> bool:
 
 
 def _first(sample: pl.DataFrame, among: list[str], role: Role, roles: list[Role]) -> str:
-    """The first column that may play a role: numbers are no texts, and of texts beside labels the longest is the text."""
+    """The first column that may play a role: numbers are no texts, and beside labels the longest words are the text."""
     words = [name for name in among if values.numbers(sample[name]).null_count() > 0]
     if role.kind != "text" or not words:
         return among[0]

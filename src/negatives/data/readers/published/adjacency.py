@@ -38,7 +38,7 @@ class Neighbours(Frames):
         sample = pl.DataFrame(schema=dict.fromkeys(names, pl.String)) if first is None else first.head(1000)
         super().__init__(path, names, sample, (f"{path.name}: lines '{names[0]} {names[1]} {names[1]} ...'",))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         self.lonely = 0
         for frame, lines in self._links(self.path):
             yield Block(frame.select(columns), lambda lines=lines: lines)  # type: ignore[misc]

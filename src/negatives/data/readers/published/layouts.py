@@ -12,7 +12,7 @@ import polars as pl
 
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.delimited import DelimitedFrames
-from negatives.data.readers.frames import Block, Frames
+from negatives.data.readers.frames import Block, Builder, Frames
 from negatives.data.readers.jsonl import JsonLines
 from negatives.data.readers.opening import COMPRESSIONS, inner_suffix
 from negatives.data.readers.schema import Options, Schema
@@ -107,9 +107,10 @@ class Filtered(Frames):
         super().__init__(inner.path, inner.names, inner.sample, inner.notes, inner.header)
         self._inner, self._uses, self._rules = inner, list(uses), list(rules)
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         dropped = [0] * len(self._rules)
-        for block in self._inner.blocks(list(dict.fromkeys([*columns, *self._uses]))):
+        plain = [name for name in ids if name not in self._uses]
+        for block in self._inner.blocks(list(dict.fromkeys([*columns, *self._uses])), plain):
             frame, keep = block.frame, pl.repeat(True, len(block.frame), dtype=pl.Boolean, eager=True)
             for place, (rule, _) in enumerate(self._rules):
                 stays = rule(frame).fill_null(True)
@@ -119,6 +120,9 @@ class Filtered(Frames):
             yield Block(frame.filter(keep).select(columns), lambda block=block, at=at: block.line()[at])  # type: ignore[misc]
         told = zip(dropped, self._rules, strict=True)
         self.notes += [f"{self.path.name}: {n:,} {sentence}" for n, (_, sentence) in told if n]
+
+    def builder(self, column: str) -> Builder:
+        return self._inner.builder(column)
 
 
 def bare_name(file: Path) -> str:

@@ -76,7 +76,7 @@ class Entries(Frames):
         sample = pl.DataFrame(schema=dict.fromkeys(self._names, pl.Int64)) if first is None else first[0].head(1000)
         super().__init__(path, self._names, sample, (f"{path.name}: {told}",))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         seen = zeros = 0
         for frame, lines in self._entries():
             seen += len(frame)

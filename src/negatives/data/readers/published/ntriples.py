@@ -16,10 +16,8 @@ from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import HEAD, RELATION, TAIL, Options, Schema
 from negatives.errors import InputError
 
-NODE, LITERAL = (
-    r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+",
-    r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?|[+-]?\d[\d.]*|true|false',
-)
+NODE = r"<[^<>\"{}|^`\s]*>|_:[^\s<>\"]+"
+LITERAL = r'"(?:[^"\\]|\\.)*"(?:@[A-Za-z0-9\-]+|\^\^<[^<>\s]*>)?|[+-]?\d[\d.]*|true|false'
 STATEMENT = rf"^\s*(?P<s>{NODE})\s*(?P<p><[^<>\s]*>)\s*(?P<o>{NODE}|{LITERAL})\s*(?P<g>{NODE})?\s*\.\s*(?:#.*)?$"
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 TURTLE = (".ttl", ".turtle")
@@ -55,7 +53,7 @@ class StatementFrames(Frames):
             raise InputError("no statement between two entities", path=path, line=1, hint=hint)
         super().__init__(path, list(COLUMNS), sample.head(1000), (f"{path.name}: N-Triples",))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         self.literals = self.quads = 0
         for frame, at in self._statements(self.path):
             yield Block(frame.select(columns), lambda at=at: at)  # type: ignore[misc]

@@ -52,9 +52,9 @@ class Counted(DelimitedFrames):
                 told = "its links have no direction"
             self.notes.append(f"{path.name}: a graph of SNAP, {told}")
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         seen = 0
-        for block in super().blocks(columns):
+        for block in super().blocks(columns, ids):
             seen += len(block.frame)
             yield block
         if self._edges is not None and seen != self._edges:
