@@ -374,6 +374,13 @@ CASES: dict[str, Case] = {
     "npz, parts": Case(EDGES, {"e.npz": arrays(train_edges=SQUARE, val_edges=[[1, 0]], test_edges=[[0, 2]],
                                                test_edges_neg=[[1, 1]])},
                        {"train": SQUARE, "valid": [("1", "0")], "test": [("0", "2")]}, (), "e.npz"),
+    "arrays beside pairs": Case(
+        PAIRS, {"clicks.csv": "user,item\n1,2\n", "vectors.npy": array(INDEX), "model.pt": saved({"w": torch.ones(2)})},
+        {"train": [("1", "2")]},
+    ),
+    "parts as arrays": Case(
+        EDGES, {"train.npy": array(INDEX), "test.npy": array([[0], [2]])}, {"train": SQUARE, "test": [("0", "2")]}
+    ),
     "adjacency": Case(
         EDGES, {"a.adjlist": "#/usr/bin/python\n# GMT Tue\n#\n0 1 2\n1 2\n2\n"},
         {"train": [("0", "1"), ("0", "2"), ("1", "2")]}, ("1 lines with a source alone skipped",), "a.adjlist",

@@ -57,7 +57,8 @@ def usable(file: Path) -> bool:
     suffix = inner_suffix(file)
     if suffix == "":
         return part_of(file) is not None and file.suffix.lower() in ("", *COMPRESSIONS)
-    known = suffix in PLAIN_TEXT or reader_of(file) is not None
+    reader = reader_of(file)
+    known = suffix in PLAIN_TEXT or (reader is not None and not reader.stray)
     return known or (part_of(file) is not None and suffix not in (".md", ".pdf", ".py", ".sh"))
 
 

@@ -46,7 +46,7 @@ FOREIGN = (
         rb"\s*(?:#[^\n]*\n\s*)*(?:@prefix|@base|PREFIX|BASE)\s+\S*\s*<",
         "convert it to N-Triples, for instance with rdflib: Graph().parse(file).serialize('x.nt', 'nt')",
     ),
-    _foreign("GML", rb"\s*(?:creator[^\n]*\n|comment[^\n]*\n|version[^\n]*\n|#[^\n]*\n|\s)*graph\s*\[", GRAPH),
+    _foreign("GML", rb"(?:creator[^\n]*\n|comment[^\n]*\n|version[^\n]*\n|#[^\n]*\n|\s)*graph\s*\[", GRAPH),
     _foreign("Pajek", rb"\s*(?:%[^\n]*\n\s*)*\*(?:network|vertices)\b", GRAPH),
     _foreign("Excel", rb"PK\x03\x04.{0,2000}(?:\[Content_Types\]\.xml|xl/)|\xd0\xcf\x11\xe0", FRAME),
     _foreign("a pickle", rb"\x80[\x02-\x05][\x95\x8c(\]}cX]", FRAME),

@@ -31,6 +31,7 @@ class NumPy(Reader):
     """One array ``(2, n)`` or ``(n, 2)``, arrays by part, arrays that are columns, or a sparse matrix."""
 
     suffixes = (".npy", ".npz")
+    stray = True
 
     def takes(self, path: Path) -> bool:
         return super().takes(path) and not path.is_dir()

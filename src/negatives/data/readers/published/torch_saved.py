@@ -46,6 +46,7 @@ class TorchSaved(Reader):
     """``.pt`` files with an ``edge_index``, or a dictionary with one for each part."""
 
     suffixes = (".pt", ".pth")
+    stray = True
 
     def takes(self, path: Path) -> bool:
         return super().takes(path) and not path.is_dir()
