@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ class Texts:
         positives: Known pairs.
         names: Names of the first two columns, kept for what is written.
         notes: What was read.
+        same_name: A query and a document of one name, for each such pair.
     """
 
     queries: list[str]
@@ -34,6 +35,7 @@ class Texts:
     positives: Csr
     names: tuple[str, str]
     notes: tuple[str, ...]
+    same_name: tuple[tuple[str, str], ...] = ()
 
 
 def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> Texts:
@@ -55,7 +57,10 @@ def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> T
         rows = [
             (collection.queries[q], collection.documents[d]) for q, d, grade in collection.judged[part] if grade > 0
         ]
-        return _joined(rows, list(collection.documents.values()), ("anchor", "positive"), list(collection.notes))
+        joined = _joined(rows, list(collection.documents.values()), ("anchor", "positive"), list(collection.notes))
+        documents = collection.documents
+        same = ((text, documents[name]) for name, text in collection.queries.items() if name in documents)
+        return replace(joined, same_name=tuple(same))
     frame = _table(path)
     left, right = _columns(frame, path)
     pairs = frame.select(pl.col(left).cast(pl.String), pl.col(right).cast(pl.String)).drop_nulls()

@@ -17,7 +17,7 @@ from negatives.data.readers.coded import CodedColumns, large
 from negatives.data.readers.frames import Block, Builder, Frames, Ints, anonymous, counted, distinct_names
 from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import Options, Schema, plain
-from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines
+from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines, quoted_cells
 from negatives.errors import InputError
 
 ATOMIC = (".inter", ".kg", ".link", ".net", ".user", ".item")
@@ -332,7 +332,7 @@ def quoted_ending(separator: str) -> Callable[[bytes], int]:
 
 def _opens(line: str, separator: str) -> bool:
     """Whether a quotation mark opens a cell of the line that does not end in it."""
-    row = next(csv.reader([line + "\n"], delimiter=separator), [])
+    row = quoted_cells(line + "\n", separator)
     return bool(row) and row[-1].endswith("\n")
 
 
