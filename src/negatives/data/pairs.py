@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
 
 
@@ -24,6 +25,21 @@ class Rows:
     def pick(self, where: Tensor) -> Self:
         """The rows chosen by a boolean mask ``(n,)`` or by positions."""
         return type(self)(*(None if column is None else column[where] for column in self._columns()))
+
+    def part_off(self, held: Tensor) -> tuple[Self, Self]:
+        """The rows chosen by a mask ``(n,)``, and the others, which move up in the memory of all.
+
+        The rows are used up by it: what they held is overwritten, so that large data need not stand in memory twice.
+
+        >>> rows = Pairs(torch.tensor([0, 1, 2]), torch.tensor([5, 6, 7]))
+        >>> held, rest = rows.part_off(torch.tensor([True, False, False]))
+        >>> held.items.tolist(), rest.items.tolist()
+        ([5], [6, 7])
+        """
+        columns, kept = self._columns(), ~held
+        off = [None if column is None else torch.from_numpy(column.numpy()[held.numpy()]) for column in columns]
+        rest = [None if column is None else move_up_(column, kept) for column in columns]
+        return type(self)(*off), type(self)(*rest)
 
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:
