@@ -22,6 +22,7 @@ TASKS = {
     "classify": schemas.LABELLED,
     "similarity": schemas.SCORED,
     "search": schemas.QUESTIONS,
+    "words": schemas.LINES,
 }
 KEYS = {"what", "after", "task", "file", "text", "rows", "told", "error", "line", "numbers", "options"}
 

@@ -96,10 +96,7 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
         if frames.header and len(fitting) > len(open_roles):
-            likely = [name for name in fitting if ID_NAME.search(name)]
-            likely = (
-                likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
-            )
+            likely = _likely(sample, fitting, open_roles)
             if len(likely) != len(open_roles):
                 _ask(frames, schema, open_roles, fitting)
             fitting = likely
@@ -134,6 +131,14 @@ def _may_be(column: pl.Series, roles: list[Role]) -> bool:
         return several
     number = values.numbers(column) if any(role.kind == "id" for role in roles) else None
     return number is None or not bool((number != number.floor()).any())
+
+
+def _likely(sample: pl.DataFrame, among: list[str], roles: list[Role]) -> list[str]:
+    """Columns under a header that probably play the roles: texts that are no ids; else ids by name, or no ratings."""
+    named = [name for name in among if ID_NAME.search(name)]
+    if all(role.kind == "text" for role in roles):
+        return [name for name in among if name not in named and values.numbers(sample[name]).null_count() > 0]
+    return named if len(named) == len(roles) else [name for name in among if not _is_rating(sample[name])]
 
 
 def _first(sample: pl.DataFrame, among: list[str], role: Role, roles: list[Role]) -> str:
