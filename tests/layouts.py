@@ -256,7 +256,7 @@ CASES: dict[str, Case] = {
         PAIRS,
         {"user_artists.dat": "userID\tartistID\tweight\n2\t51\t13883\n2\t52\t11690\n", "artists.dat": "id\tname\n",
          "user_friends.dat": "userID\tfriendID\n2\t275\n"},
-        {"train": [("2", "51"), ("2", "52")]}, ("HetRec", "weight = weight"),
+        {"train": [("2", "51"), ("2", "52")]}, ("HetRec",),
     ),
     "last.fm 360k": Case(
         PAIRS,

@@ -90,7 +90,11 @@ PUBLISHED = {
 }
 """Formats with rows of their own, and the layout that stands for each."""
 REFUSED = {"refused"}
-NAMES = {*CASES, *PUBLISHED, *REFUSED}
+
+
+TEXTS = {"fasttext", "topics"}
+"""Formats of texts alone, which have tests of their own."""
+NAMES = {*CASES, *PUBLISHED, *REFUSED, *TEXTS}
 
 
 def test_every_reader_has_a_case() -> None:

@@ -44,6 +44,7 @@ def number(tables: dict[str, Table]) -> Numbered:
     listed = tables["train"].catalogue
     columns = {name: [table.ids("user"), table.ids("item")] for name, table in tables.items()}
     times = {name: table.numbers("time") for name, table in tables.items()}
+    weights = {name: table.numbers("weight") for name, table in tables.items()}
     tables.clear()
     queries = names_of([columns["train"][0]])
     items = names_of([ids for _, ids in columns.values()]) if listed is None else listed.listed()
@@ -51,17 +52,19 @@ def number(tables: dict[str, Table]) -> Numbered:
     parts: dict[str, Pairs] = {}
     for name in list(columns):
         codes = _codes(columns.pop(name), queries, items)
-        when = times.pop(name)
+        when, much = times.pop(name), weights.pop(name)
         known = codes >= 0
         if not known.all():
             notes.append(f"{name}: {int((~known).sum()):,} pairs dropped, their user has no pair in train")
             codes = codes[known]
             when = None if when is None else when[known]
+            much = None if much is None else much[known]
         read = codes.size
-        parts[name] = distinct(codes, when, len(items))
+        parts[name] = distinct(codes, when, len(items), much)
         if read > len(parts[name]):
             merged = f"{read - len(parts[name]):,} duplicate pairs merged"
-            notes.append(f"{name}: {merged}" + ("" if when is None else ", earliest kept"))
+            summed = "" if much is None else ", weights summed"
+            notes.append(f"{name}: {merged}" + ("" if when is None else ", earliest kept") + summed)
     return Numbered(parts, queries.cast(pl.String), items.cast(pl.String), tuple(notes))
 
 
@@ -77,30 +80,36 @@ def _codes(columns: list[Ids], queries: pl.Series, items: pl.Series) -> Ints:
     return codes
 
 
-def distinct(codes: Ints, times: Times | None, n_items: int) -> Pairs:
-    """Distinct pairs sorted by query and item; of equal pairs the earliest stays.
+def distinct(codes: Ints, times: Times | None, n_items: int, weights: Times | None = None) -> Pairs:
+    """Distinct pairs sorted by query and item; of equal pairs the earliest stays, with the sum of their weights.
 
     Args:
         codes: ``(n,)`` int64, ``query * n_items + item``; used up.
         times: ``(n,)`` or None.
         n_items: Number of items.
+        weights: ``(n,)`` or None.
     """
-    if times is None:
+    if times is None and weights is None:
         codes.sort()
     else:
         order = _order(codes)
-        codes, times = codes[order], times[order]
+        codes, times, weights = codes[order], _in(times, order), _in(weights, order)
     first = np.ones(codes.size, dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=first[1:])
     if not first.all():
         times = None if times is None else np.fmin.reduceat(times, np.flatnonzero(first))
+        weights = None if weights is None else np.add.reduceat(weights, np.flatnonzero(first))
         codes = move_up_(torch.from_numpy(codes), torch.from_numpy(first)).numpy()
     queries = codes // n_items
     for start in range(0, codes.size, BLOCK):
         block = slice(start, start + BLOCK)
         codes[block] -= queries[block] * n_items
-    kept = None if times is None else torch.from_numpy(times)
-    return Pairs(torch.from_numpy(queries), torch.from_numpy(codes), kept)
+    kept = (None if one is None else torch.from_numpy(one) for one in (times, weights))
+    return Pairs(torch.from_numpy(queries), torch.from_numpy(codes), *kept)
+
+
+def _in(values: Times | None, order: Ints) -> Times | None:
+    return None if values is None else values[order]
 
 
 def _order(codes: Ints) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Table:
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
         path: The file, the first of several; None for what was in memory or mined.
+        named: Column of the file by role, where its columns have names.
     """
 
     columns: Mapping[str, Column]
@@ -37,6 +38,7 @@ class Table:
     catalogue: Ids | None = None
     features: SparseFeatures | None = None
     path: Path | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -79,4 +81,4 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path)
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path, first.named)

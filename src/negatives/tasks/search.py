@@ -14,6 +14,7 @@ from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.loading.retrieval import Holding, load_retrieval
+from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS
 from negatives.data.retrieval import RetrievalData
 from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.graded import evaluate_graded
@@ -23,6 +24,7 @@ from negatives.models import Model
 from negatives.models.encoders.base import TextScorer
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
+from negatives.tasks.reading import table_options
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
@@ -65,9 +67,11 @@ class Search(Task[RetrievalData, SearchReading]):
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
-        options = self.options(config)
-        data = load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), titles=options.titles)
-        return data.without_identical() if options.ignore_identical else data
+        reading = self.options(config)
+        options = table_options(config, reading, QUESTIONS, DOCUMENTS, JUDGED)
+        holding = Holding(kind=config.split.kind or "auto", seed=split_seed(config), **shares(config))
+        data = load_retrieval(path, holding, reading.titles, options)
+        return data.without_identical() if reading.ignore_identical else data
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))

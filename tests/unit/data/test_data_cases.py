@@ -36,9 +36,14 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 def rows(table: Table, schema: Schema) -> list[list[str]]:
     """The names and texts that a row of the schema needs, row by row."""
-    columns = [table.columns[role.name] for role in schema.needed if role.kind in ("id", "text")]
-    found = [one.text().to_list() if isinstance(one, Ids) else list(one) for one in columns]
+    columns = [table.columns[role.name] for role in schema.needed if role.kind in ("id", "text", "texts")]
+    found = [one.text().to_list() if isinstance(one, Ids) else [_alone(cell) for cell in one] for one in columns]
     return [list(row) for row in zip(*found, strict=True)]
+
+
+def _alone(cell: Any) -> str:
+    """A text, also where it stands alone in a list."""
+    return cell if isinstance(cell, str) else " | ".join(cell)
 
 
 def written(name: str, folder: Path) -> tuple[Path, Schema, Options, dict[str, Any]]:

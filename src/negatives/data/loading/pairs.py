@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str])
     kept: dict[str, Pairs] = {}
     for name, part in parts.items():
         inside = part.pick(trained[part.queries])
-        kept[name] = Pairs(fresh[inside.queries], inside.items, inside.times)
+        kept[name] = replace(inside, queries=fresh[inside.queries])
     lost = sum(len(part) for part in parts.values()) - sum(len(part) for part in kept.values())
     notes.append(
         f"split: {int((~trained).sum()):,} users dropped with {lost:,} pairs, the split left them none in train"

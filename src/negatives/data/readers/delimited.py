@@ -58,6 +58,7 @@ class DelimitedFrames(Frames):
         self._top = sum(line.startswith(COMMENTS) for line in top)
         excel = SEPARATOR.fullmatch(top[0]) if top else None
         self._skipped, self._comments = len(top) if not schema.comments else int(excel is not None), schema.comments
+        self._ragged = schema.ragged
         rest = lines[len(top) :]
         if schema.comments:
             rest = [line for line in rest if not line.lstrip().startswith(COMMENTS)]
@@ -176,6 +177,7 @@ class DelimitedFrames(Frames):
                 infer_schema=False,
                 schema=dict.fromkeys(self.names, pl.String),
                 columns=[self.names.index(name) for name in columns],
+                truncate_ragged_lines=self._ragged,
             )
             return frame.select(columns)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -189,7 +191,7 @@ class DelimitedFrames(Frames):
         text = block.decode().split("\n")[:-1]
         for place, row in _records(self.path, self._dialect, text, lines_at=lines):
             number = int(lines[place])
-            if len(row) > width:
+            if len(row) > width and not self._ragged:
                 hint = "give every line the same columns, and quote values that hold the separator"
                 fault = f"{len(row)} columns where {width} are expected"
                 raise InputError(fault, path=self.path, line=number, hint=hint)
@@ -220,6 +222,8 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
         and not any(cell in below for cell, below in zip(first, columns, strict=True))
     ):
         return True
+    if _words_above_texts(first, columns):
+        return True
     above = [
         bool(below) and all(map(_is_number, below)) and _is_word(cell)
         for cell, below in zip(first, columns, strict=True)
@@ -229,6 +233,12 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
 
 def _is_word(cell: str) -> bool:
     return re.search(r"[^\W\d_]", cell) is not None and not _is_number(cell)
+
+
+def _words_above_texts(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether two columns or more are texts of several words, and above each of them stands one word alone."""
+    texts = [place for place, below in enumerate(columns) if 2 * sum(" " in cell for cell in below) > len(below) > 0]
+    return len(texts) > 1 and all(re.fullmatch(r"[^\W\d]\w{0,30}", first[place]) for place in texts)
 
 
 def _is_number(cell: str) -> bool:

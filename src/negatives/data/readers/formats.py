@@ -35,6 +35,8 @@ registry: Registry[Reader] = Registry(
         ("jsonl", "negatives.data.readers.jsonl:JsonLines"),
         ("parquet", "negatives.data.readers.parquet:Parquet"),
         ("arrow", "negatives.data.readers.parquet:Arrow"),
+        ("fasttext", "negatives.data.readers.fasttext:FastText"),
+        ("topics", "negatives.data.readers.topics:Topics"),
         ("citeulike", "negatives.data.readers.citeulike:Citeulike"),
         ("delimited", "negatives.data.readers.delimited:Delimited"),
         ("lists", "negatives.data.readers.lists:Lists"),

@@ -10,6 +10,7 @@ import polars as pl
 
 from negatives.data.ids import Ids
 from negatives.data.readers import values
+from negatives.data.readers.bundles import bundled
 from negatives.data.readers.doubts import doubts
 from negatives.data.readers.frames import Block, Builder, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
@@ -30,6 +31,7 @@ def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
     """
     if options.missing not in ("error", "drop"):
         raise ConfigError(f"missing is {options.missing!r}; choose error or drop")
+    frames = bundled(frames, schema)
     roles = find_roles(frames, schema, options)
     for limit, role in ((options.min_rating, "rating"), (options.events or None, "event")):
         if limit is not None and role in schema and role not in roles.columns:
@@ -87,8 +89,8 @@ class _Gather:
 
     def _must_be_there(self, name: str) -> bool:
         role = self.schema_role(name)
-        if role.kind == "labels":
-            return False
+        if role.blank is not None:
+            return not role.blank
         limited = (name == "rating" and self.options.min_rating is not None) or (
             name == "event" and bool(self.options.events)
         )
@@ -100,8 +102,10 @@ class _Gather:
             return values.ids(column)
         if role.kind == "text":
             return values.texts(column)
+        if role.kind == "texts":
+            return values.text_lists(column)
         if role.kind == "number":
-            return values.numbers(column)
+            return values.numbers(column, role.words)
         if role.kind == "time":
             return values.times(column, *self._how(role.name, column))
         return column
@@ -129,7 +133,7 @@ class _Gather:
         frame = frame.with_columns(pl.Series("\0line", block.line()))
         for role, column in self.roles.columns.items():
             kind = frame.schema[column]
-            if not kind.is_nested() or self.schema_role(role).kind == "labels":
+            if not kind.is_nested() or self._holds(self.schema_role(role), frame[column]):
                 continue
             if not self.schema_role(role).several or not isinstance(kind, (pl.List, pl.Array)):
                 fault = f"the column {column} holds lists or objects"
@@ -137,6 +141,12 @@ class _Gather:
                 raise InputError(fault, path=self.frames.path, line=int(frame["\0line"][0]), hint=hint)
             frame = frame.explode(column)
         return frame.drop("\0line"), frame["\0line"].to_numpy()
+
+    def _holds(self, role: Role, column: pl.Series) -> bool:
+        """Whether a column of lists or objects can stand for the role as it is."""
+        if role.kind in ("labels", "texts"):
+            return isinstance(column.dtype, (pl.List, pl.Array))
+        return role.kind == "text" and (values.lone(column) or any(values.said(column.head(100))))
 
     def _refuse(self, name: str, at: int, lines: Ints | None, block: Block) -> None:
         if self.options.missing == "drop":
@@ -152,6 +162,10 @@ class _Gather:
     def _limits(self, found: dict[str, pl.Series], keep: pl.Series) -> pl.Series:
         """Which rows are above the lowest rating and of an event that counts; both are counted."""
         stay = keep
+        if (weight := found.get("weight")) is not None:
+            nothing = (weight <= 0).fill_null(False)
+            self.limited["weight"] += int((nothing & stay).sum())
+            stay = stay & ~nothing
         if (rating := found.pop("rating", None)) is not None:
             self._count("rating", rating)
             if self.options.min_rating is not None:
@@ -161,10 +175,19 @@ class _Gather:
         if (event := found.pop("event", None)) is not None:
             self._count("event", event.cast(pl.String))
             if self.options.events:
-                other = ~event.cast(pl.String).is_in(list(self.options.events)).fill_null(False)
+                event = event.cast(pl.String)
+                other = ~event.is_in(list(self.options.events)).fill_null(False)
                 self.limited["event"] += int((other & stay).sum())
                 stay = stay & ~other
+                self._weigh(found, event)
         return stay
+
+    def _weigh(self, found: dict[str, pl.Series], event: pl.Series) -> None:
+        """Multiply the weights of rows by those of their events, where events have some."""
+        by_event = {name: 1.0 if weight is None else weight for name, weight in self.options.events.items()}
+        if any(weight is not None for weight in self.options.events.values()):
+            factor = event.replace_strict(by_event, default=None, return_dtype=pl.Float64)
+            found["weight"] = factor * found["weight"] if "weight" in found else factor
 
     def _count(self, role: str, column: pl.Series) -> None:
         counts = column.drop_nulls().value_counts()
@@ -178,7 +201,8 @@ class _Gather:
         self.rows += int(keep.sum())
         for name, column in found.items():
             stays = column if every else column.filter(keep)
-            if self.schema_role(name).kind == "id" and self.schema_role(name).needed:
+            role = self.schema_role(name)
+            if role.kind == "id" and role.needed:
                 if name not in self.ids:
                     self.ids[name] = self.frames.builder(self.roles.columns[name])
                 self.ids[name].add(stays)
@@ -201,6 +225,8 @@ class _Gather:
         if self.limited["rating"]:
             limit = f"{self.options.min_rating:g}"
             notes.append(f"{name}: {self.limited['rating']:,} {what}s with a rating below {limit} dropped")
+        if self.limited["weight"]:
+            notes.append(f"{name}: {self.limited['weight']:,} {what}s with a weight of zero or less dropped")
         if self.limited["event"]:
             notes.append(f"{name}: {self.limited['event']:,} {what}s of other events dropped")
         if not self.rows:
@@ -211,10 +237,14 @@ class _Gather:
         columns: dict[str, Column] = {role: builder.build() for role, builder in self.ids.items()}
         for role, parts in self.columns.items():
             columns[role] = self._together(role, parts)
+        if (weights := columns.get("weight")) is not None and not isinstance(weights, (Ids, pl.Series)):
+            span = f"{weights.min():g} to {weights.max():g}"
+            notes.append(f"{name}: {what}s have weights from {span} and are taken in proportion to them")
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
         lines = np.concatenate(self.lines) if self.lines else None
-        return Table(ordered, tuple(notes), lines, path=self.frames.path)
+        named = dict(self.roles.columns) if self.frames.header else {}
+        return Table(ordered, tuple(notes), lines, path=self.frames.path, named=named)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind
@@ -222,6 +252,8 @@ class _Gather:
             return Ids.of(pl.concat([part.cast(pl.String) for part in parts]))
         if kind in ("number", "time"):
             return pl.concat(parts).to_numpy().astype(np.float64)
+        if kind == "texts":
+            return pl.concat(parts)
         if kind == "labels" and any(part.dtype.is_nested() for part in parts):
             return pl.concat([part.cast(pl.List(pl.String)) for part in parts])
         return pl.concat([part.cast(pl.String) for part in parts])

@@ -43,6 +43,8 @@ def frames_of(data: Any, schema: Schema) -> dict[str, Frames]:
 def _frames(data: Any, schema: Schema) -> Frames:
     if hasattr(data, "__arrow_c_stream__"):
         return InMemory(HERE, _from_arrow(data), ("columns of a data frame",))
+    if hasattr(data, "to_polars"):
+        return InMemory(HERE, data.to_polars(), ("columns of a data set",))
     if hasattr(data, "tocoo"):
         return matrix_frames(data.tocoo(), schema, HERE)
     if isinstance(data, Mapping):

@@ -67,6 +67,7 @@ def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
             free = sorted(hit for hit in hits if hit[1] not in found.values())
             if role.name not in found and free:
                 found[role.name], why[role.name] = free[0][1], "name"
+    _by_layout(frames, schema, found, why)
     _by_content(frames, schema, found, why)
     ordered = {role.name: found[role.name] for role in schema if role.name in found}
     used = set(found.values())
@@ -83,6 +84,17 @@ def _named(frames: Frames, wanted: str) -> str:
     raise InputError(f"no column is called {wanted!r}", path=frames.path, line=1, hint=hint)
 
 
+def _by_layout(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
+    """The columns of a file without a header that has as many of them as a published layout."""
+    if frames.header or found:
+        return
+    for layout in schema.layouts:
+        if len(layout) == len(frames.names):
+            places = {name: column for name, column in zip(layout, frames.names, strict=True) if name in schema}
+            found.update(places)
+            why.update(dict.fromkeys(places, "order"))
+
+
 def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
     """Fill the roles that names have left open."""
     sample = frames.sample
@@ -91,8 +103,13 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
     times = _times(frames, free)
     if open_roles:
         fitting = [name for name in free if name not in times and _may_be(sample[name], open_roles)]
-        if len(fitting) < len(open_roles) == len(free):
+        if len(fitting) < len(open_roles) == len(free) and any(role.kind == "id" for role in open_roles):
             fitting = free.copy()
+        if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
+            there = ", ".join(frames.names[:12])
+            features = "; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
+            raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting or free)
         if frames.header and len(fitting) > len(open_roles):
@@ -101,14 +118,17 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
                 _ask(frames, schema, open_roles, fitting)
             fitting = likely
         for role in open_roles:
-            name = _first(sample, fitting, role, open_roles)
-            found[role.name], why[role.name] = name, "order"
-            fitting.remove(name)
-            free.remove(name)
+            left = [one for one in fitting if one in free]
+            name = next((one for one in left if _may_be(sample[one], [role])), None)
+            if name is None:
+                _ask(frames, schema, [role], left or fitting)
+            else:
+                found[role.name], why[role.name] = name, "order"
+                free.remove(name)
     if frames.header:
         return
     for role in schema:
-        if role.needed or role.name in found or not role.guess or (role.kind != "time" and role.name != "rating"):
+        if role.needed or role.name in found or not role.guess or role.kind not in ("time", "number"):
             continue
         fits = [name for name in free if (name in times if role.kind == "time" else _is_rating(sample[name]))]
         if fits:
@@ -126,29 +146,21 @@ def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) ->
 
 def _may_be(column: pl.Series, roles: list[Role]) -> bool:
     """Whether a column may hold names or texts at all; numbers with a fraction are no names."""
-    several = any(role.several for role in roles)
     if column.dtype.is_nested():
-        return several
-    number = values.numbers(column) if any(role.kind == "id" for role in roles) else None
-    return number is None or not bool((number != number.floor()).any())
+        return any(role.several or role.kind in ("texts", "labels") for role in roles)
+    if all(role.kind in ("text", "texts") for role in roles):
+        return not values.all_numbers(column)
+    if not any(role.kind == "id" for role in roles):
+        return True
+    number = values.numbers(column)
+    return not bool((number != number.floor()).any())
 
 
 def _likely(sample: pl.DataFrame, among: list[str], roles: list[Role]) -> list[str]:
-    """Columns under a header that probably play the roles: texts that are no ids; else ids by name, or no ratings."""
-    named = [name for name in among if ID_NAME.search(name)]
-    if all(role.kind == "text" for role in roles):
-        return [name for name in among if name not in named and values.numbers(sample[name]).null_count() > 0]
+    """Columns under a header that probably play the roles: ids by their name, texts that are none; else no ratings."""
+    texts = all(role.kind in ("text", "texts") for role in roles)
+    named = [name for name in among if bool(ID_NAME.search(name)) is not texts]
     return named if len(named) == len(roles) else [name for name in among if not _is_rating(sample[name])]
-
-
-def _first(sample: pl.DataFrame, among: list[str], role: Role, roles: list[Role]) -> str:
-    """The first column that may play a role: numbers are no texts, and beside labels the longest words are the text."""
-    words = [name for name in among if values.numbers(sample[name]).null_count() > 0]
-    if role.kind != "text" or not words:
-        return among[0]
-    if not any(one.kind == "labels" for one in roles):
-        return words[0]
-    return max(words, key=lambda name: sample[name].cast(pl.String, strict=False).str.len_chars().mean() or 0)
 
 
 def _is_index(frames: Frames, name: str) -> bool:
@@ -174,6 +186,8 @@ def _times(frames: Frames, among: list[str]) -> set[str]:
 
 
 def _is_rating(column: pl.Series) -> bool:
+    if column.dtype.is_nested():
+        return False
     found = values.numbers(column)
     low, high = found.min(), found.max()
     few = len(found) > 0 and found.null_count() == 0 and 1 < found.n_unique() <= MOST_RATINGS
