@@ -5,6 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 
+LONGEST, LEAST = 300, 60
+"""Letters of a message, and of what it says is wrong beside a long path; what is longer is cut in its middle."""
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """A text of so many letters at most, without its middle where it is longer.
+
+    >>> cut("abcdefghij", 7), cut("abc", 7)
+    ('abc…hij', 'abc')
+    """
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
 class NegativesError(Exception):
     """Base of all errors raised on purpose by this package."""
 
@@ -28,7 +44,9 @@ class InputError(NegativesError):
         hint: str | None = None,
     ) -> None:
         where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
-        super().__init__(f"{where}{message}" + ("" if hint is None else f"; {hint}"))
+        closing = "" if hint is None else f"; {hint}"
+        room = max(LONGEST - len(where) - len(closing), LEAST)
+        super().__init__(f"{where}{cut(message, room)}{closing}")
         self.path, self.line, self.hint = path, line, hint
 
 

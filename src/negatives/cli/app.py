@@ -19,6 +19,7 @@ from cyclopts.exceptions import CoercionError, MissingArgumentError, UnknownComm
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
+from negatives.cli.inspect import inspect
 from negatives.cli.mine import mine
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
@@ -26,7 +27,7 @@ from negatives.cli.train import train
 from negatives.errors import Interrupted, NegativesError
 from negatives.registry import suggest
 
-COMMANDS = (demo, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
 NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
 

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from negatives.data.ids import Ids
-from negatives.data.pairs import SparseFeatures
+
+if TYPE_CHECKING:
+    from negatives.data.pairs import SparseFeatures  # which imports PyTorch
 
 Floats = npt.NDArray[np.float64]
 Column = Ids | pl.Series | Floats
 """Names to be numbered; texts or lists of labels; numbers or times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the columns of a file were understood.
+
+    Args:
+        columns: Column of each role.
+        why: Why each was taken: ``asked``, ``name``, ``order`` or ``content``.
+        skipped: Columns that no role has.
+        first: The first rows as they stand, all columns.
+    """
+
+    columns: Mapping[str, str]
+    why: Mapping[str, str]
+    skipped: tuple[str, ...]
+    first: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +47,7 @@ class Table:
         lines: ``(n,)`` int64, where each row stands, counted from one; None where nobody asked.
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
+        source: How the columns were understood; None where the format alone decides.
     """
 
     columns: Mapping[str, Column]
@@ -34,6 +55,7 @@ class Table:
     lines: npt.NDArray[np.int64] | None = None
     catalogue: Ids | None = None
     features: SparseFeatures | None = None
+    source: Source | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -76,4 +98,4 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(columns, tuple(notes), None, first.catalogue, first.features)
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.source)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from negatives.config import Values
 from negatives.evaluation import p_text
 from negatives.runs.results import Row
-from negatives.runs.terminal import aligned
+from negatives.runs.aligned import aligned
 
 LEVEL = 0.05
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar, final
+from typing import Any, ClassVar, Generic, TypeVar, final
 
 import polars
 import torch
@@ -25,10 +25,13 @@ from negatives.tasks.facts import Facts, Offer, build_model
 from negatives.tasks.recipes import load_race, load_recipes
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
+from negatives.tasks.schemas import check_columns
 from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
+TEXT = "text"
+"""The one column of running text, which its readers call a key."""
 D = TypeVar("D")
 R = TypeVar("R", bound=Section)
 
@@ -94,8 +97,13 @@ class Task(ABC, Generic[D, R]):
     # What a task says itself.
 
     @abstractmethod
-    def read(self, path: Path | None, config: RunConfig) -> D:
-        """Read and divide the data; None for the offline dataset."""
+    def read(self, path: Any, config: RunConfig) -> D:
+        """Read and divide the data.
+
+        Args:
+            path: A path; None for the offline dataset; a table in memory where the task's rows are those of a table.
+            config: For the division and the options of reading.
+        """
 
     @abstractmethod
     def examples(self, data: D, config: RunConfig, feed: str) -> Examples[D]:
@@ -247,10 +255,11 @@ class Task(ABC, Generic[D, R]):
         """
         name = self._named(config)
         recipe = self.recipes()[name].get("reading", {}) if name else {}
-        return options(self.reading, merge(recipe, config.reading))
+        key = {"key": config.columns[TEXT]} if TEXT in config.columns and "key" in self.reading.model_fields else {}
+        return options(self.reading, merge(recipe, key | config.reading))
 
     @final
-    def load(self, path: Path | None, config: RunConfig) -> Examples[D]:
+    def load(self, path: Any, config: RunConfig) -> Examples[D]:
         """Read the data, and make the feed that the model of the configuration or of its recipe is trained on.
 
         Raises:
@@ -272,6 +281,7 @@ class Task(ABC, Generic[D, R]):
         Raises:
             ConfigError: The task has no such recipe, model, option or baseline.
         """
+        check_columns(self.name, config.columns)
         self._named(config)
         self.offer().check(config.model or Part(None), _elsewhere)
         self.options(config)

@@ -14,11 +14,11 @@ from negatives.data.readers.doubts import doubts
 from negatives.data.readers.frames import Block, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
 from negatives.data.readers.schema import Options, Role, Schema
-from negatives.data.table import Column, Table
+from negatives.data.table import Column, Source, Table
 from negatives.errors import ConfigError, InputError
 
-LEAST_NAMED = 3
-"""Different values of a role that a note shows."""
+FIRST = 3
+"""First rows that are kept to be shown."""
 
 
 def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
@@ -193,6 +193,8 @@ class _Gather:
         """
         name, what = self.frames.path.name, self.schema.what
         notes = [*self.frames.notes, f"{name}: {self.roles}", f"{name}: {self.rows:,} {what}s read"]
+        if guessed := self.roles.guessed:
+            notes.insert(-1, f"{name}: {guessed}")
         if self.missing:
             notes.append(f"{name}: {self.missing:,} rows with an empty or unreadable value dropped")
         if self.limited["rating"]:
@@ -210,7 +212,9 @@ class _Gather:
             columns[role] = self._together(role, parts)
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
-        return Table(ordered, tuple(notes), np.concatenate(self.lines) if self.lines else None)
+        found = self.roles
+        source = Source(found.columns, found.why, found.skipped, self.frames.sample.head(FIRST))
+        return Table(ordered, tuple(notes), np.concatenate(self.lines) if self.lines else None, source=source)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind

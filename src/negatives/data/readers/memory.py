@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
 from negatives.data.readers.frames import Frames, InMemory, anonymous
 from negatives.data.readers.schema import Schema
@@ -46,8 +45,8 @@ def _frames(data: Any, schema: Schema) -> Frames:
         return _from_matrix(data.tocoo(), schema)
     if isinstance(data, Mapping):
         return InMemory(HERE, _columns({str(name): column for name, column in data.items()}))
-    if isinstance(data, (torch.Tensor, np.ndarray)):
-        array = data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else data
+    if isinstance(data, np.ndarray) or hasattr(data, "detach"):
+        array = data if isinstance(data, np.ndarray) else data.detach().cpu().numpy()
         if array.ndim != 2 or len(schema.needed) not in array.shape:
             shape = tuple(array.shape)
             raise InputError(f"an array of shape {shape} where (2, n) is expected", path=HERE, hint=HINT)

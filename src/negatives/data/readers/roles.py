@@ -14,6 +14,7 @@ from negatives.errors import InputError
 from negatives.registry import suggest
 
 MOST_RATINGS = 20
+REASONS = {"order": "by the order of the columns", "content": "by what stands in the column"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ class Roles:
             + (f"; skipped: {', '.join(self.skipped[:8])}" if self.skipped else "")
             + (f" and {len(self.skipped) - 8} more" if len(self.skipped) > 8 else "")
         )
+
+    @property
+    def guessed(self) -> str:
+        """Which roles no name of a column decided; empty where names decided about all."""
+        told = []
+        for why, reason in REASONS.items():
+            if roles := [role for role in self.columns if self.why[role] == why]:
+                told.append(f"{', '.join(roles)} {reason}")
+        return f"not by names: {'; '.join(told)}; --columns says otherwise" if told else ""
 
 
 def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
@@ -87,7 +97,7 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
     if open_roles:
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
-            _ask(frames, schema, open_roles, fitting or free)
+            _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
         if frames.header and len(fitting) > len(open_roles) and len(frames.names) > len(schema.needed):
             _ask(frames, schema, open_roles, fitting)
         for role, name in zip(open_roles, fitting, strict=False):

@@ -123,10 +123,11 @@ def looks_like_lists(lines: list[str]) -> bool:
         tabs = {line.count("\t") for line in lines}
         return len(tabs) > 1 or tabs == {0}
     few = len(rows) < FEW_LINES and max(widths) > 2 and "\t" not in lines[0]
-    return few and len({row[0] for row in rows}) == len(rows) and _mostly_whole(rows)
+    return few and len({row[0] for row in rows}) == len(rows) and mostly_whole(rows)
 
 
-def _mostly_whole(rows: list[list[str]]) -> bool:
+def mostly_whole(rows: list[list[str]]) -> bool:
+    """Whether more than half of the words are whole numbers, and none has a point."""
     words = [word for row in rows for word in row]
     whole = sum(word.isdecimal() for word in words)
     return 2 * whole > len(words) and not any("." in word for word in words)

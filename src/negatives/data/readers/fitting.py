@@ -1,0 +1,135 @@
+"""Which kinds of rows a file can give: the roles that its columns would play, without reading more than its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from negatives.data.readers.base import TableReader
+from negatives.data.readers.formats import asked_reader, name_of, reader_for, reader_of
+from negatives.data.readers.frames import Frames
+from negatives.data.readers.opening import at_rest, inner_suffix
+from negatives.data.readers.parts import find_parts
+from negatives.data.readers.roles import Roles, find_roles
+from negatives.data.readers.schema import Options, Schema
+from negatives.data.readers.sniff import first_lines, mostly_whole, without_comments
+from negatives.errors import NegativesError
+
+PROSE = ("", ".txt", ".text", ".tokens")
+"""Endings of files that may hold running text."""
+HEAD = 100
+"""Rows that are looked at to tell names from texts."""
+LEAST_TEXT, WORDY = 2, 4
+"""Words of a cell, on average, below which a column holds no texts, and above which it holds no names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a file fits a kind of rows.
+
+    Args:
+        schema: The kind.
+        roles: Column of each role; None where the format alone decides, or nothing fits.
+        fault: Why it does not fit; None where it does.
+        named: Roles that the names of columns, or the format, decide.
+        unused: Columns that no role has.
+        format: Name of the format.
+    """
+
+    schema: Schema
+    roles: Roles | None = None
+    fault: str | None = None
+    named: int = 0
+    unused: int = 0
+    format: str = ""
+
+    @property
+    def rank(self) -> tuple[bool, bool, int, int]:
+        """The larger, the better a kind fits: all needed roles known by name, most names, fewest columns left."""
+        return self.fault is None, self.named >= len(self.schema.needed), self.named, -self.unused
+
+    def __str__(self) -> str:
+        if self.fault is not None:
+            return f"no: {self.fault}"
+        if self.roles is None:
+            return "by its format"
+        why = ", ".join(f"{role} = {column} ({self.roles.why[role]})" for role, column in self.roles.columns.items())
+        return why + (f"; {self.unused} columns not used" if self.unused else "")
+
+
+@dataclass(slots=True)
+class Fitting:
+    """A path whose kind of rows is asked for.
+
+    Args:
+        path: A file or folder, or ``-``.
+        options: What the caller says about it.
+    """
+
+    path: Path
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        self.path = at_rest(self.path)
+
+    def fits(self, schemas: Mapping[str, Schema]) -> dict[str, Fit]:
+        """How well the path fits each kind, the best first.
+
+        Args:
+            schemas: Kinds of rows by the name of what wants them.
+        """
+        found = {name: self._fit(schema) for name, schema in schemas.items()}
+        return dict(sorted(found.items(), key=lambda one: one[1].rank, reverse=True))
+
+    def _fit(self, schema: Schema) -> Fit:
+        try:
+            return self._of(schema)
+        except NegativesError as error:
+            return Fit(schema, fault=str(error).removeprefix(f"{self.path}").lstrip(":, "))
+
+    def _of(self, schema: Schema) -> Fit:
+        if any(role not in schema for role in self.options.columns):
+            return Fit(schema, fault="a column was named for a role that it has not")
+        folder = (asked_reader(self.options) or reader_of(self.path)) if self.path.is_dir() else None
+        file = self.path if folder else find_parts(self.path, schema.what)["train"][0]
+        if file.is_file() and inner_suffix(file) in PROSE and is_prose(without_comments(first_lines(file))):
+            text = [role.kind for role in schema.needed] == ["text"]
+            return Fit(schema, named=1, format="text") if text else Fit(schema, fault="running text, not a table")
+        reader = folder or reader_for(file, schema, self.options)
+        if not isinstance(reader, TableReader):
+            fault = None if reader.fits(schema) else "the format has not its roles"
+            return Fit(schema, fault=fault, named=len(schema.needed), format=name_of(reader))
+        frames = reader.frames(file, schema, self.options)
+        roles = find_roles(frames, schema, self.options)
+        named = sum(why in ("asked", "name") for why in roles.why.values())
+        return Fit(schema, roles, _unlike(frames, roles, schema), named, len(roles.skipped), name_of(reader))
+
+
+def _unlike(frames: Frames, roles: Roles, schema: Schema) -> str | None:
+    """Why a column without a known name can hardly play its role: numbers are no texts, and sentences no names."""
+    for role in schema:
+        column = roles.columns.get(role.name)
+        if column is None or roles.why[role.name] != "order" or frames.sample[column].dtype.is_nested():
+            continue
+        cells = [str(cell) for cell in frames.sample[column].drop_nulls().head(HEAD)]
+        words = sum(len(cell.split()) for cell in cells)
+        if role.kind == "text" and words < LEAST_TEXT * len(cells):
+            return f"{column} holds no texts"
+        if role.kind == "id" and words > WORDY * len(cells):
+            return f"{column} holds texts, not names"
+    return None
+
+
+def is_prose(lines: list[str]) -> bool:
+    """Whether lines are running text: words between blanks, as many as come, and no list of numbers.
+
+    >>> is_prose(["The cat sat on the mat.", "It slept"]), is_prose(["1 2 3", "2 5"]), is_prose(["a\\tb", "c\\td"])
+    (True, False, False)
+    """
+    rows = [line.split() for line in lines]
+    if any("\t" in line for line in lines) or mostly_whole(rows) or lines[0][:1] in "{[":
+        return False
+    widths = {len(row) for row in rows}
+    commas = {line.count(",") for line in lines}
+    return len(widths) > 1 and (len(commas) > 1 or commas == {0}) and max(widths) > 2
