@@ -428,9 +428,10 @@ def build(layers: Sequence[Layer]) -> RunConfig:
     negatives.errors.ConfigError: --set: no key is called 'batch_sise'; did you mean batch_size?
     """
     values: Values = {}
+    layers = [(label, moved(layer)) for label, layer in layers]
     for label, layer in layers:
         check_rules(label, layer)
-        values = merge(values, moved(layer))
+        values = merge(values, layer)
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:

@@ -28,18 +28,19 @@ def inspect(data: str, /, *, task: str | None = None, options: ReadOptions | Non
     config = configuration(asked or "recommend", data, None, options)
     from negatives.data.readers.fitting import Fitting
     from negatives.tasks.reading import shared_options
-    from negatives.tasks.schemas import SCHEMAS, check_columns, schema_of
+    from negatives.tasks.schemas import SCHEMAS, check_columns, schemas_of
 
     said = shared_options(config)
     fitting = Fitting(Path(data), said)
     if asked is None:
-        fits = fitting.fits(SCHEMAS)
+        check_columns(config.columns)
+        fits = fitting.fits({name: schemas[0] for name, schemas in SCHEMAS.items()})
         config = config.model_copy(update={"task": _best(fits, fitting)})
         for line in _others(fits, config.task):
             print(line)
-    check_columns(config.task, config.columns)
-    schema = schema_of(config.task)
-    told = [] if schema is None else _overview(fitting, fitting.fits({"": schema})[""], said)
+    check_columns(config.columns, config.task)
+    schemas = schemas_of(config.task)[:1]
+    told = [note for schema in schemas for note in _overview(fitting, fitting.fit(schema), said)]
     _divided(config, fitting.path, told)
 
 
@@ -64,9 +65,12 @@ def _best(fits: dict[str, Fit], fitting: Fitting) -> str:
     best = next(iter(fits.values()))
     names = [name for name, fit in fits.items() if fit.rank == best.rank]
     if best.fault is not None:
-        hint = "say --task; for instance --task recommend tells what is missing"
-        raise InputError("fits no task", path=fitting.path, hint=hint)
+        for name, fit in fits.items():
+            print(f"{name}: {fit}")
+        raise InputError("fits no task", path=fitting.path, hint="say --task, and what is which with --columns")
     if len(names) > 1:
+        for name in names:
+            print(f"{name}: {fits[name]}")
         choices = ", ".join(names[:-1]) + f" and {names[-1]}"
         fault = f"which task? the columns fit {choices} alike"
         raise InputError(fault, path=fitting.path, hint=f"say for instance --task {names[0]}")

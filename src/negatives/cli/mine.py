@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from negatives.cli.options import whole
+from negatives.cli.options import COLUMNS, named_columns, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ class Sources:
     teacher: Annotated[str | None, Parameter(help="Folder of a cross-encoder that scores anew.")] = None
     corpus: Annotated[Path | None, Parameter(help="More documents: JSON Lines with text, or one a line.")] = None
     part: Annotated[str, Parameter(help="Judgements of a collection to take.")] = "train"
+    columns: Annotated[tuple[str, ...], Parameter(help=COLUMNS, negative=(), show_default=False)] = ()
     cache: Annotated[Path | None, Parameter(help="Folder for vectors; the user's cache by default.")] = None
 
 
@@ -75,17 +76,21 @@ def mine(
     from dataclasses import asdict
 
     from negatives import mining
+    from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS, Options
     from negatives.errors import ConfigError
     from negatives.mining.data import read_texts
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
+    from negatives.tasks.schemas import check_roles
 
     sources = sources or Sources()
     wanted = mining.Mining(**asdict(options or MineOptions()))
     check_target(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")))
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
-    texts = read_texts(data, sources.corpus, sources.part)
+    columns = named_columns(sources.columns)
+    check_roles(columns, (QUESTIONS, DOCUMENTS, JUDGED), "mine")
+    texts = read_texts(data, sources.corpus, sources.part, Options(columns=columns))
     for note in texts.notes:
         print(note)
     queries, items = _vectors(sources, texts)

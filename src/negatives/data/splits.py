@@ -137,7 +137,7 @@ def _times(pairs: Pairs, split: str) -> Tensor:
     if pairs.times is None:
         raise InputError(
             f"the data has no times, which the split {split} needs",
-            hint="name it with --set split.time=..., or use --set split.kind=random",
+            hint="name their column with --columns time=..., or use --set split.kind=random",
         )
     return pairs.times
 

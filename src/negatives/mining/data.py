@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import torch
 from negatives.data.readers.beir import read_beir
 from negatives.data.readers.blocks import blocks as text_blocks
 from negatives.data.readers.blocks import inner_suffix, open_bytes
+from negatives.data.readers.schema import Options
 from negatives.errors import InputError
+from negatives.registry import suggest
 from negatives.types import Csr
 
 HINT = "give a folder in the BEIR layout, or a CSV, TSV, JSONL or Parquet file with the columns anchor and positive"
@@ -36,7 +39,9 @@ class Texts:
     notes: tuple[str, ...]
 
 
-def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> Texts:
+def read_texts(
+    path: Path, corpus: Path | None = None, part: str = "train", options: Options | None = None
+) -> Texts:
     """Read a collection's part, or a table of pairs whose documents may be joined by those of a file.
 
     Args:
@@ -44,6 +49,7 @@ def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> T
             positive.
         corpus: More documents: JSON Lines with ``text``, or one document a line.
         part: Which judgements of a collection to take.
+        options: What to take the columns for.
 
     Raises:
         InputError: Something is missing or malformed; names file and line.
@@ -57,7 +63,7 @@ def read_texts(path: Path, corpus: Path | None = None, part: str = "train") -> T
         ]
         return _joined(rows, list(collection.documents.values()), ("anchor", "positive"), list(collection.notes))
     frame = _table(path)
-    left, right = _columns(frame, path)
+    left, right = _columns(frame, path, {} if options is None else options.columns)
     pairs = frame.select(pl.col(left).cast(pl.String), pl.col(right).cast(pl.String)).drop_nulls()
     notes = [f"{path.name}: {len(pairs):,} pairs of {left} and {right}"]
     if len(pairs) < len(frame):
@@ -100,8 +106,14 @@ def _table(path: Path) -> pl.DataFrame:
     raise InputError(f"a file with the extension {suffix!r} is not known", path=path, hint=HINT)
 
 
-def _columns(frame: pl.DataFrame, path: Path) -> tuple[str, str]:
+def _columns(frame: pl.DataFrame, path: Path, asked: Mapping[str, str]) -> tuple[str, str]:
     names = frame.columns
+    if asked:
+        left, right = (asked.get(role, names[place]) for place, role in enumerate(("query", "positive")))
+        for name in (left, right):
+            if name not in names:
+                raise InputError(f"no column is called {name!r}", path=path, line=1, hint=suggest(name, names))
+        return left, right
     if len(names) < 2:
         raise InputError(f"has {len(names)} columns where 2 are needed", path=path, line=1, hint=HINT)
     if "anchor" in names and "positive" in names:

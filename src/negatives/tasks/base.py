@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.data.readers.schema import Schema
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
 from negatives.models import Model
@@ -71,6 +72,8 @@ class Task(ABC, Generic[D, R]):
         metric: Watched where the configuration names none; ``{k}`` stands for the length of the ranked list.
         k: That length, where the configuration names none.
         reading: Options of the task's reader, the section ``reading`` of a configuration.
+        schemas: What it wants of the rows of a table, for a task of another package; see
+            :data:`negatives.tasks.schemas.SCHEMAS`.
         offers: Names of the facts that :meth:`facts` may give.
         feeds: Kinds of feeds that the data can become, as :attr:`negatives.models.Model.feed` names them.
         family: What a model must be, so that :meth:`evaluate` can ask it.
@@ -85,6 +88,7 @@ class Task(ABC, Generic[D, R]):
     metric: ClassVar[str]
     k: ClassVar[int] = 10
     reading: type[R]
+    schemas: ClassVar[tuple[Schema, ...]] = ()
     offers: ClassVar[frozenset[str]]
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
@@ -281,7 +285,7 @@ class Task(ABC, Generic[D, R]):
         Raises:
             ConfigError: The task has no such recipe, model, option or baseline.
         """
-        check_columns(self.name, config.columns)
+        check_columns(config.columns, self.name)
         self._named(config)
         self.offer().check(config.model or Part(None), _elsewhere)
         self.options(config)

@@ -2,53 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from negatives.data.readers.schema import EDGES, LABELLED, LINES, PAIRS, QUESTIONS, SCORED, TRIPLES, Schema
+from negatives.data.readers.schema import (
+    DOCUMENTS,
+    EDGES,
+    JUDGED,
+    LABELLED,
+    LINES,
+    PAIRS,
+    QUESTIONS,
+    SCORED,
+    TRIPLES,
+    Schema,
+)
 from negatives.errors import ConfigError
 from negatives.registry import suggest
 from negatives.tasks.registry import registry
 
-SCHEMAS: Mapping[str, Schema] = {
-    "recommend": PAIRS,
-    "knowledge": TRIPLES,
-    "graph": EDGES,
-    "words": LINES,
-    "search": QUESTIONS,
-    "similarity": SCORED,
-    "classify": LABELLED,
-    "language": LINES,
-    "sentences": LINES,
+SCHEMAS: Mapping[str, tuple[Schema, ...]] = {
+    "recommend": (PAIRS,),
+    "knowledge": (TRIPLES,),
+    "graph": (EDGES,),
+    "words": (LINES,),
+    "search": (QUESTIONS, DOCUMENTS, JUDGED),
+    "similarity": (SCORED,),
+    "classify": (LABELLED,),
+    "language": (LINES,),
+    "sentences": (LINES,),
 }
+"""What a row of a single table holds, then what those of further tables in a folder hold."""
 
 
-def schema_of(task: str) -> Schema | None:
-    """What a task wants of a row; None where it reads no table.
+def schemas_of(task: str) -> tuple[Schema, ...]:
+    """What a task wants of a row; empty where it reads no table.
 
     Raises:
         ConfigError: No task is called so.
     """
     if task not in registry:
         raise ConfigError(f"no task is called {task!r}; {suggest(task, registry)}")
-    if task in SCHEMAS:
-        return SCHEMAS[task]
-    found = getattr(registry.get(task), "schema", None)
-    return found if isinstance(found, Schema) else None
+    return SCHEMAS[task] if task in SCHEMAS else registry.get(task).schemas  # type: ignore[attr-defined,no-any-return]
 
 
-def check_columns(task: str, columns: Mapping[str, str]) -> None:
+def check_columns(columns: Mapping[str, str], task: str | None = None) -> None:
     """Refuse columns for roles that the rows of a task have not.
+
+    Args:
+        columns: Column by role.
+        task: Name of the task; left out, some task must have each role.
 
     Raises:
         ConfigError: There is one; names the roles.
     """
-    schema = schema_of(task)
-    roles = [role.name for role in schema] if schema else []
+    if task is None:
+        check_roles(columns, [schema for schemas in SCHEMAS.values() for schema in schemas], "no task")
+    else:
+        check_roles(columns, schemas_of(task), f"the task {task}")
+
+
+def check_roles(columns: Mapping[str, str], schemas: Iterable[Schema], who: str) -> None:
+    """Refuse columns for roles that no row of some schemas has.
+
+    Raises:
+        ConfigError: There is one; names the roles.
+    """
+    roles = dict.fromkeys(role.name for schema in schemas for role in schema)
     for role in columns:
         if role not in roles:
-            raise ConfigError(f"{task} knows no column {role!r}; {_among(role, roles)}")
-
-
-def _among(role: str, roles: list[str]) -> str:
-    """The nearest role, or all of them."""
-    return suggest(role, roles) if roles else "it reads no table"
+            hint = suggest(role, roles) if roles else "it reads no table"
+            raise ConfigError(f"{who} has {'a' if who.startswith('no ') else 'no'} column for {role!r}; {hint}")

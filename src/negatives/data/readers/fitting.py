@@ -79,10 +79,11 @@ class Fitting:
         Args:
             schemas: Kinds of rows by the name of what wants them.
         """
-        found = {name: self._fit(schema) for name, schema in schemas.items()}
+        found = {name: self.fit(schema) for name, schema in schemas.items()}
         return dict(sorted(found.items(), key=lambda one: one[1].rank, reverse=True))
 
-    def _fit(self, schema: Schema) -> Fit:
+    def fit(self, schema: Schema) -> Fit:
+        """How well the path fits one kind."""
         try:
             return self._of(schema)
         except NegativesError as error:
