@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 LONGEST, LEAST = 300, 60
 """Letters of a message, and of what it says is wrong beside a long path; what is longer is cut in its middle."""
 

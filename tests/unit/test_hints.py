@@ -83,9 +83,7 @@ def wrong(text: str) -> list[str]:
         if section not in RunConfig.model_fields or (section in ("split", "optimiser") and key not in keys()):
             found.append(key)
     found += [
-        f"{section}.{key}"
-        for section, key in KEY.findall(text)
-        if GAP not in key and f"{section}.{key}" not in keys()
+        f"{section}.{key}" for section, key in KEY.findall(text) if GAP not in key and f"{section}.{key}" not in keys()
     ]
     return found
 

@@ -113,9 +113,9 @@ def _overview(fitting: Fitting, fit: Fit, said: Options) -> list[str]:
         print(aligned(overview.roles(table, fit.schema), left=6))
         if rows := overview.repeated(table, fit.schema):
             print(f"{rows:,} {what}{'s' if rows > 1 else ''} repeat an earlier one")
-    if rows := overview.first_rows(next(iter(parts.values()))):
+    if first := overview.first_rows(next(iter(parts.values()))):
         print("\nfirst rows")
-        print(aligned(rows, left=len(rows[0])))
+        print(aligned(first, left=len(first[0])))
     print(flush=True)
     return notes
 

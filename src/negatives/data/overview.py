@@ -1,4 +1,4 @@
-"""What stands in a table that was read: a line for each role, repeated rows, the first rows. Computes, prints nothing."""
+"""What stands in a table that was read: a row for each role, repeated rows, the first rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def roles(table: Table, schema: Schema) -> list[Row]:
         table: One part of the data.
         schema: What its roles are.
     """
-    found = [HEADING]
+    found: list[Row] = [HEADING]
     for role in schema:
         if (column := table.columns.get(role.name)) is None:
             continue

@@ -39,9 +39,7 @@ class Texts:
     notes: tuple[str, ...]
 
 
-def read_texts(
-    path: Path, corpus: Path | None = None, part: str = "train", options: Options | None = None
-) -> Texts:
+def read_texts(path: Path, corpus: Path | None = None, part: str = "train", options: Options | None = None) -> Texts:
     """Read a collection's part, or a table of pairs whose documents may be joined by those of a file.
 
     Args:

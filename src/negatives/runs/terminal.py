@@ -14,6 +14,7 @@ from tqdm import tqdm
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.loop import Loop
 
+
 class Begin(Callback):
     """Starts the run folder after the first step, so that a faulty configuration leaves nothing behind."""
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from negatives.data.readers.edges import read_edges
 
 from negatives.data.edges import symmetric
 from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.offline.imports import module_imports
-from negatives.data.readers.edges import read_edges
 from negatives.data.readers.node_features import read_node_features
 from negatives.errors import ConfigError, InputError
 from negatives.types import Csr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from negatives.data.readers.triples import read_triples
 
 from negatives.data import splits
 from negatives.data.loading.edges import Reading, load_edges
@@ -18,7 +19,6 @@ from negatives.data.readers import read_path
 from negatives.data.readers.beir import read_beir
 from negatives.data.readers.labelled_text import Fields, read_labelled_text
 from negatives.data.readers.scored_pairs import read_scored
-from negatives.data.readers.triples import read_triples
 from negatives.data.table import Columns
 from negatives.data.triples import Triples
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from negatives.data.readers.triples import read_triples
 
 from negatives.data.loading.triples import TripleSplit, hold_back, load_triples
 from negatives.data.offline.triples import stdlib_triples
-from negatives.data.readers.triples import read_triples
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 

@@ -138,10 +138,9 @@ def _plain(column: pl.Series) -> pl.Series:
 
 def _ways(first: pl.Series) -> set[str]:
     """The formats in which one text is written; looked for in one query, for each alone costs far more."""
-    every = {
-        one: pl.lit(first).str.to_datetime(one, strict=False, time_unit="us") for one in (*TIMES, *DAY_OR_MONTH)
-    }
-    found = pl.select(**every).row(0, named=True)
+    ways = (*TIMES, *DAY_OR_MONTH)
+    every = [pl.lit(first).str.to_datetime(one, strict=False, time_unit="us").alias(one) for one in ways]
+    found = pl.select(every).row(0, named=True)
     return {one for one, moment in found.items() if moment is not None}
 
 

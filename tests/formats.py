@@ -1,0 +1,228 @@
+"""Small data of every task in every form that it may come in, for the table of formats in docs/data.md."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import lzma
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+Rows = Mapping[str, list[Any]]
+"""Columns by name, all of one length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a task is given.
+
+    Args:
+        rows: Columns by names that the task knows.
+        right: Something of the loaded data that must be as it is, by the data.
+        expected: What it must be.
+        options: Options of reading that so little data needs.
+    """
+
+    rows: Rows
+    right: Callable[[Any], Any]
+    expected: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _pairs() -> list[tuple[int, int]]:
+    return [(user, item) for user in range(1, 13) for item in range(1, 9) if (user * item + user) % 3]
+
+
+PAIRS = _pairs()
+TEXTS = [
+    f"the {colour} {animal} runs over the {place} and {what} there"
+    for colour in ("red", "green", "white")
+    for animal in ("fox", "dog", "cat")
+    for place, what in (("hill", "sleeps"), ("river", "drinks"), ("road", "waits"))
+]
+ANSWERS = [f"{text}, as everybody knows" for text in TEXTS]
+
+
+def _words(data: Any) -> Any:
+    return {"fox", "river"} <= set(map(str, data))
+
+
+SAMPLES: dict[str, Sample] = {
+    "recommend": Sample(
+        {"user": [user for user, _ in PAIRS], "item": [item for _, item in PAIRS]},
+        lambda data: (sorted(map(int, data.query_names)), sorted(map(int, data.item_names))),
+        (sorted({user for user, _ in PAIRS}), sorted({item for _, item in PAIRS})),
+    ),
+    "knowledge": Sample(
+        {"head": [user for user, _ in PAIRS], "relation": [f"r{sum(pair) % 2}" for pair in PAIRS],
+         "tail": [item + 20 for _, item in PAIRS]},
+        lambda data: (sorted(map(int, data.entity_names)), sum(len(part) for part in data.parts.values())),
+        (sorted({user for user, _ in PAIRS} | {item + 20 for _, item in PAIRS}), len(PAIRS)),
+    ),
+    "graph": Sample(
+        {"source": [user for user, _ in PAIRS], "target": [item + 20 for _, item in PAIRS]},
+        lambda data: sorted(map(int, data.edges.node_names)),
+        sorted({user for user, _ in PAIRS} | {item + 20 for _, item in PAIRS}),
+        {"wrong": 2},
+    ),
+    "words": Sample({"text": TEXTS * 3}, lambda data: _words(data.corpus.words), True, {"min_count": 1}),
+    "search": Sample(
+        {"anchor": TEXTS, "positive": ANSWERS}, lambda data: sorted(data.item_texts), sorted(ANSWERS)
+    ),
+    "similarity": Sample(
+        {"sentence1": TEXTS, "sentence2": ANSWERS, "score": [float(place % 6) for place in range(len(TEXTS))]},
+        lambda data: sorted(data.sentences), sorted(TEXTS + ANSWERS),
+    ),
+    "classify": Sample(
+        {"text": TEXTS, "label": [text.split()[2] for text in TEXTS]},
+        lambda data: sorted(data.label_names), ["cat", "dog", "fox"],
+    ),
+    "language": Sample({"text": TEXTS * 3}, lambda data: _words(data.words), True),
+    "sentences": Sample({"text": TEXTS * 3}, lambda data: _words(data.text.words), True),
+    "mine": Sample({"anchor": TEXTS, "positive": ANSWERS}, lambda data: sorted(data.items), sorted(ANSWERS)),
+}  # fmt: skip
+
+
+def _csv(rows: Rows, separator: str = ",") -> str:
+    return pl.DataFrame(rows).write_csv(separator=separator)
+
+
+def _objects(rows: Rows) -> list[dict[str, Any]]:
+    return pl.DataFrame(rows).to_dicts()
+
+
+def _file(name: str, content: Callable[[Rows], str | bytes]) -> Callable[[Rows, Path], Any]:
+    def write(rows: Rows, folder: Path) -> Path:
+        text = content(rows)
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return folder / name
+
+    return write
+
+
+def _zipped(rows: Rows) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("data.csv", _csv(rows))
+    return target.getvalue()
+
+
+def _zstd(rows: Rows) -> bytes:
+    import zstandard
+
+    return zstandard.compress(_csv(rows).encode())
+
+
+def _binary(rows: Rows, kind: str) -> bytes:
+    target = io.BytesIO()
+    getattr(pl.DataFrame(rows), f"write_{kind}")(target)
+    return target.getvalue()
+
+
+def _lists(rows: Rows) -> str:
+    first, second = list(rows.values())[:2]
+    grouped: dict[Any, list[Any]] = {}
+    for key, value in zip(first, second, strict=True):
+        grouped.setdefault(key, []).append(value)
+    return "".join(f"{key} {' '.join(map(str, values))}\n" for key, values in grouped.items())
+
+
+def _bare(rows: Rows, separator: str) -> str:
+    return pl.DataFrame(rows).write_csv(separator=separator, include_header=False)
+
+
+def _pieces(rows: Rows, folder: Path) -> Path:
+    """A Hugging Face folder: ``data/train-00000-of-00002.parquet``."""
+    frame, inner = pl.DataFrame(rows), folder / "hf" / "data"
+    inner.mkdir(parents=True)
+    half = len(frame) // 2
+    for place, part in enumerate((frame[:half], frame[half:])):
+        part.write_parquet(inner / f"train-{place:05d}-of-00002.parquet")
+    return folder / "hf"
+
+
+def _standard_input(rows: Rows, folder: Path) -> str:
+    sys.stdin = io.TextIOWrapper(io.BytesIO(_csv(rows).encode()))
+    return "-"
+
+
+def _sparse(rows: Rows, folder: Path) -> Any:
+    from scipy.sparse import csr_array
+
+    left, right = (np.asarray(column) for column in list(rows.values())[:2])
+    return csr_array((np.ones(len(left)), (left, right)))
+
+
+def _edge_index(rows: Rows, folder: Path) -> Any:
+    import torch
+
+    return torch.tensor(list(rows.values())[:2])
+
+
+def _tuples(rows: Rows, folder: Path) -> Any:
+    return list(zip(*rows.values(), strict=True))
+
+
+def _frame(module: str, make: str) -> Callable[[Rows, Path], Any]:
+    def build(rows: Rows, folder: Path) -> Any:
+        import importlib
+
+        found: Any = importlib.import_module(module)
+        for name in make.split("."):
+            found = getattr(found, name)
+        return found(dict(rows))
+
+    return build
+
+
+FORMS: dict[str, Callable[[Rows, Path], Any]] = {
+    "CSV": _file("data.csv", _csv),
+    "CSV with semicolons": _file("data.csv", lambda rows: _csv(rows, ";")),
+    "TSV": _file("data.tsv", lambda rows: _csv(rows, "\t")),
+    "TSV without a header": _file("data.tsv", lambda rows: _bare(rows, "\t")),
+    "JSON Lines": _file("data.jsonl", lambda rows: "".join(json.dumps(one) + "\n" for one in _objects(rows))),
+    "JSON, a list of objects": _file("data.json", lambda rows: json.dumps(_objects(rows))),
+    "Parquet": _file("data.parquet", lambda rows: _binary(rows, "parquet")),
+    "Arrow IPC (Feather)": _file("data.arrow", lambda rows: _binary(rows, "ipc")),
+    "lines `user item item ...`": _file("data.txt", _lists),
+    "plain text, one a line": _file("data.txt", lambda rows: "\n".join(map(str, next(iter(rows.values())))) + "\n"),
+    "CSV in gzip": _file("data.csv.gz", lambda rows: gzip.compress(_csv(rows).encode())),
+    "CSV in xz": _file("data.csv.xz", lambda rows: lzma.compress(_csv(rows).encode())),
+    "CSV in zstandard": _file("data.csv.zst", _zstd),
+    "CSV in zip": _file("data.csv.zip", _zipped),
+    "Hugging Face folder": _pieces,
+    "standard input (`-`)": _standard_input,
+    "pandas": _frame("pandas", "DataFrame"),
+    "polars": _frame("polars", "DataFrame"),
+    "pyarrow": _frame("pyarrow", "table"),
+    "datasets": _frame("datasets", "Dataset.from_dict"),
+    "mapping of columns": lambda rows, folder: dict(rows),
+    "list of tuples": _tuples,
+    "SciPy CSR": _sparse,
+    "tensor `(2, n)`": _edge_index,
+}
+"""What the rows are written as, by the name that the page gives it."""
+
+
+def loaded(task: str, form: str, folder: Path) -> Any:
+    """What a task makes of its sample in one form; the part of it that must be right."""
+    import negatives
+
+    sample, before = SAMPLES[task], sys.stdin
+    try:
+        data = FORMS[form](sample.rows, folder)
+        if task == "mine":
+            from negatives.mining.data import read_texts
+
+            return sample.right(read_texts(data if form.startswith("standard") else data))
+        return sample.right(negatives.load(task, data, **sample.options))
+    finally:
+        sys.stdin = before
