@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from negatives.earlier import moved
 from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
@@ -251,32 +252,6 @@ class RunConfig(Section):
 
 
 SECTIONS = frozenset(("optimiser", "split", "evaluation", "reading", "columns"))
-EARLIER = {
-    "split": {"user": "columns", "item": "columns", "time": "columns", "rating": "columns", "min_rating": "reading",
-              "missing": "reading"},
-    "reading": dict.fromkeys(("head", "relation", "tail", "source", "target", "text", "labels"), "columns"),
-}  # fmt: skip
-"""Keys of earlier versions by section, and the section in which they stand now."""
-
-
-def moved(values: Mapping[str, Any]) -> Values:
-    """Values of an earlier version with each key in its present section.
-
-    >>> moved({"split": {"user": "uid", "test": 0.1}})
-    {'split': {'test': 0.1}, 'columns': {'user': 'uid'}}
-    """
-    found = dict(values)
-    for section, keys in EARLIER.items():
-        below = found.get(section)
-        if not isinstance(below, Mapping) or not set(below) & set(keys):
-            continue
-        found[section] = {key: value for key, value in below.items() if key not in keys}
-        for key in set(below) & set(keys):
-            into = found.get(keys[key])
-            found[keys[key]] = {key: below[key], **(into if isinstance(into, Mapping) else {})}
-    return found
-
-
 S = TypeVar("S", bound=Section)
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-LONGEST, LEAST = 300, 60
-"""Letters of a message, and of what it says is wrong beside a long path; what is longer is cut in its middle."""
-
-
-def cut(text: str, longest: int = LONGEST) -> str:
-    """A text of so many letters at most, without its middle where it is longer.
-
-    >>> cut("abcdefghij", 7), cut("abc", 7)
-    ('abc…hij', 'abc')
-    """
-    if len(text) <= longest:
-        return text
-    head = (longest - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
-
 
 class NegativesError(Exception):
     """Base of all errors raised on purpose by this package."""
 
 
+LONGEST = 300
+"""Characters of a message about input data at most, whatever stands in the data."""
+
+
 class InputError(NegativesError):
-    """Input data cannot be used.
+    """Input data cannot be used. The message is one line of at most :data:`LONGEST` characters.
 
     Args:
         message: What is wrong.
@@ -42,11 +31,25 @@ class InputError(NegativesError):
         line: int | None = None,
         hint: str | None = None,
     ) -> None:
-        where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
-        closing = "" if hint is None else f"; {hint}"
-        room = max(LONGEST - len(where) - len(closing), LEAST)
-        super().__init__(f"{where}{cut(message, room)}{closing}")
+        then = "" if hint is None else f"; {clipped(hint, 140)}"
+        at = "" if line is None else f", line {line}"
+        left = LONGEST - len(then) - len(at) - 2
+        where = "" if path is None else clipped(str(path), left - min(len(message), 80)) + at + ": "
+        super().__init__(f"{where}{clipped(message, LONGEST - len(where) - len(then))}{then}")
         self.path, self.line, self.hint = path, line, hint
+
+
+def clipped(text: str, most: int) -> str:
+    """Text on one line, without what a terminal would obey, the middle left out where it is too long.
+
+    >>> clipped("a\\tb", 9), clipped("abcdefghij", 7)
+    ('a b', 'ab...ij')
+    """
+    text = "".join(one if one.isprintable() else " " for one in text)
+    if len(text) <= most:
+        return text
+    half = (most - 3) // 2
+    return f"{text[:half]}...{text[len(text) - (most - 3 - half) :]}"
 
 
 class ConfigError(NegativesError):

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from negatives.data.readers import Columns, reader_of, registry
+from negatives.data.readers import Options, reader_of, registry
+from negatives.data.readers.schema import PAIRS as SCHEMA
 from negatives.errors import InputError
 
 PAIRS = [(0, 10), (0, 11), (1, 10), (1, 12), (2, 11)]
@@ -33,7 +34,13 @@ def parquet(folder: Path) -> Path:
     return path
 
 
-def item_lines(folder: Path) -> Path:
+def arrow(folder: Path) -> Path:
+    path = folder / "pairs.arrow"
+    pl.DataFrame(PAIRS, schema=["user", "item"], orient="row").write_ipc(path)
+    return path
+
+
+def item_lists(folder: Path) -> Path:
     path = folder / "pairs.txt"
     path.write_text("0 10 11\n1 10 12\n2 11\n")
     return path
@@ -53,10 +60,11 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "delimited": delimited,
     "jsonl": json_lines,
     "parquet": parquet,
-    "lines": item_lines,
+    "arrow": arrow,
+    "lists": item_lists,
     "citeulike": citeulike,
 }
-NAMELESS = {"lines"}
+NAMELESS = {"lists"}
 """Formats that no name tells; the first lines do."""
 
 
@@ -67,10 +75,10 @@ def test_every_reader_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_pairs_come_out_of_every_format(name: str, tmp_path: Path) -> None:
     path, reader = CASES[name](tmp_path), registry.build(name)
-    first, again = (reader.read(path, Columns()) for _ in range(2))
+    first, again = (reader.read(path, SCHEMA, Options()) for _ in range(2))
     assert len(first) == len(PAIRS)
-    assert sorted(zip(first.users.cast(int).to_list(), first.items.cast(int).to_list(), strict=True)) == PAIRS
-    assert first.users.equals(again.users)
+    assert sorted(zip(first.ids("user").values.tolist(), first.ids("item").values.tolist(), strict=True)) == PAIRS
+    assert (first.ids("user").values == again.ids("user").values).all()
     assert first.notes == again.notes
     assert all(note.strip() for note in first.notes)
 
@@ -89,4 +97,4 @@ def test_what_cannot_be_read_names_the_file(name: str, tmp_path: Path) -> None:
     path = CASES[name](tmp_path)
     broken = broken_file(path / "users.dat" if path.is_dir() else path)
     with pytest.raises(InputError, match=broken.name):
-        registry.build(name).read(path, Columns())
+        registry.build(name).read(path, SCHEMA, Options())

@@ -187,7 +187,7 @@ def test_the_sections_are_known_to_the_merge() -> None:
         for name, field in RunConfig.model_fields.items()
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
     }
-    assert nested | {"reading", "columns"} == SECTIONS  # the task checks what is inside reading
+    assert nested | {"reading", "columns"} == SECTIONS  # the task checks what is inside these
     assert merge({"optimiser": {"name": "adam", "lr": 1}}, {"optimiser": {"name": "sgd"}}) == {
         "optimiser": {"name": "sgd", "lr": 1}
     }

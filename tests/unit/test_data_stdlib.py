@@ -61,8 +61,8 @@ def test_calls_of_few_functions_are_dropped(tmp_path: Path) -> None:
     body = "".join(f"def f{i}():\n    common()\n    common()\n    rare{i}()\n" for i in range(5))
     (tmp_path / "m.py").write_text(body)
     table = function_calls(tmp_path)
-    assert table.users.to_list() == [f"m.f{i}" for i in range(5)]
-    assert set(table.items) == {"common"}
+    assert table.ids("user").text().to_list() == [f"m.f{i}" for i in range(5)]
+    assert set(table.ids("item").text()) == {"common"}
     assert any("5 pairs with names in fewer than 5" in note for note in table.notes)
 
 

@@ -13,8 +13,8 @@ from baskets.metric import RBP
 from baskets.model import RecentItems
 from baskets.proposal import Geometric
 from baskets.selection import ByRank
-from negatives.data.readers import read_file, reader_of
-from negatives.data.table import Columns
+from negatives.data.readers import Options, read, reader_of
+from negatives.data.readers.schema import PAIRS
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation.values import Ranked
 from negatives.losses import registry as losses
@@ -150,14 +150,16 @@ def test_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "shop.baskets"
     path.write_text("# a shop\nanna milk bread\nben milk\n\nanna tea\n")
     assert type(reader_of(path)).__name__ == "BasketLines"
-    found = read_file(path, Columns())
-    assert list(zip(found.users, found.items, found.times, strict=True)) == [
+    found = read(path, PAIRS)["train"]
+    times = found.numbers("time")
+    assert times is not None
+    assert list(zip(found.ids("user").text(), found.ids("item").text(), times, strict=True)) == [
         ("anna", "milk", 1.0), ("anna", "bread", 1.0), ("ben", "milk", 2.0), ("anna", "tea", 3.0)
     ]  # fmt: skip
     path.write_text("anna milk\nben\n")
     with pytest.raises(InputError, match=r"shop.baskets, line 2: the basket of ben is empty"):
-        read_file(path, Columns())
-    assert "1 empty baskets dropped" in read_file(path, Columns(missing="drop")).notes[1]
+        read(path, PAIRS)["train"]
+    assert "1 empty baskets dropped" in read(path, PAIRS, Options(missing="drop"))["train"].notes[1]
     path.write_text("# nothing\n")
     with pytest.raises(InputError, match="no basket"):
-        read_file(path, Columns())
+        read(path, PAIRS)["train"]

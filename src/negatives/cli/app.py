@@ -30,7 +30,7 @@ from negatives.cli.mine import mine
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
-from negatives.errors import Interrupted, NegativesError, cut
+from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
 from negatives.registry import suggest
 
 COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
@@ -113,7 +113,7 @@ def _messages() -> Iterator[None]:
 
 
 def _fault(message: str) -> int:
-    print("negatives: " + cut(" ".join(message.split())), file=sys.stderr)
+    print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
     return USAGE
 
 

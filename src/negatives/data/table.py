@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,7 @@ class Table:
         lines: ``(n,)`` int64, where each row stands, counted from one; None where nobody asked.
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
+        path: The file, the first of several; None for what was in memory or mined.
         source: How the columns were understood; None where the format alone decides.
     """
 
@@ -55,6 +57,7 @@ class Table:
     lines: npt.NDArray[np.int64] | None = None
     catalogue: Ids | None = None
     features: SparseFeatures | None = None
+    path: Path | None = None
     source: Source | None = None
 
     def __len__(self) -> int:
@@ -98,4 +101,6 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.source)
+    return Table(
+        columns, tuple(notes), None, first.catalogue, first.features, first.path, first.source
+    )

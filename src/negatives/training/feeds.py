@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.randomness import Purpose, stream
+from negatives.randomness import Purpose, stream, uniforms
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +75,69 @@ class Feed(ABC):
 class PairFeed(Feed):
     """Stored pairs in a new random order in each epoch.
 
+    With weights an epoch takes as many pairs as before, each on average in proportion to its weight: the number of
+    times is the expected one rounded up or down at random (systematic resampling; Kitagawa, 1996). In expectation that
+    is a loss whose rows are multiplied by the weights, whatever the loss and the model.
+
     Args:
         queries: ``(n,)`` int64.
         items: ``(n,)`` int64.
+        weights: ``(n,)`` float64, not negative and not all zero, or None for equal weights.
 
     >>> PairFeed(torch.arange(5), torch.arange(5)).batch(0, 0, 1, 3).queries.numel()
     2
+    >>> feed = PairFeed(torch.arange(3), torch.arange(3), torch.tensor([0.0, 2.0, 1.0]))
+    >>> feed.batch(0, 0, 0, 3).queries.sort().values.tolist()
+    [1, 1, 2]
     """
 
     queries: Tensor
     items: Tensor
+    weights: Tensor | None = None
 
     @property
     def rows(self) -> int:
         return self.queries.numel()
 
     def batch(self, seed: int, epoch: int, index: int, batch_size: int) -> Batch:
-        order = self.ordered(seed, epoch, lambda key: kernels.shuffled(key, self.rows).to(self.queries.device))
-        examples = order[index * batch_size : (index + 1) * batch_size]
-        return Batch(self.queries.take(examples), self.items.take(examples), examples)
+        order = self.ordered(seed, epoch, self._shuffled)
+        chosen = order[index * batch_size : (index + 1) * batch_size]
+        if self.weights is None:
+            return Batch(self.queries.take(chosen), self.items.take(chosen), chosen)
+        first = index * batch_size
+        examples = torch.arange(first, first + chosen.numel(), device=chosen.device)
+        return Batch(self.queries.take(chosen), self.items.take(chosen), examples)
 
     def to(self, device: torch.device) -> Feed:
-        return PairFeed(self.queries.to(device), self.items.to(device))
+        weights = None if self.weights is None else self.weights.to(device)
+        return PairFeed(self.queries.to(device), self.items.to(device), weights)
+
+    def _shuffled(self, key: int) -> Tensor:
+        """Positions of the pairs of an epoch."""
+        device = self.queries.device
+        order = kernels.shuffled(key, self.rows).to(device)
+        if self.weights is None:
+            return order
+        offset = float(uniforms(key, torch.zeros(1, dtype=torch.int64), 1))
+        taken = order[resampled(self.weights[order], offset)]
+        again = kernels.shuffled(stream(key, Purpose.SHUFFLE, 1), self.rows).to(device)
+        return taken[again]
+
+
+def resampled(weights: Tensor, offset: float) -> Tensor:
+    """Each position as often as its weight is to the mean, rounded up or down; as many as there are.
+
+    Args:
+        weights: ``(n,)`` float64, the order of which decides about the rounding.
+        offset: Between 0 and 1, random: where the first of ``n`` equidistant points lies.
+
+    Returns:
+        ``(n,)`` int64, not falling.
+
+    >>> resampled(torch.tensor([1.0, 0.0, 2.0, 1.0]), 0.5).tolist()
+    [0, 2, 2, 3]
+    """
+    n = weights.numel()
+    ends = weights.double().cumsum(0)
+    points = (torch.arange(n, dtype=torch.float64, device=ends.device) + offset) * (ends[-1] / n)
+    return torch.searchsorted(ends, points, right=True).clamp_max(n - 1)

@@ -16,6 +16,7 @@ from negatives.data.cooccurrence import Cooccurrence, count_cooccurrence
 from negatives.data.corpus.encode import encode
 from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import codes_of, contains, distinct, names_of, number
+from negatives.data.ids import Ids
 from negatives.data.labelled import weighted
 from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
 from negatives.data.pairs import PairData, Pairs, SparseFeatures
@@ -73,7 +74,8 @@ def test_cold_items_leave_each_query_a_pair() -> None:
 
 
 def table(users: list[object], items: list[object], times: list[float] | None = None) -> Table:
-    return Table(pl.Series(users), pl.Series(items), None if times is None else np.array(times))
+    columns = {"user": Ids.of(users), "item": Ids.of(items)}
+    return Table(columns if times is None else {**columns, "time": np.array(times)})
 
 
 def test_parts_are_numbered_together_and_the_earliest_of_duplicates_stays() -> None:

@@ -14,11 +14,17 @@ from negatives.data.labelled import LabelledTable, weighted
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.offline.labels import docstring_modules
 from negatives.data.pairs import SparseFeatures
-from negatives.data.readers.labelled_text import Fields, read_labelled_text
+from negatives.data.readers import Options, read
+from negatives.data.readers.labelled_text import labelled_texts
+from negatives.data.readers.schema import LABELLED
 from negatives.data.readers.xmc import read_xmc
 from negatives.errors import ConfigError, InputError
 
 GOOD = "3 5 4\n0,3 1:0.5 4:2\n 2:1e-1\n2 0:1 1:1 2:1\n"
+
+
+def read_labelled_text(path: Path, options: Options | None = None, separator: str | None = None) -> LabelledTable:
+    return labelled_texts(read(path, LABELLED, options), separator)["train"]
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -89,35 +95,35 @@ CSV = 'id,text,label\n1,"Red, fox",animal|colour\n2,blue sky,colour\n3,x,\n'
 
 
 def test_json_lines_and_tables(tmp_path: Path) -> None:
-    table = read_labelled_text(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, JSON_ROWS))), Fields())
+    table = read_labelled_text(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, JSON_ROWS))))
     assert table.labels.to_list() == ["animal", "colour", "colour", "7"]
     assert table.owners.tolist() == [0, 0, 1, 2]
-    table = read_labelled_text(write(tmp_path / "a.csv", CSV), Fields())
+    table = read_labelled_text(write(tmp_path / "a.csv", CSV))
     assert (table.labels.to_list(), table.owners.tolist()) == (["animal", "colour", "colour"], [0, 0, 1])
     assert list(table.content) == ["Red, fox", "blue sky", "x"]
-    assert "labels between '|'" in table.notes[0]
+    assert any("labels between '|'" in note for note in table.notes)
     tabs = write(tmp_path / "a.tsv", "body\tkind\nred fox\ta b\n")
-    asked = read_labelled_text(tabs, Fields(labels="kind", separator=" "))
+    asked = read_labelled_text(tabs, Options(columns={"labels": "kind"}), " ")
     assert asked.labels.to_list() == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     ("name", "text", "line", "fault"),
     [
-        ("a.jsonl", '{"text": "a", "labels": ["b"]}\n{"text": 3, "labels": ["b"]}\n', 2, "no text under 'text'"),
+        ("a.jsonl", '{"text": "a", "labels": ["b"]}\n{"text": null, "labels": ["b"]}\n', 2, "missing text"),
         ("a.jsonl", '{"text": "a", "labels": ["b"]}\n[1]\n', 2, "not a JSON object"),
         ("a.jsonl", '{"text": "a", "labels": ["b"]}\n{\n', 2, "not JSON"),
-        ("a.jsonl", '{"text": "a", "labels": [{"b": 1}]}\n', 1, "neither text nor a number"),
-        ("a.jsonl", '{"words": "a", "labels": ["b"]}\n', 1, "reading.text"),
+        ("a.jsonl", '{"text": "a", "labels": [{"b": 1}]}\n', 1, "only 1 column"),
+        ("a.jsonl", '{"words": "a", "more": "c", "labels": ["b"]}\n', 1, "--columns text=words"),
         ("a.jsonl", '{"text": "a", "labels": []}\n', None, "no row has a label"),
-        ("a.csv", "text\nred\n", 1, "one column"),
-        ("a.csv", "text,label\na,b\na,b,c\n", 3, "not a table"),
+        ("a.csv", "text\nred\n", 1, "only 1 column"),
+        ("a.csv", "text,label\na,b\na,b,c\n", 3, "3 columns where 2"),
         ("a.csv", b"text,label\na,b\n\xe4,c\n", 3, "not UTF-8"),
     ],
 )
 def test_faults_of_texts(name: str, text: str | bytes, line: int | None, fault: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=fault) as caught:
-        read_labelled_text(write(tmp_path / name, text), Fields())
+        read_labelled_text(write(tmp_path / name, text))
     assert caught.value.line == line
 
 

@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from negatives.data.readers.triples import read_triples
 
 from negatives.data import splits
+from negatives.data.labelled import LabelledTable
 from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.loading.retrieval import Holding, load_retrieval
 from negatives.data.loading.triples import hold_back
-from negatives.data.readers import read_path
+from negatives.data.readers import Options, read
 from negatives.data.readers.beir import read_beir
-from negatives.data.readers.labelled_text import Fields, read_labelled_text
+from negatives.data.readers.labelled_text import labelled_texts
+from negatives.data.readers.schema import LABELLED, PAIRS, TRIPLES
 from negatives.data.readers.scored_pairs import read_scored
-from negatives.data.table import Columns
 from negatives.data.triples import Triples
+
+
+def read_labelled_text(path: Path, separator: str | None = None) -> LabelledTable:
+    return labelled_texts(read(path, LABELLED), separator)["train"]
 
 
 def write(path: Path, text: str) -> Path:
@@ -35,25 +39,25 @@ def jsonl(*rows: object) -> str:
 
 def test_a_rating_at_the_limit_counts(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", "user,item,rating\n1,1,3\n1,2,4\n2,3,5\n2,4,3.5\n")
-    table = read_path(path, Columns(min_rating=4.0))["train"]
-    assert table.items.to_list() == [2, 3]
+    table = read(path, PAIRS, Options(min_rating=4.0))["train"]
+    assert table.ids("item").values.tolist() == [2, 3]
 
 
 def test_missing_ids_are_missing_however_they_are_written(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", "user,item\na,x\nNaN,y\nNull,z\nb,NONE\nc,w\n")
-    table = read_path(path, Columns(missing="drop"))["train"]
-    assert table.users.to_list() == ["a", "c"]
+    table = read(path, PAIRS, Options(missing="drop"))["train"]
+    assert table.ids("user").text().to_list() == ["a", "c"]
 
 
 def test_a_mark_before_the_text_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "marked.csv"
     path.write_bytes(b"\xef\xbb\xbf7,1\n8,2\n")
-    assert read_path(path, Columns())["train"].users.to_list() == [7, 8]
+    assert read(path, PAIRS)["train"].ids("user").values.tolist() == [7, 8]
     path.write_bytes(b"\xef\xbb\xbfuser,item,extra\n7,1,0\n")
-    assert read_path(path, Columns(user="user"))["train"].users.to_list() == [7]
+    assert read(path, PAIRS, Options(columns={"user": "user"}))["train"].ids("user").values.tolist() == [7]
     lines = tmp_path / "marked.jsonl"
     lines.write_bytes(b"\xef\xbb\xbf" + jsonl({"text": "a", "labels": ["x"]}).encode())
-    assert read_labelled_text(lines, Fields()).labels.to_list() == ["x"]
+    assert read_labelled_text(lines).labels.to_list() == ["x"]
 
 
 def test_the_fifth_column_is_the_score_and_trec_has_one_column_more(tmp_path: Path) -> None:
@@ -66,16 +70,16 @@ def test_the_fifth_column_is_the_score_and_trec_has_one_column_more(tmp_path: Pa
 
 
 def test_a_label_counts_once_for_a_row(tmp_path: Path) -> None:
-    path = write(tmp_path / "l.jsonl", jsonl({"text": "a", "labels": ["x", "y", "x"]}, {"text": "b", "labels": "y;y"}))
-    table = read_labelled_text(path, Fields(separator=";"))
+    path = write(tmp_path / "l.jsonl", jsonl({"text": "a", "labels": ["x", "y", "x"]}, {"text": "b", "labels": ["y"]}))
+    table = read_labelled_text(path)
     assert list(zip(table.owners.tolist(), table.labels.to_list(), strict=True)) == [(0, "x"), (0, "y"), (1, "y")]
 
 
 def test_negatives_of_the_training_part_are_left_out(tmp_path: Path) -> None:
     for name, tail in (("train", "b"), ("train_negatives", "c"), ("test_negatives", "d")):
         write(tmp_path / f"{name}.txt", f"a\tr\t{tail}\n")
-    found = read_triples(tmp_path)
-    assert {part: table.frame["tail"].to_list() for part, table in found.items()} == {
+    found = read(tmp_path, TRIPLES)
+    assert {part: table.ids("tail").text().to_list() for part, table in found.items()} == {
         "train": ["b"], "test_negatives": ["d"],
     }  # fmt: skip
 

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import polars as pl
 import pytest
 
+from negatives.data.ids import Ids
 from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.loading.triples import TripleSplit, load_triples
-from negatives.data.readers import Columns, Reader, formats, read_path, reader_of, registry
+from negatives.data.readers import Options, Reader, Schema, formats, read, reader_of, registry
+from negatives.data.readers.schema import PAIRS
 from negatives.data.table import Table
 from negatives.errors import InputError
 from negatives.registry import Registry
@@ -27,11 +30,12 @@ class Arrows(Reader):
     suffixes = (".arrows",)
     marker = "all.arrows"
 
-    def read(self, path: Path, columns: Columns) -> Table:
+    def read(self, path: Path, schema: Schema, options: Options) -> Table:
         file = path / "all.arrows" if path.is_dir() else path
         rows = [line.split(">") for line in file.read_text().splitlines()]
-        heads, relations, tails = (pl.Series(name, [row[at] for row in rows]) for at, name in enumerate("hrt"))
-        return Table(heads, tails, None, (f"{file.name}: {len(rows)} arrows",), relations=relations)
+        places = {"head": 0, "relation": 1, "tail": 2, "user": 0, "item": 2, "source": 0, "target": 2}
+        columns = {role.name: Ids.of([row[places[role.name]] for row in rows]) for role in schema.needed}
+        return Table(columns, (f"{file.name}: {len(rows)} arrows",), np.arange(1, len(rows) + 1))
 
 
 @pytest.fixture
@@ -49,7 +53,6 @@ def arrows(monkeypatch: pytest.MonkeyPatch) -> type[Arrows]:
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
     fresh: Registry[Reader] = Registry("readers", formats.registry._rows.items())
     monkeypatch.setattr(formats, "registry", fresh)
-    monkeypatch.setattr("negatives.data.readers.table.registry", fresh)
     return Arrows
 
 
@@ -67,7 +70,7 @@ def test_pairs_of_another_package_s_format(arrows: type[Arrows], tmp_path: Path)
 
 
 def test_the_format_may_be_asked_for_by_name(arrows: type[Arrows], tmp_path: Path) -> None:
-    data = load_pairs(write(tmp_path / "x.unknown"), columns=Columns(layout="arrows"), split="random")
+    data = load_pairs(write(tmp_path / "x.unknown"), options=Options(format="arrows"), split="random")
     assert "x.unknown: 96 arrows" in data.notes
 
 
@@ -77,9 +80,9 @@ def test_folders_of_another_package_s_format(arrows: type[Arrows], tmp_path: Pat
         folder.mkdir()
     write(parts / "train.arrows", ROWS[:80])
     write(parts / "test.arrows", ROWS[80:])
-    assert {part: len(table) for part, table in read_path(parts, Columns()).items()} == {"train": 80, "test": 16}
+    assert {part: len(table) for part, table in read(parts, PAIRS).items()} == {"train": 80, "test": 16}
     write(whole / "all.arrows")
-    assert {part: len(table) for part, table in read_path(whole, Columns()).items()} == {"train": 96}
+    assert {part: len(table) for part, table in read(whole, PAIRS).items()} == {"train": 96}
 
 
 def test_edges_and_triples_of_another_package_s_format(arrows: type[Arrows], tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_a_graph_may_stand_in_parquet(tmp_path: Path) -> None:
     frame = pl.DataFrame({"weight": [0.5, 1.0, 2.0], "source": [3, 7, 3], "target": [7, 9, 9]})
     frame.write_parquet(tmp_path / "edges.parquet")
     frame.select("source", "target").write_csv(tmp_path / "edges.csv")
-    of_parquet = load_edges(tmp_path / "edges.parquet", Reading(test=0.4, source="source", target="target"))
+    of_parquet = load_edges(tmp_path / "edges.parquet", Reading(test=0.4))
     of_text = load_edges(tmp_path / "edges.csv", Reading(test=0.4))
     assert of_parquet.node_names.to_list() == of_text.node_names.to_list() == ["3", "7", "9"]
     for part in ("train", "valid", "test", "canaries"):
@@ -108,8 +111,11 @@ def test_a_graph_may_stand_in_parquet(tmp_path: Path) -> None:
 def test_pairs_are_no_triples(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"user": 1, "item": 2}\n')
-    with pytest.raises(InputError, match="holds pairs, and a triple needs a relation"):
+    with pytest.raises(InputError, match=r"only 2 columns \(user, item\), where 3 are needed"):
         load_triples(path)
+    (tmp_path / "users.dat").write_text("1 0\n1 1\n")
+    with pytest.raises(InputError, match="this format has no head, relation, tail"):
+        load_triples(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import polars as pl
 import torch
 
 from negatives.data.encode import number
+from negatives.data.ids import Ids
 from negatives.data.pairs import PairData, Pairs
 from negatives.data.table import Table
 from negatives.errors import InputError
@@ -31,9 +32,10 @@ def divide(table: Table, name: str, least: int, path: Path | None = None) -> Pai
     Raises:
         InputError: There are no times, or no user has enough baskets.
     """
-    if table.times is None:
+    times = table.numbers("time")
+    if times is None:
         raise InputError("baskets need an order, and no times were found", path=path, hint="add a column of times")
-    rows = pl.DataFrame({"user": table.users, "item": table.items, "time": table.times})
+    rows = pl.DataFrame({"user": table.ids("user").text(), "item": table.ids("item").text(), "time": times})
     back = pl.col("time").rank("dense", descending=True).over("user")
     rows = rows.with_columns(back=back, baskets=pl.col("time").n_unique().over("user"))
     kept = rows.filter(pl.col("baskets") >= least)
@@ -55,7 +57,7 @@ def divide(table: Table, name: str, least: int, path: Path | None = None) -> Pai
 
 def as_table(rows: pl.DataFrame) -> Table:
     """Rows of a part as a table."""
-    return Table(rows["user"], rows["item"], rows["time"].to_numpy())
+    return Table({"user": Ids.of(rows["user"]), "item": Ids.of(rows["item"]), "time": rows["time"].to_numpy()})
 
 
 __all__ = ["divide"]

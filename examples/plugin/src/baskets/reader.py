@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
-from negatives.data.readers import Reader
+from negatives.data.ids import Ids
+from negatives.data.readers import Options, Reader, Schema
 from negatives.data.readers.blocks import blocks
-from negatives.data.table import Columns, Table
+from negatives.data.table import Table
 from negatives.errors import InputError
 
 
@@ -21,15 +21,16 @@ class BasketLines(Reader):
     """
 
     suffixes = (".baskets",)
+    gives = frozenset(("user", "item", "time"))
 
-    def read(self, path: Path, columns: Columns) -> Table:
+    def read(self, path: Path, schema: Schema, options: Options) -> Table:
         """See :meth:`Reader.read`."""
         lines = (
             (first + offset, text)
             for first, block in blocks(path)
             for offset, text in enumerate(block.decode().split("\n"))
         )
-        return table(path, lines, columns.missing)
+        return table(path, lines, options.missing)
 
 
 def table(path: Path, lines: Iterable[tuple[int, str]], missing: str = "error") -> Table:
@@ -55,7 +56,10 @@ def table(path: Path, lines: Iterable[tuple[int, str]], missing: str = "error") 
             empty += 1
             if missing == "error":
                 raise InputError(
-                    f"the basket of {words[0]} is empty", path=path, line=number, hint="add items, or set missing=drop"
+                    f"the basket of {words[0]} is empty",
+                    path=path,
+                    line=number,
+                    hint="add items, or drop such baskets: --set reading.missing=drop",
                 )
             continue
         baskets += 1
@@ -67,7 +71,8 @@ def table(path: Path, lines: Iterable[tuple[int, str]], missing: str = "error") 
     notes = [f"{path.name}: {baskets:,} baskets, {len(items):,} items in them"]
     if empty:
         notes.append(f"{path.name}: {empty:,} empty baskets dropped")
-    return Table(pl.Series("user", users), pl.Series("item", items), np.array(times), tuple(notes))
+    columns = {"user": Ids.of(users), "item": Ids.of(items), "time": np.array(times)}
+    return Table(columns, tuple(notes))
 
 
 __all__ = ["BasketLines", "table"]

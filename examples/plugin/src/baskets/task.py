@@ -10,14 +10,16 @@ from pydantic import Field
 from baskets import planted
 from baskets.data import divide
 from baskets.reader import table
-from negatives.config import RunConfig, Section, Values
+from negatives.config import RunConfig, Values
 from negatives.data.pairs import PairData
-from negatives.data.readers import Columns, read_file
+from negatives.data.readers import read
+from negatives.data.readers.schema import PAIRS
 from negatives.evaluation import Metrics, evaluate, longest, rank, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
+from negatives.tasks.reading import TableReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import no_pairs
 from negatives.training.feeds import PairFeed
@@ -25,7 +27,7 @@ from negatives.training.feeds import PairFeed
 METRICS = ("recall", "ndcg", "rbp")
 
 
-class BasketOptions(Section):
+class BasketOptions(TableReading):
     """How baskets are read."""
 
     least: Annotated[int, Field(ge=3)] = 3
@@ -47,9 +49,8 @@ class NextBasket(Task[PairData, BasketOptions]):
         least = self.options(config).least
         if path is None:
             return divide(table(Path("planted"), enumerate(planted.lines(), 1)), "planted", least)
-        split = config.split
-        columns = Columns(split.user, split.item, split.time, missing=split.missing or "error")
-        return divide(read_file(path, columns), path.name.split(".")[0], least, path)
+        rows = read(path, PAIRS, table_options(config, self.options(config), PAIRS))["train"]
+        return divide(rows, path.name.split(".")[0], least, path)
 
     def examples(self, data: PairData, config: RunConfig, feed: str) -> Examples[PairData]:
         """See :meth:`Task.examples`."""

@@ -93,7 +93,7 @@ def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) ->
     else:
         tables, feature_file = _read(data, reading.options)
         features = None if feature_file is None else read_node_features(feature_file)
-        numbered = _number(tables, features, feature_file, path, reading.directed)
+        numbered = _number(tables, features, feature_file, reading.directed)
         name = short_name(data)
     divided = _divide(numbered, reading, path)
     _check(divided, path)
@@ -132,7 +132,6 @@ def _number(
     tables: Mapping[str, Table],
     features: SparseFeatures | None,
     feature_file: Path | None,
-    path: Path | None,
     directed: bool,
 ) -> _Numbered:
     """One numbering of the nodes of all files: by their features if there are any, else sorted."""
@@ -141,19 +140,19 @@ def _number(
         names = names_of(columns)
     else:
         for table in tables.values():
-            _fit_features(table, features.n_rows, feature_file, path)
+            _fit_features(table, features.n_rows, feature_file)
         names = pl.Series(range(features.n_rows), dtype=pl.Int64)
     parts, notes = {}, [note for table in tables.values() for note in table.notes]
     for part, table in tables.items():
         ends = [torch.from_numpy(codes_of(table.ids(end), names)) for end in ENDS]
         parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
-        notes += _skipped(part, loops, duplicates)
+        notes += _skipped(table.path.name if table.path else part, loops, duplicates)
         if len(parts[part]) == 0:
-            raise InputError("every edge is a self-loop", path=path, line=1, hint="give edges between nodes")
+            raise InputError("every edge is a self-loop", path=table.path, line=1, hint="give edges between nodes")
     return _Numbered(parts, names.cast(pl.String), notes)
 
 
-def _fit_features(table: Table, rows: int, feature_file: Path | None, path: Path | None) -> None:
+def _fit_features(table: Table, rows: int, feature_file: Path | None) -> None:
     """Refuse nodes without a row of features.
 
     Raises:
@@ -173,7 +172,7 @@ def _fit_features(table: Table, rows: int, feature_file: Path | None, path: Path
         at = int(np.flatnonzero(beyond)[0])
         fault = f"the node {largest[at]} has no row among {rows:,} rows of features"
     hint = f"number nodes from 0 in the order of {feature_file.name if feature_file else 'the features'}"
-    raise InputError(fault, path=path, line=int(table.lines[at]), hint=hint)
+    raise InputError(fault, path=table.path, line=int(table.lines[at]), hint=hint)
 
 
 def _skipped(name: str, loops: int, duplicates: int) -> list[str]:

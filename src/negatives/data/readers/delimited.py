@@ -157,24 +157,30 @@ class DelimitedFrames(Frames):
 def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[str]) -> bool:
     """Whether the first row names the columns: by names that are known or asked for, or as text above numbers.
 
-    One known name alone tells nothing where the same word stands below it too.
+    One known name alone tells nothing where it is a single letter, or where it stands below too.
     """
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if asked & set(first) and not asked & set(anonymous(len(first))):
         return True
-    hits = sum(plain(cell) in known for cell in first)
-    if hits >= 2:
+    hits = [name for cell in first if (name := plain(cell)) in known]
+    if len(hits) >= 2:
         return True
     columns = [[row[place].strip() for row in rest if len(row) > place] for place in range(len(first))]
-    if hits and not any(cell in below for cell, below in zip(first, columns, strict=True)):
+    if (
+        rest
+        and any(len(name) > 1 for name in hits)
+        and not any(cell in below for cell, below in zip(first, columns, strict=True))
+    ):
         return True
-    return any(
-        bool(below)
-        and all(map(_is_number, below))
-        and re.search(r"[^\W\d_]", cell) is not None
-        and not _is_number(cell)
+    above = [
+        bool(below) and all(map(_is_number, below)) and _is_word(cell)
         for cell, below in zip(first, columns, strict=True)
-    )
+    ]
+    return all(above) or (any(above) and len(rest) > 1)
+
+
+def _is_word(cell: str) -> bool:
+    return re.search(r"[^\W\d_]", cell) is not None and not _is_number(cell)
 
 
 def _is_number(cell: str) -> bool:

@@ -212,9 +212,10 @@ class _Gather:
             columns[role] = self._together(role, parts)
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
-        found = self.roles
-        source = Source(found.columns, found.why, found.skipped, self.frames.sample.head(FIRST))
-        return Table(ordered, tuple(notes), np.concatenate(self.lines) if self.lines else None, source=source)
+        lines = np.concatenate(self.lines) if self.lines else None
+        found, head = self.roles, self.frames.sample.head(FIRST)
+        source = Source(found.columns, found.why, found.skipped, head)
+        return Table(ordered, tuple(notes), lines, path=self.frames.path, source=source)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind

@@ -97,15 +97,18 @@ def _hides_lists(frame: pl.DataFrame) -> bool:
 
 
 def _types(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Each key as text, or as a list of texts where some object has a list there; nested objects are left out."""
+    """Each key as text, or as a list of texts where some object has a list there; what is nested is left out."""
     found: dict[str, Any] = {}
+    nested: set[str] = set()
     for row in rows:
         for key, value in row.items():
             if isinstance(value, list):
+                if any(isinstance(one, (list, dict)) for one in value):
+                    nested.add(key)
                 found[key] = pl.List(pl.String)
             elif not isinstance(value, dict):
                 found.setdefault(key, pl.String)
-    return found
+    return {key: kind for key, kind in found.items() if key not in nested}
 
 
 def _frame(rows: Sequence[dict[str, Any]], types: dict[str, Any]) -> pl.DataFrame:

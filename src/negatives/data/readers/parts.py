@@ -45,7 +45,7 @@ def part_of(file: Path) -> str | None:
     bare = [re.sub(r"(?:2?id|\d+)$", "", word) for word in words]
     found = next((PARTS[word] for word in (*words, *bare) if word in PARTS), None)
     if found is not None and any("negative" in word for word in words):
-        return f"{found}_negatives"
+        return None if found == "train" else f"{found}_negatives"
     return found
 
 

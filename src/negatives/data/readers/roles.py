@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from negatives.registry import suggest
 
 MOST_RATINGS = 20
 REASONS = {"order": "by the order of the columns", "content": "by what stands in the column"}
+ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
+"""Names of columns that hold ids, whatever of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,14 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
-        if frames.header and len(fitting) > len(open_roles) and len(frames.names) > len(schema.needed):
-            _ask(frames, schema, open_roles, fitting)
+        if frames.header and len(fitting) > len(open_roles):
+            likely = [name for name in fitting if ID_NAME.search(name)]
+            likely = (
+                likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
+            )
+            if len(likely) != len(open_roles):
+                _ask(frames, schema, open_roles, fitting)
+            fitting = likely
         for role, name in zip(open_roles, fitting, strict=False):
             found[role.name], why[role.name] = name, "order"
             free.remove(name)
