@@ -52,7 +52,8 @@ ANSWERS = [f"{text}, as everybody knows" for text in TEXTS]
 
 
 def _words(data: Any) -> Any:
-    return {"fox", "river"} <= set(map(str, data))
+    """Whether the texts were read, and the name of their column was not."""
+    return {"fox", "river"} <= set(map(str, data)) and "text" not in set(map(str, data))
 
 
 SAMPLES: dict[str, Sample] = {
@@ -222,7 +223,7 @@ def loaded(task: str, form: str, folder: Path) -> Any:
         if task == "mine":
             from negatives.mining.data import read_texts
 
-            return sample.right(read_texts(data if form.startswith("standard") else data))
+            return sample.right(read_texts(Path(data)))
         return sample.right(negatives.load(task, data, **sample.options))
     finally:
         sys.stdin = before

@@ -101,6 +101,4 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(
-        columns, tuple(notes), None, first.catalogue, first.features, first.path, first.source
-    )
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path, first.source)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, final
+from typing import ClassVar, Generic, TypeVar, final
 
 import polars
 import torch
 from torch import Tensor
 
 from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.data.loading.named import Given
 from negatives.data.readers.schema import Schema
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
@@ -101,7 +102,7 @@ class Task(ABC, Generic[D, R]):
     # What a task says itself.
 
     @abstractmethod
-    def read(self, path: Any, config: RunConfig) -> D:
+    def read(self, path: Given, config: RunConfig) -> D:
         """Read and divide the data.
 
         Args:
@@ -263,7 +264,7 @@ class Task(ABC, Generic[D, R]):
         return options(self.reading, merge(recipe, key | config.reading))
 
     @final
-    def load(self, path: Any, config: RunConfig) -> Examples[D]:
+    def load(self, path: Given, config: RunConfig) -> Examples[D]:
         """Read the data, and make the feed that the model of the configuration or of its recipe is trained on.
 
         Raises:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from negatives.config import Values, build
+from negatives.data.loading.named import Given
 from negatives.errors import ConfigError
+from negatives.registry import suggest
 from negatives.tasks.base import Task
 from negatives.tasks.registry import registry
+from negatives.tasks.schemas import FILES_ALONE
 
-NOTHING = object()
+Loaded = Any
+"""A task's own data, for instance :class:`negatives.data.pairs.PairData`."""
+Missing = Enum("Missing", "DATA")
 
 
 def load(
     what: str | Path,
-    data: Any = NOTHING,
+    data: Given = Missing.DATA,
     /,
     *,
     columns: Mapping[str, str] | None = None,
     split: str | Mapping[str, Any] | None = None,
     seed: int = 0,
-    **reading: Any,
-) -> Any:
+    **reading: object,
+) -> Loaded:
     """Read data for a task and divide it, as ``negatives train`` does.
 
     Args:
@@ -47,12 +54,12 @@ def load(
     >>> data.n_queries, data.n_items, len(data.train) + len(data.part("test"))
     (2, 3, 4)
     """
-    if data is NOTHING:
+    if data is Missing.DATA:
         raise ConfigError(f"load({str(what)!r}) has no data; give a path or a table, or None for the offline dataset")
     if what not in registry:
-        from negatives.registry import suggest
-
         raise ConfigError(f"no task is called {str(what)!r}; {suggest(str(what), registry)}")
+    if what in FILES_ALONE and not isinstance(data, (str, Path, NoneType)):
+        raise ConfigError(f"the task {what} reads files, and no table in memory; write the data to a file first")
     task = registry.get(str(what))()
     assert isinstance(task, Task)
     values: Values = {"task": str(what), "seed": seed, "columns": dict(columns or {}), "reading": dict(reading)}
