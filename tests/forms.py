@@ -1,4 +1,7 @@
-"""Small data of every task in every form that it may come in, for the table of formats in docs/data.md."""
+"""Small data of every task in every form that it may come in, and the tables of formats in docs/data.md.
+
+``python tests/forms.py`` writes these tables anew.
+"""
 
 from __future__ import annotations
 
@@ -213,6 +216,26 @@ FORMS: dict[str, Callable[[Rows, Path], Any]] = {
 """What the rows are written as, by the name that the page gives it."""
 
 
+TWO_IDS = {"lines `user item item ...`": {"recommend"}, "SciPy CSR": {"recommend", "graph"},
+           "tensor `(2, n)`": {"recommend", "graph"}}  # fmt: skip
+RUNNING = {"words", "language", "sentences"}
+IN_MEMORY = ("pandas", "polars", "pyarrow", "datasets", "mapping of columns", "list of tuples")
+PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+BEGIN, END = "<!-- formats by task: python tests/forms.py -->\n", "<!-- end of formats by task -->\n"
+
+
+def carries(task: str, form: str) -> bool:
+    """Whether a form can hold the columns of a task at all; mine is a command, to which tables in memory mean nothing.
+
+    Numbers alone stand in lists, matrices and tensors, one text on each line in plain text.
+    """
+    if form == "plain text, one a line":
+        return task in RUNNING
+    if form in IN_MEMORY:
+        return task != "mine"
+    return task in TWO_IDS.get(form, SAMPLES)
+
+
 def loaded(task: str, form: str, folder: Path) -> Any:
     """What a task makes of its sample in one form; the part of it that must be right."""
     import negatives
@@ -227,3 +250,91 @@ def loaded(task: str, form: str, folder: Path) -> Any:
         return sample.right(negatives.load(task, data, **sample.options))
     finally:
         sys.stdin = before
+
+
+def cell(task: str, form: str, folder: Path) -> str:
+    """What the page says: ``yes``; ``no`` where the form is refused in a sentence; nothing where it cannot carry it.
+
+    Raises:
+        AssertionError: The data was read, and not as it stands there.
+    """
+    from negatives.errors import NegativesError
+
+    if not carries(task, form):
+        return ""
+    try:
+        found = loaded(task, form, folder)
+    except NegativesError as error:
+        assert len(str(error)) <= 300
+        return "no"
+    assert found == SAMPLES[task].expected, f"{task} reads {form} wrongly: {str(found)[:200]}"
+    return "yes"
+
+
+def fitting(name: str) -> list[str]:
+    """Tasks whose rows a format of the registry can hold."""
+    from negatives.data.readers import registry
+    from negatives.tasks.schemas import SCHEMAS
+
+    reader = registry.build(name)
+    return [task for task, schemas in SCHEMAS.items() if any(map(reader.fits, schemas))]
+
+
+def registered() -> list[list[str]]:
+    """Every format of the registry, what it is, and the tasks whose rows it can hold."""
+    from negatives.data.readers import registry
+    from negatives.tasks.schemas import SCHEMAS
+
+    rows = []
+    for name in registry:
+        tasks = fitting(name)
+        shown = "every task over tables" if len(tasks) == len(SCHEMAS) else ", ".join(tasks)
+        rows.append([f"`{name}`", registry.summary(name).rstrip("."), shown])
+    return rows
+
+
+def table(heading: list[str], rows: list[list[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "".join("| " + " | ".join(one).replace("|  |", "| |") + " |\n" for one in lines)
+
+
+def generated(cells: Mapping[tuple[str, str], str]) -> str:
+    """What stands between the marks of the page."""
+    tasks = list(SAMPLES)
+    rows = [[form, *(cells[task, form] for task in tasks)] for form in FORMS]
+    return (
+        BEGIN + "\n" + table(["", *tasks], rows) + "\n"
+        "Formats that `--set reading.format=` may name; without it, name and content decide:\n\n"
+        + table(["format", "what it is", "holds rows for"], registered()) + "\n" + END
+    )  # fmt: skip
+
+
+def written(page: str) -> dict[tuple[str, str], str]:
+    """The cells that a page holds, by task and form."""
+    block = page.partition(BEGIN)[2].partition(END)[0]
+    lines = [[one.strip() for one in line.strip("|\n ").split("|")] for line in block.splitlines() if line[:1] == "|"]
+    tasks = list(SAMPLES)
+    return {
+        (task, row[0]): value
+        for row in lines
+        if row[0] in FORMS
+        for task, value in zip(tasks, [*row[1:], *[""] * len(tasks)], strict=False)
+    }
+
+
+def main() -> None:
+    """Write the tables into the page."""
+    import tempfile
+
+    cells = {}
+    for task in SAMPLES:
+        for form in FORMS:
+            with tempfile.TemporaryDirectory() as folder:
+                cells[task, form] = cell(task, form, Path(folder))
+    page = PAGE.read_text("utf-8")
+    before, _, rest = page.partition(BEGIN)
+    PAGE.write_text(before + generated(cells) + rest.partition(END)[2], "utf-8")
+
+
+if __name__ == "__main__":
+    main()
