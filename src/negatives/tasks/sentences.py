@@ -13,7 +13,8 @@ from pydantic import Field
 
 from negatives.config import Part, RunConfig
 from negatives.data import ngrams
-from negatives.data.text import PARTS, TextData, load_text
+from negatives.data.loading.language import load_text
+from negatives.data.text import PARTS, TextData
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation import Metrics
 from negatives.evaluation.sentences import KINDS, noise_of_every_kind, told_right
@@ -100,12 +101,13 @@ class Sentences(Task[SentenceData, SentenceReading]):
         text = load_text(path, options.split(split_seed(config), held(config)))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
+        notes = without_known(real)
         for part, least in (("train", 2), ("test", 1)):
             _enough(path, text, part, real[part].lengths.numel(), least, options.longest)
         n = real["train"].lengths.numel()
         left = int((text.parts["train"] == text.end).sum()) - n
         note = f"sentences: {n:,} for training; {left:,} of more than {options.longest} words left out"
-        return SentenceData(text, real, options.longest, (*text.notes, note))
+        return SentenceData(text, real, options.longest, (*text.notes, note, *notes))
 
     def examples(self, data: SentenceData, config: RunConfig, feed: str) -> Examples[SentenceData]:
         n = data.real["train"].lengths.numel()
@@ -191,6 +193,23 @@ class Sentences(Task[SentenceData, SentenceReading]):
             answers = [(f"{kind}: {_words(data, shown[kind], at)}", scores[kind][at]) for kind in ranked]
             found.append(sample(_words(data, shown["real"], at), [], answers))
         return found
+
+
+def without_known(real: dict[str, ngrams.Sentences]) -> list[str]:
+    """Drop from the test part what is trained on, and from the validation part what stands in either; what was dropped.
+
+    Args:
+        real: Sentences by part; the parts are replaced.
+    """
+    notes = []
+    for part, others in (("test", ("train",)), ("valid", ("train", "test"))):
+        fresh = ngrams.unlike(real[part], *(real[other] for other in others))
+        if fresh.all():
+            continue
+        places = " or the ".join({"train": "training", "test": "test"}[other] for other in others)
+        notes.append(f"{part}: {int((~fresh).sum()):,} sentences that stand in the {places} part too dropped")
+        real[part] = real[part].pick(fresh.nonzero()[:, 0])
+    return notes
 
 
 def cut_text(text: TextData) -> TextData:

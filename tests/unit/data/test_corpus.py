@@ -15,8 +15,10 @@ import torch
 import zstandard
 
 from negatives.data.cooccurrence import count_cooccurrence
-from negatives.data.corpus import Corpus, Text, encode, join_phrases, reader, sentences
+from negatives.data.corpus import Corpus, encode, join_phrases
 from negatives.data.corpus.encoded import LONGEST
+from negatives.data.loading import text as reader
+from negatives.data.loading.text import Text, sentences
 from negatives.errors import ConfigError, InputError
 
 LINES = ["the cat sat on the mat", "", "the dog sat", "a cat", "the"]
@@ -82,7 +84,7 @@ def test_blocks_cut_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.txt", b"", "a.txt: the file holds no word"),
+        ("a.txt", b"", "a.txt: the file is empty"),
         ("a.txt", b"good line\nbad \x00 line\n", "line 2: binary content"),
         ("a.txt", b"good line\nbad \xff\xfe line\n", "line 2: not UTF-8"),
         ("a.gz", b"not compressed", "damaged or cut off"),

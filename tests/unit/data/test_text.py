@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from negatives.data.loading.language import load_text
 from negatives.data.offline.lines import docstring_lines
-from negatives.data.text import END, UNKNOWN, TextSplit, load_text
+from negatives.data.text import END, UNKNOWN, TextSplit
 from negatives.errors import InputError
 
 LINE = "the cat , it is said , sat on the mat .\n"

@@ -62,8 +62,8 @@ def test_what_gensim_writes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "first line is not"),
-        (b"word 1 2\n", "line 1: the first line"),
+        (b"", "first line is empty"),
+        (b"a word\n", "line 1: the first line"),
         (b"2 3\nthe 1 2 3\nof 1 two 3\n", "line 3: not a word and 3 numbers"),
         (b"2 3\nthe 1 2 3\n", "line 3"),
         (b"2 3\nthe \x00\x01", "0 of 2 words"),
