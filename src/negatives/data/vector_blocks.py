@@ -8,6 +8,7 @@ in little-endian order, with or without a line feed. The content decides, not th
 from __future__ import annotations
 
 import string
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,8 +83,10 @@ class VectorFile:
                 "a model of fastText, not its vectors", path=self.path, hint="give the .vec file beside it"
             )
         parts = line.split()
-        if len(parts) != 2 or not all(part.isdigit() and len(part) < 20 for part in parts):
+        if len(parts) != 2 or not all(part.isdigit() for part in parts):
             return None
+        if max(map(len, parts)) > DIGITS:
+            raise InputError("the first line is no number of words", path=self.path, line=1, hint=HINT)
         number, dim = map(int, parts)
         if not 1 <= dim <= LARGEST:
             raise InputError(
@@ -100,7 +103,7 @@ class VectorFile:
             words, rows = self._parsed(block, dim) or self._line_by_line(block, line, dim)
             if left is not None and len(words) > left:
                 self.notes.append(
-                    f"{self.path.name}: more than the {number:,} words of the first line; the rest is left"
+                    f"{self.path.name}: more than the {number:,} words of the first line; the rest is left out"
                 )
                 yield words[:left], rows[:left]
                 return
@@ -117,8 +120,10 @@ class VectorFile:
         raise InputError(f"{number - left:,} of {number:,} words are there", path=self.path, line=line, hint=hint)
 
     def _dimension(self, block: bytes) -> int:
-        """Numbers behind every word: the fewest at the end of one of the first lines."""
-        dim = min((_numbers_at_end(one) for one in block[:-1].split(b"\n", SEEN)[:SEEN] if one.strip()), default=0)
+        """Numbers behind a word, as most of the first lines have them."""
+        lines = (one for one in block[:-1].split(b"\n", SEEN)[:SEEN] if one.strip())
+        found = Counter(map(_numbers_at_end, lines))
+        dim = min(found, key=lambda count: (-found[count], count))
         if not dim:
             why = "the first line is neither 'number dimension' nor a word and its numbers"
             raise InputError(why, path=self.path, line=1, hint=HINT)
@@ -126,10 +131,9 @@ class VectorFile:
 
     def _parsed(self, block: bytes, dim: int) -> Block | None:
         """A block in which each line is a word without blanks and its numbers; None for any other."""
-        if b"\r" in block:
-            block = block.replace(b"\r\n", b"\n")
-        if b" \n" in block:
-            block = block.replace(b" \n", b"\n")
+        ends = next(end for end in (b" \r\n", b"\r\n", b" \n", b"\n") if block[: block.find(b"\n") + 1].endswith(end))
+        if ends != b"\n":
+            block = block.replace(ends, b"\n")
         columns = {"word": pl.String(), **{str(at): pl.Float32() for at in range(dim)}}
         try:
             frame = pl.read_csv(block, has_header=False, separator=" ", quote_char=None, schema=columns)

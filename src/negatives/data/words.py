@@ -21,7 +21,7 @@ ASCII_WORD = re.compile(r"\w+(?:'\w+)*", re.ASCII)
 PLAIN_WORD = re.compile("\\w+(?:['’\u200c]\\w+)*")
 INTRICATE = re.compile("[^\\x00-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u200c\u200e-\u20cf\u2100-\u2bff\uac00-\ud7ff]")
 """What is neither Latin, Greek, Cyrillic, Armenian, Hangul nor a sign: scripts with marks, or without blanks."""
-HAN = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+HAN = "\u3005\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 HIRAGANA = "\u3041-\u3096\u309d-\u309f\U0001b001-\U0001b11f\U0001b150-\U0001b152"
 KATAKANA = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f\U0001b000\U0001b164-\U0001b167"
 SYLLABIC = (
