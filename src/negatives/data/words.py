@@ -73,9 +73,8 @@ def _word() -> re.Pattern[str]:
     mark, letter = f"[{_marks()}]", f"[^\\W{HAN}{HIRAGANA}{KATAKANA}{SYLLABIC}]"
     run = f"{letter}+(?:{mark}+{letter}*)*"
     syllable = f"[{LEADING}]?[{SYLLABIC}](?:[{FOLLOWING}]|{mark}|(?<=[{STACKING}])[{SYLLABIC}])*"
-    return re.compile(
-        f"{run}(?:['’\u200c]{run})*|[{HAN}{HIRAGANA}]{mark}*|[{KATAKANA}](?:[{KATAKANA}]|{mark})*|(?=\\w){syllable}"
-    )
+    alone = f"[{HAN}{HIRAGANA}]{mark}*|[{KATAKANA}](?:[{KATAKANA}]|{mark})*|{syllable}"
+    return re.compile(f"{run}(?:['’\u200c]{run})*|(?=\\w)(?:{alone})")
 
 
 def _marks() -> str:
