@@ -176,6 +176,14 @@ def test_phrases_are_neighbours_that_belong_together() -> None:
     assert decoded(unchanged) == decoded(encode(text, min_count=3))
 
 
+def test_held_out_sentences_have_the_same_phrases() -> None:
+    text = [[f"w{i % 7}", "new", "york", f"x{i % 5}"] if i % 3 else [f"x{i % 5}", f"w{i % 7}"] for i in range(90)]
+    joined = join_phrases(encode(text, min_count=1, hold_out=10), 3, 3.0)
+    ids, bounds = joined.held
+    assert bounds.tolist() == [0, 2, 5, 8, 10, 13, 16, 18, 21, 24]
+    assert [joined.words[i] for i in ids[:8]] == ["x4", "w2", "w5", "new_york", "x4", "w1", "new_york", "x4"]
+
+
 def test_co_occurrence_counts_pairs_once_and_in_both_directions() -> None:
     corpus = encode([["a", "b", "c", "a"], ["b", "a"]], min_count=1)
     cells = count_cooccurrence(corpus, 2)
