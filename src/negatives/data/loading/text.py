@@ -30,7 +30,8 @@ HEAD_LINES, HEAD_LETTERS = 200, 1 << 20
 """How much is looked at to decide how a text is cut into words."""
 WHOLE = 8
 """Letters between blanks, on average, from which a script without blanks has not been cut into words."""
-_MARKED = re.compile(r"\w[.,;:!?)\"”»…।。，！？、；：؟،؛]+(?:\s|$)")
+_MARKS = '.,;:!?)"”»…।。，！？、；：؟،؛'
+_MARKED = re.compile(f"[^\\s!-/:-@[-`{{-~{_MARKS}][{_MARKS}]+(?:\\s|$)")
 _TOKENISED = re.compile(r" (?:<unk>|[.,;:!?]) |@-@")
 BLANK = "what stands between blanks (the text is cut into words already)"
 RUNS = "runs of letters and digits, in lower case; reading.tokens=blank cuts at blanks only"
