@@ -101,9 +101,9 @@ class Sentences(Task[SentenceData, SentenceReading]):
         text = load_text(path, options.split(split_seed(config), held(config)))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
-        notes = without_known(real)
         for part, least in (("train", 2), ("test", 1)):
             _enough(path, text, part, real[part].lengths.numel(), least, options.longest)
+        notes = without_known(real)
         n = real["train"].lengths.numel()
         left = int((text.parts["train"] == text.end).sum()) - n
         note = f"sentences: {n:,} for training; {left:,} of more than {options.longest} words left out"
@@ -200,6 +200,9 @@ def without_known(real: dict[str, ngrams.Sentences]) -> list[str]:
 
     Args:
         real: Sentences by part; the parts are replaced.
+
+    Raises:
+        InputError: No test sentence is left.
     """
     notes = []
     for part, others in (("test", ("train",)), ("valid", ("train", "test"))):
@@ -209,6 +212,9 @@ def without_known(real: dict[str, ngrams.Sentences]) -> list[str]:
         places = " or the ".join({"train": "training", "test": "test"}[other] for other in others)
         notes.append(f"{part}: {int((~fresh).sum()):,} sentences that stand in the {places} part too dropped")
         real[part] = real[part].pick(fresh.nonzero()[:, 0])
+    if not real["test"].lengths.numel():
+        hint = "give a test part of other sentences, or more text"
+        raise InputError("every sentence of the test part stands in the training part too", hint=hint)
     return notes
 
 
