@@ -79,6 +79,12 @@ def test_the_key_is_found_and_told(tmp_path: Path) -> None:
     assert len(str(caught.value)) - len(str(wide)) < 250
 
 
+def test_halves_of_characters_are_replaced(tmp_path: Path) -> None:
+    text = Text(put(tmp_path / "a.jsonl", '{"text": "a \\ud800 b"}\n{"text": "\\ud83d\\ude00"}\n'))
+    assert list(documents(text)) == ["a \ufffd b", "\U0001f600"]
+    assert text.notes[-1] == "a.jsonl: 1 texts with halves of characters, which became \ufffd"
+
+
 def test_many_files_and_empty_ones(tmp_path: Path) -> None:
     files = [put(tmp_path / "a.txt", "one\n"), put(tmp_path / "b.txt", "\n \n"), tmp_path / "c.txt.gz"]
     files[2].write_bytes(gzip.compress(b"two\n"))

@@ -30,6 +30,8 @@ HEAD_LINES, HEAD_LETTERS = 200, 1 << 20
 """How much is looked at to decide how a text is cut into words."""
 WHOLE = 8
 """Letters between blanks, on average, from which a script without blanks has not been cut into words."""
+HALF = re.compile("[\ud800-\udfff]")
+"""A lone surrogate, which JSON can write and no file can hold."""
 _MARKS = '.,;:!?)"”»…।。，！？、；：؟،؛'
 _MARKED = re.compile(f"[^\\s!-/:-@[-`{{-~{_MARKS}][{_MARKS}]+(?:\\s|$)")
 _TOKENISED = re.compile(r" (?:<unk>|[.,;:!?]) |@-@")
@@ -158,13 +160,13 @@ def kind_of(head: str, marks: bool = False) -> str:
 
 def _lines(path: Path) -> Iterator[str]:
     for _, block in _blocks(path):
-        for line in composed(block).split("\n"):
-            yield line.removesuffix("\r")
+        for line in block.split("\n"):
+            yield composed(line.removesuffix("\r"))
 
 
 def _fields(path: Path, text: Text) -> Iterator[str]:
     """What stands under the key in each object."""
-    key, missing = text.key, 0
+    key, missing, halves = text.key, 0, 0
     for line, block in _blocks(path, LONGEST_OBJECT):
         for number, row in objects(path, enumerate(block.split("\n"), line), "write one JSON object per line"):
             if key is None:
@@ -173,6 +175,8 @@ def _fields(path: Path, text: Text) -> Iterator[str]:
                 text.notes += [note] if note not in text.notes else []
             found = row.get(key)
             if isinstance(found, str):
+                if not found.isascii() and HALF.search(found):
+                    halves, found = halves + 1, HALF.sub("\ufffd", found)
                 yield composed(found)
             elif found is None and key in row:
                 missing += 1
@@ -181,6 +185,8 @@ def _fields(path: Path, text: Text) -> Iterator[str]:
                 raise InputError(f"no text under the key {key[:60]!r}", path=path, line=number, hint=hint)
     if missing:
         text.notes.append(f"{path.name}: {missing:,} objects without text skipped")
+    if halves:
+        text.notes.append(f"{path.name}: {halves:,} texts with halves of characters, which became \ufffd")
 
 
 def _key(path: Path, line: int, row: dict[str, Any]) -> str:
