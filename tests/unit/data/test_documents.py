@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,7 +18,7 @@ from negatives.data.corpus import encode
 from negatives.data.loading import text as loading
 from negatives.data.loading.language import load_text
 from negatives.data.loading.text import Text, documents, kind_of, sentences
-from negatives.data.loading.words import CorpusSplit, load_corpus
+from negatives.data.loading.words import CorpusSplit, load_corpus, sentence_hashes
 from negatives.data.text import TextSplit
 from negatives.errors import InputError
 from negatives.evaluation.word_sets import read_sets
@@ -193,3 +194,10 @@ def test_held_out_sentences_that_are_trained_on_are_told(tmp_path: Path) -> None
     alone = put(tmp_path / "b.txt", "".join(f"one line of text number w{i} x{i}\n" for i in range(200)))
     assert not any("too" in note for note in load_corpus(alone, CorpusSplit(min_count=1, hold_out=10))[1])
     assert encode([["a", "b"]] * 9, min_count=1).held[0].size == 0
+
+
+def test_a_sentence_is_its_words_in_their_order() -> None:
+    ids = np.array([3, 1, 2, 3, 1, 2, 3, 2, 1, 0, 3], np.int32)
+    first, again, other, short, long = sentence_hashes(ids, np.array([0, 3, 6, 9, 10, 11])).tolist()
+    assert first == again
+    assert len({first, other, short, long}) == 4
