@@ -66,6 +66,8 @@ def test_the_key_is_found_and_told(tmp_path: Path) -> None:
     assert list(documents(text)) == ["first text", "second"]
     assert text.notes == ["text: under the key 'content'", "a.jsonl: 1 objects without text skipped"]
     assert list(documents(Text(objects(tmp_path / "b.json", [{"n": 1, "Satz": "nur dies"}])))) == ["nur dies"]
+    assert list(documents(Text(objects(tmp_path / "noname", [{"body": "a"}, {"body": "b"}])))) == ["a", "b"]
+    assert list(documents(Text(put(tmp_path / "code.txt", '{"a": 1}\n{')))) == ['{"a": 1}', "{"]
     both = objects(tmp_path / "c.jsonl", [{"question": "q", "answer": "a"}])
     with pytest.raises(InputError, match=r"line 1: which of the keys 'question', 'answer' holds the text is not known"):
         list(documents(Text(both)))
@@ -83,7 +85,7 @@ def test_the_key_is_found_and_told(tmp_path: Path) -> None:
 def test_halves_of_characters_are_replaced(tmp_path: Path) -> None:
     text = Text(put(tmp_path / "a.jsonl", '{"text": "a \\ud800 b"}\n{"text": "\\ud83d\\ude00"}\n'))
     assert list(documents(text)) == ["a \ufffd b", "\U0001f600"]
-    assert text.notes[-1] == "a.jsonl: 1 texts with halves of characters, which became \ufffd"
+    assert text.notes[-1] == "a.jsonl: 1 texts with halves of characters, now \ufffd"
 
 
 def test_many_files_and_empty_ones(tmp_path: Path) -> None:

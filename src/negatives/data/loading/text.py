@@ -6,6 +6,8 @@ A document is a line of a text file, or what stands under one key of a line of J
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -103,7 +105,7 @@ def documents(text: Text) -> Iterator[str]:
     files, empty = text.files(), 0
     for path in files:
         seen = False
-        for one in _fields(path, text) if inner_suffix(path) in JSONL else _lines(path):
+        for one in _texts(path, text):
             if one and not one.isspace():
                 seen = True
                 yield one
@@ -158,16 +160,14 @@ def kind_of(head: str, marks: bool = False) -> str:
     return "blank"
 
 
-def _lines(path: Path) -> Iterator[str]:
-    for _, block in _blocks(path):
-        for line in block.split("\n"):
-            yield composed(line.removesuffix("\r"))
-
-
-def _fields(path: Path, text: Text) -> Iterator[str]:
-    """What stands under the key in each object."""
+def _texts(path: Path, text: Text) -> Iterator[str]:
+    """Every line of a file, or what stands under the key in each object."""
     key, missing, halves = text.key, 0, 0
-    for line, block in _blocks(path, LONGEST_OBJECT):
+    for line, block, is_json in _blocks(path):
+        if not is_json:
+            for one in block.split("\n"):
+                yield composed(one.removesuffix("\r"))
+            continue
         for number, row in objects(path, enumerate(block.split("\n"), line), "write one JSON object per line"):
             if key is None:
                 key = _key(path, number, row)
@@ -183,10 +183,8 @@ def _fields(path: Path, text: Text) -> Iterator[str]:
             else:
                 hint = "name the key with --set reading.key=..."
                 raise InputError(f"no text under the key {key[:60]!r}", path=path, line=number, hint=hint)
-    if missing:
-        text.notes.append(f"{path.name}: {missing:,} objects without text skipped")
-    if halves:
-        text.notes.append(f"{path.name}: {halves:,} texts with halves of characters, which became \ufffd")
+    counted = ((missing, "objects without text skipped"), (halves, "texts with halves of characters, now \ufffd"))
+    text.notes += [f"{path.name}: {count:,} {what}" for count, what in counted if count]
 
 
 def _key(path: Path, line: int, row: dict[str, Any]) -> str:
@@ -199,26 +197,36 @@ def _key(path: Path, line: int, row: dict[str, Any]) -> str:
     return found
 
 
-def _blocks(path: Path, longest: int | None = None) -> Iterator[tuple[int, str]]:
-    """Pairs of the number of the first line and a block of whole lines.
+def _blocks(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """The number of the first line, a block of whole lines, and whether they are JSON, as name or first line tell.
 
-    Args:
-        path: The file.
-        longest: Bytes of a line from which the file is refused; None cuts lines of more than a block at a blank, and
-            where there is none, between two letters.
+    A line of text of more than a block is cut at a blank, and where there is none, between two letters.
     """
-    line, rest = 1, b""
+    line, rest, is_json = 1, b"", inner_suffix(path) in JSONL
     with faults_told(path), open_bytes(path) as file:
-        for block in line_blocks(file, BLOCK, longest or BLOCK):
+        for block in line_blocks(file, BLOCK, BLOCK):
+            is_json = is_json or (line == 1 and not rest and _is_object(block))
             block = rest + block
             cut = len(block)
             if not block.endswith(b"\n"):
-                if longest is not None:
-                    why = f"more than {longest:,} bytes in one line"
+                if is_json and cut > LONGEST_OBJECT:
+                    why = f"more than {LONGEST_OBJECT:,} bytes in one line"
                     raise InputError(why, path=path, line=line + block.count(b"\n"), hint=HINT)
-                cut = block.rfind(b" ") + 1 or _between(block)
-            yield line, _decoded(path, line, block[:cut])
+                cut = block.rfind(b"\n") + 1 if is_json else block.rfind(b" ") + 1 or _between(block)
+            yield line, _decoded(path, line, block[:cut]), is_json
             line, rest = line + block.count(b"\n"), block[cut:]
+
+
+def _is_object(block: bytes) -> bool:
+    """Whether the first line is a JSON object with a text in it."""
+    line = block.removeprefix(codecs.BOM_UTF8).lstrip().partition(b"\n")[0]
+    if not line.startswith(b"{"):
+        return False
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and any(isinstance(value, str) for value in row.values())
 
 
 def _between(chunk: bytes) -> int:
