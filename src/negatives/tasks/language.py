@@ -25,8 +25,8 @@ from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import held, most, no_pairs, split_seed
-from negatives.tasks.texts import TextReading
+from negatives.tasks.shares import most, no_pairs
+from negatives.tasks.texts import TextReading, text_split
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr
 
@@ -57,7 +57,7 @@ class Language(Task[TextData, LanguageReading]):
     phrases = ("goes on", "the model expects")
 
     def read(self, path: Path | None, config: RunConfig) -> TextData:
-        data = load_text(path, self.options(config).split(split_seed(config), held(config)))
+        data = load_text(path, text_split(config, self.options(config)))
         return replace(data, notes=(*data.notes, *repeated(data.parts, data.end)))
 
     def examples(self, data: TextData, config: RunConfig, feed: str) -> Examples[TextData]:

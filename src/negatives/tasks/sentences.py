@@ -25,8 +25,8 @@ from negatives.sampler.build import resolve
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, sample
-from negatives.tasks.shares import held, most, no_pairs, split_seed
-from negatives.tasks.texts import TextReading
+from negatives.tasks.shares import most, no_pairs
+from negatives.tasks.texts import TextReading, text_split
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue, Csr
 
@@ -98,7 +98,7 @@ class Sentences(Task[SentenceData, SentenceReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SentenceData:
         options = self.options(config)
-        text = load_text(path, options.split(split_seed(config), held(config)))
+        text = load_text(path, text_split(config, options))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
         for part, least in (("train", 2), ("test", 1)):

@@ -13,12 +13,14 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
+from negatives.data.readers.schema import LINES
 from negatives.data.text import TextSplit
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
 from negatives.data.vector_blocks import VectorFile
 from negatives.data.words import composed
 from negatives.errors import InputError
-from negatives.tasks.shares import Held
+from negatives.tasks.reading import TableReading, table_options
+from negatives.tasks.shares import held, split_seed
 
 ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tokenizer", "vectors", "half"))
 """Names of the facts that :func:`text_facts` gives."""
@@ -39,15 +41,26 @@ class TextReading(Section):
     tokens: Literal["auto", "blank", "words"] = "auto"
     """How the text is cut into words: at blanks, or into runs of letters and digits in lower case."""
     key: str | None = None
-    """Key of the text in JSON Lines; left out, a usual one is looked for, and told."""
+    """Column or key of the text in tables and JSON Lines; left out, it is looked for and told."""
     min_count: Annotated[int, Field(ge=1)] = 2
     """Words that occur less often in the training part become ``<unk>``."""
     words: Annotated[int, Field(ge=1)] | None = None
     """Only so many of the most frequent words stay."""
 
-    def split(self, seed: int, shares: Held) -> TextSplit:
-        """How the text becomes ids, with the shares of parts that are not given."""
-        return TextSplit(self.tokens, self.key, self.min_count, self.words, seed=seed, **shares)
+
+def text_key(config: RunConfig, asked: str | None) -> str | None:
+    """The column of the text, as ``reading.key`` or ``--columns text=...`` says; None to look for it.
+
+    Raises:
+        ConfigError: A column is given for something else than the text.
+    """
+    return asked or table_options(config, TableReading(), LINES).columns.get("text")
+
+
+def text_split(config: RunConfig, reading: TextReading) -> TextSplit:
+    """How a text becomes ids, and the shares of parts that are not given."""
+    key = text_key(config, reading.key)
+    return TextSplit(reading.tokens, key, reading.min_count, reading.words, seed=split_seed(config), **held(config))
 
 
 def text_facts(

@@ -11,6 +11,7 @@ from pydantic import Field
 from negatives.config import Section
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus import Corpus
+from negatives.data.loading.named import short_name
 from negatives.data.loading.words import CorpusSplit, held_contexts, load_corpus
 from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
 from negatives.evaluation.words import word_index
@@ -26,7 +27,7 @@ class WordReading(Section):
     tokens: Literal["auto", "blank", "words"] = "auto"
     """What a word is: what stands between blanks, or a run of letters and digits in lower case."""
     key: str | None = None
-    """Key of the text in JSON Lines; left out, a usual one is looked for, and told."""
+    """Column or key of the text in tables and JSON Lines; left out, it is looked for and told."""
     min_count: Annotated[int, Field(ge=1)] = 5
     """Words that occur less often are dropped."""
     max_words: Annotated[int, Field(ge=2)] | None = None
@@ -81,7 +82,7 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
     """
     folder = evaluation_folder(path, reading)
     corpus, notes = load_corpus(path, reading.split(0 if folder else HOLD_OUT))
-    name = "stdlib" if path is None else path.name.split(".")[0] or path.name
+    name = "stdlib" if path is None else short_name(path)
     data = WordData(name, corpus, word_index(corpus.words), tuple(notes))
     if folder:
         similarity, analogies = read_sets(folder)

@@ -17,7 +17,7 @@ import zstandard
 from negatives.data.cooccurrence import count_cooccurrence
 from negatives.data.corpus import Corpus, encode, join_phrases
 from negatives.data.corpus.encoded import LONGEST
-from negatives.data.loading import text as reader
+from negatives.data.loading import lines as reader
 from negatives.data.loading.text import Text, sentences
 from negatives.errors import ConfigError, InputError
 
@@ -88,7 +88,7 @@ def test_blocks_cut_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("a.txt", b"good line\nbad \x00 line\n", "line 2: binary content"),
         ("a.txt", b"good line\nbad \xff\xfe line\n", "line 2: not UTF-8"),
         ("a.gz", b"not compressed", "damaged or cut off"),
-        ("a.jsonl", b'{"text": "fine"}\n{"body": 1}\n', "line 2: no text under the key 'text'"),
+        ("a.jsonl", b'{"one": "fine", "two": "text"}\n', "which column is the text"),
         ("a.jsonl", b'{"text": "fine"}\n{oops\n', "line 2: not JSON"),
     ],
 )

@@ -10,18 +10,21 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+from negatives.config import build
 from negatives.data.cooccurrence import count_cooccurrence
 from negatives.data.corpus import encode
-from negatives.data.loading import text as loading
+from negatives.data.loading import lines as loading
 from negatives.data.loading.language import load_text
 from negatives.data.loading.text import Text, documents, kind_of, sentences
 from negatives.data.loading.words import CorpusSplit, load_corpus, sentence_hashes
 from negatives.data.text import TextSplit
-from negatives.errors import InputError
+from negatives.errors import ConfigError, InputError
 from negatives.evaluation.word_sets import read_sets
+from negatives.tasks.texts import TextReading, text_split
 
 OTHER_ENDS = "a\x0bb \x0cc \x1cd \x1de \x1ef \x85g \u2028h \u2029i \rj"
 """What ``str.splitlines`` takes for the end of a line, and a text file does not."""
@@ -64,28 +67,34 @@ def test_the_key_is_found_and_told(tmp_path: Path) -> None:
     rows = [{"id": "x", "title": "t", "content": "first text"}, {"id": "y", "content": None}, {"content": "second"}]
     text = Text(objects(tmp_path / "a.jsonl", rows))
     assert list(documents(text)) == ["first text", "second"]
-    assert text.notes == ["text: under the key 'content'", "a.jsonl: 1 objects without text skipped"]
+    assert text.notes == ["text: text = content; skipped: id, title", "a.jsonl: 1 rows without text skipped"]
     assert list(documents(Text(objects(tmp_path / "b.json", [{"n": 1, "Satz": "nur dies"}])))) == ["nur dies"]
     assert list(documents(Text(objects(tmp_path / "noname", [{"body": "a"}, {"body": "b"}])))) == ["a", "b"]
     assert list(documents(Text(put(tmp_path / "code.txt", '{"a": 1}\n{')))) == ['{"a": 1}', "{"]
     both = objects(tmp_path / "c.jsonl", [{"question": "q", "answer": "a"}])
-    with pytest.raises(InputError, match=r"line 1: which of the keys 'question', 'answer' holds the text is not known"):
+    with pytest.raises(InputError, match=r"which column is the text\? there are question, answer"):
         list(documents(Text(both)))
     assert list(documents(Text(both, key="answer"))) == ["a"]
-    with pytest.raises(InputError, match="no text in the object"):
-        list(documents(Text(objects(tmp_path / "d.jsonl", [{"n": 1}]))))
-    with pytest.raises(InputError, match="line 2: no text under the key 'text'"):
-        list(documents(Text(objects(tmp_path / "e.jsonl", [{"text": "a"}, {"text": ["b"]}]))))
+    with pytest.raises(InputError, match="no column is called 'no'"):
+        list(documents(Text(both, key="no")))
     wide = objects(tmp_path / "f.jsonl", [{f"key {i}" * 9: "v" for i in range(999)}])
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match="which column is the text"):
         list(documents(Text(wide)))
-    assert len(str(caught.value)) - len(str(wide)) < 250
 
 
-def test_halves_of_characters_are_replaced(tmp_path: Path) -> None:
-    text = Text(put(tmp_path / "a.jsonl", '{"text": "a \\ud800 b"}\n{"text": "\\ud83d\\ude00"}\n'))
-    assert list(documents(text)) == ["a \ufffd b", "\U0001f600"]
-    assert text.notes[-1] == "a.jsonl: 1 texts with halves of characters, now \ufffd"
+def test_tables_of_texts(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"id": [1, 2, 3], "body": ["first\ntext", None, OTHER_ENDS.replace("\r", "")]})
+    frame.write_parquet(tmp_path / "a.parquet")
+    frame.write_csv(tmp_path / "b.csv")
+    (tmp_path / "noname").write_bytes((tmp_path / "a.parquet").read_bytes())
+    for name in ("a.parquet", "b.csv", "noname"):
+        text = Text(tmp_path / name)
+        assert list(documents(text)) == ["first\ntext", OTHER_ENDS.replace("\r", "")], name
+        assert f"{name}: 1 rows without text skipped" in text.notes
+    config = build([("the test", {"task": "language", "columns": {"text": "id"}})])
+    assert text_split(config, TextReading()).key == "id"
+    with pytest.raises(ConfigError, match="a text has no 'body'"):
+        text_split(build([("the test", {"task": "language", "columns": {"body": "id"}})]), TextReading())
 
 
 def test_many_files_and_empty_ones(tmp_path: Path) -> None:
@@ -110,7 +119,6 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
 
 def test_long_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "BLOCK", 32)
-    monkeypatch.setattr(loading, "LONGEST_OBJECT", 300)
     blanks = " ".join(f"wörd{i}" for i in range(99))
     found = list(documents(Text(put(tmp_path / "a.txt", "short\n" + blanks + "\nlast"))))
     assert (found[0], found[-1]) == ("short", "last")
@@ -118,10 +126,6 @@ def test_long_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(map(len, found)) <= 64
     letters = "ö" * 500
     assert "".join(documents(Text(put(tmp_path / "b.txt", letters)))) == letters
-    whole = objects(tmp_path / "c.jsonl", [{"text": "x" * 200}] * 3)
-    assert list(documents(Text(whole))) == ["x" * 200] * 3
-    with pytest.raises(InputError, match="line 2: more than 300 bytes in one line"):
-        list(documents(Text(objects(tmp_path / "d.jsonl", [{"text": "a"}, {"text": "x" * 900}]))))
 
 
 @pytest.mark.parametrize(

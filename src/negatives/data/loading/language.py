@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
+from negatives.data.loading.named import short_name
 from negatives.data.loading.text import Text, sentences
-from negatives.data.readers.blocks import inner_suffix
-from negatives.data.readers.folder import part_of
+from negatives.data.readers.opening import at_rest
+from negatives.data.readers.parts import files_of, find_parts, part_of
 from negatives.data.splits import FOLD, key_of
 from negatives.data.text import PARTS, Lines, TextData, TextSplit, encoded
-from negatives.errors import InputError
 from negatives.randomness import permutation
 
 
@@ -34,7 +32,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
         lines, notes = docstring_lines(cache=cache)
         parts, name = _divided(lines, how, notes), "stdlib"
     else:
-        name, notes = path.name.split(".")[0], []
+        name, notes = short_name(path), list[str]()
         read, tokens = {}, how.tokens
         for part, files in _part_files(path, notes).items():
             text = Text(files, tokens, how.key, marks=True)
@@ -54,29 +52,15 @@ def _part_files(path: Path, notes: list[str]) -> dict[str, list[Path]]:
     Raises:
         InputError: There is a test or validation part without a training part, or two files are the same part.
     """
-    if not path.is_dir():
-        return {"train": [path]}
-    files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
-    parts = {part: [file for file in files if part_of(file) == part] for part in PARTS}
-    parts = {part: found for part, found in parts.items() if found}
-    if not parts:
+    path = at_rest(path)
+    files = files_of(path) if path.is_dir() else [path]
+    if len(files) > 1 and not any(map(part_of, files)):
         text = Text(path)
-        found = files if len(files) == 1 else text.files()
+        found = {"train": text.files()}
         notes += text.notes
-        return {"train": found}
-    if "train" not in parts:
-        hint = "name a file, or call the files train.* and test.*"
-        raise InputError("the folder has no train file", path=path, hint=hint)
-    for part, found in parts.items():
-        if not _shards(found):
-            why = f"{found[0].name[:60]} and {found[1].name[:60]} both look like {part}"
-            raise InputError(why, path=path, hint="keep one")
-    return parts
-
-
-def _shards(files: Iterable[Path]) -> bool:
-    """Whether the names of files differ in a number only, as those of one part in several files do."""
-    return len({(re.sub(r"\d+", "", file.name), inner_suffix(file)) for file in files}) == 1
+        return found
+    parts = find_parts(path, "line")
+    return {part: parts[part] for part in PARTS if part in parts}
 
 
 def _divided(lines: Lines, how: TextSplit, notes: list[str]) -> dict[str, Lines]:

@@ -13,27 +13,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from negatives.data.line_blocks import line_blocks
-from negatives.data.readers.blocks import faults_told, inner_suffix, objects, open_bytes
+from negatives.data.loading.lines import lines
+from negatives.data.readers.base import TableReader
+from negatives.data.readers.formats import BINARY, reader_of, registry
+from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes
+from negatives.data.readers.roles import find_roles
+from negatives.data.readers.schema import LINES, Options
+from negatives.data.readers.values import texts
 from negatives.data.words import DICTIONARY, UNSPACED, composed, words_of
 from negatives.errors import InputError
 
-BLOCK = 1 << 22
-LONGEST_OBJECT = 1 << 28
-"""Bytes of a line of JSON Lines. Longer lines of plain text are cut at a blank behind ``BLOCK`` bytes."""
-JSONL = (".jsonl", ".ndjson", ".json")
-SUFFIXES = ("", ".txt", ".text", ".jsonl", ".ndjson")
-KEYS = ("text", "content", "contents", "body", "document", "sentence", "article", "abstract", "raw_content", "code")
-"""Keys under which a text is looked for, in this order."""
+SUFFIXES = ("", ".txt", ".text", ".tokens", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""Files of a folder that are read."""
 EVALUATION = "eval"
 HEAD_LINES, HEAD_LETTERS = 200, 1 << 20
 """How much is looked at to decide how a text is cut into words."""
 WHOLE = 8
 """Letters between blanks, on average, from which a script without blanks has not been cut into words."""
-HALF = re.compile("[\ud800-\udfff]")
-"""A lone surrogate, which JSON can write and no file can hold."""
 _MARKS = '.,;:!?)"”»…।。，！？、；：؟،؛'
 _MARKED = re.compile(f"[^\\s!-/:-@[-`{{-~{_MARKS}][{_MARKS}]+(?:\\s|$)")
 _TOKENISED = re.compile(r" (?:<unk>|[.,;:!?]) |@-@")
@@ -44,7 +41,6 @@ UNCUT = (
     (DICTIONARY, "words of Thai, Lao, Khmer and Burmese need a dictionary; put blanks between them and set "
      "reading.tokens=blank, or they are cut into syllable signs"),
 )  # fmt: skip
-HINT = "give UTF-8 text, plain or compressed as .gz, .xz or .zst with that extension"
 
 
 @dataclass(slots=True)
@@ -55,7 +51,7 @@ class Text:
         path: A file, a folder of files, or several of them.
         tokens: ``blank`` cuts at white space only; ``words`` takes :func:`~negatives.data.words.words_of`; ``auto``
             looks at the beginning and takes ``words`` where it finds capitals, punctuation, or a script without blanks.
-        key: Key of the text in JSON Lines; None takes the first of :data:`KEYS` that is there, or the only text.
+        key: Column of a table, or key in JSON Lines, with the text; None finds it.
         marks: Whether marks are words: ``auto`` then takes ``blank`` where they stand between blanks.
         notes: What was read and how.
 
@@ -74,7 +70,12 @@ class Text:
         Raises:
             InputError: A folder holds none.
         """
-        return [file for path in self._paths() for file in self._within(path)]
+        return [file for path in self._paths() for file in self._within(at_rest(path))]
+
+    @property
+    def first(self) -> Path | None:
+        """The first path, for messages."""
+        return next(iter(self._paths()), None)
 
     def _paths(self) -> Sequence[Path]:
         return [self.path] if isinstance(self.path, Path) else self.path
@@ -143,7 +144,7 @@ def sentences(text: Text) -> Iterator[list[str]]:
             seen = True
             yield words
     if not seen:
-        raise InputError("the text holds no word", path=text.files()[0], hint="give a file with text")
+        raise InputError("the text holds no word", path=text.first, hint="give a file with text")
 
 
 def kind_of(head: str, marks: bool = False) -> str:
@@ -161,60 +162,36 @@ def kind_of(head: str, marks: bool = False) -> str:
 
 
 def _texts(path: Path, text: Text) -> Iterator[str]:
-    """Every line of a file, or what stands under the key in each object."""
-    key, missing, halves = text.key, 0, 0
-    for line, block, is_json in _blocks(path):
-        if not is_json:
-            for one in block.split("\n"):
-                yield composed(one.removesuffix("\r"))
-            continue
-        for number, row in objects(path, enumerate(block.split("\n"), line), "write one JSON object per line"):
-            if key is None:
-                key = _key(path, number, row)
-                note = f"text: under the key {key!r}"
-                text.notes += [note] if note not in text.notes else []
-            found = row.get(key)
-            if isinstance(found, str):
-                if not found.isascii() and HALF.search(found):
-                    halves, found = halves + 1, HALF.sub("\ufffd", found)
-                yield composed(found)
-            elif found is None and key in row:
-                missing += 1
-            else:
-                hint = "name the key with --set reading.key=..."
-                raise InputError(f"no text under the key {key[:60]!r}", path=path, line=number, hint=hint)
-    counted = ((missing, "objects without text skipped"), (halves, "texts with halves of characters, now \ufffd"))
-    text.notes += [f"{path.name}: {count:,} {what}" for count, what in counted if count]
+    """Every line of a file, or what stands in one column of a table."""
+    reader = table_reader(path)
+    if reader is None:
+        yield from map(composed, lines(path))
+        return
+    options = Options(columns={"text": text.key} if text.key else {})
+    frames = reader.frames(path, LINES, options)
+    roles = find_roles(frames, LINES, options)
+    note = f"text: {roles}"
+    text.notes += [note] if note not in text.notes else []
+    missing = 0
+    for block in frames.blocks([roles.columns["text"]]):
+        for one in texts(block.frame[roles.columns["text"]]).to_list():
+            missing += one is None
+            if one is not None:
+                yield composed(one)
+    if missing:
+        text.notes.append(f"{path.name}: {missing:,} rows without text skipped")
 
 
-def _key(path: Path, line: int, row: dict[str, Any]) -> str:
-    texts = [key for key, value in row.items() if isinstance(value, str)]
-    found = next((key for key in KEYS if key in texts), texts[0] if len(texts) == 1 else None)
+def table_reader(path: Path) -> TableReader | None:
+    """The format of a table, as the name or the first bytes of a file tell; None for lines of text."""
+    found = reader_of(path)
     if found is None:
-        keys = ", ".join(map(repr, row))
-        why = f"which of the keys {keys[:120]} holds the text is not known" if texts else "no text in the object"
-        raise InputError(why, path=path, line=line, hint="name the key with --set reading.key=...")
-    return found
-
-
-def _blocks(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """The number of the first line, a block of whole lines, and whether they are JSON, as name or first line tell.
-
-    A line of text of more than a block is cut at a blank, and where there is none, between two letters.
-    """
-    line, rest, is_json = 1, b"", inner_suffix(path) in JSONL
-    with faults_told(path), open_bytes(path) as file:
-        for block in line_blocks(file, BLOCK, BLOCK):
-            is_json = is_json or (line == 1 and not rest and _is_object(block))
-            block = rest + block
-            cut = len(block)
-            if not block.endswith(b"\n"):
-                if is_json and cut > LONGEST_OBJECT:
-                    why = f"more than {LONGEST_OBJECT:,} bytes in one line"
-                    raise InputError(why, path=path, line=line + block.count(b"\n"), hint=HINT)
-                cut = block.rfind(b"\n") + 1 if is_json else block.rfind(b" ") + 1 or _between(block)
-            yield line, _decoded(path, line, block[:cut]), is_json
-            line, rest = line + block.count(b"\n"), block[cut:]
+        with faults_told(path), open_bytes(path) as file:
+            head = file.read(HEAD_LETTERS)
+        kind = next((kind for magic, kind in BINARY.items() if head.startswith(magic)), None)
+        kind = "jsonl" if kind is None and _is_object(head) else kind
+        found = registry.build(kind) if kind is not None else None
+    return found if isinstance(found, TableReader) else None
 
 
 def _is_object(block: bytes) -> bool:
@@ -227,21 +204,3 @@ def _is_object(block: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(row, dict) and any(isinstance(value, str) for value in row.values())
-
-
-def _between(chunk: bytes) -> int:
-    """Where the last letter of a piece of UTF-8 begins."""
-    return next(
-        (at for at in range(len(chunk) - 1, max(0, len(chunk) - 4), -1) if chunk[at] & 0xC0 != 0x80), len(chunk)
-    )
-
-
-def _decoded(path: Path, line: int, block: bytes) -> str:
-    at = block.find(b"\0")
-    if at >= 0:
-        raise InputError("binary content, not text", path=path, line=line + block.count(b"\n", 0, at), hint=HINT)
-    try:
-        return block.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        where = line + block.count(b"\n", 0, error.start)
-        raise InputError("not UTF-8 text", path=path, line=where, hint=HINT) from error
