@@ -13,6 +13,7 @@ from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus import Corpus
 from negatives.data.loading.named import short_name
 from negatives.data.loading.words import CorpusSplit, held_contexts, load_corpus
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
 from negatives.evaluation.words import word_index
 from negatives.types import Csr
@@ -97,7 +98,7 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
 def evaluation_folder(path: Path | None, reading: WordReading) -> Path | None:
     if reading.evaluation is not None:
         return Path(reading.evaluation)
-    if path is None:
+    if path is None or path == STANDARD_INPUT:
         return None
     beside = (path if path.is_dir() else path.parent) / "eval"
     return beside if beside.is_dir() else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import sys
 import threading
 import unicodedata
 from pathlib import Path
@@ -115,6 +117,12 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
         writer.start()
         load(pipe)
         writer.join()
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (b"one\ntwo\n", gzip.compress(b"one\ntwo\n"), b'{"id": 1, "content": "one"}\n{"content": "two"}\n'):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        assert list(documents(Text(Path("-")))) == ["one", "two"]
 
 
 def test_long_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Read running text document by document: what every task over text reads through.
 
-A document is a line of a text file, or what stands under one key of a line of JSON Lines. Lines end at ``\\n`` or
-``\\r\\n``; form feeds and Unicode's separators of lines and paragraphs are text.
+A document is a line of a text file, or a cell of the text column of a table (JSON Lines, Parquet, CSV, ...).
 """
 
 from __future__ import annotations
