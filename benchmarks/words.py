@@ -35,7 +35,7 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.config import RunConfig
-from negatives.data.corpus import Text, sentences
+from negatives.data.loading.text import Text, sentences
 from negatives.evaluation import interval
 from negatives.evaluation import words as evaluation
 from negatives.runs.builder import Trained, fill, prepare, task_of

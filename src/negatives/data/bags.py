@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -11,17 +10,7 @@ import polars as pl
 import torch
 
 from negatives.data.pairs import SparseFeatures
-
-WORD = re.compile(r"\w+(?:['’]\w+)*")
-
-
-def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case.
-
-    >>> words_of("Don't panic, it's 42.")
-    ["don't", 'panic', "it's", '42']
-    """
-    return WORD.findall(text.lower())
+from negatives.data.words import words_of
 
 
 def vocabulary(texts: Iterable[str], min_rows: int = 2, most: int | None = None) -> list[str]:

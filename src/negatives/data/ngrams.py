@@ -29,7 +29,7 @@ class Sentences:
     def pick(self, rows: Tensor) -> Sentences:
         """Some of them."""
         lengths = self.lengths[rows]
-        return Sentences(self.words[rows, : int(lengths.max())], lengths)
+        return Sentences(self.words[rows, : int(lengths.max()) if lengths.numel() else 1], lengths)
 
     def to(self, device: torch.device | str) -> Sentences:
         """The same sentences on another device."""
@@ -74,6 +74,23 @@ def sentences_of(tokens: Tensor, end: int, longest: int = LONGEST) -> Sentences:
     place = torch.arange(width)
     words = tokens[(starts[:, None] + place).clamp(max=max(0, tokens.numel() - 1))]
     return Sentences(torch.where(place < lengths[:, None], words, end), lengths)
+
+
+def unlike(sentences: Sentences, *others: Sentences) -> Tensor:
+    """Whether each sentence stands in none of the others, ``(n,)`` bool.
+
+    >>> some = sentences_of(torch.tensor([4, 5, 0, 6, 0]), 0)
+    >>> unlike(some, sentences_of(torch.tensor([6, 0]), 0)).tolist()
+    [True, False]
+    """
+    known = {row for other in others for row in _rows(other)}
+    return torch.tensor([row not in known for row in _rows(sentences)], dtype=torch.bool)
+
+
+def _rows(sentences: Sentences) -> list[bytes]:
+    """Each sentence as bytes, equal where the sentences are."""
+    rows = zip(sentences.words.numpy(), sentences.lengths.tolist(), strict=True)
+    return [words[:length].tobytes() for words, length in rows]
 
 
 @dataclass(slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +12,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from negatives.data.corpus.reader import Text, sentences
-from negatives.data.readers.blocks import blocks
-from negatives.data.readers.parts import part_files
-from negatives.data.splits import FOLD, key_of
 from negatives.errors import InputError
-from negatives.randomness import permutation
 
 UNKNOWN, END = "<unk>", "<eos>"
 PARTS = ("train", "valid", "test")
-_TOKENISED = re.compile(r" (?:<unk>|[.,;:!?]) |@-@")
 
 Lines = list[list[str]]
 
@@ -63,7 +56,7 @@ class TextSplit:
 
     Args:
         tokens: ``blank``, ``words``, or ``auto``: blank where the text is cut into words already.
-        key: Key of the text in JSON Lines.
+        key: Key of the text in JSON Lines; None looks for it.
         min_count: Words that occur less often in the training part become ``<unk>``.
         max_words: Only so many of the most frequent words stay.
         test: Share of the lines that becomes the test part.
@@ -72,39 +65,12 @@ class TextSplit:
     """
 
     tokens: str = "auto"
-    key: str = "text"
+    key: str | None = None
     min_count: int = 2
     max_words: int | None = None
     test: float = 0.05
     valid: float = 0.05
     seed: int = 0
-
-
-def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData:
-    """Read a text file, a folder with train, valid and test files, or the offline text.
-
-    Args:
-        path: A file or a folder; None for docstrings of the standard library.
-        how: How it becomes ids.
-        cache: Keep what was mined from the standard library in the user's cache folder.
-
-    Raises:
-        InputError: A file cannot be used, or the training part is too short.
-    """
-    if path is None:
-        from negatives.data.offline.lines import docstring_lines
-
-        lines, notes = docstring_lines(cache=cache)
-        parts, name = _divided(lines, how, notes), "stdlib"
-    else:
-        files, name = part_files(path), path.name.split(".")[0]
-        notes = []
-        read = {part: list(_lines(file, how, notes)) for part, file in files.items()}
-        if "test" in read:
-            parts = read if "valid" in read else _with_valid(read, how, notes)
-        else:
-            parts = _divided([line for one in read.values() for line in one], how, notes)
-    return encoded(parts, how, name, notes, path)
 
 
 def encoded(parts: Mapping[str, Lines], how: TextSplit, name: str, notes: list[str], path: Path | None) -> TextData:
@@ -140,37 +106,28 @@ def _ids(lines: Lines, place: Mapping[str, int]) -> Tensor:
     return torch.from_numpy(np.concatenate(found)) if found else torch.empty(0, dtype=torch.int64)
 
 
-def _lines(path: Path, how: TextSplit, notes: list[str]) -> Iterator[list[str]]:
-    kind = how.tokens
-    if kind == "auto":
-        head = next(iter(_beginning(path)), "")
-        kind = "blank" if _TOKENISED.search(head) else "auto"
-    text = Text(path, kind, how.key)
-    yield from sentences(text)
-    notes += text.notes
+def repeated(parts: Mapping[str, Tensor], end: int) -> list[str]:
+    """What is told of the lines of ``valid`` and ``test`` that stand in ``train`` too.
+
+    Args:
+        parts: ``(n,)`` int64 ids of each part, each line ended by ``end``.
+        end: Id of the end of a line.
+
+    >>> repeated({"train": torch.tensor([3, 4, 0, 5, 0]), "test": torch.tensor([5, 0, 3, 0])}, 0)
+    ['test: 1 of 2 lines stand in the training part too; they stay, for running text is not cut']
+    """
+    trained = set(_lines(parts["train"], end))
+    notes = []
+    for part in ("valid", "test"):
+        lines = _lines(parts[part], end) if part in parts else []
+        if twice := sum(line in trained for line in lines):
+            what = f"{part}: {twice:,} of {len(lines):,} lines stand in the training part too"
+            notes.append(f"{what}; they stay, for running text is not cut")
+    return notes
 
 
-def _beginning(path: Path) -> Iterator[str]:
-    """The first characters of a text; faults are left to the reader."""
-    for _, block in blocks(path, 1 << 16):
-        yield block[: 1 << 16].decode(errors="replace")
-
-
-def _divided(lines: Lines, how: TextSplit, notes: list[str]) -> dict[str, Lines]:
-    """Lines by part, chosen at random; the order stays."""
-    place = torch.empty(len(lines), dtype=torch.int64)
-    place[permutation(key_of("test", how.seed), len(lines))] = torch.arange(len(lines))
-    test, valid = round(len(lines) * how.test), round(len(lines) * how.valid)
-    first = test + valid * (how.seed // FOLD)
-    held = (place >= first) & (place < first + valid)
-    kinds = torch.where(place < test, 2, torch.where(held, 1, 0)).tolist()
-    notes.append(f"split: random, {test:,} lines for the test, {valid:,} for validation")
-    return {name: [line for line, kind in zip(lines, kinds, strict=True) if kind == k] for k, name in enumerate(PARTS)}
-
-
-def _with_valid(read: dict[str, Lines], how: TextSplit, notes: list[str]) -> dict[str, Lines]:
-    """Given parts without a validation part: the last lines of the training part become one."""
-    lines = read["train"]
-    held = round(len(lines) * how.valid)
-    notes.append(f"split: the last {held:,} lines of the training part for validation")
-    return read | {"train": lines[: len(lines) - held], "valid": lines[len(lines) - held :]}
+def _lines(tokens: Tensor, end: int) -> list[bytes]:
+    """Each line of a text of ids as bytes, equal where the lines are."""
+    ends = (torch.nonzero(tokens == end)[:, 0] + 1).tolist()
+    ids = tokens.numpy()
+    return [ids[start:stop].tobytes() for start, stop in zip([0, *ends[:-1]], ends, strict=True)] if ends else []

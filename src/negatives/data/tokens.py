@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 UNKNOWN = "[UNK]"
 WORD = "▁"
 """The mark in front of the first piece of a word."""
+LONGEST = 100
+"""Letters of a word that are looked at together; learning a longer piece takes time that grows with its square."""
+ACCENTS = (
+    "[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\ufe20-\ufe2f"  # Latin, Greek, Cyrillic
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew points
+    "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"  # Arabic
+)
+"""Marks that writers leave out or add at will; those of other scripts are vowels, without which words fall together."""
 MISSING = "text needs the package tokenizers; run: pip install 'negatives[text]'"
 
 
@@ -36,6 +44,9 @@ def saturated(bags: SparseFeatures, k: float = 0.9, b: float = 0.4, mean: float 
 def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:
     """A byte-pair tokenizer of at most ``size`` pieces, without case and accents; the same for the same texts.
 
+    Accents are those of Latin, Greek and Cyrillic letters, Hebrew points and Arabic vowel marks. Words of more than
+    :data:`LONGEST` letters are cut.
+
     Source: Sennrich et al., 2016, "Neural machine translation of rare words with subword units".
 
     Raises:
@@ -43,13 +54,16 @@ def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:
     """
     if importlib.util.find_spec("tokenizers") is None:
         raise ConfigError(MISSING)
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
-    tokenizer.normalizer = normalizers.BertNormalizer()
+    clean, accents = normalizers.BertNormalizer(strip_accents=False, lowercase=False), Regex(ACCENTS)
+    plain = [clean, normalizers.NFD(), normalizers.Replace(accents, ""), normalizers.Lowercase(), normalizers.NFC()]
+    tokenizer.normalizer = normalizers.Sequence(plain)
     # A mark in front of each word, and not a prefix of inner pieces, whose numbering would follow a random hash.
     words, mark = pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Metaspace(prepend_scheme="always")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, mark])
+    short = pre_tokenizers.Split(Regex(f".{{{LONGEST}}}"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, short, mark])
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=[UNKNOWN], show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer

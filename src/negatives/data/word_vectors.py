@@ -1,12 +1,9 @@
-"""Word vectors in the two formats of word2vec, which gensim, fastText and many others read and write.
-
-Both begin with a line ``number dimension``. Text: a line ``word v v v ...`` for each word. Binary: the word, a blank,
-and the float32 numbers in little-endian order, then a line feed.
-"""
+"""Word vectors in the formats of word2vec, which gensim, fastText and many others read and write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -14,11 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.data.readers.blocks import faults_told, open_bytes
-from negatives.errors import InputError
-
-HINT = "give vectors as word2vec, gensim or fastText write them"
-LONGEST_WORD = 10_000
+from negatives.data.vector_blocks import Rows, VectorFile
 
 
 def write_text(file: IO[str], words: Iterable[str], vectors: Tensor) -> None:
@@ -41,59 +34,66 @@ def write_binary(file: IO[bytes], words: Iterable[str], vectors: Tensor) -> None
         file.write(word.encode() + b" " + row.tobytes() + b"\n")
 
 
-def read_word_vectors(path: Path) -> tuple[list[str], Tensor]:
-    """Words and vectors ``(n, d)`` float32 of a file in either format, compressed or not.
+@dataclass(frozen=True, slots=True)
+class WordVectors:
+    """Words and their vectors.
+
+    Args:
+        words: ``n`` names, each once.
+        vectors: ``(n, d)`` float32.
+        notes: What was found: vectors that are zero or not finite, words that stood twice.
+    """
+
+    words: list[str]
+    vectors: Tensor
+    notes: tuple[str, ...]
+
+
+def load_word_vectors(path: Path) -> WordVectors:
+    """The vectors of a file in any format of :mod:`negatives.data.vector_blocks`, compressed or not.
+
+    Of a word that stands there twice the first vector is kept.
 
     Raises:
         InputError: The file is missing, cut off, or of another format; names the line of a text.
     """
-    with faults_told(path), open_bytes(path) as file:
-        n, dim = _head(path, file.readline(1000))
-        return _read(path, file, n, dim)
+    source = VectorFile(path)
+    words, blocks = list[str](), list[Rows]()
+    for names, rows in source.blocks():
+        words += names
+        blocks.append(rows)
+    vectors = _together(blocks)
+    first = {word: at for at, word in zip(range(len(words) - 1, -1, -1), reversed(words), strict=True)}
+    twice = len(words) - len(first)
+    if twice:
+        kept = sorted(first.values())
+        words, vectors = [words[at] for at in kept], vectors[kept]
+    finite = np.isfinite(vectors).all(1)
+    counted = (
+        (twice, "words that stand there again left out"),
+        (int((~finite).sum()), "vectors that are not finite"),
+        (int((~vectors.any(1)).sum()), "vectors of zeros"),
+    )
+    found = [f"{len(words):,} words, vectors of {vectors.shape[1]} numbers"]
+    found += [f"{count:,} {what}" for count, what in counted if count]
+    notes = (*(f"{path.name}: {note}" for note in found), *source.notes)
+    return WordVectors(words, torch.from_numpy(vectors), notes)
 
 
-def _head(path: Path, line: bytes) -> tuple[int, int]:
-    parts = line.split()
-    if len(parts) != 2 or not all(part.isdigit() for part in parts) or int(parts[1]) < 1:
-        raise InputError("the first line is not 'number dimension'", path=path, line=1, hint=HINT)
-    return int(parts[0]), int(parts[1])
+def read_word_vectors(path: Path) -> tuple[list[str], Tensor]:
+    """Words and vectors ``(n, d)`` float32, as :func:`load_word_vectors` finds them."""
+    found = load_word_vectors(path)
+    return found.words, found.vectors
 
 
-def _read(path: Path, file: IO[bytes], n: int, dim: int) -> tuple[list[str], Tensor]:
-    """What follows the first line; text where the first entry is a line of ``1 + dim`` parts that are numbers."""
-    words: list[str] = []
-    rows: list[np.ndarray[tuple[int], np.dtype[np.float32]]] = []
-    first = file.read(64 * 1024)
-    line = first.partition(b"\n")[0]
-    parts = line.split()
-    if len(parts) == dim + 1 and _numbers(parts[1:]) is not None:
-        lines = (first + file.read()).split(b"\n")
-        for at, one in enumerate(lines[:n], 2):
-            fields = one.rstrip(b"\r ").rsplit(b" ", dim)
-            row = _numbers(fields[1:])
-            if len(fields) != dim + 1 or row is None:
-                raise InputError(f"not a word and {dim} numbers", path=path, line=at, hint=HINT)
-            words.append(fields[0].decode(errors="replace"))
-            rows.append(row)
-    else:
-        rest = first + file.read()
-        at = 0
-        while len(words) < n:
-            blank = rest.find(b" ", at, at + LONGEST_WORD)
-            if blank < 0 or blank + 1 + 4 * dim > len(rest):
-                break
-            words.append(rest[at:blank].lstrip(b"\n").decode(errors="replace"))
-            rows.append(np.frombuffer(rest, "<f4", dim, blank + 1))
-            at = blank + 1 + 4 * dim
-    if len(words) != n:
-        raise InputError(
-            f"{len(words):,} of {n:,} words are there", path=path, hint="the file is cut off; fetch it again"
-        )
-    return words, torch.from_numpy(np.array(rows, np.float32).reshape(n, dim))
-
-
-def _numbers(parts: Sequence[bytes]) -> np.ndarray[tuple[int], np.dtype[np.float32]] | None:
-    try:
-        return np.array([float(part) for part in parts], np.float32)
-    except ValueError:
-        return None
+def _together(blocks: list[Rows]) -> Rows:
+    """All blocks in one table; each is given up as soon as it is copied, so that they are held once."""
+    if len(blocks) < 2:
+        return blocks[0] if blocks else np.empty((0, 0), np.float32)
+    table = np.empty((sum(map(len, blocks)), blocks[0].shape[1]), np.float32)
+    stop = len(table)
+    while blocks:
+        block = blocks.pop()
+        table[stop - len(block) : stop] = block
+        stop -= len(block)
+    return table

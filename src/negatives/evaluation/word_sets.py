@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from negatives.data.words import composed
 from negatives.errors import InputError
 
 HINT = "write 'word word score' on each line, or ': section' and four words a line"
@@ -79,7 +80,7 @@ def set_name(file: str) -> str:
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = composed(path.read_bytes().decode("utf-8-sig")).split("\n")
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8 text", path=path, hint=HINT) from error
     found = [(at, one.replace(",", " ").lower().split()) for at, one in enumerate(lines, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -11,7 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig
-from negatives.data.text import END, TextData, load_text
+from negatives.data.loading.language import load_text
+from negatives.data.text import END, TextData, repeated
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.perplexity import FIGURES
@@ -23,8 +25,8 @@ from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, best, sample
-from negatives.tasks.shares import held, most, no_pairs, split_seed
-from negatives.tasks.texts import TextReading
+from negatives.tasks.shares import most, no_pairs
+from negatives.tasks.texts import TextReading, text_split
 from negatives.training.text_feed import TextFeed
 from negatives.types import Catalogue, Csr
 
@@ -55,7 +57,8 @@ class Language(Task[TextData, LanguageReading]):
     phrases = ("goes on", "the model expects")
 
     def read(self, path: Path | None, config: RunConfig) -> TextData:
-        return load_text(path, self.options(config).split(split_seed(config), held(config)))
+        data = load_text(path, text_split(config, self.options(config)))
+        return replace(data, notes=(*data.notes, *repeated(data.parts, data.end)))
 
     def examples(self, data: TextData, config: RunConfig, feed: str) -> Examples[TextData]:
         tokens = data.parts["train"]

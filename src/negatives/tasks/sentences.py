@@ -13,7 +13,8 @@ from pydantic import Field
 
 from negatives.config import Part, RunConfig
 from negatives.data import ngrams
-from negatives.data.text import PARTS, TextData, load_text
+from negatives.data.loading.language import load_text
+from negatives.data.text import PARTS, TextData
 from negatives.errors import ConfigError, InputError
 from negatives.evaluation import Metrics
 from negatives.evaluation.sentences import KINDS, noise_of_every_kind, told_right
@@ -24,8 +25,8 @@ from negatives.sampler.build import resolve
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
 from negatives.tasks.samples import QUERIES, Sample, sample
-from negatives.tasks.shares import held, most, no_pairs, split_seed
-from negatives.tasks.texts import TextReading
+from negatives.tasks.shares import most, no_pairs
+from negatives.tasks.texts import TextReading, text_split
 from negatives.training.feeds import PairFeed
 from negatives.types import Catalogue, Csr
 
@@ -97,15 +98,16 @@ class Sentences(Task[SentenceData, SentenceReading]):
 
     def read(self, path: Path | None, config: RunConfig) -> SentenceData:
         options = self.options(config)
-        text = load_text(path, options.split(split_seed(config), held(config)))
+        text = load_text(path, text_split(config, options))
         text = cut_text(text) if options.cut == "marks" else text
         real = {part: ngrams.sentences_of(text.parts[part], text.end, options.longest) for part in PARTS}
         for part, least in (("train", 2), ("test", 1)):
             _enough(path, text, part, real[part].lengths.numel(), least, options.longest)
+        notes = without_known(real)
         n = real["train"].lengths.numel()
         left = int((text.parts["train"] == text.end).sum()) - n
         note = f"sentences: {n:,} for training; {left:,} of more than {options.longest} words left out"
-        return SentenceData(text, real, options.longest, (*text.notes, note))
+        return SentenceData(text, real, options.longest, (*text.notes, note, *notes))
 
     def examples(self, data: SentenceData, config: RunConfig, feed: str) -> Examples[SentenceData]:
         n = data.real["train"].lengths.numel()
@@ -191,6 +193,29 @@ class Sentences(Task[SentenceData, SentenceReading]):
             answers = [(f"{kind}: {_words(data, shown[kind], at)}", scores[kind][at]) for kind in ranked]
             found.append(sample(_words(data, shown["real"], at), [], answers))
         return found
+
+
+def without_known(real: dict[str, ngrams.Sentences]) -> list[str]:
+    """Drop from the test part what is trained on, and from the validation part what stands in either; what was dropped.
+
+    Args:
+        real: Sentences by part; the parts are replaced.
+
+    Raises:
+        InputError: No test sentence is left.
+    """
+    notes = []
+    for part, others in (("test", ("train",)), ("valid", ("train", "test"))):
+        fresh = ngrams.unlike(real[part], *(real[other] for other in others))
+        if fresh.all():
+            continue
+        places = " or the ".join({"train": "training", "test": "test"}[other] for other in others)
+        notes.append(f"{part}: {int((~fresh).sum()):,} sentences that stand in the {places} part too dropped")
+        real[part] = real[part].pick(fresh.nonzero()[:, 0])
+    if not real["test"].lengths.numel():
+        hint = "give a test part of other sentences, or more text"
+        raise InputError("every sentence of the test part stands in the training part too", hint=hint)
+    return notes
 
 
 def cut_text(text: TextData) -> TextData:

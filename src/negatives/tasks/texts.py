@@ -7,15 +7,20 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from negatives.config import RunConfig, Section
+from negatives.data.readers.schema import LINES
 from negatives.data.text import TextSplit
 from negatives.data.tokens import WORD, bags_of, learn_tokenizer
+from negatives.data.vector_blocks import VectorFile
+from negatives.data.words import composed
 from negatives.errors import InputError
-from negatives.tasks.shares import Held
+from negatives.tasks.reading import TableReading, table_options
+from negatives.tasks.shares import held, split_seed
 
 ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tokenizer", "vectors", "half"))
 """Names of the facts that :func:`text_facts` gives."""
@@ -27,7 +32,7 @@ class EncoderReading(Section):
     vocabulary: Annotated[int, Field(ge=100)]
     """Most pieces of the tokenizer that the static encoder learns from the documents."""
     vectors: str | None = None
-    """Word vectors in word2vec's format from which the static encoder starts."""
+    """Word vectors in word2vec's, GloVe's or fastText's format from which the static encoder starts."""
 
 
 class TextReading(Section):
@@ -35,16 +40,27 @@ class TextReading(Section):
 
     tokens: Literal["auto", "blank", "words"] = "auto"
     """How the text is cut into words: at blanks, or into runs of letters and digits in lower case."""
-    key: str = "text"
-    """Key of the text in JSON Lines."""
+    key: str | None = None
+    """Column or key of the text in tables and JSON Lines; left out, it is looked for and told."""
     min_count: Annotated[int, Field(ge=1)] = 2
     """Words that occur less often in the training part become ``<unk>``."""
     words: Annotated[int, Field(ge=1)] | None = None
     """Only so many of the most frequent words stay."""
 
-    def split(self, seed: int, shares: Held) -> TextSplit:
-        """How the text becomes ids, with the shares of parts that are not given."""
-        return TextSplit(self.tokens, self.key, self.min_count, self.words, seed=seed, **shares)
+
+def text_key(config: RunConfig, asked: str | None) -> str | None:
+    """The column of the text, as ``reading.key`` or ``--columns text=...`` says; None to look for it.
+
+    Raises:
+        ConfigError: A column is given for something else than the text.
+    """
+    return asked or table_options(config, TableReading(), LINES).columns.get("text")
+
+
+def text_split(config: RunConfig, reading: TextReading) -> TextSplit:
+    """How a text becomes ids, and the shares of parts that are not given."""
+    key = text_key(config, reading.key)
+    return TextSplit(reading.tokens, key, reading.min_count, reading.words, seed=split_seed(config), **held(config))
 
 
 def text_facts(
@@ -79,30 +95,26 @@ def pieces_of(vocabulary: dict[str, int]) -> list[str]:
 
 
 def piece_vectors(path: Path, pieces: Sequence[str]) -> Tensor:
-    """``(n_pieces, dim)`` vectors of the pieces that a word2vec text file names; small fixed noise for the others.
+    """``(n_pieces, dim)`` vectors of the pieces that a file of word vectors names; small fixed noise for the others.
+
+    Vectors that are not finite count as not there.
 
     Raises:
-        InputError: The file is missing or no word2vec text, or it names none of the pieces; names the line.
+        InputError: The file is missing or of another format, or it names none of the pieces; names the line.
     """
-    from negatives.data.readers.blocks import lines
-
     wanted: dict[str, list[int]] = {}
     for index, piece in enumerate(pieces):
         wanted.setdefault(piece, []).append(index)
     table: Tensor | None = None
     known = 0
-    for number, line in lines(path):
-        cells = line.rstrip().split(" ")
-        if len(cells) < 3:
-            continue  # the header
-        if table is None:
-            table = _noise(len(pieces), len(cells) - 1)
-        if len(cells) - 1 != table.shape[1]:
-            fault = f"{len(cells) - 1} numbers where {table.shape[1]} are expected"
-            raise InputError(fault, path=path, line=number, hint="give word2vec's text format")
-        if cells[0].lower() in wanted:
-            known += 1
-            table[wanted[cells[0].lower()]] = torch.tensor([float(cell) for cell in cells[1:]])
+    for words, rows in VectorFile(path).blocks():
+        table = _noise(len(pieces), rows.shape[1]) if table is None else table
+        finite = np.atleast_1d(np.isfinite(rows).all(1))
+        for at, word in enumerate(words):
+            places = wanted.get(composed(word.lower()))
+            if places is not None and finite[at]:
+                known += 1
+                table[places] = torch.from_numpy(rows[at])
     if table is None or not known:
         raise InputError("names no word of the documents", path=path, hint="give word vectors of their language")
     return table

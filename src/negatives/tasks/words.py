@@ -22,6 +22,7 @@ from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import SHOWN, Sample, sample
 from negatives.tasks.shares import most, no_pairs
+from negatives.tasks.texts import text_key
 from negatives.tasks.words_data import WordData, WordReading, read_words
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
@@ -50,7 +51,8 @@ class Words(Task[WordData, WordReading]):
     phrases = ("stands near", "is like")
 
     def read(self, path: Path | None, config: RunConfig) -> WordData:
-        return read_words(path, self.options(config))
+        options = self.options(config)
+        return read_words(path, options.model_copy(update={"key": text_key(config, options.key)}))
 
     def examples(self, data: WordData, config: RunConfig, feed: str) -> Examples[WordData]:
         corpus, options = data.corpus, self.options(config)

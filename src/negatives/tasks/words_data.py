@@ -1,4 +1,4 @@
-"""What the task words reads: a text, its options, and what word vectors are judged by."""
+"""What the task words trains and judges by: the options of the reader, a corpus, and evaluation sets or contexts."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-import torch
 from pydantic import Field
 
 from negatives.config import Section
 from negatives.data.cooccurrence import Cooccurrence
-from negatives.data.corpus import Corpus, Text, encode, join_phrases, sentences
+from negatives.data.corpus import Corpus
+from negatives.data.loading.named import short_name
+from negatives.data.loading.words import CorpusSplit, held_contexts, load_corpus
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.evaluation.word_sets import Analogies, Similarity, read_sets
 from negatives.evaluation.words import word_index
 from negatives.types import Csr
 
 HOLD_OUT = 25
 """Every so many-th sentence is held out where there is no evaluation set; half of them are the test part."""
-NEAR = 5
-"""Words on each side that count as contexts of a word in held-out text."""
-HELD = 500_000
-"""Held-out words whose contexts are ranked: enough for steady figures, and little memory for texts of any length."""
 
 
 class WordReading(Section):
@@ -30,8 +27,8 @@ class WordReading(Section):
 
     tokens: Literal["auto", "blank", "words"] = "auto"
     """What a word is: what stands between blanks, or a run of letters and digits in lower case."""
-    key: str = "text"
-    """Key of the text in JSON Lines."""
+    key: str | None = None
+    """Column or key of the text in tables and JSON Lines; left out, it is looked for and told."""
     min_count: Annotated[int, Field(ge=1)] = 5
     """Words that occur less often are dropped."""
     max_words: Annotated[int, Field(ge=2)] | None = None
@@ -46,6 +43,11 @@ class WordReading(Section):
     """Largest distance at which GloVe counts two words."""
     evaluation: str | None = None
     """Folder of similarity sets and analogies; the folder eval beside the data by default."""
+
+    def split(self, hold_out: int) -> CorpusSplit:
+        """How the text becomes a corpus of which every ``hold_out``-th sentence is held out; 0 for none."""
+        asked = (self.tokens, self.key, self.min_count, self.max_words, self.phrases, self.phrase_threshold)
+        return CorpusSplit(*asked, hold_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
         InputError: The text or a set cannot be used.
     """
     folder = evaluation_folder(path, reading)
-    corpus, notes = read_corpus(path, reading, hold_out=0 if folder else HOLD_OUT)
-    name = "stdlib" if path is None else path.name.split(".")[0] or path.name
+    corpus, notes = load_corpus(path, reading.split(0 if folder else HOLD_OUT))
+    name = "stdlib" if path is None else short_name(path)
     data = WordData(name, corpus, word_index(corpus.words), tuple(notes))
     if folder:
         similarity, analogies = read_sets(folder)
@@ -93,27 +95,10 @@ def read_words(path: Path | None, reading: WordReading) -> WordData:
     return replace(data, notes=(*data.notes, note))
 
 
-def read_corpus(path: Path | None, reading: WordReading, hold_out: int) -> tuple[Corpus, list[str]]:
-    if path is None:
-        from negatives.data.offline.prose import paragraphs
-
-        source, text_notes = paragraphs(), ["text: docstrings and comments of the standard library"]
-    else:
-        text = Text(path, reading.tokens, reading.key)
-        source, text_notes = sentences(text), text.notes
-    corpus = encode(source, min_count=reading.min_count, max_words=reading.max_words, hold_out=hold_out, path=path)
-    held = corpus.held
-    for _ in range(reading.phrases):
-        corpus = join_phrases(corpus, reading.min_count, reading.phrase_threshold)
-    if not reading.phrases:
-        corpus.held = held
-    return corpus, [*text_notes, *corpus.notes]
-
-
 def evaluation_folder(path: Path | None, reading: WordReading) -> Path | None:
     if reading.evaluation is not None:
         return Path(reading.evaluation)
-    if path is None:
+    if path is None or path == STANDARD_INPUT:
         return None
     beside = (path if path.is_dir() else path.parent) / "eval"
     return beside if beside.is_dir() else None
@@ -126,19 +111,3 @@ def sets_found(data: WordData, folder: Path) -> str:
     if questions:
         sets.append(f"analogies {sum(all(w in data.index for w in q) for q in questions)} of {len(questions)}")
     return f"evaluation: {folder.name}: {', '.join(sets)} with known words; a third validates, the rest tests"
-
-
-def held_contexts(corpus: Corpus, odd: int) -> Csr:
-    """The words near each word in every other held-out sentence; of long texts, in the first :data:`HELD` words."""
-    ids, bounds = corpus.held
-    bounds = bounds[: max(2, int(np.searchsorted(bounds, HELD, "right")))]
-    ids = ids[: bounds[-1]]
-    n = len(corpus.words)
-    sentence = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-    left, right = [], []
-    for step in range(1, NEAR + 1):
-        same = (sentence[step:] == sentence[:-step]) & (sentence[step:] % 2 == odd) & (ids[step:] != ids[:-step])
-        left += [ids[:-step][same], ids[step:][same]]
-        right += [ids[step:][same], ids[:-step][same]]
-    rows, cols = (torch.from_numpy(np.concatenate(part).astype(np.int64)) for part in (left, right))
-    return Csr.from_pairs(rows, cols, n, n)

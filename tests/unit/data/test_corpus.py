@@ -15,8 +15,10 @@ import torch
 import zstandard
 
 from negatives.data.cooccurrence import count_cooccurrence
-from negatives.data.corpus import Corpus, Text, encode, join_phrases, reader, sentences
+from negatives.data.corpus import Corpus, encode, join_phrases
 from negatives.data.corpus.encoded import LONGEST
+from negatives.data.loading import lines as reader
+from negatives.data.loading.text import Text, sentences
 from negatives.errors import ConfigError, InputError
 
 LINES = ["the cat sat on the mat", "", "the dog sat", "a cat", "the"]
@@ -82,11 +84,11 @@ def test_blocks_cut_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("a.txt", b"", "a.txt: the file holds no word"),
+        ("a.txt", b"", "a.txt: the file is empty"),
         ("a.txt", b"good line\nbad \x00 line\n", "line 2: binary content"),
         ("a.txt", b"good line\nbad \xff\xfe line\n", "line 2: not UTF-8"),
         ("a.gz", b"not compressed", "damaged or cut off"),
-        ("a.jsonl", b'{"text": "fine"}\n{"body": 1}\n', "line 2: no text under the key 'text'"),
+        ("a.jsonl", b'{"one": "fine", "two": "text"}\n', "which column is the text"),
         ("a.jsonl", b'{"text": "fine"}\n{oops\n', "line 2: not JSON"),
     ],
 )
@@ -172,6 +174,14 @@ def test_phrases_are_neighbours_that_belong_together() -> None:
     assert decoded(chain)[0] in ("a_a a_b", "a a_a b")
     unchanged = join_phrases(encode(text, min_count=3), 3, 1e12)
     assert decoded(unchanged) == decoded(encode(text, min_count=3))
+
+
+def test_held_out_sentences_have_the_same_phrases() -> None:
+    text = [[f"w{i % 7}", "new", "york", f"x{i % 5}"] if i % 3 else [f"x{i % 5}", f"w{i % 7}"] for i in range(90)]
+    joined = join_phrases(encode(text, min_count=1, hold_out=10), 3, 3.0)
+    ids, bounds = joined.held
+    assert bounds.tolist() == [0, 2, 5, 8, 10, 13, 16, 18, 21, 24]
+    assert [joined.words[i] for i in ids[:8]] == ["x4", "w2", "w5", "new_york", "x4", "w1", "new_york", "x4"]
 
 
 def test_co_occurrence_counts_pairs_once_and_in_both_directions() -> None:

@@ -18,11 +18,12 @@ from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import codes_of, contains, distinct, names_of, number
 from negatives.data.ids import Ids
 from negatives.data.labelled import weighted
+from negatives.data.loading.language import _divided, load_text
 from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
 from negatives.data.pairs import PairData, Pairs, SparseFeatures
 from negatives.data.splits import after_cut, cold_share, last_of_each, random_share, share_of_some
 from negatives.data.table import Table
-from negatives.data.text import END, UNKNOWN, TextSplit, _divided, load_text
+from negatives.data.text import END, UNKNOWN, TextSplit
 from negatives.data.triples import TripleData, Triples
 from negatives.types import Csr
 

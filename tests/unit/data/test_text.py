@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from negatives.config import build
+from negatives.data.loading.language import load_text
 from negatives.data.offline.lines import docstring_lines
-from negatives.data.text import END, UNKNOWN, TextSplit, load_text
+from negatives.data.text import END, UNKNOWN, TextSplit
 from negatives.errors import InputError
+from negatives.tasks.language import Language
 
 LINE = "the cat , it is said , sat on the mat .\n"
 
@@ -78,3 +81,10 @@ def test_docstrings(tmp_path: Path) -> None:
     lines, notes = docstring_lines(tmp_path)
     assert lines == [["do", "it", "now", "."], ["then", "do", "more", "."]]
     assert "1 docstrings, 2 sentences, 8 words" in notes[0]
+
+
+def test_lines_of_two_parts_are_told(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text(LINE * 20 + "another line of this text\n" * 2)
+    (tmp_path / "test.txt").write_text(LINE * 2 + "a cat sat on the mat\n")
+    told = Language().read(tmp_path, build([("the test", {"task": "language"})])).notes
+    assert "test: 2 of 3 lines stand in the training part too; they stay, for running text is not cut" in told

@@ -220,4 +220,4 @@ def test_starting_from_word_vectors(folder: Path, tmp_path: Path, capsys: pytest
     assert read_tensors(tmp_path / "r" / "model.safetensors")[0]["items"].shape[1] == 3
     words.write_text("2 3\nba 1 0 0\nda 0 1\n")
     assert train(folder, tmp_path / "s", *options) == 2
-    assert "line 3: 2 numbers where 3 are expected" in capsys.readouterr().err
+    assert "line 3: not a word and 3 numbers" in capsys.readouterr().err

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from negatives.cli import main
+from negatives.config import build
 from negatives.runs import runner, terminal
 from negatives.tasks.sentences import Sentences
 from negatives.training.callbacks import Step
@@ -19,19 +20,22 @@ from negatives.training.files import read_tensors
 from quick import ALONE
 
 SUBJECTS, VERBS = ("cat", "dog", "owl", "fox"), ("sees", "hears", "likes")
+OPENINGS = [f"{day} {time}" for day in ("then", "now", "soon", "once", "never", "still", "today", "again", "often")
+            for time in ("early", "late", "there", "here", "twice", "softly", "loudly", "far")]  # fmt: skip
 KINDS = ("shuffled", "unigram", "bigram", "trigram")
 SMALL = [*ALONE, "--set", "model.dim=12", "--set", "optimiser.lr=0.01"]
 
 
 def write_text(folder: Path, sizes: dict[str, int]) -> Path:
-    """Sentences in which the last word repeats the first, two words later: a trigram cannot know it."""
+    """Sentences that differ, in which the last word repeats the first, two words later: a trigram cannot know it."""
     folder.mkdir()
     first = 0
     for part, n in sizes.items():
         lines = []
         for i in range(first, first + n):
-            subject, verb = SUBJECTS[i * 3 % 7 % 4], VERBS[i * 5 // 3 % 3]
-            lines.append(f"the {subject} {verb} the {subject} .")
+            place, kind = divmod(i * 37 % (len(OPENINGS) * 12), 12)
+            subject, verb = SUBJECTS[kind % 4], VERBS[kind // 4]
+            lines.append(f"{OPENINGS[place]} the {subject} {verb} the {subject} .")
         (folder / f"{part}.txt").write_text("\n".join(lines) + "\n")
         first += n
     return folder
@@ -96,7 +100,7 @@ def test_vectors_of_words(run: Path, tmp_path: Path) -> None:
     assert main(["export", str(run), "--format", "parquet", "--out", str(tmp_path / "e")]) == 0
     frame = pl.read_parquet(tmp_path / "e" / "vectors.parquet")
     assert set(frame["kind"]) == {"word"}
-    assert set(frame["name"]) == {"the", *SUBJECTS, *VERBS, ".", "<eos>", "<unk>"}
+    assert set(frame["name"]) == {"the", *SUBJECTS, *VERBS, ".", "<eos>", "<unk>", *" ".join(OPENINGS).split()}
 
 
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
@@ -222,3 +226,17 @@ def test_paragraphs_are_cut_behind_their_marks(text: Path, tmp_path: Path, capsy
         options = [*SMALL, "--epochs", "1", "--set", f"reading.cut={cut}"]
         assert train(joined, tmp_path / cut, *options) == 0
         assert f"sentences: {n} for training" in "".join(capsys.readouterr())
+
+
+def test_sentences_of_two_parts_are_dropped_from_the_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = write_text(tmp_path / "twice", {"train": 64, "valid": 20, "test": 20})
+    trained, tested = ((data / f"{part}.txt").read_text().splitlines(keepends=True) for part in ("train", "test"))
+    (data / "test.txt").write_text("".join(trained[:3] + tested))
+    (data / "valid.txt").write_text((data / "valid.txt").read_text() + tested[0] + trained[5])
+    text = Sentences().read(data, build([("the test", {"task": "sentences"})]))
+    assert {part: one.lengths.numel() for part, one in text.real.items()} == {"train": 64, "valid": 20, "test": 20}
+    assert "test: 3 sentences that stand in the training part too dropped" in text.notes
+    assert "valid: 2 sentences that stand in the training or the test part too dropped" in text.notes
+    (data / "test.txt").write_text(trained[0] * 2)
+    assert train(data, tmp_path / "run", *SMALL) == 2
+    assert "every sentence of the test part stands in the training part too" in capsys.readouterr().err

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from negatives.cli import main
+from negatives.data.loading import words as loading
 from negatives.data.word_vectors import read_word_vectors
 from negatives.runs import runner, terminal
-from negatives.tasks import words_data
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 from quick import ALONE
@@ -187,7 +187,7 @@ def test_compare_ranks_samplers(text: Path, tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("content", "options", "says"),
     [
-        (b"", [], "holds no word"),
+        (b"", [], "the file is empty"),
         (b"\x00\x01\x02", [], "binary content"),
         (b"a b c d\n", [], "no word occurs 5 times; the most frequent occurs 1 times"),
         (b"fine words\n" * 9 + b"\xff\n", [], "line 10: not UTF-8"),
@@ -233,8 +233,8 @@ def test_the_demo_shows_neighbours(
 def test_contexts_are_taken_from_the_first_held_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sentences 0 1 | 2 3 | 4 5 | 6 7: the even ones validate; a bound of five words leaves the first two sentences."""
     corpus = SimpleNamespace(words=["w"] * 8, held=(np.arange(8, dtype=np.int32), np.arange(0, 9, 2)))
-    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
-    monkeypatch.setattr(words_data, "HELD", 5)
-    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
-    monkeypatch.setattr(words_data, "HELD", 0)  # never less than one sentence
-    assert words_data.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    assert loading.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
+    monkeypatch.setattr(loading, "HELD", 5)
+    assert loading.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
+    monkeypatch.setattr(loading, "HELD", 0)  # never less than one sentence
+    assert loading.held_contexts(corpus, 0).lengths().tolist() == [1, 1, 0, 0, 0, 0, 0, 0]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from negatives.data.corpus.encode import pieces, renumber
-from negatives.data.corpus.encoded import Corpus
+from negatives.data.corpus.encoded import Corpus, Ids
 
 MOST = 20_000_000
 """Different pairs that are counted at once; beyond that those seen once are forgotten."""
@@ -43,7 +43,7 @@ def join_phrases(corpus: Corpus, min_count: int = 5, threshold: float = 100.0) -
     joined = renumber(corpus.folder, source, bounds, table, [every[i] for i in kept])
     source.unlink()
     joined.notes = [*corpus.notes, f"text: {int((kept >= n).sum()):,} phrases of two words joined", *joined.notes]
-    joined.held = corpus.held[0][:0], corpus.held[1][:1]
+    joined.held = _held(corpus, chosen, table)
     return joined
 
 
@@ -71,22 +71,35 @@ def _write(corpus: Corpus, chosen: Longs) -> tuple[Path, Longs, Longs]:
     with path.open("wb") as file:
         for first, stop in pieces(corpus.bounds):
             ids, bounds = (part.numpy() for part in corpus.tokens(first, stop))
-            pair = np.append(ids[:-1].astype(np.int64) * n + ids[1:], -1)
-            pair[bounds[1:] - 1] = -1
-            place = np.searchsorted(chosen, pair)
-            hit = (
-                (place < len(chosen)) & (chosen[np.minimum(place, len(chosen) - 1)] == pair)
-                if len(chosen)
-                else pair < -1
-            )
-            hit = _alternate(hit)
-            ids = np.where(hit, n + place, ids).astype(np.int32)
-            keep = np.concatenate([[True], ~hit[:-1]])
-            owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))[keep]
-            counts += np.bincount(ids[keep], minlength=len(counts))
-            lengths.append(np.bincount(owner, minlength=len(bounds) - 1))
-            ids[keep].tofile(file)
+            ids, sizes = _replaced(ids, bounds, chosen, n)
+            counts += np.bincount(ids, minlength=len(counts))
+            lengths.append(sizes)
+            ids.tofile(file)
     return path, np.cumsum(np.concatenate(lengths)), counts
+
+
+def _held(corpus: Corpus, chosen: Longs, table: Ids) -> tuple[Ids, Longs]:
+    """The held-out sentences with the same phrases and the new ids; those of which one word stays are left out."""
+    ids, bounds = corpus.held
+    if len(bounds) < 2:
+        return ids, bounds
+    ids, sizes = _replaced(ids, bounds, chosen, len(corpus.words))
+    ids, owner = table[ids], np.repeat(np.arange(len(sizes)), sizes)
+    left = np.bincount(owner[ids >= 0], minlength=len(sizes))
+    kept = (ids >= 0) & (left[owner] > 1)
+    return ids[kept], np.cumsum(np.concatenate([np.zeros(1, np.int64), left[left > 1]]))
+
+
+def _replaced(ids: Ids, bounds: Longs, chosen: Longs, n: int) -> tuple[Ids, Longs]:
+    """Words with phrases as ids from ``n`` on, and how many each sentence has then."""
+    pair = np.append(ids[:-1].astype(np.int64) * n + ids[1:], -1)
+    pair[bounds[1:] - 1] = -1
+    place = np.searchsorted(chosen, pair)
+    hit = (place < len(chosen)) & (chosen[np.minimum(place, len(chosen) - 1)] == pair) if len(chosen) else pair < -1
+    hit = _alternate(hit)
+    keep = np.concatenate([[True], ~hit[:-1]])
+    owner = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))[keep]
+    return np.where(hit, n + place, ids).astype(np.int32)[keep], np.bincount(owner, minlength=len(bounds) - 1)
 
 
 def _alternate(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from negatives.data.corpus.reader import WORD
 from negatives.data.offline.sources import mine, sources
+from negatives.data.words import words_of
 
 
 def paragraphs(root: Path | None = None, cache: bool = True) -> Iterator[list[str]]:
@@ -21,7 +21,7 @@ def paragraphs(root: Path | None = None, cache: bool = True) -> Iterator[list[st
     """
     for doc in mine(root, cache)["doc"].drop_nulls():
         for paragraph in re.split(r"\n\s*\n", doc):
-            if words := WORD.findall(paragraph.lower()):
+            if words := words_of(paragraph):
                 yield words
     for path in sources(root or Path(sysconfig.get_paths()["stdlib"])):
         yield from _comments(path.read_text(encoding="utf-8", errors="replace"))
@@ -30,5 +30,5 @@ def paragraphs(root: Path | None = None, cache: bool = True) -> Iterator[list[st
 def _comments(text: str) -> Iterator[list[str]]:
     lines = (line.strip() for line in text.splitlines())
     for comment, block in groupby(lines, key=lambda line: line.startswith("#")):
-        if comment and (words := WORD.findall(" ".join(block).lower())):
+        if comment and (words := words_of(" ".join(block))):
             yield words
