@@ -1,4 +1,4 @@
-"""Every task reads every format that can carry its columns, as the table in docs/data.md says; one test for each cell."""
+"""Every task reads every format that can carry its columns, as the table in docs/data.md says: a test for each cell."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,7 @@ class Table:
         features: Content of the items of ``catalogue``, or None.
         path: The file, the first of several; None for what was in memory or mined.
         source: How the columns were understood; None where the format alone decides.
+        named: Column of the file by role, where its columns have names.
     """
 
     columns: Mapping[str, Column]
@@ -59,6 +60,7 @@ class Table:
     features: SparseFeatures | None = None
     path: Path | None = None
     source: Source | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -101,4 +103,5 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path, first.source)
+    origin = first.path, first.source, first.named
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, *origin)

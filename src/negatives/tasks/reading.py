@@ -38,18 +38,19 @@ class PairReading(TableReading):
     """Events that count, divided by commas, for instance ``purchase``; left out, all."""
 
 
-def table_options(config: RunConfig, reading: TableReading, schema: Schema) -> Options:
+def table_options(config: RunConfig, reading: TableReading, schema: Schema, *others: Schema) -> Options:
     """What a configuration says about a table.
 
     Args:
         config: For the columns.
         reading: The task's options.
         schema: Whose roles may be named.
+        others: Schemas of further tables of the same data, whose roles may be named too.
 
     Raises:
         ConfigError: A column is given for a role that a row has not.
     """
-    roles = [role.name for role in schema]
+    roles = list(dict.fromkeys(role.name for one in (schema, *others) for role in one))
     for role in config.columns:
         if role not in roles:
             raise ConfigError(f"a {schema.what} has no {role!r}; {suggest(role, roles)}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from negatives.config import RunConfig
 from negatives.data.loading.retrieval import Holding, load_retrieval
+from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS
 from negatives.data.retrieval import RetrievalData
 from negatives.evaluation import Metrics, longest, with_watched
 from negatives.evaluation.graded import evaluate_graded
@@ -23,6 +24,7 @@ from negatives.models import Model
 from negatives.models.encoders.base import TextScorer
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, require
+from negatives.tasks.reading import table_options
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
@@ -63,9 +65,9 @@ class Search(Task[RetrievalData, SearchReading]):
     phrases = ("is answered by", "finds")
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
-        return load_retrieval(
-            path, Holding(seed=split_seed(config), **shares(config)), titles=self.options(config).titles
-        )
+        reading = self.options(config)
+        options = table_options(config, reading, QUESTIONS, DOCUMENTS, JUDGED)
+        return load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), reading.titles, options)
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))

@@ -15,12 +15,14 @@ from pydantic import Field
 
 from negatives.config import RunConfig
 from negatives.data.loading.similarity import load_similarity
+from negatives.data.readers.schema import SCORED
 from negatives.data.similarity import SimilarityData
 from negatives.evaluation import Metrics, measure
 from negatives.evaluation.values import Rated
 from negatives.models import Model
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
+from negatives.tasks.reading import table_options
 from negatives.tasks.samples import QUERIES, Sample, best, sample
 from negatives.tasks.shares import held, no_pairs, split_seed
 from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
@@ -53,8 +55,11 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     phrases = ("is like", "is near")
 
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
-        options = self.options(config)
-        return load_similarity(path, options.positive, options.related, seed=split_seed(config), **held(config))
+        reading = self.options(config)
+        options = table_options(config, reading, SCORED)
+        return load_similarity(
+            path, reading.positive, reading.related, seed=split_seed(config), options=options, **held(config)
+        )
 
     def examples(self, data: SimilarityData, config: RunConfig, feed: str) -> Examples[SimilarityData]:
         n, pairs = data.n_sentences, data.similar(data.positive)

@@ -26,7 +26,7 @@ ENCODED = frozenset(("queries", "documents", "query_bags", "document_bags", "tok
 """Names of the facts that :func:`text_facts` gives."""
 
 
-class EncoderReading(Section):
+class EncoderReading(TableReading):
     """How texts become tokens."""
 
     vocabulary: Annotated[int, Field(ge=100)]

@@ -110,6 +110,6 @@ def test_wrong_files(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "pairs.jsonl, line 2: not UTF-8 text" in capsys.readouterr().err
     data.write_text('{"a": "x"}\n')
     assert mine(data) == 2
-    assert "has 1 columns where 2 are needed" in capsys.readouterr().err
+    assert "only 1 column (a), where 2 are needed" in capsys.readouterr().err
     assert main(["mine", str(data.parent / "none.csv"), "--out", "x.jsonl", "--vectors", "y"]) == 2
     assert "no such file" in capsys.readouterr().err

@@ -187,7 +187,7 @@ def test_texts(tmp_path: Path) -> None:
     [
         ("2 3 2\n0 1:1\n2 1:1\n", "a.txt, line 3: label 2 is out of range"),
         ("2 3 2\n0 1:1\n1 3:1\n", "a.txt, line 3: feature 3 is beyond"),
-        ("0 1:1\n1 3:1\n", "a.txt, line 1: no header"),
+        ("0 1:1\n0.5 3:1\n", "a.txt, line 2: the label '0.5' is no class"),
     ],
 )
 def test_wrong_input_is_told_in_one_line(

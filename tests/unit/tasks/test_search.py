@@ -186,11 +186,14 @@ def test_wrong_input_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureF
     qrels = good / "qrels" / "train.tsv"
     whole = qrels.read_text()
     qrels.write_text(whole.replace("q0\td0\t2", "q0\td0\tmuch", 1))
-    assert "train.tsv, line 2: the grade 'much' is no whole number" in fault(good, capsys)
+    assert "train.tsv, line 2: empty or unreadable grade (score)" in fault(good, capsys)
+    qrels.write_text(whole.replace("q0\td0\t2", "q0\td0\t1.5", 1))
+    assert "train.tsv, line 2: the grade 1.5 is no whole number" in fault(good, capsys)
     qrels.write_text(whole.replace("q0\td0\t2", "q0\td0", 1))
-    assert "train.tsv, line 2: 2 columns where 3 are expected" in fault(good, capsys)
-    assert "has no corpus.jsonl" in fault(tmp_path, capsys)
-    assert "no such folder" in fault(tmp_path / "none", capsys)
+    assert "train.tsv, line 2: empty or unreadable grade (score)" in fault(good, capsys)
+    corpus.unlink()
+    assert "has no corpus.jsonl" in fault(good, capsys)
+    assert "no such file" in fault(tmp_path / "none", capsys)
 
 
 def test_empty_documents_are_counted(tmp_path: Path) -> None:

@@ -202,18 +202,20 @@ def test_wrong_input_names_file_and_line(tmp_path: Path, capsys: pytest.CaptureF
     path = good / "sts-train.csv"
     text = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*text[:2], "a\tb\tc\td\tmuch\tx\ty\n"]))
-    assert "sts-train.csv, line 3: the score 'much' is no number" in fault(good, capsys)
+    assert "sts-train.csv, line 3: empty or unreadable score (column_5)" in fault(good, capsys)
     path.write_text("".join([*text[:2], "a\tb\n"]))
-    assert "sts-train.csv, line 3: 2 columns where 7 are needed" in fault(good, capsys)
+    assert "sts-train.csv, line 3: empty or unreadable score (column_5)" in fault(good, capsys)
     path.write_bytes("".join(text[:2]).encode() + b"a\tb\tc\td\t1.0\t\xe9\ty\n")
     assert "sts-train.csv, line 3: not UTF-8 text" in fault(good, capsys)
     path.write_text("one two\n")
-    assert "sts-train.csv, line 1: 1 columns that are not known" in fault(good, capsys)
+    assert "sts-train.csv, line 1: only 1 column (column_1), where 2 are needed" in fault(good, capsys)
+    path.write_text("sentence1\tsentence2\na\tb\nc\td\n")
+    assert "nothing tells how similar two sentences are; name the column with --columns score=" in fault(good, capsys)
     path.write_text("".join(text).replace("\t0.000\t", "\t3.000\t"))
     path.unlink()
-    assert "no training part" in fault(good, capsys)
+    assert "the folder has no train file" in fault(good, capsys)
     (tmp_path / "empty").mkdir()
-    assert "holds no file called train" in fault(tmp_path / "empty", capsys)
+    assert "the folder has no train file" in fault(tmp_path / "empty", capsys)
 
 
 def test_empty_sentences_are_counted(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_empty_sentences_are_counted(tmp_path: Path) -> None:
 
     path = tmp_path / "pairs.tsv"
     path.write_text("sentence1\tsentence2\tscore\na\tb\t1\n\tb\t2\n")
-    assert read_scored(path).notes[-1] == "pairs.tsv: 1 pairs with an empty sentence skipped"
+    assert read_scored(path)["train"].notes[-1] == "train: 1 pairs with an empty sentence skipped"
 
 
 def test_both_sentences_are_weighted_alike() -> None:

@@ -20,12 +20,13 @@ from negatives.data.labelled import LabelledData, LabelledTable, joined, weighte
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers import Options, read, reader_of
-from negatives.data.readers.labelled_text import labelled_texts
+from negatives.data.readers.labelled_text import compared, labelled_texts
+from negatives.data.readers.matrices import FEATURES, read_matrices
 from negatives.data.readers.opening import at_rest
 from negatives.data.readers.parts import find_parts
 from negatives.data.readers.schema import LABELLED
+from negatives.data.readers.sparse_rows import FORMATS, is_sparse, read_sparse
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
-from negatives.data.readers.xmc import is_xmc, read_xmc
 from negatives.errors import ConfigError, InputError
 from negatives.randomness import permutation, uniforms
 
@@ -123,17 +124,21 @@ def read_parts(data: Any, reading: TextReading) -> dict[str, LabelledTable]:
         path = data = at_rest(path)
         if (path / TAGS).is_file() and (path / WORDS).is_file():
             return {"train": read_tags(path)}
-        files = find_parts(path)
-        if reading.options.format is None and not reading.options.columns and is_features(files["train"][0]):
-            return {part: read_xmc(files[part][0]) for part in PARTS if part in files}
+        if (path / FEATURES).is_file():
+            return compared(read_matrices(path))
+        if (files := feature_files(path, reading.options)) is not None:
+            return compared(read_sparse({part: files[part] for part in PARTS if part in files}))
     tables = read(data, LABELLED, reading.options)
-    return labelled_texts({part: tables[part] for part in PARTS if part in tables}, reading.separator)
+    return compared(labelled_texts({part: tables[part] for part in PARTS if part in tables}, reading.separator))
 
 
-def is_features(path: Path) -> bool:
-    """Whether a file holds features by number, not a table."""
-    table = reader_of(path)
-    return table is None and is_xmc(path)
+def feature_files(path: Path, options: Options) -> dict[str, Path] | None:
+    """The files of a path by part where they hold features by number; None where they hold tables."""
+    if options.format not in (None, *FORMATS) or options.columns:
+        return None
+    files = {part: several[0] for part, several in find_parts(path).items()}
+    asked = options.format is not None
+    return files if asked or (reader_of(files["train"]) is None and is_sparse(files["train"])) else None
 
 
 def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str]) -> dict[str, Tensor]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
 
-from negatives.data.readers.beir import Collection, Judged, read_beir
+from negatives.data.loading.named import short_name
+from negatives.data.readers import Options
+from negatives.data.readers.beir import Collection, Judged
+from negatives.data.readers.questions import read_collection
 from negatives.data.retrieval import Judgements, RetrievalData
 from negatives.data.splits import check_shares, key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
 
-HINT = "give qrels/train.tsv and qrels/test.tsv"
+HINT = "give more pairs, or qrels/train.tsv and qrels/test.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +44,28 @@ class Holding:
         check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
 
 
-def load_retrieval(path: Path | None, holding: Holding, titles: bool = True, cache: bool = True) -> RetrievalData:
-    """Read a folder in the BEIR layout, or the offline collection, and divide it.
+def load_retrieval(
+    data: Any, holding: Holding, titles: bool = True, options: Options | None = None, cache: bool = True
+) -> RetrievalData:
+    """Read a collection, pairs, or the offline collection, and divide it.
 
     Args:
-        path: The folder; None for the standard library's own documentation.
+        data: As :func:`negatives.data.readers.questions.read_collection` takes it; None for the standard library's own
+            documentation.
         holding: What is held back.
         titles: Take each document's title as one more training query.
+        options: What to take the columns for.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
     Raises:
         InputError: The data cannot be used.
     """
-    if path is None:
+    if data is None:
         from negatives.data.offline.docs import documented_functions
 
         collection, name = documented_functions(cache=cache), "stdlib"
     else:
-        if not path.is_dir():
-            raise InputError(
-                "a file, not a folder" if path.exists() else "no such folder",
-                path=path,
-                hint="give a folder with corpus.jsonl and queries.jsonl",
-            )
-        collection, name = read_beir(path), path.name
+        collection, name = read_collection(data, options), short_name(data)
     return divided(collection, name, holding, titles)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import torch
 
-from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored, read_scored_folder
+from negatives.data.loading.named import short_name
+from negatives.data.readers import Options
+from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored
 from negatives.data.similarity import ScoredPairs, SimilarityData
 from negatives.data.splits import key_of
 from negatives.errors import InputError
@@ -16,31 +18,31 @@ HINT = "give files called train, dev and test, or one file of pairs"
 
 
 def load_similarity(
-    path: Path | None, positive: float | None, related: float | None, valid: float = 0.1, test: float = 0.2,
-    seed: int = 0, cache: bool = True,
+    data: Any, positive: float | None, related: float | None, valid: float = 0.1, test: float = 0.2,
+    seed: int = 0, options: Options | None = None, cache: bool = True,
 ) -> SimilarityData:  # fmt: skip
     """Read a folder or a file, or the offline pairs.
 
     Args:
-        path: A folder of parts, or one file that is divided at random; None for the standard library's docstrings.
+        data: Graded pairs as :func:`negatives.data.readers.read` takes them; what has no parts is divided at random;
+            None for the standard library's docstrings.
         positive: Score from which pairs are trained on; None for four fifths of the range.
         related: Score from which a pair is no negative; None for half of the range.
         valid: Share held out for validation where there is no such part.
         test: Share held out for the test where there is no such part.
         seed: Seed of the division.
+        options: What to take the columns for.
         cache: Keep what was mined from the standard library in the user's cache folder.
 
     Raises:
         InputError: The data cannot be used.
     """
-    if path is None:
+    if data is None:
         from negatives.data.offline.sentences import related_docstrings
 
         tables, name = {"train": related_docstrings(cache=cache)}, "stdlib"
-    elif path.is_dir():
-        tables, name = read_scored_folder(path), path.name
     else:
-        tables, name = {"train": read_scored(path)}, path.name.split(".")[0]
+        tables, name = read_scored(data, options), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     parts = _parts(tables, {"test": test, "valid": valid}, seed, notes)
     texts = {text: None for rows in parts.values() for row in rows for text in row[:2]}
@@ -50,8 +52,8 @@ def load_similarity(
     low, high = float(scores.min()), float(scores.max())
     positive = low + 0.8 * (high - low) if positive is None else positive
     related = low + 0.5 * (high - low) if related is None else related
-    data = SimilarityData(name, list(ids), numbered, positive, related, ())
-    pairs = data.similar(positive).nnz // 2
+    found = SimilarityData(name, list(ids), numbered, positive, related, ())
+    pairs = found.similar(positive).nnz // 2
     if not pairs or low == high:
         raise InputError(f"{name}: no training pair is similar enough", hint="lower reading.positive, or " + HINT)
     notes.append(f"training: {pairs:,} pairs of a score from {positive:g} up are similar")

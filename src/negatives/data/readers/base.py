@@ -23,17 +23,23 @@ class Reader(ABC):
             does not tell.
         marker: File by whose name a folder in this format is known; None where it is a format of files.
         gives: Roles that the format has; None where they follow from the columns of the file.
+        loose: Whether its suffixes say little, so that a format that recognises the first bytes goes before it.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     marker: ClassVar[str | None] = None
     gives: ClassVar[frozenset[str] | None] = None
+    loose: ClassVar[bool] = False
 
     def takes(self, path: Path) -> bool:
         """Whether the name of a file, or of a file in a folder, says that it is in this format."""
         if path.is_dir():
             return self.marker is not None and (path / self.marker).is_file()
         return inner_suffix(path) in self.suffixes
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether the first bytes of a file, unpacked, say that it is in this format whatever its name."""
+        return False
 
     def fits(self, schema: Schema) -> bool:
         """Whether the format has all that a row needs."""

@@ -29,6 +29,7 @@ class Delimited(TableReader):
     """Tables of text with one record per line."""
 
     suffixes = SUFFIXES
+    loose = True
 
     def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
         return DelimitedFrames(path, schema, options)
@@ -41,7 +42,7 @@ class DelimitedFrames(Frames):
         suffix = inner_suffix(path)
         lines = first_lines(path, options.encoding)
         top = _comments_on_top(lines)
-        self._skipped, self._comments = len(top), schema.comments
+        self._skipped, self._comments, self._ragged = len(top), schema.comments, schema.ragged
         rest = lines[len(top) :]
         if schema.comments:
             rest = [line for line in rest if not line.lstrip().startswith(COMMENTS)]
@@ -130,6 +131,7 @@ class DelimitedFrames(Frames):
                 infer_schema=False,
                 schema=dict.fromkeys(self.names, pl.String),
                 columns=[self.names.index(name) for name in columns],
+                truncate_ragged_lines=self._ragged,
             )
             return frame.select(columns)
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -143,7 +145,7 @@ class DelimitedFrames(Frames):
         text = block.decode().split("\n")[:-1]
         for place, row in _records(self.path, self._dialect, text, lines_at=lines):
             number = int(lines[place])
-            if len(row) > width:
+            if len(row) > width and not self._ragged:
                 hint = "give every line the same columns, and quote values that hold the separator"
                 fault = f"{len(row)} columns where {width} are expected"
                 raise InputError(fault, path=self.path, line=number, hint=hint)
@@ -172,6 +174,8 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
         and not any(cell in below for cell, below in zip(first, columns, strict=True))
     ):
         return True
+    if _words_above_texts(first, columns):
+        return True
     above = [
         bool(below) and all(map(_is_number, below)) and _is_word(cell)
         for cell, below in zip(first, columns, strict=True)
@@ -181,6 +185,12 @@ def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[s
 
 def _is_word(cell: str) -> bool:
     return re.search(r"[^\W\d_]", cell) is not None and not _is_number(cell)
+
+
+def _words_above_texts(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether two columns or more are texts of several words, and above each of them stands one word alone."""
+    texts = [place for place, below in enumerate(columns) if 2 * sum(" " in cell for cell in below) > len(below) > 0]
+    return len(texts) > 1 and all(re.fullmatch(r"[^\W\d]\w{0,30}", first[place]) for place in texts)
 
 
 def _is_number(cell: str) -> bool:

@@ -17,6 +17,8 @@ registry: Registry[Reader] = Registry(
         ("jsonl", "negatives.data.readers.jsonl:JsonLines"),
         ("parquet", "negatives.data.readers.parquet:Parquet"),
         ("arrow", "negatives.data.readers.parquet:Arrow"),
+        ("fasttext", "negatives.data.readers.fasttext:FastText"),
+        ("topics", "negatives.data.readers.topics:Topics"),
         ("citeulike", "negatives.data.readers.citeulike:Citeulike"),
         ("delimited", "negatives.data.readers.delimited:Delimited"),
         ("lists", "negatives.data.readers.lists:Lists"),
@@ -59,10 +61,13 @@ def reader_for(path: Path, schema: Schema, options: Options) -> Reader:
         InputError: The file cannot be opened.
         ConfigError: No format has the name that was asked for.
     """
-    if (reader := asked_reader(options) or reader_of(path)) is not None:
+    reader = asked_reader(options) or reader_of(path)
+    if reader is not None and (not reader.loose or options.format is not None):
         return reader
     with faults_told(path), open_bytes(path) as file:
         head = file.read(1 << 12)
+    if (known := next((one for one in map(registry.build, registry) if one.recognises(head)), reader)) is not None:
+        return known
     for magic, name in BINARY.items():
         if head.startswith(magic):
             return registry.build(name)

@@ -10,6 +10,7 @@ import polars as pl
 
 from negatives.data.ids import Ids, IdsBuilder
 from negatives.data.readers import values
+from negatives.data.readers.bundles import bundled
 from negatives.data.readers.doubts import doubts
 from negatives.data.readers.frames import Block, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
@@ -30,6 +31,7 @@ def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
     """
     if options.missing not in ("error", "drop"):
         raise ConfigError(f"missing is {options.missing!r}; choose error or drop")
+    frames = bundled(frames, schema)
     roles = find_roles(frames, schema, options)
     for limit, role in ((options.min_rating, "rating"), (options.events or None, "event")):
         if limit is not None and role in schema and role not in roles.columns:
@@ -86,8 +88,8 @@ class _Gather:
 
     def _must_be_there(self, name: str) -> bool:
         role = self.schema_role(name)
-        if role.kind == "labels":
-            return False
+        if role.blank is not None:
+            return not role.blank
         limited = (name == "rating" and self.options.min_rating is not None) or (
             name == "event" and bool(self.options.events)
         )
@@ -99,8 +101,10 @@ class _Gather:
             return values.ids(column)
         if role.kind == "text":
             return values.texts(column)
+        if role.kind == "texts":
+            return values.text_lists(column)
         if role.kind == "number":
-            return values.numbers(column)
+            return values.numbers(column, role.words)
         if role.kind == "time":
             return values.times(column, *self._how(role.name, column))
         return column
@@ -128,7 +132,7 @@ class _Gather:
         frame = frame.with_columns(pl.Series("\0line", block.line()))
         for role, column in self.roles.columns.items():
             kind = frame.schema[column]
-            if not kind.is_nested() or self.schema_role(role).kind == "labels":
+            if not kind.is_nested() or self._holds(self.schema_role(role), frame[column]):
                 continue
             if not self.schema_role(role).several or not isinstance(kind, (pl.List, pl.Array)):
                 fault = f"the column {column} holds lists or objects"
@@ -136,6 +140,12 @@ class _Gather:
                 raise InputError(fault, path=self.frames.path, line=int(frame["\0line"][0]), hint=hint)
             frame = frame.explode(column)
         return frame.drop("\0line"), frame["\0line"].to_numpy()
+
+    def _holds(self, role: Role, column: pl.Series) -> bool:
+        """Whether a column of lists or objects can stand for the role as it is."""
+        if role.kind in ("labels", "texts"):
+            return isinstance(column.dtype, (pl.List, pl.Array))
+        return role.kind == "text" and (values.lone(column) or any(values.said(column.head(100))))
 
     def _refuse(self, name: str, at: int, lines: Ints | None, block: Block) -> None:
         if self.options.missing == "drop":
@@ -177,7 +187,8 @@ class _Gather:
         self.rows += int(keep.sum())
         for name, column in found.items():
             stays = column if every else column.filter(keep)
-            if self.schema_role(name).kind == "id" and self.schema_role(name).needed:
+            role = self.schema_role(name)
+            if role.kind == "id" and role.needed:
                 self.ids.setdefault(name, IdsBuilder()).add(stays)
             else:
                 self.columns.setdefault(name, []).append(stays)
@@ -215,7 +226,8 @@ class _Gather:
         lines = np.concatenate(self.lines) if self.lines else None
         found, head = self.roles, self.frames.sample.head(FIRST)
         source = Source(found.columns, found.why, found.skipped, head)
-        return Table(ordered, tuple(notes), lines, path=self.frames.path, source=source)
+        named = dict(found.columns) if self.frames.header else {}
+        return Table(ordered, tuple(notes), lines, path=self.frames.path, source=source, named=named)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind
@@ -223,6 +235,8 @@ class _Gather:
             return Ids.of(pl.concat([part.cast(pl.String) for part in parts]))
         if kind in ("number", "time"):
             return pl.concat(parts).to_numpy().astype(np.float64)
+        if kind == "texts":
+            return pl.concat(parts)
         if kind == "labels" and any(part.dtype.is_nested() for part in parts):
             return pl.concat([part.cast(pl.List(pl.String)) for part in parts])
         return pl.concat([part.cast(pl.String) for part in parts])

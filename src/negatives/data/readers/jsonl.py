@@ -15,6 +15,7 @@ from negatives.data.readers.blocks import blocks, objects
 from negatives.data.readers.frames import Block, Frames, InMemory, counted
 from negatives.data.readers.opening import inner_suffix, open_bytes
 from negatives.data.readers.schema import Options, Schema
+from negatives.data.readers.values import message
 from negatives.errors import InputError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json")
@@ -50,6 +51,7 @@ class ObjectFrames(Frames):
             if rows:
                 break
         self._types = _types(rows)
+        self._nested = any(_is_nested(value) for row in rows for value in row.values())
         super().__init__(path, list(self._types), _frame(rows, self._types))
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
@@ -59,10 +61,12 @@ class ObjectFrames(Frames):
             kept = np.array([place for place, one in enumerate(text) if one.strip()], np.int64)
             if not kept.size:
                 continue
-            frame = None if _needs_care(block) else _fast(block, schema)
+            frame = None if self._nested or _needs_care(block) else _fast(block, schema)
             if frame is None or len(frame) != kept.size or _hides_lists(frame):
                 lines = enumerate(block.decode().split("\n"), line)
-                frame = _frame([row for _, row in objects(self.path, lines, self._hint)], schema)
+                rows = [row for _, row in objects(self.path, lines, self._hint)]
+                lists = {name: kind for name, kind in _types(rows).items() if kind != pl.String}
+                frame = _frame(rows, {name: lists.get(name, kind) for name, kind in schema.items()})
             every = kept.size == len(text) - 1
             yield Block(frame, counted(line, len(frame)) if every else lambda line=line, kept=kept: line + kept)  # type: ignore[misc]
 
@@ -97,18 +101,31 @@ def _hides_lists(frame: pl.DataFrame) -> bool:
 
 
 def _types(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Each key as text, or as a list of texts where some object has a list there; what is nested is left out."""
+    """Each key as text, or as a list of texts where some object has a list there; what is nested is left out.
+
+    A list of chat messages is a text.
+    """
     found: dict[str, Any] = {}
     nested: set[str] = set()
     for row in rows:
         for key, value in row.items():
-            if isinstance(value, list):
-                if any(isinstance(one, (list, dict)) for one in value):
+            if isinstance(value, list) and not _is_chat(value):
+                if any(isinstance(one, (list, dict)) and not _is_chat(one) for one in value):
                     nested.add(key)
                 found[key] = pl.List(pl.String)
             elif not isinstance(value, dict):
                 found.setdefault(key, pl.String)
     return {key: kind for key, kind in found.items() if key not in nested}
+
+
+def _is_chat(value: Any) -> bool:
+    """Whether a value is a list of messages, each with its content."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and "content" in one for one in value)
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a value is a list of lists or of objects, of which the fast parser makes text."""
+    return isinstance(value, list) and any(isinstance(one, (list, dict)) for one in value)
 
 
 def _frame(rows: Sequence[dict[str, Any]], types: dict[str, Any]) -> pl.DataFrame:
@@ -125,6 +142,8 @@ def _text(value: Any) -> str | None:
         return value
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if _is_chat(value):
+        return message(value)
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from negatives.data.labelled import LabelledTable
-from negatives.data.readers.values import label_separator
+from negatives.data.readers.values import all_numbers, label_separator
 from negatives.data.table import Table
 from negatives.errors import InputError
+
+SHOWN = 5
 
 
 def labelled_texts(tables: Mapping[str, Table], separator: str | None = None) -> dict[str, LabelledTable]:
@@ -23,6 +26,8 @@ def labelled_texts(tables: Mapping[str, Table], separator: str | None = None) ->
     Raises:
         InputError: No row has a label.
     """
+    for table in tables.values():
+        _refuse_numbers(table)
     columns = {part: table.texts("labels") for part, table in tables.items()}
     if separator is None:
         cells = [column for column in columns.values() if column.dtype == pl.String]
@@ -30,6 +35,28 @@ def labelled_texts(tables: Mapping[str, Table], separator: str | None = None) ->
     found = {part: _labelled(part, table, columns[part], separator) for part, table in tables.items()}
     if not any(len(table.labels) for table in found.values()):
         raise InputError("no row has a label", hint="name their column with --columns labels=...")
+    return found
+
+
+def _refuse_numbers(table: Table) -> None:
+    """Texts that are numbers, all of them, are features, which tables do not hold here."""
+    if all_numbers(table.texts("text").head(1000)):
+        column = table.named.get("text", "of texts")
+        hint = "name another with --columns text=..., or write features as lines 'label 1:0.5 7:2'"
+        raise InputError(f"the column {column} holds numbers, not texts", hint=hint)
+
+
+def compared(tables: Mapping[str, LabelledTable]) -> dict[str, LabelledTable]:
+    """The same tables, with a note for each part that has labels unknown in ``train``."""
+    trained = set(tables["train"].labels.unique().to_list())
+    found = dict(tables)
+    for part, table in tables.items():
+        names = table.labels.unique(maintain_order=True).to_list()
+        fresh = [str(name) for name in names if name not in trained]
+        if fresh:
+            shown = ", ".join(name[:30] for name in fresh[:SHOWN]) + (", ..." if len(fresh) > SHOWN else "")
+            note = f"{part}: {len(fresh):,} of {len(names):,} labels have no row in train ({shown})"
+            found[part] = replace(table, notes=(*table.notes, note))
     return found
 
 

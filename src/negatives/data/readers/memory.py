@@ -41,8 +41,8 @@ def frames_of(data: Any, schema: Schema) -> dict[str, Frames]:
 def _frames(data: Any, schema: Schema) -> Frames:
     if hasattr(data, "__arrow_c_stream__"):
         return InMemory(HERE, _from_arrow(data), ("columns of a data frame",))
-    if hasattr(data, "with_format") and hasattr(data, "__len__"):  # a dataset whose version has no Arrow stream
-        return InMemory(HERE, _from_arrow(data.with_format("arrow")[:]), ("columns of a data set",))
+    if hasattr(data, "to_polars"):
+        return InMemory(HERE, data.to_polars(), ("columns of a data set",))
     if hasattr(data, "tocoo"):
         return _from_matrix(data.tocoo(), schema)
     if isinstance(data, Mapping):

@@ -29,7 +29,8 @@ PARTS: dict[str, str] = {
     "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "development": "valid",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
-BESIDE = ("readme", "license", "licence", "notice", "changelog", "checksums", "md5sums", "_success", "metadata")
+BESIDE = ("readme", "license", "licence", "notice", "changelog", "checksums", "md5sums", "_success", "metadata",
+          "dataset_dict", "dataset_info", "dataset_infos", "state")  # fmt: skip
 SHARD = re.compile(r"(?:part|shard|chunk|file|data)?[-_.]?\d+(?:[-_.]of[-_.]\d+)?")
 
 

@@ -76,6 +76,7 @@ def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
             free = sorted(hit for hit in hits if hit[1] not in found.values())
             if role.name not in found and free:
                 found[role.name], why[role.name] = free[0][1], "name"
+    _by_layout(frames, schema, found, why)
     _by_content(frames, schema, found, why)
     ordered = {role.name: found[role.name] for role in schema if role.name in found}
     used = set(found.values())
@@ -92,6 +93,17 @@ def _named(frames: Frames, wanted: str) -> str:
     raise InputError(f"no column is called {wanted!r}", path=frames.path, line=1, hint=hint)
 
 
+def _by_layout(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
+    """The columns of a file without a header that has as many of them as a published layout."""
+    if frames.header or found:
+        return
+    for layout in schema.layouts:
+        if len(layout) == len(frames.names):
+            places = {name: column for name, column in zip(layout, frames.names, strict=True) if name in schema}
+            found.update(places)
+            why.update(dict.fromkeys(places, "order"))
+
+
 def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
     """Fill the roles that names have left open."""
     sample = frames.sample
@@ -99,6 +111,10 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
     open_roles = [role for role in schema.needed if role.name not in found]
     if open_roles:
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
+        if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
+            there = ", ".join(frames.names[:12])
+            hint = f"give {schema.example}; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
         if frames.header and len(fitting) > len(open_roles):
@@ -133,16 +149,17 @@ def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) ->
 
 def _may_be(column: pl.Series, roles: list[Role]) -> bool:
     """Whether a column may hold names or texts at all."""
-    several = any(role.several for role in roles)
     if column.dtype.is_nested():
-        return several
+        return any(role.several or role.kind in ("texts", "labels") for role in roles)
+    if all(role.kind in ("text", "texts") for role in roles) and values.all_numbers(column):
+        return False
     return not values.looks_like_time(column)
 
 
 def _is(column: pl.Series, role: Role) -> bool:
     if role.kind == "time":
         return values.looks_like_time(column)
-    return role.name == "rating" and _is_rating(column)
+    return role.kind == "number" and _is_rating(column)
 
 
 def _is_rating(column: pl.Series) -> bool:

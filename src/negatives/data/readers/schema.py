@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["id", "text", "number", "time", "labels"]
+Kind = Literal["id", "text", "texts", "number", "time", "labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,14 @@ class Role:
 
     Args:
         name: As options name it, for instance ``user``.
-        kind: What its values are: names to be numbered, texts, numbers, times, or several labels.
+        kind: What its values are: names to be numbered, a text, several texts, numbers, times, or several labels.
         names: Column names by which it is known, plain (:func:`plain`), the likeliest first.
         needed: Whether a row is none without it.
         several: Whether a list of ids stands for as many rows.
         guess: Whether a column without a known name may be taken for it.
+        blank: Whether a cell may be empty where the table has the column; None for what is usual: no name, no time
+            and nothing that is needed may.
+        words: Words that stand for numbers, in lower case.
     """
 
     name: str
@@ -29,6 +32,8 @@ class Role:
     needed: bool = True
     several: bool = False
     guess: bool = True
+    blank: bool | None = None
+    words: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Schema:
         example: How a line looks, for hints.
         comments: Whether lines that begin with ``#``, ``%`` or ``//`` are comments wherever they stand.
         lines: Whether the line of each row is kept, for faults that show only when parts are put together.
+        layouts: Names of the columns that published files without a header have, by their number.
+        ragged: Whether a line may have more columns than the first, which are left out.
     """
 
     what: str
@@ -48,6 +55,8 @@ class Schema:
     example: str
     comments: bool = False
     lines: bool = False
+    layouts: tuple[tuple[str, ...], ...] = ()
+    ragged: bool = False
 
     def __iter__(self) -> Iterator[Role]:
         return iter(self.roles)
@@ -171,48 +180,69 @@ LABELLED = Schema(
     (
         Role("text", "text", TEXT_NAMES),
         Role("labels", "labels", ("labels", "label", "tags", "tag", "categories", "category", "classes", "class",
-                                  "intent", "target", "topics", "topic", "genres", "genre")),
+                                  "intent", "target", "topics", "topic", "genres", "genre", "targetind"), blank=True),
     ),
     "a text and its labels, under a line of column names",
 )  # fmt: skip
+ENTAILED = (("entailment", 1.0), ("neutral", 0.5), ("contradiction", 0.0), ("-", -1.0), ("true", 1.0), ("false", 0.0))
+"""What the labels of inference are worth as similarity, as Sentence Transformers has it; a dash is no agreement."""
+QUERY_NAMES = ("anchor", "query", "question", "sentence1", "premise", "q", "instruction", "messages", "source")
+POSITIVE_NAMES = ("positive", "pos", "positives", "positivemessages", "document", "passage", "answer", "response",
+                  "sentence2", "hypothesis", "text", "answers", "target")  # fmt: skip
+NEGATIVE_NAMES = ("negative", "neg", "negatives", "negativemessages", "hardnegative", "hardnegatives",
+                  "rejectedresponse")  # fmt: skip
+STS = ("genre", "file", "year", "number", "score", "sentence1", "sentence2")
 SCORED = Schema(
     "pair",
     (
-        Role("sentence1", "text", ("sentence1", "text1", "left", "anchor", "a", "premise", "s1", "question1", "query")),
-        Role("sentence2", "text", ("sentence2", "text2", "right", "positive", "b", "hypothesis", "s2", "question2")),
-        Role("score", "number", ("score", "similarity", "similarityscore", "label", "relatednessscore", "gold"),
-             guess=False),
+        Role("sentence1", "text", ("sentence1", "text1", "left", "a", "premise", "s1", "question1", "sentencea",
+                                   "1string", *QUERY_NAMES), blank=True),
+        Role("sentence2", "texts", ("sentence2", "text2", "right", "b", "hypothesis", "s2", "question2", "sentenceb",
+                                    "2string", *POSITIVE_NAMES), blank=True),
+        Role("score", "number", ("score", "similarity", "similarityscore", "label", "relatednessscore", "gold",
+                                 "goldlabel", "isduplicate", "quality"), needed=False, guess=False, blank=False,
+             words=ENTAILED),
+        Role("negative", "texts", NEGATIVE_NAMES, needed=False, guess=False, blank=True),
     ),
     "two sentences and a score",
+    lines=True,
+    layouts=(STS, (*STS, "source1", "source2"), ("sentence1", "sentence2", "score")),
+    ragged=True,
 )  # fmt: skip
 DOCUMENTS = Schema(
     "text",
     (
         Role("id", "id", ("id", "docid", "documentid", "pid", "qid", "queryid", "passageid", "corpusid"), needed=False,
              guess=False),
-        Role("text", "text", (*TEXT_NAMES, "passage", "contents", "question")),
-        Role("title", "text", ("title", "name", "headline"), needed=False, guess=False),
+        Role("text", "text", (*TEXT_NAMES, "passage", "contents", "question"), blank=True),
+        Role("title", "text", ("title", "name", "headline"), needed=False, guess=False, blank=True),
     ),
     "an id and a text",
+    lines=True,
+    layouts=(("id", "text"), ("id", "text", "title"), ("id", "url", "title", "text")),
 )  # fmt: skip
 JUDGED = Schema(
     "judgement",
     (
         Role("query", "id", ("query", "queryid", "qid", "topic")),
         Role("document", "id", ("corpusid", "docid", "document", "documentid", "pid", "doc", "passageid", "item")),
-        Role("grade", "number", ("score", "grade", "relevance", "label", "rel"), needed=False),
+        Role("grade", "number", ("score", "grade", "relevance", "label", "rel"), needed=False, blank=False),
     ),
     "query, document and grade with tabs between",
+    lines=True,
+    layouts=(("query", "document", "grade"), ("query", "iteration", "document", "grade")),
 )  # fmt: skip
 QUESTIONS = Schema(
     "pair",
     (
-        Role("query", "text", ("anchor", "query", "question", "sentence1", "premise", "q", "instruction", "source")),
-        Role("positive", "text", ("positive", "pos", "positives", "document", "passage", "answer", "response",
-                                  "sentence2", "hypothesis", "text", "answers", "target"), several=True),
-        Role("negative", "text", ("negative", "neg", "negatives", "hardnegative"), needed=False, several=True,
-             guess=False),
+        Role("query", "text", QUERY_NAMES, blank=True),
+        Role("positive", "texts", POSITIVE_NAMES, blank=True),
+        Role("negative", "texts", NEGATIVE_NAMES, needed=False, guess=False, blank=True),
+        Role("grade", "number", ("label", "grade", "relevance"), needed=False, guess=False, blank=False),
+        Role("labels", "texts", ("labels",), needed=False, guess=False, blank=True),
     ),
     "a query and a text that answers it",
+    lines=True,
+    layouts=(("query", "positive", "negative"),),
 )  # fmt: skip
 LINES = Schema("text", (Role("text", "text", TEXT_NAMES),), "a text")

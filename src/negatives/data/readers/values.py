@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import polars as pl
@@ -83,13 +84,63 @@ def texts(column: pl.Series) -> pl.Series:
     if column.dtype == pl.String:
         return column.set((column.str.strip_chars() == "").fill_null(True), None)
     if column.dtype.is_nested():
-        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
+        return texts(column.list.first()) if lone(column) else pl.Series(column.name, said(column), dtype=pl.String)
     return column.cast(pl.String)
 
 
-def numbers(column: pl.Series) -> pl.Series:
-    """Float64; null where no finite number stands. A decimal comma is a point where no point stands."""
+def lone(column: pl.Series) -> bool:
+    """Whether a column of lists holds at most one text in each."""
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
+    plain = inner is not None and not inner.is_nested()
+    return plain and not bool((column.list.len() > 1).any())
+
+
+def text_lists(column: pl.Series) -> pl.Series:
+    """Lists of texts; a text that stands alone is a list of one, and what is missing is an empty one."""
+    if not column.dtype.is_nested():
+        alone = texts(column)
+        found = pl.DataFrame({"alone": alone}).select(pl.concat_list("alone"))["alone"]
+        return found.set(alone.is_null(), None).fill_null([])
+    inner = column.dtype.inner if isinstance(column.dtype, (pl.List, pl.Array)) else None
+    if inner is None or inner.is_nested():
+        lists = [None if cell is None else [message(one) for one in cell] for cell in column.to_list()]
+        column = pl.Series(column.name, lists, dtype=pl.List(pl.String))
+    kept = pl.element().cast(pl.String)
+    return column.cast(pl.List(pl.String)).list.eval(kept.filter(kept.str.strip_chars() != "")).fill_null([])
+
+
+def said(column: pl.Series) -> list[str | None]:
+    """What stands in a column of chat messages; null where a cell is none."""
+    return [message(cell) for cell in column.to_list()]
+
+
+def message(value: object) -> str | None:
+    """The text of a chat message, of a list of messages, or a plain text; None where there is none.
+
+    >>> message([{"role": "user", "content": "red shoes"}]), message("hat"), message([1])
+    ('red shoes', 'hat', None)
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return message(value.get("content", value.get("text")))
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        parts = [text for one in value if (text := message(one))]
+        return "\n".join(parts) or None
+    return None
+
+
+def numbers(column: pl.Series, words: Sequence[tuple[str, float]] = ()) -> pl.Series:
+    """Float64; null where no finite number stands. A decimal comma is a point where no point stands.
+
+    Args:
+        column: Cells.
+        words: Words in lower case that stand for numbers.
+    """
     if column.dtype == pl.String:
+        if words:
+            written = [repr(number) for _, number in words]
+            column = column.str.strip_chars().str.to_lowercase().replace([word for word, _ in words], written)
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():
             comma = column.str.strip_chars().str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
@@ -97,6 +148,14 @@ def numbers(column: pl.Series) -> pl.Series:
     else:
         found = column.cast(pl.Float64, strict=False)
     return found.set((~found.is_finite()).fill_null(False), None)
+
+
+def all_numbers(column: pl.Series) -> bool:
+    """Whether a column holds numbers and nothing else."""
+    if column.dtype == pl.String:
+        filled = column.drop_nulls()
+        return len(filled) > 0 and numbers(filled).null_count() == 0
+    return column.dtype.is_numeric()
 
 
 def times(column: pl.Series, written: str | None, scale: float = 1.0) -> pl.Series:
@@ -193,17 +252,29 @@ def looks_like_time(column: pl.Series) -> bool:
 def label_separator(cells: Sequence[str]) -> str | None:
     """What stands between the labels of a cell, the same for all cells of the data.
 
-    A mark behind which a blank always follows may belong to a name (``Smith, John``); it separates only where some cell
-    holds it without.
+    A mark behind which a blank always follows may belong to a name (``Smith, John``); it separates only where the
+    pieces show it: they come again beside others, as labels do.
 
     >>> label_separator(["a|b", "c"]), label_separator(["Smith, John", "Doe, Jane"]), label_separator(["x"])
     ('|', None, None)
+    >>> label_separator(["red, blue", "blue, green, red", "red"])
+    ','
     """
     for mark in SEPARATORS:
         having = [cell for cell in cells if mark in cell]
         if having and any(re.search(re.escape(mark) + r"\S", cell) for cell in having):
             return mark
+        if having and _recur([[piece.strip() for piece in cell.split(mark)] for cell in cells]):
+            return mark
     return None
+
+
+def _recur(cells: Sequence[Sequence[str]]) -> bool:
+    """Whether the pieces of cells are labels: cells have one, two and more of them, and most come in several cells."""
+    sizes = {len(pieces) for pieces in cells}
+    counts = Counter(piece for pieces in cells for piece in dict.fromkeys(pieces))
+    again = sum(count > 1 for count in counts.values())
+    return len(sizes) > 1 and max(sizes) > 2 and 2 * again > len(counts)
 
 
 def month_question(path: object, column: str, example: str) -> InputError:

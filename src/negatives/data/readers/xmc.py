@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def read_xmc(path: Path) -> LabelledTable:
         if header is None:
             header = _header(path, block)
             block, line = block.split(b"\n", 1)[1], line + 1
-        pieces.append(_parse(path, line, block, header))
+        pieces.append(parsed(path, range(line, line + block.count(b"\n")), block, header))
         rows += len(pieces[-1][0])
         if rows > header.rows:
             at = line + header.rows - (rows - len(pieces[-1][0]))
@@ -92,10 +93,20 @@ def _header(path: Path, block: bytes) -> Header:
     return Header(*(int(one) for one in match.groups()))
 
 
-def _parse(
-    path: Path, line: int, block: bytes, header: Header
+def parsed(
+    path: Path, lines: Sequence[int], block: bytes, header: Header
 ) -> tuple[Longs, Longs, Longs, Longs, npt.NDArray[np.float32]]:
-    """Labels per row, labels, features per row, features and values of whole lines."""
+    """Labels per row, labels, features per row, features and values of whole lines.
+
+    Args:
+        path: File, for errors.
+        lines: Where each line of the block stands in it.
+        block: Lines, each ended by a line feed.
+        header: Sizes that bound the numbers.
+
+    Raises:
+        InputError: A line is malformed or out of bounds; names it.
+    """
     raw = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(raw == 10)
     blank = np.flatnonzero((raw == 32) | (raw == 9) | (raw == 10) | (raw == 13))
@@ -116,14 +127,14 @@ def _parse(
     stray = bool((colons & in_labels).any()) or bool(((raw == 44) & ~in_labels).any())
     labels, pairs = _numbers(label_text, np.int64), _numbers(pair_text, np.float64)
     if stray or labels is None or pairs is None or labels.size != many.sum() or pairs.size != 2 * sizes.sum():
-        _refuse(path, line, block, header)
-        raise InputError("the lines cannot be read", path=path, line=line, hint=HINT)
+        _refuse(path, lines, block, header)
+        raise InputError("the lines cannot be read", path=path, line=lines[0], hint=HINT)
     features = pairs[::2].astype(np.int64)
     outside = bool((labels < 0).any() or (labels >= header.labels).any())
     if outside or bool((features != pairs[::2]).any() or (features < 0).any() or (features >= header.features).any()):
-        _refuse(path, line, block, header)
+        _refuse(path, lines, block, header)
     if not np.isfinite(pairs[1::2]).all():
-        _refuse(path, line, block, header)
+        _refuse(path, lines, block, header)
     return many, labels, sizes, features, pairs[1::2].astype(np.float32)
 
 
@@ -140,10 +151,9 @@ def _numbers(text: npt.NDArray[np.uint8], kind: type[Any]) -> npt.NDArray[Any] |
     return found
 
 
-def _refuse(path: Path, line: int, block: bytes, header: Header) -> None:
+def _refuse(path: Path, lines: Sequence[int], block: bytes, header: Header) -> None:
     """Find the first fault and name it."""
-    for offset, text in enumerate(block.decode().split("\n")[:-1]):
-        at = line + offset
+    for at, text in zip(lines, block.decode().split("\n")[:-1], strict=True):
         labels, _, rest = text.rstrip("\r").partition(" ") if " " in text else text.rstrip("\r").partition("\t")
         if _LABELS.match(labels) is None:
             raise InputError(f"{labels[:40]!r} stands where labels are expected", path=path, line=at, hint=HINT)
