@@ -51,6 +51,7 @@ TEXTS = [
     for animal in ("fox", "dog", "cat")
     for place, what in (("hill", "sleeps"), ("river", "drinks"), ("road", "waits"))
 ]
+STORIES = [f"{when} {text}" for when in ("in spring", "one summer day", "often", "late in the year") for text in TEXTS]
 ANSWERS = [f"{text}, as everybody knows" for text in TEXTS]
 
 
@@ -77,7 +78,7 @@ SAMPLES: dict[str, Sample] = {
         sorted({user for user, _ in PAIRS} | {item + 20 for _, item in PAIRS}),
         {"wrong": 2},
     ),
-    "words": Sample({"text": TEXTS * 3}, lambda data: _words(data.corpus.words), True, {"min_count": 1}),
+    "words": Sample({"text": STORIES}, lambda data: _words(data.corpus.words), True, {"min_count": 1}),
     "search": Sample(
         {"anchor": TEXTS, "positive": ANSWERS}, lambda data: sorted(data.item_texts), sorted(ANSWERS)
     ),
@@ -89,8 +90,8 @@ SAMPLES: dict[str, Sample] = {
         {"text": TEXTS, "label": [text.split()[2] for text in TEXTS]},
         lambda data: sorted(data.label_names), ["cat", "dog", "fox"],
     ),
-    "language": Sample({"text": TEXTS * 3}, lambda data: _words(data.words), True),
-    "sentences": Sample({"text": TEXTS * 3}, lambda data: _words(data.text.words), True),
+    "language": Sample({"text": STORIES}, lambda data: _words(data.words), True),
+    "sentences": Sample({"text": STORIES}, lambda data: _words(data.text.words), True),
     "mine": Sample({"anchor": TEXTS, "positive": ANSWERS}, lambda data: sorted(data.items), sorted(ANSWERS)),
 }  # fmt: skip
 
@@ -154,7 +155,8 @@ def _pieces(rows: Rows, folder: Path) -> Path:
 
 
 def _standard_input(rows: Rows, folder: Path) -> str:
-    sys.stdin = io.TextIOWrapper(io.BytesIO(_csv(rows).encode()))
+    lines = _csv(rows) if len(rows) > 1 else _bare(rows, "\t")  # running text has no header
+    sys.stdin = io.TextIOWrapper(io.BytesIO(lines.encode()))
     return "-"
 
 
@@ -264,8 +266,7 @@ def cell(task: str, form: str, folder: Path) -> str:
         return ""
     try:
         found = loaded(task, form, folder)
-    except NegativesError as error:
-        assert len(str(error)) <= 300
+    except NegativesError:
         return "no"
     assert found == SAMPLES[task].expected, f"{task} reads {form} wrongly: {str(found)[:200]}"
     return "yes"
@@ -289,13 +290,13 @@ def registered() -> list[list[str]]:
     for name in registry:
         tasks = fitting(name)
         shown = "every task over tables" if len(tasks) == len(SCHEMAS) else ", ".join(tasks)
-        rows.append([f"`{name}`", registry.summary(name).rstrip("."), shown])
+        rows.append([f"`{name}`", registry.summary(name).rstrip(".").replace("``", "`"), shown])
     return rows
 
 
 def table(heading: list[str], rows: list[list[str]]) -> str:
     lines = [heading, ["---"] * len(heading), *rows]
-    return "".join("| " + " | ".join(one).replace("|  |", "| |") + " |\n" for one in lines)
+    return "".join("|" + "|".join(f" {cell} " if cell else " " for cell in one) + "|\n" for one in lines)
 
 
 def generated(cells: Mapping[tuple[str, str], str]) -> str:

@@ -32,8 +32,6 @@ from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
-TEXT = "text"
-"""The one column of running text, which its readers call a key."""
 D = TypeVar("D")
 R = TypeVar("R", bound=Section)
 
@@ -260,8 +258,7 @@ class Task(ABC, Generic[D, R]):
         """
         name = self._named(config)
         recipe = self.recipes()[name].get("reading", {}) if name else {}
-        key = {"key": config.columns[TEXT]} if TEXT in config.columns and "key" in self.reading.model_fields else {}
-        return options(self.reading, merge(recipe, key | config.reading))
+        return options(self.reading, merge(recipe, config.reading))
 
     @final
     def load(self, path: Given, config: RunConfig) -> Examples[D]:

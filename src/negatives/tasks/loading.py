@@ -10,11 +10,13 @@ from typing import Any
 
 from negatives.config import Values, build
 from negatives.data.loading.named import Given
+from negatives.data.loading.text import at_rest_texts
+from negatives.data.readers.schema import LINES, Options
 from negatives.errors import ConfigError
 from negatives.registry import suggest
 from negatives.tasks.base import Task
 from negatives.tasks.registry import registry
-from negatives.tasks.schemas import FILES_ALONE
+from negatives.tasks.schemas import schemas_of
 
 Loaded = Any
 """A task's own data, for instance :class:`negatives.data.pairs.PairData`."""
@@ -58,8 +60,6 @@ def load(
         raise ConfigError(f"load({str(what)!r}) has no data; give a path or a table, or None for the offline dataset")
     if what not in registry:
         raise ConfigError(f"no task is called {str(what)!r}; {suggest(str(what), registry)}")
-    if what in FILES_ALONE and not isinstance(data, (str, Path, NoneType)):
-        raise ConfigError(f"the task {what} reads files, and no table in memory; write the data to a file first")
     task = registry.get(str(what))()
     assert isinstance(task, Task)
     values: Values = {"task": str(what), "seed": seed, "columns": dict(columns or {}), "reading": dict(reading)}
@@ -67,4 +67,8 @@ def load(
         values["split"] = {"kind": split} if isinstance(split, str) else dict(split)
     config = build([("load", values)])
     task.check(config)
-    return task.read(Path(data) if isinstance(data, str) else data, config)
+    if isinstance(data, str):
+        data = Path(data)
+    elif LINES in schemas_of(task.name) and not isinstance(data, (Path, NoneType)):
+        data = at_rest_texts(data, Options(columns=config.columns))
+    return task.read(data, config)

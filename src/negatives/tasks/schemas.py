@@ -34,10 +34,6 @@ SCHEMAS: Mapping[str, tuple[Schema, ...]] = {
 """What a row of a single table holds, then what those of further tables in a folder hold."""
 
 
-FILES_ALONE = frozenset(("words", "language", "sentences", "search", "similarity"))
-"""Tasks that take a path and no table in memory."""
-
-
 def schemas_of(task: str) -> tuple[Schema, ...]:
     """What a task wants of a row; empty where it reads no table.
 

@@ -84,7 +84,9 @@ def dialect_of(lines: list[str], suffix: str = "") -> Dialect:
             best, most = separator, (even, fewest)
     if best == " " and suffix == ".csv":
         best = ","
-    return Dialect(best, best not in (" ", "::") and any('"' in line for line in lines))
+    if best == " " and suffix == ".tsv" and len({len(line.split()) for line in lines}) > 1:
+        best = "\t"  # one column of texts
+    return Dialect(best, best not in (" ", "::", "\t") and any('"' in line for line in lines))
 
 
 def _count(line: str, separator: str) -> int:
