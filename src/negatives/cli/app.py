@@ -27,6 +27,7 @@ from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
 from negatives.cli.inspect import inspect
 from negatives.cli.mine import mine
+from negatives.cli.options import DASH
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
@@ -74,6 +75,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = [DASH if word == "-" else word for word in arguments]
     try:
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()

@@ -31,6 +31,8 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
         raise CoercionError(token=tokens[0], target_type=int) from error
 
 
+DASH = "./-"
+"""Standard input, which is called - but for the parser, to whom that is an option; as a path it is the same."""
 COLUMNS = """Column of a role, as user=Kunde; several with commas, or several times."""
 
 
@@ -137,7 +139,7 @@ def configuration(
 
     files = [path for path in (resumed, options.config) if path is not None]
     layers: list[tuple[str, dict[str, Any]]] = [(str(path), load_config(path)) for path in files]
-    named = {"task": task, "data": data, "sampler": sampler}
+    named = {"task": task, "data": "-" if data == DASH else data, "sampler": sampler}
     layers.append(("the options", {key: value for key, value in named.items() if value is not None} | options.values()))
     merged: dict[str, Any] = {}
     for _, layer in layers:

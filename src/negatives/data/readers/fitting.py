@@ -12,7 +12,7 @@ from negatives.data.readers.frames import Frames
 from negatives.data.readers.opening import at_rest, inner_suffix
 from negatives.data.readers.parts import find_parts
 from negatives.data.readers.roles import Roles, find_roles
-from negatives.data.readers.schema import Options, Schema
+from negatives.data.readers.schema import Options, Schema, plain
 from negatives.data.readers.sniff import first_lines, mostly_whole, without_comments
 from negatives.errors import NegativesError
 
@@ -33,6 +33,7 @@ class Fit:
         roles: Column of each role; None where the format alone decides, or nothing fits.
         fault: Why it does not fit; None where it does.
         named: Roles that the names of columns, or the format, decide.
+        places: Sum of the places of these names in the lists of their roles, the likeliest first.
         unused: Columns that no role has.
         format: Name of the format.
     """
@@ -41,13 +42,15 @@ class Fit:
     roles: Roles | None = None
     fault: str | None = None
     named: int = 0
+    places: int = 0
     unused: int = 0
     format: str = ""
 
     @property
-    def rank(self) -> tuple[bool, bool, int, int]:
-        """The larger, the better a kind fits: all needed roles known by name, most names, fewest columns left."""
-        return self.fault is None, self.named >= len(self.schema.needed), self.named, -self.unused
+    def rank(self) -> tuple[bool, bool, int, int, int]:
+        """The larger, the better a kind fits: all needed roles known by name, most names, few columns left, likely names."""
+        whole = self.named >= len(self.schema.needed)
+        return self.fault is None, whole, self.named, -self.unused, -self.places
 
     def __str__(self) -> str:
         if self.fault is not None:
@@ -104,22 +107,32 @@ class Fitting:
         frames = reader.frames(file, schema, self.options)
         roles = find_roles(frames, schema, self.options)
         named = sum(why in ("asked", "name") for why in roles.why.values())
-        return Fit(schema, roles, _unlike(frames, roles, schema), named, len(roles.skipped), name_of(reader))
+        places = sum(
+            role.names.index(plain(roles.columns[role.name])) for role in schema if roles.why.get(role.name) == "name"
+        )
+        fault = _unlike(frames, roles, schema)
+        return Fit(schema, roles, fault, named, places, len(roles.skipped), name_of(reader))
 
 
 def _unlike(frames: Frames, roles: Roles, schema: Schema) -> str | None:
-    """Why a column without a known name can hardly play its role: numbers are no texts, and sentences no names."""
+    """Why columns can hardly play their roles: bare names are no texts, and texts are no names.
+
+    A column is doubted that no name decides; columns of texts together, whatever decides.
+    """
+    texts: list[bool] = []
     for role in schema:
         column = roles.columns.get(role.name)
-        if column is None or roles.why[role.name] != "order" or frames.sample[column].dtype.is_nested():
+        if column is None or roles.why[role.name] == "asked" or frames.sample[column].dtype.is_nested():
             continue
         cells = [str(cell) for cell in frames.sample[column].drop_nulls().head(HEAD)]
-        words = sum(len(cell.split()) for cell in cells)
-        if role.kind == "text" and words < LEAST_TEXT * len(cells):
-            return f"{column} holds no texts"
-        if role.kind == "id" and words > WORDY * len(cells):
+        words, guessed = sum(len(cell.split()) for cell in cells), roles.why[role.name] == "order"
+        if role.kind in ("text", "texts"):
+            texts.append(words >= LEAST_TEXT * len(cells))
+            if guessed and not texts[-1]:
+                return f"{column} holds no texts"
+        if role.kind == "id" and guessed and words > WORDY * len(cells):
             return f"{column} holds texts, not names"
-    return None
+    return "no column holds texts" if texts and not any(texts) else None
 
 
 def is_prose(lines: list[str]) -> bool:
