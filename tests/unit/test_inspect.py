@@ -95,6 +95,7 @@ def test_the_task_follows_from_the_columns(task: str, form: str, tmp_path: Path)
         ("# FromNodeId\tToNodeId\n0\t1\n1\t2\n", {"graph"}),
         ("0 1 2 3\n1 2\n2 3 5\n", {"recommend"}),
         ("0 1\n1 2\n2 3\n", {"recommend", "graph"}),
+        ("3 5 4\n0,1 0:1.0 2:0.5\n2 1:1\n3 4:2 0:1\n", {"classify"}),
         ("The cat sat on the mat.\nIt slept well\nAnd woke\n", {"words", "language", "sentences"}),
     ],
 )
@@ -126,6 +127,19 @@ def test_one_question_where_it_cannot_be_decided(tmp_path: Path, capsys: pytest.
     assert "the folder has no train file" in question(capsys, str(tmp_path / "empty"), "--task", "recommend")
     odd.write_text("alpha,beta,gamma,delta\n" + "".join(f"a{n},b{n % 3},{n * 100},d{n}\n" for n in range(9)))
     assert "say --task, and what is which with --columns" in question(capsys, str(odd))
+
+
+def test_folders_that_are_no_table_have_their_task(tmp_path: Path) -> None:
+    collection, graph = tmp_path / "collection", tmp_path / "graph"
+    collection.mkdir()
+    graph.mkdir()
+    for name in ("corpus", "queries"):
+        (collection / f"{name}.jsonl").write_text('{"_id": "1", "text": "a b"}\n')
+    (graph / "edges.txt").write_text("0 1\n1 2\n")
+    (graph / "features.txt").write_text("3 2\n0\n1\n0 1\n")
+    for folder, task in ((collection, "search"), (graph, "graph")):
+        fits = Fitting(folder).fits(FIRST)
+        assert [name for name, fit in fits.items() if fit.fault is None] == [task]
 
 
 def test_columns_answer_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,8 +65,11 @@ def _best(fits: dict[str, Fit], fitting: Fitting) -> str:
     best = next(iter(fits.values()))
     names = [name for name, fit in fits.items() if fit.rank == best.rank]
     if best.fault is not None:
+        faults: dict[str, list[str]] = {}
         for name, fit in fits.items():
-            print(f"{name}: {fit}")
+            faults.setdefault(str(fit).partition(";")[0], []).append(name)
+        for told, tasks in faults.items():
+            print(f"{', '.join(tasks)}: {told}")
         raise InputError("fits no task", path=fitting.path, hint="say --task, and what is which with --columns")
     if len(names) > 1:
         for name in names:
@@ -91,9 +94,10 @@ def _overview(fitting: Fitting, fit: Fit, said: Options) -> list[str]:
         InputError: A single file cannot be used; a folder the loader may know better.
     """
     from negatives.data.readers import read
+    from negatives.data.readers.fitting import LAYOUTS
     from negatives.errors import InputError
 
-    if fit.format == "text" or (fit.fault is not None and fitting.path.is_dir()):
+    if fit.format in LAYOUTS or (fit.fault is not None and fitting.path.is_dir()):
         return []
     try:
         parts: dict[str, Any] = read(fitting.path, fit.schema, said)

@@ -45,9 +45,9 @@ def _content(column: Column, time: bool) -> tuple[str, str, str]:
         kind = "whole numbers" if column.names is None else "text"
         return kind, f"{pl.Series(column.values).n_unique():,}", head
     if isinstance(column, pl.Series):
-        kind = "lists" if column.dtype.is_nested() else "text"
-        first = column.head(SHOWN).to_list()
-        return kind, f"{column.n_unique():,}", ", ".join(short(str(one)) for one in first)
+        kind = "lists of texts" if column.dtype.is_nested() else "text"
+        first = [" | ".join(map(str, one)) if isinstance(one, list) else str(one) for one in column.head(SHOWN)]
+        return kind, f"{column.n_unique():,}", ", ".join(map(short, first))
     there = column[~np.isnan(column)]
     kind = "times" if time else "numbers"
     if not there.size:

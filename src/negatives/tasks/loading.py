@@ -11,7 +11,7 @@ from typing import Any
 from negatives.config import Values, build
 from negatives.data.loading.named import Given
 from negatives.data.loading.text import at_rest_texts
-from negatives.data.readers.schema import LINES, Options
+from negatives.data.readers.schema import LINES
 from negatives.errors import ConfigError
 from negatives.registry import suggest
 from negatives.tasks.base import Task
@@ -70,5 +70,5 @@ def load(
     if isinstance(data, str):
         data = Path(data)
     elif LINES in schemas_of(task.name) and not isinstance(data, (Path, NoneType)):
-        data = at_rest_texts(data, Options(columns=config.columns))
+        data = at_rest_texts(data, config.columns.get("text") or config.reading.get("key"))
     return task.read(data, config)

@@ -120,19 +120,19 @@ def documents(text: Text) -> Iterator[str]:
         text.notes.append(f"text: {empty:,} empty files skipped")
 
 
-def at_rest_texts(data: Given, options: Options) -> Path:
+def at_rest_texts(data: Given, key: str | None) -> Path:
     """The texts of a table in memory as files that the process removes, for running text is read from files.
 
     Args:
         data: As :func:`negatives.data.readers.read` has it.
-        options: What to take the columns for.
+        key: Column of the text; None to look for it.
 
     Raises:
         InputError: It is no table, or one cannot tell which column is the text.
     """
     folder = Path(tempfile.mkdtemp(dir=passing_folder()))
-    for part, table in read(data, LINES, options).items():
-        table.texts("text").to_frame("text").write_ndjson(folder / f"{part}.jsonl")
+    for part, table in read(data, LINES, Options(columns={"text": key} if key else {})).items():
+        table.texts("text").to_frame(key or "text").write_ndjson(folder / f"{part}.jsonl")
     return folder
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from negatives.data.readers.base import TableReader
+from negatives.data.readers.beir import is_collection
 from negatives.data.readers.formats import asked_reader, name_of, reader_for, reader_of
 from negatives.data.readers.frames import Frames
 from negatives.data.readers.opening import at_rest, inner_suffix
-from negatives.data.readers.parts import find_parts
+from negatives.data.readers.parts import files_of, find_parts
 from negatives.data.readers.roles import Roles, find_roles
 from negatives.data.readers.schema import Options, Schema, plain
-from negatives.data.readers.sniff import first_lines, mostly_whole, without_comments
-from negatives.errors import NegativesError
+from negatives.data.readers.sniff import first_lines, looks_like_features, mostly_whole, without_comments
+from negatives.errors import InputError, NegativesError
 
-PROSE = ("", ".txt", ".text", ".tokens")
-"""Endings of files that may hold running text."""
+PROSE = ("", ".txt", ".text", ".tokens", ".svm", ".libsvm")
+"""Endings of files that may hold running text, or features by their number."""
+COLLECTION, FEATURES, TEXT = "collection", "sparse features", "running text"
+LAYOUTS: Mapping[str, Callable[[Schema], bool]] = {
+    COLLECTION: lambda schema: "positive" in schema,
+    FEATURES: lambda schema: any(role.kind == "labels" for role in schema),
+    TEXT: lambda schema: len(schema.roles) == 1,
+}
+"""What is no table of rows, and whose rows it stands for; the tasks' loaders alone read it."""
 HEAD = 100
 """Rows that are looked at to tell names from texts."""
 LEAST_TEXT, WORDY = 2, 4
@@ -48,7 +56,7 @@ class Fit:
 
     @property
     def rank(self) -> tuple[bool, bool, int, int, int]:
-        """The larger, the better a kind fits: all needed roles known by name, most names, few columns left, likely names."""
+        """The larger, the better it fits: needed roles known by name, most names, few columns left, likely names."""
         whole = self.named >= len(self.schema.needed)
         return self.fault is None, whole, self.named, -self.unused, -self.places
 
@@ -58,7 +66,7 @@ class Fit:
         if self.roles is None:
             return "by its format"
         why = ", ".join(f"{role} = {column} ({self.roles.why[role]})" for role, column in self.roles.columns.items())
-        return why + (f"; {self.unused} columns not used" if self.unused else "")
+        return why + (f"; {self.unused} column{'s' * (self.unused > 1)} not used" if self.unused else "")
 
 
 @dataclass(slots=True)
@@ -92,14 +100,39 @@ class Fitting:
         except NegativesError as error:
             return Fit(schema, fault=str(error).removeprefix(f"{self.path}").lstrip(":, "))
 
+    def _layout(self) -> str | None:
+        """A layout that is known by more than columns; None for tables."""
+        if is_collection(self.path):
+            return COLLECTION
+        if not self.path.is_file() or inner_suffix(self.path) not in PROSE:
+            return None
+        lines = without_comments(first_lines(self.path))
+        if looks_like_features(lines):
+            return FEATURES
+        return TEXT if is_prose(lines) else None
+
+    def _first(self, schema: Schema) -> Path:
+        """The first file of the training part; in a folder without one, that which is called after the rows.
+
+        Raises:
+            InputError: There is none.
+        """
+        try:
+            return find_parts(self.path, schema.what)["train"][0]
+        except InputError:
+            named = [one for one in files_of(self.path) if one.name.lower().startswith(f"{schema.what}s")]
+            if len(named) != 1:
+                raise
+            return named[0]
+
     def _of(self, schema: Schema) -> Fit:
         if any(role not in schema for role in self.options.columns):
             return Fit(schema, fault="a column was named for a role that it has not")
+        if self.options.format is None and (name := self._layout()) is not None:
+            fault = None if LAYOUTS[name](schema) else f"{name}, no table of {schema.what}s"
+            return Fit(schema, fault=fault, named=len(schema.needed), format=name)
         folder = (asked_reader(self.options) or reader_of(self.path)) if self.path.is_dir() else None
-        file = self.path if folder else find_parts(self.path, schema.what)["train"][0]
-        if file.is_file() and inner_suffix(file) in PROSE and is_prose(without_comments(first_lines(file))):
-            text = [role.kind for role in schema.needed] == ["text"]
-            return Fit(schema, named=1, format="text") if text else Fit(schema, fault="running text, not a table")
+        file = self.path if folder else self._first(schema)
         reader = folder or reader_for(file, schema, self.options)
         if not isinstance(reader, TableReader):
             fault = None if reader.fits(schema) else "the format has not its roles"

@@ -17,6 +17,8 @@ SEPARATORS = ("\t", "::", ";", ",", "|")
 NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "blank": " ", "space": " "}
 SHOWN = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a pipe", " ": "blanks", "::": "'::'"}
 COMMENTS = ("#", "%", "//")
+FEATURES = re.compile(r"(?:[-+\d.,]+ )?(?:qid:\d+ )?\d+:\S+(?: \d+:\S+)*(?: *#.*)?")
+"""A line of labels and numbered features."""
 
 
 def first_lines(path: Path, encoding: str | None = None) -> list[str]:
@@ -133,3 +135,13 @@ def mostly_whole(rows: list[list[str]]) -> bool:
     words = [word for row in rows for word in row]
     whole = sum(word.isdecimal() for word in words)
     return 2 * whole > len(words) and not any("." in word for word in words)
+
+
+def looks_like_features(lines: list[str]) -> bool:
+    """Whether most lines are labels and pairs ``feature:value``, as libsvm and the classifiers of many labels have it.
+
+    >>> looks_like_features(["3 5 4", "0,1 0:1.0 2:0.5", "2 1:1"]), looks_like_features(["12:30 we met", "at 12:45"])
+    (True, False)
+    """
+    rows = [line for line in lines if FEATURES.fullmatch(line.strip())]
+    return len(lines) > 0 and 2 * len(rows) > len(lines)
