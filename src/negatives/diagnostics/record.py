@@ -131,7 +131,9 @@ def interval(step: int) -> int:
 def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines of a history, and how many could not be read (a line cut short by an interruption)."""
     found, broken = [], 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        if not line.strip():
+            continue
         try:
             one = json.loads(line)
             if not isinstance(one, dict) or not {"kind", "step", "seconds"} <= one.keys():

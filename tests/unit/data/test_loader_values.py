@@ -62,7 +62,7 @@ def test_a_mark_before_the_text_is_no_text(tmp_path: Path) -> None:
 
 def test_the_fifth_column_is_the_score_and_trec_has_one_column_more(tmp_path: Path) -> None:
     line = "main-news\theadlines\t2015\t0042\t4.5\ta dog\ta cat\n"
-    assert read_scored(write(tmp_path / "sts.csv", line)).rows == [("a dog", "a cat", 4.5)]
+    assert read_scored(write(tmp_path / "sts.csv", line))["train"].rows == [("a dog", "a cat", 4.5)]
     write(tmp_path / "b" / "corpus.jsonl", jsonl({"_id": "d1", "text": "x"}, {"_id": "0", "text": "y"}))
     write(tmp_path / "b" / "queries.jsonl", jsonl({"_id": "q1", "text": "z"}))
     write(tmp_path / "b" / "qrels" / "test.tsv", "q1\t0\td1\t2\n")

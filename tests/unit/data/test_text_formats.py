@@ -366,3 +366,20 @@ def test_a_label_counts_once_for_a_row(tmp_path: Path) -> None:
     path.write_text('{"text": "a", "labels": ["x", "y", "x"]}\n{"text": "b", "labels": ["y", " y "]}\n')
     table = read_parts(path, TextReading())["train"]
     assert (table.labels.to_list(), table.owners.tolist()) == (["x", "y", "y"], [0, 0, 1])
+
+
+def test_all_parts_are_as_wide_as_the_widest(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("1 1:1\n2 2:1\n")
+    (tmp_path / "test.txt").write_text("3 9:1\n")
+    found = read_parts(tmp_path, TextReading())
+    assert {table.content.n_cols for table in found.values()} == {10}  # type: ignore[union-attr]
+
+
+def test_texts_of_one_id_in_two_files(tmp_path: Path) -> None:
+    folder = mteb(tmp_path / "c")
+    write(folder / "corpus" / "corpus-00001-of-00002.parquet", tables()["corpus"])
+    assert any("1 texts that stand in another file too, merged" in note for note in read_beir(folder).notes)
+    other = tables()["corpus"].with_columns(text=pl.lit("another"))
+    write(folder / "corpus" / "corpus-00001-of-00002.parquet", other)
+    with pytest.raises(InputError, match="the _id 'd1' stands for another text in another file"):
+        read_beir(folder)

@@ -176,14 +176,17 @@ def _texts(files: list[Any], options: Options, notes: list[str]) -> tuple[dict[s
         whole = pl.select((title + " " + _stripped(table, "text")).str.strip_chars()).to_series()
         frame = pl.DataFrame({"name": names, "text": whole, "title": title}).filter(pl.Series(whole != ""))
         _refuse_twice(one, frame, table, whole)
-        again = frame["name"].is_in(list(texts)) if texts else None
         notes += _told(table)
         notes.append(f"{_name(one)}: {len(frame):,} texts")
         if len(frame) < len(names):
             notes.append(f"{_name(one)}: {len(names) - len(frame):,} empty texts skipped")
-        if again is not None and again.any():
-            notes.append(f"{_name(one)}: {int(again.sum()):,} texts that stand in another file too, merged")
-        texts |= {name: text for name, text, _ in frame.iter_rows() if name not in texts}
+        before = len(texts)
+        for name, text in frame.select("name", "text").iter_rows():
+            if texts.setdefault(name, text) != text:
+                path = one if isinstance(one, Path) else None
+                raise InputError(f"the _id {name!r} stands for another text in another file", path=path, hint=LAYOUT)
+        if merged := before + len(frame) - len(texts):
+            notes.append(f"{_name(one)}: {merged:,} texts that stand in another file too, merged")
         titles |= {name: text for name, _, text in frame.filter(pl.col("title") != "").iter_rows()}
     if not texts:
         raise InputError("holds no text", path=files[0] if isinstance(files[0], Path) else None, hint=LAYOUT)

@@ -135,11 +135,12 @@ def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Itera
         if not isinstance(row, dict):
             raise InputError("not a JSON object", path=path, line=number, hint=hint)
         if "\\u" in line:
-            _check_surrogates(path, number, row, hint)
+            whole_characters(path, number, row, hint)
         yield number, row
 
 
-def _check_surrogates(path: Path, line: int, row: dict[str, Any], hint: str) -> None:
+def whole_characters(path: Path, line: int, row: Any, hint: str) -> None:
+    """Refuse a JSON value that holds half of a character, naming the line."""
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from negatives.data.readers import values
-from negatives.data.readers.frames import Block, Frames
+from negatives.data.readers.frames import Block, Builder, Frames
 from negatives.data.readers.schema import Role, Schema, plain
 
 NUMBERED = re.compile(r"(.*[^\d])\d+")
@@ -40,10 +40,13 @@ class BundledFrames(Frames):
         names = list(dict.fromkeys(self._role_name.get(name, name) for name in inner.names))
         super().__init__(inner.path, names, self._together(inner.sample, names), inner.notes, inner.header)
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         wanted = [member for name in columns for member in self._bundles.get(name, (name,))]
-        for block in self._inner.blocks(wanted):
+        for block in self._inner.blocks(wanted, ids):
             yield Block(self._together(block.frame, columns), block.line)
+
+    def builder(self, column: str) -> Builder:
+        return self._inner.builder(column)
 
     def _together(self, frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         """The columns of some names, bundles as lists without what is missing."""

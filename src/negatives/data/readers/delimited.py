@@ -12,10 +12,11 @@ import polars as pl
 
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import LONGEST, blocks, last_line
-from negatives.data.readers.frames import Block, Frames, Ints, anonymous, counted, distinct_names
+from negatives.data.readers.coded import CodedColumns, large
+from negatives.data.readers.frames import Block, Builder, Frames, Ints, anonymous, counted, distinct_names
 from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import Options, Schema, plain
-from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines
+from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines, quoted_cells
 from negatives.errors import InputError
 
 ATOMIC = (".inter", ".kg", ".link", ".net", ".user", ".item")
@@ -50,6 +51,7 @@ class DelimitedFrames(Frames):
             raise InputError("holds comments only", path=path, line=1, hint=f"give {schema.example}")
         self._dialect = _dialect(options, rest, suffix)
         self._encoding = options.encoding
+        self._coded: CodedColumns | None = None
         records = list(_records(path, self._dialect, rest, strict=False))
         rows = [row for _, row in records]
         asked = set(options.columns.values())
@@ -72,25 +74,37 @@ class DelimitedFrames(Frames):
             path, names, sample, (f"{path.name}: {told}, {self._dialect}",), header or names != anonymous(width)
         )
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         skip, comments = self._skip, self._skipped
+        separator = self._dialect.separator.encode()
         ending = quoted_ending(self._dialect.separator) if self._dialect.quoted else last_line
+        if ids and len(separator) == 1 and separator != b" " and large(self.path):
+            self._coded = CodedColumns(self.sample, ids, separator[0])
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
             block, kept = self._bare(raw, comments)
+            comments = 0
+            if block and skip and not (self._dialect.quoted and b'"' in block):
+                first = block.index(b"\n") + 1
+                block, kept = block[first:], np.arange(1, block.count(b"\n")) if kept is None else kept[1:]
+                skip = False
             if not block:
                 continue
-            comments = 0
             frame, record_lines = self._parsed(block, columns, line, kept)
             if skip:
                 frame, skip = frame.slice(1), False
                 record_lines = _after_first(record_lines)
             yield Block(frame, record_lines)
 
+    def builder(self, column: str) -> Builder:
+        found = None if self._coded is None else self._coded.builder(column)
+        return found or super().builder(column)
+
     def _bare(self, raw: bytes, comments: int) -> tuple[bytes, Ints | None]:
         """The block without blank lines and comments, and which of its lines stay; None for all."""
         marks = tuple(mark.encode() for mark in COMMENTS)
         marked = self._comments and (raw.startswith(marks) or any(b"\n" + mark in raw for mark in marks))
-        blank = raw[:1] in b"\r\n \t" or re.search(rb"\n[ \t\r]*\n", raw) is not None
+        blank = raw[:1] in b"\r\n \t" or b"\n\n" in raw or b"\n\r\n" in raw
+        blank = blank or ((b"\n " in raw or b"\n\t" in raw) and re.search(rb"\n[ \t\r]*\n", raw) is not None)
         if not (marked or blank or comments) or (self._dialect.quoted and b'"' in raw and not (marked or comments)):
             return raw, None
         lines = raw.split(b"\n")[:-1]
@@ -108,12 +122,21 @@ class DelimitedFrames(Frames):
         """The wanted columns of whole lines, and where the records stand."""
         n = block.count(b"\n")
         lines = counted(line, n) if kept is None else lambda: line + kept
+        known: dict[str, pl.Series] = {}
+        frame: pl.DataFrame | None = None
         if not (self._dialect.quoted and b'"' in block):
-            if (frame := self._fast(block, columns, None)) is not None and len(frame) == n:
-                return frame, lines
-        elif not _odd_lines(block).size and (frame := self._fast(block, columns, '"')) is not None and len(frame) == n:
-            return frame, lines
-        return self._slow(block, columns, lines())
+            known = {} if self._coded is None else self._coded.read(block)
+            rest = [name for name in columns if name not in known]
+            frame = self._fast(block, rest, None) if rest else pl.DataFrame(known)
+        elif not _odd_lines(block).size:
+            frame = self._fast(block, columns, '"')
+        if frame is None or len(frame) != n:
+            frame, lines = self._slow(block, columns, lines())
+            known = {}
+        if self._coded is not None:
+            coded = self._coded.coded
+            known |= {name: self._coded.codes(frame[name]) for name in frame.columns if name in coded - known.keys()}
+        return frame.with_columns(known.values()).select(columns), lines
 
     def _fast(self, block: bytes, columns: Sequence[str], quote: str | None) -> pl.DataFrame | None:
         """What the parser of polars makes of a block; None where it refuses."""
@@ -294,7 +317,7 @@ def quoted_ending(separator: str) -> Callable[[bytes], int]:
 
 def _opens(line: str, separator: str) -> bool:
     """Whether a quotation mark opens a cell of the line that does not end in it."""
-    row = next(csv.reader([line + "\n"], delimiter=separator), [])
+    row = quoted_cells(line + "\n", separator)
     return bool(row) and row[-1].endswith("\n")
 
 

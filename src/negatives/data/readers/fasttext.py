@@ -39,7 +39,7 @@ class FastTextFrames(Frames):
         sample = _frame(b"")[0] if sample is None else sample.head(1000)
         super().__init__(path, ("text", "labels"), sample, (f"{path.name}: fastText's labels {PREFIX}...",))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         for first, block in blocks(self.path, encoding=self._encoding):
             frame, kept = _frame(block)
             every = len(frame) == block.count(b"\n")

@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from negatives.data.ids import Ids, IdsBuilder
 from negatives.errors import InputError
 
 Ints = npt.NDArray[np.int64]
@@ -35,6 +36,16 @@ def counted(first: int, n: int) -> Callable[[], Ints]:
     return lambda: np.arange(first, first + n)
 
 
+class Builder(Protocol):
+    """Puts a column of ids together, block by block."""
+
+    def add(self, series: pl.Series, /) -> None:
+        """Take one block, without nulls."""
+
+    def build(self) -> Ids:
+        """The whole column."""
+
+
 class Frames(ABC):
     """The columns of one file.
 
@@ -56,12 +67,21 @@ class Frames(ABC):
         self.notes = list(notes)
 
     @abstractmethod
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         """Some columns of all rows, in order.
+
+        Args:
+            columns: Their names.
+            ids: Those whose cells are names to be numbered. A format may give them as numbers that only :meth:`builder`
+                understands, with null where nothing stands.
 
         Raises:
             InputError: The file cannot be read; names the line.
         """
+
+    def builder(self, column: str) -> Builder:
+        """What puts the blocks of a column of ids together, asked for after the first block."""
+        return IdsBuilder()
 
 
 class InMemory(Frames):
@@ -75,7 +95,7 @@ class InMemory(Frames):
         super().__init__(path, frame.columns, frame.head(1000), notes, header)
         self._frame, self._first = frame, first
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         if self._frame.is_empty():
             raise InputError("the table is empty", path=self.path, hint="give at least one row")
         yield Block(self._frame.select(columns), counted(self._first, len(self._frame)))

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from negatives.data.ids import Ids, IdsBuilder
+from negatives.data.ids import Ids
 from negatives.data.readers import values
 from negatives.data.readers.bundles import bundled
 from negatives.data.readers.doubts import doubts
-from negatives.data.readers.frames import Block, Frames, Ints
+from negatives.data.readers.frames import Block, Builder, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
 from negatives.data.readers.schema import Options, Role, Schema
 from negatives.data.table import Column, Source, Table
@@ -37,7 +37,8 @@ def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
         if limit is not None and role in schema and role not in roles.columns:
             raise ConfigError(f"{frames.path}: no column of a {role} was found; name it with --columns {role}=...")
     gather = _Gather(frames, schema, options, roles)
-    for block in frames.blocks(list(dict.fromkeys(roles.columns.values()))):
+    named = [roles.columns[role.name] for role in schema.needed if role.kind == "id" and role.name in roles.columns]
+    for block in frames.blocks(list(dict.fromkeys(roles.columns.values())), named):
         gather.add(block)
     return gather.table()
 
@@ -50,7 +51,7 @@ class _Gather:
     schema: Schema
     options: Options
     roles: Roles
-    ids: dict[str, IdsBuilder] = field(default_factory=dict)
+    ids: dict[str, Builder] = field(default_factory=dict)
     columns: dict[str, list[pl.Series]] = field(default_factory=dict)
     lines: list[Ints] = field(default_factory=list)
     written: dict[str, tuple[str | None, float]] = field(default_factory=dict)
@@ -189,7 +190,9 @@ class _Gather:
             stays = column if every else column.filter(keep)
             role = self.schema_role(name)
             if role.kind == "id" and role.needed:
-                self.ids.setdefault(name, IdsBuilder()).add(stays)
+                if name not in self.ids:
+                    self.ids[name] = self.frames.builder(self.roles.columns[name])
+                self.ids[name].add(stays)
             else:
                 self.columns.setdefault(name, []).append(stays)
         if self.schema.lines:

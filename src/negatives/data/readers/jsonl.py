@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from negatives.data.readers.base import TableReader
-from negatives.data.readers.blocks import blocks, objects
+from negatives.data.readers.blocks import blocks, objects, whole_characters
 from negatives.data.readers.frames import Block, Frames, InMemory, counted
 from negatives.data.readers.opening import inner_suffix, open_bytes
 from negatives.data.readers.schema import Options, Schema
@@ -54,7 +54,7 @@ class ObjectFrames(Frames):
         self._nested = any(_is_nested(value) for row in rows for value in row.values())
         super().__init__(path, list(self._types), _frame(rows, self._types))
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         schema = {name: self._types[name] for name in columns}
         for line, block in blocks(self.path, encoding=self._encoding):
             text = block.split(b"\n")
@@ -168,6 +168,8 @@ def _listed(path: Path, hint: str) -> pl.DataFrame:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
         raise InputError(f"not JSON ({reason})", path=path, line=line, hint=hint) from error
+    if b"\\u" in whole:
+        whole_characters(path, 1, value, hint)
     if isinstance(value, dict):
         lists = [one for one in value.values() if isinstance(one, list)]
         value = lists[0] if len(lists) == 1 else value

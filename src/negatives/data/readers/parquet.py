@@ -53,7 +53,7 @@ class ParquetFrames(Frames):
             sample = self._lazy.head(1000).collect()
         super().__init__(path, sample.columns, sample)
 
-    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+    def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         with readable(self.path, "a Parquet file"):
             n = int(self._lazy.select(pl.len()).collect().item())
         for start in range(0, min(n, MOST_ROWS), ROWS):

@@ -118,16 +118,21 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
         if frames.header and len(fitting) > len(open_roles):
-            likely = [name for name in fitting if ID_NAME.search(name)]
+            texts = all(role.kind in ("text", "texts") for role in open_roles)
+            likely = [name for name in fitting if bool(ID_NAME.search(name)) is not texts]
             likely = (
                 likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
             )
             if len(likely) != len(open_roles):
                 _ask(frames, schema, open_roles, fitting)
             fitting = likely
-        for role, name in zip(open_roles, fitting, strict=False):
-            found[role.name], why[role.name] = name, "order"
-            free.remove(name)
+        for role in open_roles:
+            name = next((one for one in fitting if one in free and _may_be(sample[one], [role])), None)
+            if name is None:
+                _ask(frames, schema, [role], [one for one in fitting if one in free] or fitting)
+            else:
+                found[role.name], why[role.name] = name, "order"
+                free.remove(name)
     if frames.header:
         return
     for role in schema:

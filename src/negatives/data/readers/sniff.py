@@ -56,7 +56,7 @@ class Dialect:
         if self.separator == " ":
             return line.split()
         if self.quoted and '"' in line and len(self.separator) == 1:
-            return next(csv.reader([line], delimiter=self.separator), [])
+            return quoted_cells(line, self.separator)
         return line.split(self.separator)
 
     def __str__(self) -> str:
@@ -95,7 +95,19 @@ def _count(line: str, separator: str) -> int:
     """How often a separator stands outside quotation marks."""
     if '"' not in line or separator == "::":
         return line.count(separator)
-    return len(next(csv.reader([line], delimiter=separator), [])) - 1
+    return len(quoted_cells(line, separator)) - 1
+
+
+def quoted_cells(line: str, separator: str) -> list[str]:
+    """The cells of a line in which quotation marks quote; divided without quotes where that is no table.
+
+    >>> quoted_cells('1,"a, b",2', ","), quoted_cells("1,a\\rb", ",")
+    (['1', 'a, b', '2'], ['1', 'a\\rb'])
+    """
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return line.split(separator)
 
 
 def _wrapped(lines: list[str], separator: str) -> bool:

@@ -49,3 +49,15 @@ def fetch_row(table, i):
     """Row ``i`` of a float32 table."""
     for c in range(0, table.shape[1], LINE):
         _fetch(table, (i, c))
+
+
+@inner_kernel
+def fetch_byte(bytes, i):
+    """The text that begins at byte ``i``."""
+    _fetch(bytes, (i,))
+
+
+@inner_kernel
+def fetch_cell(table, i):
+    """Row ``i`` of a table with rows shorter than a cache line."""
+    _fetch(table, (i, 0))
