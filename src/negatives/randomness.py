@@ -18,6 +18,8 @@ EXAMPLE_STEP = 0x9E3779B97F4A7C15
 SLOT_STEP = 0xD1B54A32D192ED03
 MIX_1 = 0xBF58476D1CE4E5B9
 MIX_2 = 0x94D049BB133111EB
+SHORT_1, SHORT_2 = 0x7FEB352D, 0x846CA68B
+MASK32 = (1 << 32) - 1
 
 
 class Purpose(IntEnum):
@@ -41,6 +43,7 @@ class Purpose(IntEnum):
     QUEUE = 16
     PAIRS = 17
     TUNING = 18
+    TIES = 19
 
 
 def mix(value: int) -> int:
@@ -120,6 +123,39 @@ def again(words: Tensor) -> Tensor:
 def uniforms(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
     """float64 in ``[0, 1)`` from the upper 53 bits."""
     return _shift(bits(key, examples, slots), 11).to(torch.float64) * 2.0**-53
+
+
+def tie_words(queries: Tensor) -> Tensor:
+    """32 bits of each query, as int64, from which :func:`ties` orders its items.
+
+    Args:
+        queries: int64.
+    """
+    return _shift(_mix(queries * _signed(EXAMPLE_STEP) ^ _signed(stream(0, Purpose.TIES))), 32)
+
+
+def ties(words: Tensor, items: Tensor) -> Tensor:
+    """Where items of equal score stand in a query's list, the smallest first: a random order that never changes.
+
+    ``t = short(item ^ word)``, where ``short`` is a one-to-one function on 32 bits, so that no two items of a query
+    share a place: ``x ^= x >> 16; x *= A; x ^= x >> 15; x *= B; x ^= x >> 16`` modulo 2^32.
+
+    Source: the constants of Wellons' lowbias32 (Prospecting for Hash Functions, 2018).
+
+    Args:
+        words: From :func:`tie_words`, of a shape that broadcasts with that of the items.
+        items: int64 ids below 2^32.
+
+    Returns:
+        int64 from 0 to 2^32 - 1.
+
+    >>> ties(tie_words(torch.tensor([[0], [2]])), torch.arange(4)).argsort(1).tolist()
+    [[1, 3, 2, 0], [0, 1, 2, 3]]
+    """
+    value = (items ^ words) & MASK32
+    value = (value ^ (value >> 16)) * SHORT_1 & MASK32
+    value = (value ^ (value >> 15)) * SHORT_2 & MASK32
+    return value ^ (value >> 16)
 
 
 def permutation(key: int, n: int) -> Tensor:

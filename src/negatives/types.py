@@ -8,14 +8,14 @@ zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError, NonFiniteScores
+from negatives.errors import ConfigError, InputError, NonFiniteScores
 from negatives.parameters import Range
 from negatives.randomness import Purpose, stream
 
@@ -77,6 +77,45 @@ class Csr:
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
 
 
+def union(tables: Sequence[Csr]) -> Csr:
+    """Per row, the columns that stand in any of the tables.
+
+    Raises:
+        ConfigError: They have other numbers of rows or columns.
+
+    >>> one, two = (Csr.from_pairs(torch.tensor([0]), torch.tensor([item]), 1, 4) for item in (3, 1))
+    >>> union([one, two]).row(0).tolist()
+    [1, 3]
+    """
+    rows, cols, n_rows, n_cols = _pairs_of(tables)
+    return Csr.from_pairs(torch.cat(rows), torch.cat(cols), n_rows, n_cols)
+
+
+def less(left: Csr, right: Csr) -> Csr:
+    """Per row, the columns of ``left`` that do not stand in ``right``.
+
+    Raises:
+        ConfigError: They have other numbers of rows or columns.
+
+    >>> one, two = (Csr.from_pairs(torch.tensor([0, 0]), torch.tensor(items), 1, 4) for items in ([0, 3], [3, 2]))
+    >>> less(one, two).row(0).tolist()
+    [0]
+    """
+    rows, cols, n_rows, n_cols = _pairs_of([left, right])
+    codes = [each * n_cols + of for each, of in zip(rows, cols, strict=True)]
+    kept = ~torch.isin(codes[0], codes[1])
+    return Csr.from_pairs(rows[0][kept], cols[0][kept], n_rows, n_cols)
+
+
+def _pairs_of(tables: Sequence[Csr]) -> tuple[list[Tensor], list[Tensor], int, int]:
+    """Rows and columns of each table, int64, and the shape that they share."""
+    shapes = {(one.n_rows, one.n_cols) for one in tables}
+    if len(shapes) > 1:
+        raise ConfigError(f"tables of queries by items have other sizes, {sorted(shapes)}; build all from one data")
+    rows = [torch.repeat_interleave(one.lengths()) for one in tables]
+    return rows, [one.indices.to(torch.int64) for one in tables], *shapes.pop()
+
+
 def finite(values: Tensor, what: str) -> Tensor:
     """What the model gave, as it is.
 
@@ -97,7 +136,10 @@ def within(name: str, ids: Tensor, n: int) -> None:
     Raises:
         InputError: Names the first such id and its place.
     """
-    if ids.numel() and (int(ids.min()) < 0 or int(ids.max()) >= n):
+    if ids.numel() == 0:
+        return
+    low, high = torch.aminmax(ids)
+    if int(low) < 0 or int(high) >= n:
         place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
         raise InputError(
             f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
@@ -121,6 +163,8 @@ class Catalogue:
         item_graph: Neighbours of each item in the training part, or None.
         item_groups: ``(n_items,)`` int64, items of one group are equally right (copies of a document), -1 for no
             group; or None.
+        query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
+        item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
     """
 
     n_queries: int
@@ -131,6 +175,8 @@ class Catalogue:
     query_anchors: Tensor | None = None
     item_graph: Csr | None = None
     item_groups: Tensor | None = None
+    query_kinds: Tensor | None = None
+    item_kinds: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

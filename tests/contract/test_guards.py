@@ -99,6 +99,14 @@ def other_group(made: Problem, context: Context, drawn: Candidates, row: int) ->
     return [groups[item] != own or own < 0 for item in drawn.ids[row].tolist()]
 
 
+@by_row
+def of_the_kind(made: Problem, context: Context, drawn: Candidates, row: int) -> list[bool]:
+    assert made.catalogue.query_kinds is not None
+    assert made.catalogue.item_kinds is not None
+    asked, kinds = int(made.catalogue.query_kinds[context.queries[row]]), made.catalogue.item_kinds.tolist()
+    return [asked < 0 or kinds[item] == asked for item in drawn.ids[row].tolist()]
+
+
 def always(answer: bool) -> Rule:
     return lambda made, context, drawn: torch.full(drawn.ids.shape, answer)
 
@@ -111,6 +119,7 @@ SPECS: dict[str, list[tuple[Mapping[str, Any], Rule]]] = {
     "relative_margin": [({"share": 0.5}, below(lambda s: 0.5 * s if s > 0 else 1.5 * s))],
     "teacher": [({"score": taught, "margin": 0.2}, below_teacher)],
     "same_answer": [({}, other_group)],
+    "fitting_kind": [({}, of_the_kind)],
     "score_bounds": [({"low": -1.0, "high": 0.5}, within)],
     "rank_skip": [({"n": 2}, not_two_best), ({"n": 0}, always(True)), ({"n": 99}, always(False))],
 }

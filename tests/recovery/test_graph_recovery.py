@@ -7,7 +7,7 @@ import torch
 
 from negatives.data.edges import EdgeData
 from negatives.data.pairs import Pairs
-from negatives.evaluation.links import LinkScores, evaluate_links, link_test
+from negatives.evaluation.links import LinkScores, RightEnds, evaluate_links, link_test, non_edges
 from negatives.losses.bpr_loss import BPR
 from negatives.losses.logistic_loss import Logistic
 from negatives.models import Model
@@ -72,7 +72,9 @@ def test_vectors_from_walks_and_edges_find_the_groups(name: str) -> None:
 def test_hard_negatives_tell_near_nodes_apart() -> None:
     data = places()
     known = data.known(("train", "test"))
-    asked = link_test(data.test.queries, data.test.items, data.graph(), known, known, wrong=100, seed=0)
+    right = RightEnds(known, known)
+    (others,) = non_edges(right, [len(data.test)], key=0)
+    asked = link_test(data.test.queries, data.test.items, data.graph(), right, others, wrong=100, seed=0)
     feed, found = PairFeed(data.both_ways().queries, data.both_ways().items), {}
     for sampler in ("uniform", "dns"):
         model = NodePropagation(data.graph(), 32, start=Start(spectral=False))

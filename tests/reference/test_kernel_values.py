@@ -12,7 +12,7 @@ import torch
 from negatives import kernels
 from negatives.kernels.jit.mix import upper
 from negatives.kernels.walks import walks
-from negatives.randomness import Purpose, integers, stream, uniforms
+from negatives.randomness import EXAMPLE_STEP, MASK64, Purpose, integers, mix, stream, uniforms
 from negatives.types import Csr
 
 KEY = stream(9, Purpose.CANDIDATES)
@@ -100,10 +100,26 @@ def test_a_second_pool_does_not_see_the_first() -> None:
         assert found == [[item in KNOWN.row(query).tolist() for item in pool] for query in (0, 1)]
 
 
-def test_the_best_without_the_known_ties_to_the_smaller_id() -> None:
+def places(query: int, n: int) -> list[int]:
+    """Where the items of a query stand among equals, written from the definition with Python's integers."""
+    key = mix(mix(mix(0) + 19 * EXAMPLE_STEP & MASK64) & MASK64)
+    word = mix(key ^ (query * EXAMPLE_STEP & MASK64)) >> 32
+    found = []
+    for item in range(n):
+        value = item ^ word
+        value = (value ^ value >> 16) * 0x7FEB352D % 2**32
+        value = (value ^ value >> 15) * 0x846CA68B % 2**32
+        found.append(value ^ value >> 16)
+    return found
+
+
+def test_the_best_without_the_known_ties_by_the_hash() -> None:
     scores = torch.tensor([1.0, 3.0, 2.0, 9.0, 3.0, 2.0, -1.0, 3.0, 8.0]).repeat(4, 1)
     ids, best = kernels.top_k(scores, 4, exclude=KNOWN, queries=torch.arange(4))
-    assert ids.tolist() == [[1, 4, 7, 2], [3, 8, 1, 7], [-1] * 4, [3, 8, 1, 4]]
+    for query in range(4):
+        left = [item for item in range(9) if item not in KNOWN.row(query).tolist()]
+        order = sorted(left, key=lambda item: (-float(scores[0, item]), places(query, 9)[item]))
+        assert ids[query].tolist() == (order + [-1] * 4)[:4]
     assert best[0].tolist() == [3.0, 3.0, 3.0, 2.0]
     assert bool((best[2] == -math.inf).all())
     wide = torch.arange(200.0).flip(0)[None]

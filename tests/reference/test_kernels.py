@@ -82,17 +82,38 @@ def test_scores_gradients_sums_and_products(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_top_k_skips_the_excluded_and_breaks_ties_by_id(path: str) -> None:
+def test_top_k_skips_the_excluded_and_breaks_ties_by_the_hash(path: str) -> None:
     scores = torch.randint(0, 5, (6, 40), generator=generator(6)).float()
     exclude, queries = sets(6, 40, 0.7, 7), torch.tensor([5, 1, 0, 0, 2, 3])
     with kernels.use("numpy"):
         ids, values = kernels.top_k(scores, 15, exclude=exclude, queries=queries)
     with kernels.use(path):
         found = kernels.top_k(scores, 15, exclude=exclude, queries=queries)
-        plain = kernels.top_k(scores, 3)[0]
+        plain, numbered = kernels.top_k(scores, 3)[0], kernels.top_k(scores, 3, queries=torch.arange(6))[0]
+        parts = [kernels.top_k(scores[:, at : at + 20], 20, queries=queries, first=at) for at in (0, 20)]
+        whole = kernels.top_k(scores, 40, queries=queries)[0]
     assert torch.equal(found[0], ids)
     assert torch.equal(found[1], values)
-    assert torch.equal(plain[0], torch.argsort(-scores[0], stable=True)[:3])
+    assert torch.equal(plain, numbered)
+    for row in range(6):  # in the parts stands the order of the whole
+        for at, (some, _) in zip((0, 20), parts, strict=True):
+            order = [item for item in whole[row].tolist() if at <= item < at + 20]
+            assert (some[row] + at).tolist() == order
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_equal_scores_favour_no_column(path: str) -> None:
+    """A model that scores all alike finds k of n, whichever of them are right: chi-square over 4,000 queries."""
+    rows, n, k = 4000, 100, 7
+    with kernels.use(path):
+        ids = kernels.top_k(torch.full((rows, n), 0.5), k, queries=1000 + 3 * torch.arange(rows))[0]
+    expected = rows * k / n
+    for slots in (ids, ids[:, :1] // 10):
+        seen = torch.bincount(slots.reshape(-1), minlength=n if slots is ids else 10).double()
+        expected = slots.numel() / seen.numel()
+        spread = float(((seen - expected) ** 2 / expected).sum())
+        assert spread < seen.numel() + 4 * (2 * seen.numel()) ** 0.5
+    assert all(len(set(row)) == k for row in ids.tolist())
 
 
 @pytest.mark.parametrize("path", [*PATHS, "numpy"])

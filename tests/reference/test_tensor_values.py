@@ -16,7 +16,7 @@ from test_kernel_values import (
     test_optimisers_of_rows_are_their_formulas,
     test_resampled_slots_follow_the_softmax,
     test_sparse_products_gathered_scores_and_their_gradient,
-    test_the_best_without_the_known_ties_to_the_smaller_id,
+    test_the_best_without_the_known_ties_by_the_hash,
 )
 
 from negatives import kernels
@@ -39,5 +39,5 @@ __all__ = [
     "test_optimisers_of_rows_are_their_formulas",
     "test_resampled_slots_follow_the_softmax",
     "test_sparse_products_gathered_scores_and_their_gradient",
-    "test_the_best_without_the_known_ties_to_the_smaller_id",
+    "test_the_best_without_the_known_ties_by_the_hash",
 ]

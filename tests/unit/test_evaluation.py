@@ -85,11 +85,23 @@ def test_blocks_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     assert torch.equal(whole.hits, parts.hits)
 
 
-def test_ties_go_to_the_smaller_id() -> None:
-    truth = Csr.from_pairs(torch.tensor([0, 0]), torch.tensor([2, 4]), 1, 5)
-    found = rank(torch.ones(1, 1), torch.ones(5, 1), queries=torch.tensor([0]), truth=truth, k=4)
-    assert found.top.tolist() == [[0, 1, 2, 3]]
-    assert found.hits.tolist() == [[False, False, True, False]]
+@pytest.mark.parametrize("wanted", [0, 999])
+def test_a_model_that_scores_all_alike_finds_k_of_n(wanted: int) -> None:
+    n, k, queries = 1000, 20, torch.arange(3000)
+    truth = Csr.from_pairs(queries, torch.full((3000,), wanted), 3000, n)
+    same = torch.zeros(3000, 4), torch.zeros(n, 4)
+    found = evaluate(rank(*same, queries=queries, truth=truth, k=k), [f"recall@{k}", "mrr"], None).mean
+    assert found[f"recall@{k}"] == pytest.approx(k / n, abs=4 * (k / n / 3000) ** 0.5)
+    assert found["mrr"] == pytest.approx(sum(1 / rank for rank in range(1, k + 1)) / n, abs=0.003)
+
+
+def test_ties_are_the_same_in_every_call_and_for_any_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = Csr.from_pairs(torch.arange(40), torch.arange(40), 40, 50)
+    options = {"queries": torch.arange(3, 40), "truth": truth, "k": 9}
+    whole = rank(torch.ones(40, 1), torch.ones(50, 1), **options).top
+    monkeypatch.setattr(ranking, "BLOCK", 7)
+    assert torch.equal(rank(torch.ones(40, 1), torch.ones(50, 1), **options).top, whole)
+    assert len({tuple(row) for row in whole.tolist()}) == 37
 
 
 def test_only_given_items_are_ranked_and_short_lists_are_padded() -> None:

@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from negatives.errors import NoNegativeLeft
+from negatives.errors import ConfigError, NoNegativeLeft
 from negatives.guards import (
     AbsoluteMargin,
     Duplicates,
+    FittingKind,
     Guard,
     KnownPositives,
     OwnPositive,
@@ -110,3 +111,21 @@ def test_a_teacher_compares_cosines_with_its_margin(tmp_path: Path) -> None:
     assert allowed(Teacher(vectors=str(path), margin=-1.5), ids) == [[True, True, True], [True, False, True]]
     pool = torch.arange(4).expand(2, 4)
     assert allowed(Teacher(vectors=str(path), margin=0.5), pool) == [[False, False, True, True], [False] * 4]
+
+
+def test_what_does_not_fit_is_not_drawn_where_a_table_of_it_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, kinds = torch.tensor([1, 0, -1]), torch.tensor([0, 0, 1, 1, -1])
+    catalogue = Catalogue(3, 5, torch.ones(5), query_kinds=asked, item_kinds=kinds)
+    guard = FittingKind()
+    guard.bind(catalogue)
+    gone = guard.excluded()
+    assert gone is not None
+    assert [gone.row(query).tolist() for query in range(3)] == [[0, 1, 4], [2, 3, 4], []]
+    context = Context(torch.arange(3), torch.tensor([2, 0, 4]), torch.arange(3))
+    marks = guard.allow(context, Candidates(torch.arange(5).expand(3, 5), None, torch.ones(3, 5, dtype=torch.bool)))
+    assert [row.nonzero()[:, 0].tolist() for row in ~marks] == [[0, 1, 4], [2, 3, 4], []]
+    monkeypatch.setattr("negatives.guards.fitting_kind.CELLS", 14)
+    guard.bind(catalogue)
+    assert guard.excluded() is None
+    with pytest.raises(ConfigError, match="has no kinds"):
+        FittingKind().bind(Catalogue(3, 5, torch.ones(5)))

@@ -23,7 +23,6 @@ from negatives.models.factorization import MatrixFactorization
 from negatives.proposals import Every, InBatch, Mixed, Popularity, Proposal, Uniform
 from negatives.registry import Registry
 from negatives.sampler import Preset, Sampler, build, preset, presets, resolve
-from negatives.sampler.exclusion import union
 from negatives.selection import All, Hardest, Selection, Softmax, TopM
 from negatives.selection import registry as selections
 from negatives.selection.picking import resampled
@@ -33,7 +32,7 @@ from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, union
 from planted import ITEMS, USERS, Planted
 
 ROWS = 64

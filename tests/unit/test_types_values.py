@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.randomness import Purpose, stream
 from negatives.registry import Registry
-from negatives.types import Candidates, Context, Csr, Negatives, shared_pool
+from negatives.types import Candidates, Context, Csr, Negatives, less, shared_pool, union
 
 
 def test_sets_hold_each_item_once_in_order_in_its_own_row() -> None:
@@ -72,3 +72,28 @@ def test_rows_are_taken_from_every_part_that_is_there() -> None:
     )
     assert drawn.positive_scores is not None
     assert drawn.positive_scores.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "said"),
+    [
+        ([0, 1], [3, 30], "column 30 at place 1 is out of range; there are 30, numbered from 0"),
+        ([0, 20], [3, 4], "row 20 at place 1 is out of range; there are 20"),
+        ([-1, 1], [3, 4], "row -1 at place 0"),
+        ([0, 1], [3, -30], "column -30 at place 1"),
+    ],
+)
+def test_sets_of_ids_out_of_range_are_refused_and_not_taken_for_those_of_others(
+    rows: list[int], cols: list[int], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        Csr.from_pairs(torch.tensor(rows), torch.tensor(cols), 20, 30)
+
+
+def test_sets_are_united_and_taken_apart_row_by_row() -> None:
+    one = Csr.from_pairs(torch.tensor([0, 0, 2, 2]), torch.tensor([1, 3, 0, 2]), 3, 4)
+    two = Csr.from_pairs(torch.tensor([0, 1, 2]), torch.tensor([3, 1, 1]), 3, 4)
+    assert [union([one, two]).row(row).tolist() for row in range(3)] == [[1, 3], [1], [0, 1, 2]]
+    assert [less(one, two).row(row).tolist() for row in range(3)] == [[1], [], [0, 2]]
+    with pytest.raises(ConfigError, match="build all from one data"):
+        less(one, Csr.from_pairs(torch.tensor([0]), torch.tensor([0]), 3, 5))

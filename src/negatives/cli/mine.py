@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from negatives.mining.data import Texts
     from negatives.mining.encoders import Embedder
     from negatives.mining.search import Vectors
+    from negatives.types import Csr
 
 
 @Parameter(name="*")
@@ -34,6 +36,10 @@ class MineOptions:
     relative_margin: Annotated[float | None, Parameter(help="The same as a share of the positive's score.")] = None
     sampling: Annotated[Literal["top", "random"], Parameter(help="The first ranks, or random ones.")] = "top"
     seed: Annotated[int, Parameter(help="Seed of random ranks.", converter=whole)] = 0
+
+
+EMPTY = "nothing is left to write; ask for fewer negatives, loosen the bounds, or give more documents with --corpus"
+IGNORED = "A document that is the query itself, by its name or its text, is never its negative."
 
 
 @Parameter(name="*")
@@ -57,9 +63,10 @@ def mine(
     out: Path,
     format: Literal["pairs", "triplet", "n-tuple", "labeled-pair", "labeled-list"] = "triplet",
     scores: Annotated[bool, Parameter(negative=())] = False,
+    ignore_identical: Annotated[bool, Parameter(help=IGNORED)] = True,
     sources: Sources | None = None,
     options: MineOptions | None = None,
-) -> None:
+) -> int:
     """Mine hard negatives for other programs' trainers.
 
     Parameters
@@ -79,6 +86,7 @@ def mine(
     from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS, Options
     from negatives.errors import ConfigError
     from negatives.mining.data import read_texts
+    from negatives.mining.formats import count, left_out
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
     from negatives.tasks.schemas import check_roles
@@ -93,18 +101,34 @@ def mine(
     texts = read_texts(data, sources.corpus, sources.part, Options(columns=columns))
     for note in texts.notes:
         print(note)
+    identical = _identical(texts) if ignore_identical else None
     queries, items = _vectors(sources, texts)
     teacher = None
     if sources.teacher is not None:
         from negatives.mining.encoders import cross_encoder
 
         teacher = cross_encoder(sources.teacher, texts.queries, texts.items)
-    mined = mining.mine(queries, items, texts.positives, wanted, teacher)
-    summary = report(mined)
+    mined = mining.mine(queries, items, texts.positives, wanted, teacher, identical)
     found = mining.columns(mined, texts.queries, texts.items, format, texts.names, scores)
-    place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
+    summary = report(mined) | {"rows": len(found[texts.names[0]]), "queries_left_out": left_out(mined, format)}
     print("\n".join(lines(summary)))
+    if not count(mined) or not summary["rows"]:
+        print(f"negatives: {EMPTY}", file=sys.stderr)
+        return 1
+    place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
     print(f"mined to: {out}\nreport: {place}")
+    return 0
+
+
+def _identical(texts: Texts) -> Csr:
+    """Documents that are the query itself; how many queries they concern is printed."""
+    from negatives.data.retrieval import identical_note
+    from negatives.mining.identical import own_documents
+
+    found = own_documents(texts.queries, texts.items, texts.positives, texts.same_name)
+    if found.nnz:
+        print(identical_note(found, "negatives", "--no-ignore-identical"))
+    return found
 
 
 def _vectors(sources: Sources, texts: Texts) -> tuple[Vectors, Vectors]:

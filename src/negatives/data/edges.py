@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import torch
 from torch import Tensor
 
 from negatives.data.pairs import Pairs, SparseFeatures
+from negatives.data.sides import columns_of, sides_note, two_sides
 from negatives.types import Catalogue, Csr
 
 PARTS = ("train", "valid", "test", "canaries")
@@ -29,6 +30,10 @@ class EdgeData:
         directed: Whether an edge has a direction.
         features: Content of the nodes, one row per node, or None.
         notes: What was read and how, one line each.
+        sides: ``(n_nodes,)`` int64 side of each node of a bipartite graph, -1 for a node without edges; None where
+            the graph is not bipartite, or that shall not matter.
+        columns: ``(n_nodes,)`` int64, whether a node stands in the first column of the file, in the second or in both,
+            as :func:`negatives.data.sides.columns_of` says; None where that is not known.
     """
 
     name: str
@@ -40,6 +45,8 @@ class EdgeData:
     directed: bool = False
     features: SparseFeatures | None = None
     notes: tuple[str, ...] = ()
+    sides: Tensor | None = None
+    columns: Tensor | None = None
 
     @property
     def n_nodes(self) -> int:
@@ -71,8 +78,26 @@ class EdgeData:
     def catalogue(self) -> Catalogue:
         """What the parts of a sampler may know: the training part and nothing else."""
         counts = torch.bincount(self.both_ways().items, minlength=self.n_nodes)
-        nodes = torch.arange(self.n_nodes)
-        return Catalogue(self.n_nodes, self.n_nodes, counts, self.known(), query_anchors=nodes, item_graph=self.graph())
+        nodes, sides = torch.arange(self.n_nodes), self.sides
+        return Catalogue(
+            self.n_nodes,
+            self.n_nodes,
+            counts,
+            self.known(),
+            query_anchors=nodes,
+            item_graph=self.graph(),
+            query_kinds=None if sides is None else torch.where(sides < 0, -1, 1 - sides),
+            item_kinds=sides,
+        )
+
+    def with_sides(self) -> EdgeData:
+        """The same graph with its two sides, where it is bipartite, which a note tells."""
+        whole = Pairs.joined(self.part(name) for name in PARTS)
+        columns = self.columns
+        if columns is None:
+            columns = columns_of(whole.queries, whole.items, self.n_nodes)
+        sides = two_sides(whole.queries, whole.items, columns, self.directed)
+        return self if sides is None else replace(self, sides=sides, notes=(*self.notes, sides_note(sides)))
 
 
 def symmetric(graph: Csr) -> Csr:

@@ -65,10 +65,10 @@ class Neighbours:
         close = kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(self._features, some)).T
         own = self._place[some]
         close[torch.arange(some.numel())[own >= 0], own[own >= 0]] = 0.0
-        best = torch.topk(close, min(k, self._train.numel()), dim=1)
-        strength = best.values.clamp(min=0) ** POWER
+        nearest, cosines = kernels.top_k(close, min(k, self._train.numel()), queries=some)
+        strength = cosines.clamp(min=0) ** POWER
         strength = strength / strength.sum(1, keepdim=True).clamp(min=1e-12)
-        return _votes(strength, self._train[best.indices], self._known)
+        return _votes(strength, self._train[nearest], self._known)
 
 
 def _dense(features: SparseFeatures, rows: Tensor) -> Tensor:

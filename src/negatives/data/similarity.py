@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from negatives.data.pairs import Rows
+from negatives.data.repeats import once
 from negatives.types import Catalogue, Csr
 
 
@@ -64,3 +65,17 @@ class SimilarityData:
         counts = torch.bincount(trained.indices.long(), minlength=self.n_sentences)
         anchors = torch.arange(self.n_sentences)
         return Catalogue(self.n_sentences, self.n_sentences, counts, self.similar(self.related), query_anchors=anchors)
+
+
+def distinct(rows: Sequence[tuple[str, str, float]], part: str, notes: list[str]) -> list[tuple[str, str, float]]:
+    """Each pair of sentences once, in whichever order they stand, with its highest score; told in ``notes``.
+
+    >>> distinct([("a", "b", 1.0), ("b", "a", 3.0), ("a", "c", 2.0)], "test", [])
+    [('a', 'b', 3.0), ('a', 'c', 2.0)]
+    """
+    numbers: dict[tuple[str, str], int] = {}
+    codes = [numbers.setdefault((min(a, b), max(a, b)), len(numbers)) for a, b, _ in rows]
+    scores = torch.tensor([score for _, _, score in rows], dtype=torch.float64)
+    found = once(torch.tensor(codes, dtype=torch.int64), scores)
+    notes += found.notes(part, "pairs", "scores")
+    return [(*rows[at][:2], score) for at, score in zip(found.rows.tolist(), found.values.tolist(), strict=True)]

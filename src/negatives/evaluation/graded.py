@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from negatives.data.repeats import once
 from negatives.evaluation.ideal import highest
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.values import Ranked
@@ -35,7 +37,8 @@ def evaluate_graded(
 ) -> Metrics:
     """Metrics of ranked lists such as ``ndcg@10``, ``recall@100`` and ``mrr@10``, with grades for gains.
 
-    A grade above zero makes an item relevant; grades below zero count as 0.
+    A grade above zero makes an item relevant; grades below zero count as 0. Of several grades of an item for a query
+    the highest counts.
 
     Args:
         top: ``(n, k)`` ranked items, best first, -1 where there is none.
@@ -47,6 +50,8 @@ def evaluate_graded(
     Raises:
         ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
+    distinct = once(judged[0] * n_items + judged[1], judged[2])
+    judged = judged[0][distinct.rows], judged[1][distinct.rows], distinct.values
     relevant = torch.bincount(judged[0][judged[2] > 0], minlength=int(queries.max()) + 1 if queries.numel() else 0)
     lists = Ranked(
         items=top,
@@ -59,11 +64,19 @@ def evaluate_graded(
 
 
 def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]], tag: str) -> str:
-    """Lines ``query Q0 document rank score tag``, as trec_eval reads them."""
+    """Lines ``query Q0 document rank score tag``, as trec_eval reads them.
+
+    trec_eval sorts by the score in single precision and equal ones by the documents' names, whatever the rank says.
+    So each score is written with all its digits, and lowered to the next number below where it is not below the one
+    before.
+    """
     lines = []
     for query, found in zip(queries, top, strict=True):
-        lines += [f"{query} Q0 {item} {rank} {score:.6f} {tag}" for rank, (item, score) in enumerate(found, 1)]
-    return "".join(line + "\n" for line in lines)
+        last = np.float32(np.inf)
+        for rank, (item, score) in enumerate(found, 1):
+            last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
+            lines.append(f"{query} Q0 {item} {rank} {last:.9g} {tag}\n")
+    return "".join(lines)
 
 
 def trec_qrels(judged: Mapping[str, Mapping[str, int]]) -> str:

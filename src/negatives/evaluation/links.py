@@ -7,7 +7,7 @@ prediction"). It differs from HeaRT in that one measure, personalised PageRank o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from negatives.errors import InputError
 from negatives.evaluation.filtered import realistic
 from negatives.evaluation.measure import Metrics, measure
 from negatives.evaluation.nearness import nearest
+from negatives.evaluation.ranking import renumbered
 from negatives.evaluation.values import Ranks, Scored
 from negatives.randomness import Purpose, integers, permutation, stream
 from negatives.types import Csr, finite
@@ -50,8 +51,32 @@ class LinkTest:
     hard: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class RightEnds:
+    """What is no wrong end of an edge.
+
+    Args:
+        targets: What is no wrong target of each node: its neighbours in any part, and itself.
+        sources: What is no wrong source; the same object where edges have no direction.
+        sides: ``(n_nodes,)`` int64 sides of a bipartite graph, -1 for none; wrong ends are of the other side, as
+            right ones are. None for other graphs.
+    """
+
+    targets: Csr
+    sources: Csr
+    sides: Tensor | None = None
+
+
 def link_test(
-    sources: Tensor, targets: Tensor, graph: Csr, successors: Csr, predecessors: Csr, *, wrong: int, seed: int
+    sources: Tensor,
+    targets: Tensor,
+    graph: Csr,
+    right: RightEnds,
+    others: tuple[Tensor, Tensor],
+    *,
+    wrong: int,
+    seed: int,
+    part: int = 0,
 ) -> LinkTest:
     """Fix the questions.
 
@@ -59,68 +84,115 @@ def link_test(
         sources: ``(n,)`` int64 ends of the held-back edges.
         targets: ``(n,)`` int64, the other ends.
         graph: Training neighbours in both directions; nearness follows it.
-        successors: What is no wrong target of a node: its neighbours in any part, and itself.
-        predecessors: What is no wrong source; the same sets where edges have no direction.
+        right: What is no wrong end.
+        others: Random non-edges, from :func:`non_edges`.
         wrong: Wrong nodes for each edge and kind, half for each end.
         seed: Seed of the random ones.
-
-    Raises:
-        InputError: Every pair of nodes is an edge.
+        part: Number of the part; the random ones of another part are others.
     """
     n, half = sources.numel(), max(1, wrong // 2)
-    key = stream(seed, Purpose.PROBES)
+    key = stream(seed, Purpose.PROBES, 2 * part)
     rows = torch.arange(n)
-    random = torch.cat([
-        kernels.draw_uniform(rows, half, successors.n_cols, key, queries=sources, known=successors),
-        kernels.draw_uniform(rows + n, half, predecessors.n_cols, key, queries=targets, known=predecessors),
-    ], 1)  # fmt: skip
-    spare = torch.cat([
-        kernels.draw_uniform(rows + 2 * n, half, successors.n_cols, key, queries=sources, known=successors),
-        kernels.draw_uniform(rows + 3 * n, half, predecessors.n_cols, key, queries=targets, known=predecessors),
-    ], 1)  # fmt: skip
+    random, spare = (
+        torch.cat([
+            _wrong(rows + first * n, half, key, targets_of, known, right.sides)
+            for first, targets_of, known in ((at, sources, right.targets), (at + 1, targets, right.sources))
+        ], 1)
+        for at in (0, 2)
+    )  # fmt: skip
     walk = stream(seed, Purpose.WALKS)
     near = torch.cat([
-        nearest(graph, sources, half, successors, walk), nearest(graph, targets, half, predecessors, walk),
+        nearest(graph, sources, half, right.targets, walk, right.sides),
+        nearest(graph, targets, half, right.sources, walk, right.sides),
     ], 1)  # fmt: skip
-    others = non_edges(successors, n, stream(seed, Purpose.PROBES, 1))
     return LinkTest(sources, targets, *others, random.int(), torch.where(near >= 0, near, spare).int())
 
 
-def non_edges(known: Csr, count: int, key: int) -> tuple[Tensor, Tensor]:
-    """``count`` distinct ordered pairs of nodes that are no edge, each ``(count,)``; fewer where fewer exist.
+def _wrong(examples: Tensor, k: int, key: int, nodes: Tensor, known: Csr, sides: Tensor | None) -> Tensor:
+    """``(n, k)`` random nodes that are not known to ``nodes`` ``(n,)``, of the other side; -1 where there is none."""
+    if sides is None:
+        return kernels.draw_uniform(examples, k, known.n_cols, key, queries=nodes, known=known)
+    found = torch.full((nodes.numel(), k), -1, dtype=torch.int64)
+    for side in (0, 1):
+        rows, items = (sides[nodes] == side).nonzero()[:, 0], (sides == 1 - side).nonzero()[:, 0]
+        own = renumbered(known, items)
+        drawn = kernels.draw_uniform(examples[rows], k, items.numel(), key, queries=nodes[rows], known=own)
+        found[rows] = torch.where(drawn >= 0, items[drawn.clamp(min=0)], -1)
+    return found
+
+
+def non_edges(right: RightEnds, counts: Sequence[int], key: int) -> list[tuple[Tensor, Tensor]]:
+    """Distinct pairs of nodes that are no edge, so many for each part, and no pair in two parts.
+
+    Without directions, ``u v`` and ``v u`` are one pair. Where fewer exist, the parts have fewer, in the same
+    proportion.
 
     Args:
-        known: Neighbours of each node and itself.
-        count: How many.
+        right: What is no wrong end.
+        counts: How many for each part.
         key: Random stream.
 
     Raises:
-        InputError: Every pair of nodes is an edge.
+        InputError: There are too few for each part to have one.
     """
-    n = known.n_rows
+    known, total, n = right.targets, sum(counts), right.targets.n_rows
     if n * n <= ENUMERATED:
         free = torch.ones(n * n, dtype=torch.bool)
         rows = torch.repeat_interleave(torch.arange(n), known.lengths())
         free[rows * n + known.indices.long()] = False
         codes = free.nonzero()[:, 0]
-        codes = codes[permutation(key, codes.numel())[:count]]
+        codes = codes[permutation(key, codes.numel())]
+        codes = codes[_apart(codes // n, codes % n, right.sides)]
     else:
-        tried = torch.arange(2 * count + 64)
+        tried = torch.arange(_tries(total, right.sides))
         ends = integers(key, tried, 0, n), integers(key, tried, 1, n)
-        fine = ~kernels.contains(known, ends[0], ends[1][:, None])[:, 0]
-        codes = _first_of_each((ends[0] * n + ends[1])[fine])[:count]
-    if codes.numel() == 0:
+        fine = _apart(*ends, right.sides) & ~kernels.contains(known, ends[0], ends[1][:, None])[:, 0]
+        codes = (ends[0] * n + ends[1])[fine]
+    codes = codes[_firsts(_pair_codes(codes, n, right.sources is not known))]
+    if codes.numel() < len(counts):
         raise InputError("every pair of nodes is an edge, so there is nothing to tell apart", hint="give another graph")
-    return codes // n, codes % n
+    ends_at, found = 0, []
+    for place, count in enumerate(counts):
+        rest = len(counts) - place - 1
+        size = count if total <= codes.numel() else max(1, codes.numel() * count // max(total, 1))
+        size = min(size, codes.numel() - ends_at - rest)
+        some = codes[ends_at : ends_at + size]
+        found.append((some // n, some % n))
+        ends_at += size
+    return found
 
 
-def _first_of_each(codes: Tensor) -> Tensor:
-    """Distinct codes in order of first use."""
+def _apart(left: Tensor, right: Tensor, sides: Tensor | None) -> Tensor:
+    """Which pairs could be an edge as far as their sides go."""
+    if sides is None:
+        return torch.ones_like(left, dtype=torch.bool)
+    return (sides[left] >= 0) & (sides[right] >= 0) & (sides[left] != sides[right])
+
+
+def _tries(count: int, sides: Tensor | None) -> int:
+    """Pairs to draw so that enough fit."""
+    share = 1.0
+    if sides is not None:
+        sizes = [float((sides == side).sum()) / sides.numel() for side in (0, 1)]
+        share = 2 * sizes[0] * sizes[1]
+    return int((2 * count + 64) / share)
+
+
+def _pair_codes(codes: Tensor, n: int, directed: bool) -> Tensor:
+    """Codes that are the same for both directions, where edges have none."""
+    if directed:
+        return codes
+    ends = codes // n, codes % n
+    return torch.minimum(*ends) * n + torch.maximum(*ends)
+
+
+def _firsts(codes: Tensor) -> Tensor:
+    """Places of the first of each code, in order."""
     distinct, place = torch.unique(codes, return_inverse=True)
     first = torch.full((distinct.numel(),), codes.numel()).scatter_reduce_(
         0, place, torch.arange(codes.numel()), "amin"
     )
-    return codes[first.sort().values]
+    return first.sort().values
 
 
 PairScores = Callable[[Tensor, Tensor], Tensor]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from negatives import kernels
 from negatives.kernels.walks import walks
+from negatives.randomness import tie_words, ties
 from negatives.types import Csr
 
 RESTART = 0.15
@@ -21,7 +22,7 @@ WALKS = 1024
 """Walks from each node where they are counted."""
 
 
-def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tensor:
+def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int, sides: Tensor | None = None) -> Tensor:
     """The ``k`` nodes ``(n, k)`` that walks of :data:`HOPS` steps reach most, best first; -1 where fewer are reached.
 
     ``s = sum_l (1 - a)^l (P^l)[node]`` with ``P = D^-1 A`` and restart chance ``a``. In large graphs the sum is
@@ -33,6 +34,7 @@ def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tensor
         k: How many.
         exclude: Nodes that do not count, per starting node.
         key: Random stream, where walks are counted.
+        sides: ``(n_nodes,)`` sides of a bipartite graph, in which nodes of the other side count only.
     """
     distinct, place = torch.unique(nodes, return_inverse=True)
     found = torch.full((distinct.numel(), k), -1, dtype=torch.int64)
@@ -41,12 +43,14 @@ def nearest(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tensor
     for start in range(0, distinct.numel(), step):
         some = distinct[start : start + step]
         found[start : start + step] = (
-            _by_distribution(graph, some, k, exclude) if exact else _by_walks(graph, some, k, exclude, key)
+            _by_distribution(graph, some, k, exclude, sides)
+            if exact
+            else _by_walks(graph, some, k, exclude, key, sides)
         )
     return found[place]
 
 
-def _by_distribution(graph: Csr, nodes: Tensor, k: int, exclude: Csr) -> Tensor:
+def _by_distribution(graph: Csr, nodes: Tensor, k: int, exclude: Csr, sides: Tensor | None) -> Tensor:
     """The ``k`` largest entries of the exact sum for each of ``nodes``."""
     values = (1.0 / graph.lengths().double()).float()[graph.indices.long()]
     mass = torch.zeros(graph.n_rows, nodes.numel())
@@ -58,13 +62,15 @@ def _by_distribution(graph: Csr, nodes: Tensor, k: int, exclude: Csr) -> Tensor:
             total += (1 - RESTART) ** hop * mass
     total = total.T.contiguous()
     total[total <= 0] = -torch.inf
+    if sides is not None:
+        total[sides == sides[nodes][:, None]] = -torch.inf
     found = torch.full((nodes.numel(), k), -1, dtype=torch.int64)
     found[:, : graph.n_rows] = kernels.top_k(total, min(k, graph.n_rows), exclude=exclude, queries=nodes)[0]
     return found
 
 
-def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tensor:
-    """The ``k`` nodes that the walks from each of ``nodes`` visit most; of equal ones those of smaller number."""
+def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int, sides: Tensor | None) -> Tensor:
+    """The ``k`` nodes that the walks from each of ``nodes`` visit most, equal ones in a random order."""
     starts = nodes.repeat_interleave(WALKS)
     numbers = (nodes[:, None] * WALKS + torch.arange(WALKS)).reshape(-1)
     paths = walks(graph, starts, max(HOPS), key, examples=numbers)[:, list(HOPS)].long()
@@ -75,8 +81,11 @@ def _by_walks(graph: Csr, nodes: Tensor, k: int, exclude: Csr, key: int) -> Tens
     visits = torch.zeros(codes.numel(), dtype=torch.float64).index_add_(0, place, weights[kept])
     rows, cols = codes // graph.n_rows, codes % graph.n_rows
     free = ~kernels.contains(exclude, nodes[rows], cols[:, None])[:, 0]
+    if sides is not None:
+        free &= sides[nodes[rows]] != sides[cols]
     rows, cols, visits = rows[free], cols[free], visits[free]
-    order = visits.argsort(descending=True, stable=True)
+    order = ties(tie_words(nodes[rows]), cols).argsort()
+    order = order[visits[order].argsort(descending=True, stable=True)]
     order = order[rows[order].argsort(stable=True)]
     rows, cols = rows[order], cols[order]
     sizes = torch.bincount(rows, minlength=nodes.numel())

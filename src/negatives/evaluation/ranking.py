@@ -131,7 +131,7 @@ def _ranked(score: ScoreAll, queries: Tensor, truth: Csr, exclude: Csr | None, k
     lengths = truth.lengths()[queries]
     kept = queries[lengths > 0]
     if items is not None and exclude is not None:
-        exclude = _renumbered(exclude, items)
+        exclude = renumbered(exclude, items)
     top, _ = search(score, kept, k, exclude)
     if items is not None:
         top = torch.where(top >= 0, items[top.clamp(min=0)], -1)
@@ -164,8 +164,8 @@ def search(score: ScoreAll, queries: Tensor, k: int, exclude: Csr | None = None)
     return ids, scores
 
 
-def _renumbered(exclude: Csr, items: Tensor) -> Csr:
-    """The same sets over the positions of ``items``."""
+def renumbered(exclude: Csr, items: Tensor) -> Csr:
+    """The same sets over the positions of ``items`` ``(m,)``."""
     place = torch.full((exclude.n_cols,), -1, dtype=torch.int64)
     place[items] = torch.arange(items.numel())
     rows = torch.arange(exclude.n_rows).repeat_interleave(exclude.lengths())

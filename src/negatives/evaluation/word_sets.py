@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from negatives.data.similarity import distinct
 from negatives.data.words import composed
 from negatives.errors import InputError
 
+log = logging.getLogger(__name__)
 HINT = "write 'word word score' on each line, or ': section' and four words a line"
 
 
@@ -44,23 +47,28 @@ def read_sets(folder: Path) -> tuple[list[Similarity], Analogies]:
     """All similarity sets and analogies of a folder.
 
     Similarity sets are lines ``word word score``, divided by tabs, blanks or commas; analogies have lines ``: section``
-    and four words on the others. Lines that begin with ``#`` are left out. The name of a set is that of the file in
-    lower case, without ``en-`` in front and counts behind: ``EN-WS-353-ALL.txt`` is ``ws353``.
+    and four words on the others. Lines that begin with ``#`` are left out. A pair that stands twice counts once, with
+    its highest score; that is logged. The name of a set is that of the file in lower case, without ``en-`` in front and
+    counts behind: ``EN-WS-353-ALL.txt`` is ``ws353``.
 
     Raises:
         InputError: The folder is missing or empty, or a line is neither.
     """
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, hint="give a folder of similarity sets and analogies")
-    sets, questions = [], []
+    sets: list[Similarity] = []
+    questions: list[tuple[str, str, str, str]] = []
+    notes: list[str] = []
     for path in sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")):
         rows = _rows(path)
         if rows and len(rows[0][1]) == 4:
             questions += [_four(path, line, words) for line, words in rows]
         elif rows:
-            rated = [_rated(path, line, words) for line, words in rows]
+            rated = distinct([_rated(path, line, words) for line, words in rows], path.name, notes)
             ratings = torch.tensor([rating for _, _, rating in rated], dtype=torch.float64)
             sets.append(Similarity(set_name(path.name), [(a, b) for a, b, _ in rated], ratings))
+    for note in notes:
+        log.info(note)
     if not sets and not questions:
         raise InputError("the folder holds no evaluation set", path=folder, hint=HINT)
     return sets, Analogies(questions)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from negatives import kernels
 from negatives.evaluation.metrics.accuracy import Accuracy
 from negatives.evaluation.metrics.spearman import Spearman
 from negatives.evaluation.values import Decided, Rated
@@ -64,7 +65,7 @@ def analogies(
     """1 for each question answered rightly, else 0, ``(n,)`` float64; questions with unknown words are left out.
 
     The answer is the word, other than ``a``, ``b`` and ``c``, whose vector is nearest to ``b - a + c`` by cosine, all
-    of unit length (3CosAdd).
+    of unit length (3CosAdd). Of words equally near, a random one that is always the same is taken.
 
     Args:
         vectors: ``(n_words, d)``, the most frequent words first.
@@ -87,7 +88,8 @@ def analogies(
         a, b, c, right = asked_rows[at : at + QUESTIONS].T
         scores = (unit[b] - unit[a] + unit[c]) @ unit.T
         scores.scatter_(1, torch.stack([a, b, c], 1), -torch.inf)
-        found.append(Accuracy().of(Decided(scores.argmax(1), right)))
+        questions = torch.arange(at, at + len(scores))
+        found.append(Accuracy().of(Decided(kernels.top_k(scores, 1, queries=questions)[0][:, 0], right)))
     return torch.cat(found)
 
 
@@ -104,5 +106,4 @@ def nearest(vectors: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     unit = torch.nn.functional.normalize(vectors.float(), dim=1)
     scores = unit[rows] @ unit.T
     scores[torch.arange(len(rows)), rows] = -torch.inf
-    best = torch.topk(scores, min(k, scores.shape[1] - 1))
-    return best.indices, best.values
+    return kernels.top_k(scores, min(k, scores.shape[1] - 1), queries=rows)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from negatives.guards.absolute_margin import AbsoluteMargin as AbsoluteMargin
     from negatives.guards.base import Guard as Guard
     from negatives.guards.duplicates import Duplicates as Duplicates
+    from negatives.guards.fitting_kind import FittingKind as FittingKind
     from negatives.guards.known_positives import KnownPositives as KnownPositives
     from negatives.guards.own_positive import OwnPositive as OwnPositive
     from negatives.guards.rank_skip import RankSkip as RankSkip
@@ -28,6 +29,7 @@ ROWS = [
     ("rank_skip", "negatives.guards.rank_skip:RankSkip"),
     ("teacher", "negatives.guards.teacher:Teacher"),
     ("same_answer", "negatives.guards.same_answer:SameAnswer"),
+    ("fitting_kind", "negatives.guards.fitting_kind:FittingKind"),
 ]
 
 registry: Registry[Guard] = Registry("guards", ROWS)

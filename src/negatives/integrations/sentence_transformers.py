@@ -22,9 +22,10 @@ from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.mining import Mined, Mining, mine
 from negatives.mining.encoders import sentence_embedder
+from negatives.mining.identical import own_documents
 from negatives.mining.vectors import BLOCK
 from negatives.randomness import Purpose, stream
-from negatives.types import Csr
+from negatives.types import Csr, union
 
 try:
     from transformers import TrainerCallback
@@ -75,11 +76,13 @@ class Remining:
             table = torch.nn.functional.normalize(torch.cat(blocks).float(), dim=1)
             vectors.append(np.ascontiguousarray(table.cpu().numpy()))
         model.train(was_training)
-        mined = mine(vectors[0], vectors[1], self.positives, self.mining)
+        own = own_documents(self.queries, self.documents, self.positives)
+        mined = mine(vectors[0], vectors[1], self.positives, self.mining, identical=own)
         rows = torch.arange(len(self.queries))
         key = stream(self.mining.seed, Purpose.CANDIDATES, self.rounds)
+        known = union([self.positives, own])
         width, n = mined.ids.shape[1], len(self.documents)
-        random = kernels.draw_uniform(rows, width, n, key, queries=rows, known=self.positives).clamp(min=0)
+        random = kernels.draw_uniform(rows, width, n, key, queries=rows, known=known).clamp(min=0)
         self.filled = int((mined.ids < 0).sum())
         self._ids = torch.where(mined.ids < 0, random, mined.ids)
         self.rounds += 1

@@ -5,7 +5,7 @@ From the vectors of any model, in the columns that Sentence Transformers expects
 >>> import numpy, torch
 >>> from negatives.types import Csr
 >>> known = Csr.from_pairs(torch.tensor([0, 1]), torch.tensor([0, 1]), n_rows=2, n_cols=3)
->>> items = numpy.eye(3, dtype=numpy.float32)
+>>> items = numpy.array([[1, 0], [0, 1], [-1, -1]], dtype=numpy.float32)
 >>> mined = mine(items[:2], items, known, Mining(num_negatives=1))
 >>> columns(mined, ["a", "b"], ["A", "B", "C"])["negative"]
 ['B', 'A']

@@ -108,3 +108,10 @@ _FORMATS: dict[str, tuple[Callable[[Names, int, bool], list[str]], Callable[[Sco
 def count(mined: Mined) -> int:
     """How many negatives were found, over all queries."""
     return int((mined.ids >= 0).sum(dtype=torch.int64))
+
+
+def left_out(mined: Mined, format: Format) -> int:
+    """Of how many queries nothing is written: all negatives must be there for an n-tuple, one for other formats."""
+    found = (mined.ids >= 0).sum(1)
+    least = {"n-tuple": mined.ids.shape[1], "labeled-pair": 0}.get(format, 1)
+    return int((found < least).sum())

@@ -13,7 +13,7 @@ from negatives.kernels import contains
 from negatives.mining.options import Mining
 from negatives.mining.search import Vectors, nearest, pair_scores
 from negatives.randomness import Purpose, bits, stream
-from negatives.types import Csr
+from negatives.types import Csr, union
 
 Teacher = Callable[[Tensor, Tensor], Tensor]
 """Takes query and item ids ``(n,)``, gives scores ``(n,)``."""
@@ -43,7 +43,12 @@ class Mined:
 
 
 def mine(
-    queries: Vectors, items: Vectors, positives: Csr, mining: Mining | None = None, teacher: Teacher | None = None
+    queries: Vectors,
+    items: Vectors,
+    positives: Csr,
+    mining: Mining | None = None,
+    teacher: Teacher | None = None,
+    identical: Csr | None = None,
 ) -> Mined:
     """Mine hard negatives from vectors.
 
@@ -53,6 +58,7 @@ def mine(
         positives: Known positives of each query; they never become negatives.
         mining: What to mine.
         teacher: Scores candidates and positives anew where bounds or margins are set.
+        identical: Items that are the query itself; they never become negatives either.
 
     Raises:
         ConfigError: The numbers of vectors do not fit the positives, or a query has no positive but a margin is set.
@@ -65,10 +71,11 @@ def mine(
         )
     most = int(positives.lengths().max()) if positives.n_rows else 0
     last = mining.last(most, teacher is not None)
-    ids, scores = nearest(queries, items, last + most)
+    out = positives if identical is None else union([positives, identical])
+    ids, scores = nearest(queries, items, last + (int(out.lengths().max()) if out.n_rows else 0))
     owners = torch.repeat_interleave(torch.arange(positives.n_rows), positives.lengths())
     own = pair_scores(queries, items, owners, positives.indices.long())
-    known = contains(positives, torch.arange(len(ids)), ids.clamp(min=0)) & (ids >= 0)
+    known = contains(out, torch.arange(len(ids)), ids.clamp(min=0)) & (ids >= 0)
     if teacher is not None and mining.bounded:
         rows = torch.arange(len(ids)).repeat_interleave(ids.shape[1])
         scores = teacher(rows, ids.clamp(min=0).flatten()).float().reshape(ids.shape)

@@ -58,7 +58,9 @@ def lines(summary: dict[str, Any]) -> list[str]:
         f"diversity: {kinds['distinct']:,} different documents, the most frequent {kinds['most_frequent']:,} times",
     ]
     text += [f"ruled out by {name}: {count:,} candidates" for name, count in summary["skipped"].items()]
-    return text + ([f"{short:,} queries have fewer negatives than asked for"] if short else [])
+    text += [f"{short:,} queries have fewer negatives than asked for"] if short else []
+    left = summary.get("queries_left_out", 0)
+    return text + ([f"{left:,} queries are left out of the file"] if left else [])
 
 
 def _text(numbers: dict[str, float]) -> str:

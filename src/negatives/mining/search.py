@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
+from negatives.randomness import tie_words, ties
 
 Vectors = npt.NDArray[np.float32]
 """Vectors ``(n, d)``; may be mapped from a file."""
@@ -16,7 +17,9 @@ ITEMS, QUERIES = 16_384, 512
 
 
 def nearest(queries: Vectors, items: Vectors, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` items of the highest inner product for each query, best first; equal scores in the items' order.
+    """The ``k`` items of the highest inner product for each query, best first.
+
+    Items of equal score stand in a random order of the query, as in :func:`negatives.kernels.top_k`.
 
     Args:
         queries: ``(n, d)``.
@@ -33,19 +36,21 @@ def nearest(queries: Vectors, items: Vectors, k: int) -> tuple[Tensor, Tensor]:
         width = min(k, block.shape[1])
         for start in range(0, len(queries), QUERIES):
             some = torch.from_numpy(np.array(queries[start : start + QUERIES], dtype=np.float32))
-            found, values = kernels.top_k(some @ block, width)
-            rows = slice(start, start + len(some))
+            asked, rows = torch.arange(start, start + len(some)), slice(start, start + len(some))
+            found, values = kernels.top_k(some @ block, width, queries=asked, first=first)
             if first == 0:
                 ids[rows, :width], scores[rows, :width] = found, values
             else:
-                ids[rows], scores[rows] = _merged(ids[rows], scores[rows], found + first, values, k)
+                both = torch.cat([ids[rows], found + first], 1), torch.cat([scores[rows], values], 1)
+                ids[rows], scores[rows] = _best(*both, asked, k)
     return ids, scores
 
 
-def _merged(ids: Tensor, scores: Tensor, more: Tensor, values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The best of two sorted lists; what stands in the first comes before its equals in the second."""
-    best, order = torch.cat([scores, values], 1).sort(dim=1, descending=True, stable=True)
-    return torch.cat([ids, more], 1).gather(1, order[:, :k]), best[:, :k]
+def _best(ids: Tensor, scores: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The best ``k`` of each row, in order."""
+    order = ties(tie_words(queries)[:, None], ids).argsort(1)
+    best, places = scores.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return ids.gather(1, order.gather(1, places[:, :k])), best[:, :k]
 
 
 def pair_scores(queries: Vectors, items: Vectors, rows: Tensor, ids: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from negatives.control import build_part
 from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
+from negatives.guards import FittingKind
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
@@ -158,6 +159,8 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     model = task.model(config, examples).to(device)
     loss = build_part(losses, config.part("loss"))
     sampler = build_sampler(config.part("sampler"), config.seed, loss)
+    if examples.catalogue.item_kinds is not None:
+        sampler.guards = [*sampler.guards, FittingKind()]
     sampler.bind(examples.catalogue)
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
     choice = config.optimiser

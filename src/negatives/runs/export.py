@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from negatives.data.word_vectors import write_binary, write_text
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
+from negatives.runs.names import words
 from negatives.training import files
 from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
 
@@ -131,24 +131,14 @@ def _word2vec(found: list[Vectors], target: Path) -> None:
             files.replacing(target / f"{plural(one.kind)}.vec") as temporary,
             temporary.open("w", encoding="utf-8") as file,
         ):
-            write_text(file, _words(one.names), one.table)
+            write_text(file, words(one.names), one.table)
 
 
 def _word2vec_binary(found: list[Vectors], target: Path) -> None:
     """``queries.bin`` and ``items.bin``: the binary format of word2vec; names as in :func:`_word2vec`."""
     for one in found:
         with files.replacing(target / f"{plural(one.kind)}.bin") as temporary, temporary.open("wb") as file:
-            write_binary(file, _words(one.names), one.table)
-
-
-def _words(names: polars.Series) -> Iterator[str]:
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        word = re.sub(r"\s", "_", name or "")
-        if not word or word in seen:
-            word = f"{word}#{index}"
-        seen.add(word)
-        yield word
+            write_binary(file, words(one.names), one.table)
 
 
 def _faiss(found: list[Vectors], target: Path) -> None:

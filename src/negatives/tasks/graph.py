@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import polars
 import torch
@@ -22,8 +22,17 @@ from negatives.data.edges import EdgeData, symmetric
 from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.readers.schema import EDGES
 from negatives.evaluation import Metrics
-from negatives.evaluation.links import LinkScores, LinkTest, evaluate_links, link_test, metric_names
+from negatives.evaluation.links import (
+    LinkScores,
+    LinkTest,
+    RightEnds,
+    evaluate_links,
+    link_test,
+    metric_names,
+    non_edges,
+)
 from negatives.models import Model
+from negatives.randomness import Purpose, stream
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
@@ -44,6 +53,8 @@ class GraphOptions(TableReading):
 
     directed: bool = False
     """Whether an edge has a direction."""
+    bipartite: Literal["auto", "ignore"] = "auto"
+    """Whether negatives and non-edges come from the other side only, where a graph has two sides."""
     wrong: Annotated[int, Field(ge=2)] = 500
     """Wrong nodes that each held-back edge is ranked against, half for each end."""
     valid_at_test: bool = False
@@ -99,8 +110,9 @@ class Graph(Task[GraphData, GraphOptions]):
             **shares(config),
         )
         edges = load_edges(path, reading)
-        valid = _questions(edges, "valid", config, options) if len(edges.valid) else None
-        return GraphData(edges, valid, _questions(edges, "test", config, options), options.valid_at_test)
+        edges = edges.with_sides() if options.bipartite == "auto" else edges
+        questions = _questions(edges, config, options)
+        return GraphData(edges, questions.get("valid"), questions["test"], options.valid_at_test)
 
     def examples(self, data: GraphData, config: RunConfig, feed: str) -> Examples[GraphData]:
         edges, options = data.edges, self.options(config)
@@ -191,21 +203,21 @@ def _walks(edges: EdgeData, options: GraphOptions) -> Feed:
     return WalkFeed(edges.graph(), options.walk_length, options.walks, options.window, options.p, options.q)
 
 
-def _questions(edges: EdgeData, part: str, config: RunConfig, options: GraphOptions) -> LinkTest:
-    """The questions about a part; the same for every seed, model and sampler of a comparison."""
-    held = edges.part(part)
-    most = min(config.evaluation.queries or MOST, MOST) if part == "valid" else MOST
-    held = held.pick(chosen(len(held), most, config.seed))
+def _questions(edges: EdgeData, config: RunConfig, options: GraphOptions) -> dict[str, LinkTest]:
+    """The questions about the parts that have edges; the same for every seed, model and sampler of a comparison."""
     known = edges.known(("train", "valid", "test", "canaries"))
-    return link_test(
-        held.queries,
-        held.items,
-        symmetric(edges.graph()),
-        known,
-        _transposed(known) if edges.directed else known,
-        wrong=options.wrong,
-        seed=config.seed,
-    )
+    right = RightEnds(known, _transposed(known) if edges.directed else known, edges.sides)
+    most = {"test": MOST, "valid": min(config.evaluation.queries or MOST, MOST)}
+    held = {part: edges.part(part) for part in most if len(edges.part(part))}
+    held = {part: pairs.pick(chosen(len(pairs), most[part], config.seed)) for part, pairs in held.items()}
+    others = non_edges(right, [len(pairs) for pairs in held.values()], stream(config.seed, Purpose.PROBES, 1))
+    graph = symmetric(edges.graph())
+    return {
+        part: link_test(
+            pairs.queries, pairs.items, graph, right, beside, wrong=options.wrong, seed=config.seed, part=at
+        )
+        for at, ((part, pairs), beside) in enumerate(zip(held.items(), others, strict=True))
+    }
 
 
 def _sampled(edges: EdgeData) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import polars
 import torch
 from torch import Tensor
 
+from negatives import kernels
 from negatives.types import Csr
 
 SHOWN = 8
@@ -39,8 +40,8 @@ def best(scores: Tensor, names: polars.Series, most: int = SHOWN) -> list[tuple[
         names: Name of each item.
         most: How many.
     """
-    top = torch.topk(scores, min(most, scores.numel()))
-    ranked = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+    ids, values = (part[0].tolist() for part in kernels.top_k(scores[None], min(most, scores.numel())))
+    ranked = zip(ids, values, strict=True)
     return [(names[item], score) for item, score in ranked if score > -torch.inf]
 
 
@@ -62,5 +63,6 @@ def answers(query: str, scores: Tensor, known: Tensor, names: polars.Series) -> 
 
 def best_known(known: Csr) -> list[int]:
     """The queries with the most known items."""
-    found: list[int] = torch.topk(known.lengths(), min(QUERIES, known.n_rows)).indices.tolist()
+    lengths = known.lengths().float()[None]
+    found: list[int] = kernels.top_k(lengths, min(QUERIES, known.n_rows))[0][0].tolist()
     return found

@@ -49,6 +49,8 @@ class SearchReading(EncoderReading):
     """Whether each document's title serves as one more training query."""
     repeats: Annotated[int, Field(ge=1)] = 3
     """How often an epoch takes each judged pair, where titles serve as well."""
+    ignore_identical: bool = True
+    """Whether a document that is the query itself, by its name or its text, is no answer and no negative of it."""
     vocabulary: Annotated[int, Field(ge=100)] = 8000
     """Most pieces of the tokenizer that the static encoder learns from the documents."""
 
@@ -67,7 +69,8 @@ class Search(Task[RetrievalData, SearchReading]):
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
         reading = self.options(config)
         options = table_options(config, reading, QUESTIONS, DOCUMENTS, JUDGED)
-        return load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), reading.titles, options)
+        data = load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), reading.titles, options)
+        return data.without_identical() if reading.ignore_identical else data
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:
         trained, hidden = data.known(("train", "titles")), data.known(("canaries",))
@@ -101,9 +104,8 @@ class Search(Task[RetrievalData, SearchReading]):
 
     def evaluate(self, model: Model, examples: Examples[RetrievalData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
-        queries = self.queries(data.known((part,)), part, config)
-        names = self.metric_names(config)
-        top, _ = search(model.answers().every, queries, longest(names))
+        queries, names = self.queries(data.known((part,)), part, config), self.metric_names(config)
+        top, _ = search(model.answers().every, queries, longest(names), data.identical)
         judged = data.part(part)
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
@@ -120,7 +122,11 @@ class Search(Task[RetrievalData, SearchReading]):
         answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
         if data.name == "stdlib":
             texts, answers = list(ASKED), [[] for _ in ASKED]
+            queries = []
         scores = require(model, TextScorer).score_texts(texts).cpu()
+        if data.identical is not None:
+            for row, query in enumerate(queries):
+                scores[row, data.identical.row(query).long()] = -torch.inf
         asked = zip(texts, answers, scores, strict=True)
         return [sample(text, known, best(row, names)) for text, known, row in asked]
 

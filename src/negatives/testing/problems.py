@@ -24,7 +24,7 @@ class Problem:
     has no neighbour in the graph; query 0 is about it, and alone in its group. One query has no anchor.
 
     Args:
-        catalogue: Counts, known positives, groups, anchors, a graph of the items and groups of items.
+        catalogue: Counts, known positives, groups, anchors, a graph of the items, groups of items, and kinds.
         excluded: Items that queries must not be given, other than the known ones; again with a query without any,
             one with a single item left and one with none left.
         seed: Seed of everything here.
@@ -87,7 +87,10 @@ def problem(n_items: int = 20, seed: int = 0) -> Problem:
     near = torch.cat([(places[:, None] + torch.tensor([1, 2, 5])) % (n_items - 1)], 1)[: n_items - 1]
     ends = torch.arange(n_items - 1).repeat_interleave(3), near.flatten()
     graph = Csr.from_pairs(torch.cat(ends), torch.cat(ends[::-1]), n_items, n_items)  # the last item stands alone
-    return Problem(Catalogue(QUERIES, n_items, counts, known, groups, anchors, graph, shares), excluded, seed)
+    asked, kinds = torch.arange(QUERIES) % 3 - 1, torch.where(places % 5 == 4, -1, places // 2 % 2)
+    return Problem(
+        Catalogue(QUERIES, n_items, counts, known, groups, anchors, graph, shares, asked, kinds), excluded, seed
+    )
 
 
 def _sets(n_items: int, seed: int, shift: int) -> Csr:

@@ -132,7 +132,9 @@ def trec(folder: Path) -> Any:
 
 def topics(folder: Path) -> Any:
     trec(folder).joinpath("queries.dev.tsv").unlink()
-    (folder / "topics.301-302.txt").write_text(
+    (folder / "vectors").mkdir()
+    (folder / "queries.npy").write_bytes(b"\x93NUMPY")
+    (folder / "topics.301-302").write_text(
         "<top>\n<num> Number: q1\n<title> first\n<desc> Description:\nmore\n</top>\n"
         "<top>\n<num> Number: q2\n<title>\nsecond\n<narr> Narrative:\n</top>\n"
     )
@@ -167,7 +169,7 @@ def test_the_only_file_of_judgements_needs_no_part(tmp_path: Path) -> None:
 
 def test_texts_without_ids_and_torn_topics(tmp_path: Path) -> None:
     folder = topics(tmp_path / "c")
-    torn = folder / "topics.301-302.txt"
+    torn = folder / "topics.301-302"
     torn.write_text("<top>\n<num> Number: q1\n<title> a\n</top>\n<top>\n<title> b\n</top>\n")
     with pytest.raises(InputError, match="line 5: a topic without number or title"):
         read_beir(folder)
@@ -293,6 +295,7 @@ def test_matrices(tmp_path: Path) -> None:
         ("1 1:1\n2 2:x\n", 2, "'2:x' is not 'feature:value'"),
         ("1 1:1\n\n# so\n0.5 2:1\n", 4, "the label '0.5' is no class"),
         ("1 1:1\n2 2:1 # so\n3 qid:1 4294967296:1\n", 3, "feature 4294967296 is beyond"),
+        ("1 1:1\n2 99999999999999999999:1\n", 2, "feature 99999999999999999999 is beyond"),
     ],
 )
 def test_faults_of_libsvm_name_the_line(text: str, line: int, fault: str, tmp_path: Path) -> None:
@@ -383,3 +386,13 @@ def test_texts_of_one_id_in_two_files(tmp_path: Path) -> None:
     write(folder / "corpus" / "corpus-00001-of-00002.parquet", other)
     with pytest.raises(InputError, match="the _id 'd1' stands for another text in another file"):
         read_beir(folder)
+
+
+def test_odd_labels_and_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("nan 1:1\n1e999 2:1\n+1 2:1\n")
+    assert read_parts(path, TextReading())["train"].labels.to_list() == ["nan", "1e999", "1"]
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one", "marks": ["a"]}\n{"text": "two", "also": "b"}\n')
+    with pytest.raises(InputError, match="which column is the labels"):
+        read_parts(path, TextReading())

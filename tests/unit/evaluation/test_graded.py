@@ -65,7 +65,7 @@ def test_an_unknown_metric_is_refused(name: str) -> None:
 
 
 def test_a_short_ranking_is_filled_up() -> None:
-    vectors = torch.eye(3)
+    vectors = torch.tensor([[1.0, 0.0, 0.0], [0.5, 1.0, 0.2], [0.0, 0.0, 1.0]])
     ids, scores = search(lambda queries: vectors[queries], torch.tensor([1]), 5)
     assert ids.tolist() == [[1, 0, 2, -1, -1]]
     assert scores[0, 3] == -torch.inf
@@ -74,7 +74,7 @@ def test_a_short_ranking_is_filled_up() -> None:
 
 
 def test_trec_lines() -> None:
-    assert trec_run(["q"], [[("d1", 2.0), ("d2", 1.5)]], "t") == "q Q0 d1 1 2.000000 t\nq Q0 d2 2 1.500000 t\n"
+    assert trec_run(["q"], [[("d1", 2.0), ("d2", 1.5)]], "t") == "q Q0 d1 1 2 t\nq Q0 d2 2 1.5 t\n"
     assert trec_qrels({"q": {"d1": 2}}) == "q 0 d1 2\n"
 
 
@@ -93,3 +93,26 @@ def test_metrics_agree_with_trec_eval() -> None:
     for name, other in names.items():
         expected = [theirs[f"q{query}"][other] for query in table]
         torch.testing.assert_close(ours.per_query[name], torch.tensor(expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("same", [0.0, 1.0, -3e7, 1e-30])
+def test_trec_eval_reads_equal_scores_in_our_order(same: float) -> None:
+    """It sorts equal ones by their names, and near ones in single precision."""
+    import pytrec_eval as trec
+
+    names = [f"d{index}" for index in (3, 9, 1, 7, 5)]
+    scores = [same, same, same, same - abs(same) * 1e-9, same - abs(same) * 1e-9]
+    lines = [line.split() for line in trec_run(["q"], [list(zip(names, scores, strict=True))], "t").splitlines()]
+    run = {"q": {line[2]: float(line[4]) for line in lines}}
+    for rank, name in enumerate(names, 1):
+        found = trec.RelevanceEvaluator({"q": {name: 1}}, {"recip_rank"}).evaluate(run)
+        assert found["q"]["recip_rank"] == pytest.approx(1 / rank)
+
+
+def test_a_judgement_that_stands_again_counts_once_with_its_highest_grade() -> None:
+    top, query, names = torch.tensor([[0, 1, 2]]), torch.tensor([0]), ["ndcg@3", "recall@3", "mrr@3"]
+    items, grades = torch.tensor([0, 2, 4]), torch.tensor([3, 1, 1])
+    once = evaluate_graded(top, query, (torch.zeros(3, dtype=torch.int64), items, grades), 5, names).mean
+    again = torch.tensor([0, 2, 4, 0, 2, 0, 2]), torch.tensor([1, 1, 1, 3, 1, -1, 0])
+    assert evaluate_graded(top, query, (torch.zeros(7, dtype=torch.int64), *again), 5, names).mean == once
+    assert once["recall@3"] == pytest.approx(2 / 3)

@@ -68,7 +68,7 @@ def test_a_perfect_order_is_worth_one() -> None:
 
 def test_fewer_labels_than_places() -> None:
     truth = Csr.from_pairs(torch.tensor([0]), torch.tensor([1]), 1, 2)
-    top, _ = search(lambda rows: torch.ones(1, 2), torch.tensor([0]), 5)
+    top, _ = search(lambda rows: torch.tensor([[1.0, 0.5]]), torch.tensor([0]), 5)
     assert top.tolist() == [[0, 1, -1, -1, -1]]
     assert label_metrics(top, torch.tensor([0]), truth, ["precision@5"], torch.ones(2)).mean == {"precision@5": 0.2}
 

@@ -14,6 +14,7 @@ from negatives.evaluation import measure, nearness
 from negatives.evaluation.links import (
     LinkScores,
     LinkTest,
+    RightEnds,
     evaluate_links,
     link_test,
     metric_names,
@@ -26,6 +27,7 @@ from negatives.randomness import Purpose, generator, integers, stream
 from negatives.types import Csr
 
 N, DIM = 60, 5
+NONE = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
 
 
 def graph(n: int = N, per_node: int = 3, seed: int = 1) -> Csr:
@@ -46,7 +48,9 @@ def questions(wrong: int = 20, seed: int = 0) -> LinkTest:
     rows = torch.repeat_interleave(torch.arange(N), near.lengths())
     some = torch.arange(0, near.nnz, 5)
     known = with_self(near)
-    return link_test(rows[some], near.indices.long()[some], near, known, known, wrong=wrong, seed=seed)
+    right = RightEnds(known, known)
+    (others,) = non_edges(right, [some.numel()], stream(seed, Purpose.PROBES, 1))
+    return link_test(rows[some], near.indices.long()[some], near, right, others, wrong=wrong, seed=seed)
 
 
 def vectors(seed: int) -> Tensor:
@@ -166,29 +170,72 @@ def test_nodes_that_nobody_reaches_are_filled_with_random_ones() -> None:
     path = symmetric(Csr.from_pairs(torch.tensor([0, 2]), torch.tensor([1, 3]), 8, 8))
     known = with_self(path)
     assert (nearest(path, torch.tensor([0, 7]), 3, known, key=1) < 0).all()
-    asked = link_test(torch.tensor([0]), torch.tensor([1]), path, known, known, wrong=8, seed=0)
+    asked = link_test(torch.tensor([0]), torch.tensor([1]), path, RightEnds(known, known), NONE, wrong=8, seed=0)
     assert (asked.hard >= 0).all()
     assert not torch.isin(asked.hard, torch.tensor([0, 1])).all()
 
 
-def test_non_edges_are_distinct_and_as_many_as_there_are() -> None:
+@pytest.mark.parametrize("directed", [False, True])
+def test_non_edges_are_distinct_and_as_many_as_there_are(directed: bool) -> None:
     known = with_self(graph())
-    free = N * N - known.nnz
-    sources, targets = non_edges(known, 10**6, key=3)
-    assert sources.numel() == free == torch.unique(sources * N + targets).numel()
+    right = RightEnds(known, Csr(known.indptr, known.indices, N) if directed else known)
+    free = N * N - known.nnz if directed else (N * N - known.nnz) // 2
+    parts = non_edges(right, [10**6, 2 * 10**6], key=3)
+    sources, targets = (torch.cat([part[at] for part in parts]) for at in (0, 1))
+    codes = sources * N + targets
+    codes = codes if directed else torch.minimum(codes, targets * N + sources)
+    assert free - 1 <= sources.numel() <= free
+    assert torch.unique(codes).numel() == sources.numel()
+    assert not kernels.contains(known, sources, targets[:, None]).any()
+    assert 2 * parts[0][0].numel() == pytest.approx(parts[1][0].numel(), abs=2)
+
+
+def test_non_edges_of_two_parts_differ_also_in_large_graphs() -> None:
     big = with_self(graph(3000, 2))
-    sources, targets = non_edges(big, 500, key=3)
-    assert torch.unique(sources * 3000 + targets).numel() == sources.numel() == 500
+    parts = non_edges(RightEnds(big, big), [500, 300], key=3)
+    assert [part[0].numel() for part in parts] == [500, 300]
+    sources, targets = (torch.cat([part[at] for part in parts]) for at in (0, 1))
+    pairs = {frozenset(pair) for pair in zip(sources.tolist(), targets.tolist(), strict=True)}
+    assert len(pairs) == 800
     assert not kernels.contains(big, sources, targets[:, None]).any()
+    alone = non_edges(RightEnds(big, big), [500], key=3)[0]
+    assert torch.equal(alone[0], parts[0][0])  # a further part changes nothing of the first
+
+
+def test_a_graph_in_which_every_pair_is_an_edge_has_no_questions() -> None:
     everything = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1]), 2, 2)
     with pytest.raises(InputError, match="every pair of nodes is an edge"):
-        non_edges(everything, 3, key=1)
+        non_edges(RightEnds(everything, everything), [3], key=1)
+
+
+@pytest.mark.parametrize("n", [90, 3000])
+def test_wrong_ends_are_of_the_other_side(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = (torch.arange(n) % 3 == 0).long()
+    sides[-3:] = -1  # nodes without edges
+    left, right = (sides == 0).nonzero()[:, 0], (sides == 1).nonzero()[:, 0]
+    rows = left.repeat_interleave(3)
+    cols = right[integers(7, rows, torch.arange(3).repeat(left.numel()), right.numel())]
+    near = symmetric(Csr.from_pairs(rows, cols, n, n))
+    known = with_self(near)
+    ends = RightEnds(known, known, sides)
+    (others,) = non_edges(ends, [100], key=3)
+    assert others[0].numel() == 100
+    assert set((sides[others[0]] + sides[others[1]]).tolist()) == {1}
+    for exact in (1 << 31, 0):  # near nodes by the distribution, and by walks
+        monkeypatch.setattr(nearness, "EXACT", exact)
+        asked = link_test(rows[::9], cols[::9], near, ends, others, wrong=20, seed=0)
+        for candidates in (asked.random, asked.hard):
+            for nodes, part in ((asked.sources, candidates[:, :10]), (asked.targets, candidates[:, 10:])):
+                assert bool((sides[part.long()] == 1 - sides[nodes][:, None]).all())
+                assert not kernels.contains(known, nodes, part.long()).any()
 
 
 def test_a_node_that_knows_all_has_no_wrong_ones() -> None:
     star = symmetric(Csr.from_pairs(torch.zeros(4, dtype=torch.int64), torch.arange(1, 5), 5, 5))
     known = with_self(star)
-    asked = link_test(torch.tensor([0]), torch.tensor([1]), star, known, known, wrong=6, seed=0)
+    right = RightEnds(known, known)
+    (others,) = non_edges(right, [1], key=3)
+    asked = link_test(torch.tensor([0]), torch.tensor([1]), star, right, others, wrong=6, seed=0)
     assert asked.hard[0, :3].tolist() == asked.random[0, :3].tolist() == [-1, -1, -1]
     table = torch.eye(5)
     table[0, 1] = 1.0

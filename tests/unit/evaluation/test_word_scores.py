@@ -74,6 +74,22 @@ def test_sets_are_read_by_what_their_lines_hold(tmp_path: Path) -> None:
     assert analogies.questions == [("athens", "greece", "bern", "switzerland")]
 
 
+def test_a_pair_that_stands_twice_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "EN-WS-353-ALL.txt").write_text("money cash 9.08\ntiger cat 7.35\ncash money 9.15\ncat tiger 7.35\n")
+    with caplog.at_level("INFO", logger="negatives"):
+        sets, _ = word_sets.read_sets(tmp_path)
+    assert sets[0].pairs == [("money", "cash"), ("tiger", "cat")]
+    assert sets[0].ratings.tolist() == [9.15, 7.35]
+    assert "EN-WS-353-ALL.txt: 2 repeated pairs left out; 1 have several scores" in caplog.text
+
+
+def test_words_that_are_all_alike_answer_by_chance() -> None:
+    table = torch.ones(50, 8)
+    asked = word_sets.Analogies([(f"w{i % 40}", f"w{i % 40 + 1}", f"w{i % 40 + 2}", "w0") for i in range(3, 4000)])
+    right = words.analogies(table, INDEX, asked)
+    assert 0 < float(right.mean()) < 0.05
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

@@ -113,3 +113,62 @@ def test_wrong_files(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "only 1 column (a), where 2 are needed" in capsys.readouterr().err
     assert main(["mine", str(data.parent / "none.csv"), "--out", "x.jsonl", "--vectors", "y"]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+def collection(tmp_path: Path) -> Path:
+    """Queries that are documents of the collection: the first five by name and text, the others by text alone."""
+    folder = tmp_path / "coll"
+    (folder / "qrels").mkdir(parents=True)
+    texts = [f"text {index}" for index in range(20)]
+    corpus = [{"_id": f"d{d}", "title": "a title" * (d < 5), "text": text} for d, text in enumerate(texts)]
+    queries = [{"_id": f"{'dq'[q >= 5]}{q}", "text": texts[q]} for q in range(10)]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f"{'dq'[q >= 5]}{q}\td{q + 10}\t1\n" for q in range(10)]
+    (folder / "qrels" / "train.tsv").write_text("".join(lines))
+    vectors = np.random.default_rng(0).standard_normal((20, 16)).astype(np.float32)
+    np.save(folder / "items.npy", vectors)
+    np.save(folder / "queries.npy", vectors[:10])
+    return folder
+
+
+@pytest.mark.parametrize("format", ["triplet", "pairs"])
+def test_a_query_that_is_a_document_is_never_its_own_negative(
+    format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = collection(tmp_path), tmp_path / "m.jsonl"
+    own = []
+    for more in ([], ["--no-ignore-identical"]):
+        options = ["--vectors", str(folder), "--num-negatives", "4", "--format", format, *more]
+        assert main(["mine", str(folder), "--out", str(out), *options]) == 0
+        rows = pl.read_ndjson(out)
+        assert len(rows) == 40
+        own.append(sum(a.split()[-1] == n.split()[-1] for a, n in zip(rows["anchor"], rows["negative"], strict=True)))
+    told = capsys.readouterr().out
+    assert own[0] == 0
+    assert own[1] > 0
+    assert told.count("10 are documents themselves") == 1
+
+
+def test_tuples_that_are_left_out_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mine(data, "--num-negatives", "4", "--format", "n-tuple") == 0
+    told = capsys.readouterr().out
+    rows = pl.read_ndjson(data.parent / "mined.jsonl")
+    summary = json.loads((data.parent / "mined.report.json").read_text())
+    assert (summary["rows"], summary["queries_left_out"]) == (len(rows), 0)
+    assert "left out" not in told
+    assert mine(data, "--num-negatives", "5", "--format", "n-tuple") == 0  # "what barks" knows two of the six
+    summary = json.loads((data.parent / "mined.report.json").read_text())
+    assert (summary["rows"], summary["queries_left_out"]) == (2, 1)
+    assert "1 queries are left out of the file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("format", ["pairs", "triplet", "n-tuple", "labeled-pair", "labeled-list"])
+def test_nothing_mined_is_no_success(format: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert mine(data, "--min-score", "200", "--format", format) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "nothing is left to write" in lines[0]
+    assert not list(data.parent.glob("mined*"))
+    if format == "n-tuple":
+        assert mine(data, "--num-negatives", "9", "--format", format) == 1

@@ -15,7 +15,7 @@ from negatives.mining import search as blocks
 from negatives.mining.report import lines
 from negatives.mining.search import nearest
 from negatives.mining.vectors import read_vectors
-from negatives.types import Csr
+from negatives.types import Csr, union
 
 N_QUERIES, N_ITEMS, DIM = 17, 90, 8
 QUERIES = [f"query {index}" for index in range(N_QUERIES)]
@@ -78,6 +78,34 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(found[0], whole[0])
     torch.testing.assert_close(found[1], whole[1])
     assert nearest(vectors()[0], vectors()[1][:5], 12)[0][0, 5:].tolist() == [-1] * 7
+
+
+def test_equal_documents_are_taken_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, items = np.ones((2000, 2), np.float32), np.ones((40, 2), np.float32)
+    whole = nearest(queries, items, 4)[0]
+    monkeypatch.setattr(blocks, "ITEMS", 9)
+    assert torch.equal(nearest(queries, items, 4)[0], whole)
+    taken = torch.bincount(whole.reshape(-1), minlength=40)
+    assert bool(((taken - 200).abs() < 5 * 200**0.5).all())
+
+
+def test_identical_documents_are_no_negatives_and_cost_no_place() -> None:
+    queries, items = vectors()
+    itself = Csr.from_pairs(torch.arange(N_QUERIES), nearest(queries, items, 1)[0][:, 0], N_QUERIES, N_ITEMS)
+    both = union([positives(), itself])
+    for sampling in ("top", "random"):
+        mining = Mining(num_negatives=4, range_max=20, sampling=sampling)  # type: ignore[arg-type]
+        found = mine(queries, items, positives(), mining, identical=itself)
+        assert not any(set(both.row(q).tolist()) & set(found.ids[q].tolist()) for q in range(N_QUERIES))
+        assert int((found.ids < 0).sum()) == 0
+    scores = np.array([[0.7], [1.0], [0.8], [0.9]], np.float32)  # the query itself, then its answer, stand first
+    pairs = [Csr.from_pairs(torch.tensor([0]), torch.tensor([item]), 1, 4) for item in (3, 1)]
+    one = np.ones((1, 1), np.float32)
+    tight = mine(one, scores, pairs[0], Mining(num_negatives=2, range_max=2), identical=pairs[1])
+    assert tight.ids.tolist() == [[2, 0]]
+    top = mine(queries, items, positives(), Mining(num_negatives=4), identical=itself)
+    assert torch.equal(top.ids, mine(queries, items, both, Mining(num_negatives=4)).ids)
+    assert torch.equal(top.positive_scores, mine(queries, items, positives(), Mining()).positive_scores)
 
 
 def test_random_ranks_come_from_the_window() -> None:

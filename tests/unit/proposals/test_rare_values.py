@@ -159,7 +159,7 @@ def test_a_shared_window_counts_each_query_as_often_as_it_has_pairs_and_follows_
     items = torch.tensor([[0.0], [0.0], [1.0], [0.0], [2.0]])
     shared.refresh(of(0, 1, step=0), model(torch.ones(2, 1), items))
     assert chances(shared, of(0), 5)[0].tolist() == pytest.approx([0, 0, 0.25, 0, 0.75])
-    shared.refresh(of(0, 1, step=2), model(torch.ones(2, 1), -items - torch.tensor([[0.0], [1], [0], [0], [9]])))
+    shared.refresh(of(0, 1, step=2), model(torch.ones(2, 1), -items - torch.tensor([[-1.0], [1], [0], [0], [9]])))
     assert chances(shared, of(0), 5)[0].tolist() == pytest.approx([0.25, 0, 0, 0.75, 0])
 
 

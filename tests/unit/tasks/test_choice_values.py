@@ -111,7 +111,7 @@ def edges() -> EdgeData:
 
 def test_no_known_edge_is_a_wrong_answer() -> None:
     data = edges()
-    made = graph._questions(data, "test", config("graph"), graph.GraphOptions(wrong=40))
+    made = graph._questions(data, config("graph"), graph.GraphOptions(wrong=40))["test"]
     known = data.known(("train", "valid", "test", "canaries"))
     for kind in (made.random, made.hard):
         for row, (source, target) in enumerate(zip(made.sources.tolist(), made.targets.tolist(), strict=True)):

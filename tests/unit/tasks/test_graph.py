@@ -190,8 +190,7 @@ def test_the_demo_predicts_imports(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 BAD = {
-    "negative.txt": ("0 1\n1 -2\n", "line 2: the node id -2 is negative"),
-    "one.txt": ("0\n1\n", "line 1: one column"),
+    "one.txt": ("0\n1\n", "line 1: only 1 column"),
     "binary.txt": ("\x00\x01\n", "line 1: binary content"),
     "empty.txt": ("", "the file is empty"),
     "loop.txt": ("3 3\n", "every edge is a self-loop"),
@@ -235,3 +234,55 @@ def test_wrong_options_are_one_line(
     assert err.count("\n") == 1
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+def shop(path: Path) -> Path:
+    """Customers and what they bought, as names that mix when they are sorted."""
+    key = stream(2, Purpose.SPLIT)
+    users = torch.arange(60).repeat_interleave(8)
+    items = integers(key, users, torch.arange(8).repeat(60), 20) * 2 + users % 2
+    pairs = zip(users.tolist(), items.tolist(), strict=True)
+    path.write_text("".join(f"{'ax'[u % 2]}{u} {'bm'[i % 2]}{i}\n" for u, i in pairs))
+    return path
+
+
+def test_negatives_and_non_edges_of_a_bipartite_graph_are_of_the_other_side(tmp_path: Path) -> None:
+    from negatives.runs.builder import fill, prepare
+
+    path, task = shop(tmp_path / "shop.txt"), Graph()
+    for bipartite in ("auto", "ignore"):
+        config = RunConfig(task="graph", reading={"bipartite": bipartite}, sampler="uniform", loss="bpr")
+        examples = task.load(path, config)
+        users = examples.data.edges.node_names.str.contains("^[ax]").to_torch().long()
+        tests = [one for one in (examples.data.valid, examples.data.test) if one is not None]
+        crossing = [users[one.other_sources] + users[one.other_targets] for one in tests]
+        ends = [users[one.random.long()] != users[one.sources][:, None] for one in tests]
+        made = prepare(fill(config, task, examples), examples, task)
+        nodes = torch.arange(users.numel()).repeat(20)
+        neg = made.sampler(nodes, nodes, made.model)
+        fitting = (users[neg.ids] != users[nodes][:, None])[neg.ok].double().mean()
+        told = [note for note in examples.notes if note.startswith("bipartite: ")]
+        if bipartite == "auto":
+            assert set(torch.cat(crossing).tolist()) == {1}
+            assert all(bool(one[:, : one.shape[1] // 2].all()) for one in ends)
+            assert float(fitting) == 1.0
+            assert len(told) == 1
+        else:
+            assert set(torch.cat(crossing).tolist()) == {0, 1, 2}
+            assert float(fitting) < 0.9
+            assert not told
+    assert train(path, tmp_path / "run", *QUICK) == 0
+    assert any("bipartite: 60 and 40 nodes" in note for note in metrics(tmp_path / "run")["notes"])
+
+
+def test_no_non_edge_is_asked_in_two_parts(folder: Path) -> None:
+    for directed in (False, True):
+        data = Graph().load(folder, RunConfig(task="graph", reading={"directed": directed})).data
+        assert data.valid is not None
+        pairs = [
+            {(a, b) if directed or a < b else (b, a) for a, b in zip(*ends, strict=True)}
+            for ends in ((one.other_sources.tolist(), one.other_targets.tolist()) for one in (data.valid, data.test))
+        ]
+        assert not pairs[0] & pairs[1]
+        assert [len(one) for one in pairs] == [len(data.valid.sources), len(data.test.sources)]
+        assert not torch.equal(data.valid.random[:40], data.test.random[:40])

@@ -113,6 +113,98 @@ def test_evaluate_export_and_trec(run: Path, tmp_path: Path) -> None:
     judged = (tmp_path / "t" / "test.qrels").read_text().splitlines()
     assert judged[0].split() == ["q90", "0", "d90", "2"]
     assert len(judged) == 60
+    assert by_trec_eval(tmp_path / "t") == pytest.approx({m: metrics(run)["test"][m] for m in METRICS[:2]}, abs=1e-12)
+
+
+def by_trec_eval(folder: Path) -> dict[str, float]:
+    """What trec_eval says of the exported files."""
+    import pytrec_eval as trec
+
+    qrels: dict[str, dict[str, int]] = {}
+    for line in (folder / "test.qrels").read_text().splitlines():
+        query, _, item, grade = line.split()
+        qrels.setdefault(query, {})[item] = int(grade)
+    found: dict[str, dict[str, float]] = {}
+    for line in (folder / "test.run").read_text().splitlines():
+        query, _, item, _, score, _ = line.split()
+        found.setdefault(query, {})[item] = float(score)
+    each = trec.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.100"}).evaluate(found)
+    names = {"ndcg@10": "ndcg_cut_10", "recall@100": "recall_100"}
+    return {ours: sum(one[theirs] for one in each.values()) / len(each) for ours, theirs in names.items()}
+
+
+def test_trec_eval_gives_the_reported_figure_with_ties_and_odd_names(tmp_path: Path) -> None:
+    """Many documents have one text, names hold blanks, and the last query has no relevant document."""
+    folder = tmp_path / "odd"
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"d {d}", "text": "same words here" if d % 3 else f"{word(d % 7, d)} own"} for d in range(150)]
+    queries = [{"_id": f"q {q}", "text": "same words" if q % 2 else word(q % 7, q)} for q in range(40)]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f"q {q}\td {(q * 7 + k) % 150}\t{k}\n" for q in range(40) for k in (0, 1, 2)[: 1 if q == 39 else 3]]
+    (folder / "qrels" / "train.tsv").write_text("".join(lines[:60]))
+    (folder / "qrels" / "test.tsv").write_text("".join(lines[60:]))
+    assert train(folder, tmp_path / "run", *QUICK) == 0
+    assert main(["export", str(tmp_path / "run"), "--format", "trec", "--out", str(tmp_path / "t")]) == 0
+    reported = metrics(tmp_path / "run")["test"]
+    assert by_trec_eval(tmp_path / "t") == pytest.approx({m: reported[m] for m in METRICS[:2]}, abs=1e-12)
+
+
+def arguments(folder: Path, again: str = "") -> Path:
+    """Queries that are documents themselves: the first eight have their names, the others their texts."""
+    (folder / "qrels").mkdir(parents=True)
+    texts = [" ".join(word(d % 6, (d * 5 + k) % 60) for k in range(9)) + f" {d}" for d in range(48)]
+    corpus = [{"_id": f"d{d}", "title": "a title" if d < 8 else "", "text": text} for d, text in enumerate(texts)]
+    queries = [{"_id": f"d{q}" if q < 8 else f"q{q}", "text": texts[q]} for q in range(24)]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = [f"{row['_id']}\td{q + 24}\t1\n" for q, row in enumerate(queries)]
+    (folder / "qrels" / "train.tsv").write_text("".join(lines[::2]) + again)
+    (folder / "qrels" / "test.tsv").write_text("".join(lines[1::2]))
+    return folder
+
+
+def test_a_query_that_is_a_document_is_neither_its_answer_nor_its_negative(tmp_path: Path) -> None:
+    task, config = Search(), RunConfig(task="search")
+    folder = arguments(tmp_path / "arguments", again="d0\td0\t1\n")
+    data = task.load(folder, config).data
+    assert data.identical is not None
+    names = data.item_names.to_list()
+    own = {data.query_names[q]: [names[d] for d in data.identical.row(q).tolist()] for q in range(24)}
+    assert own == {f"d{q}": [f"d{q}"] * (q > 0) for q in range(8)} | {f"q{q}": [f"d{q}"] for q in range(8, 24)}
+    known = data.catalogue().known
+    assert known is not None
+    assert all(set(data.identical.row(q).tolist()) <= set(known.row(q).tolist()) for q in range(24))
+    assert int(data.catalogue().counts.sum()) == data.known(("train", "titles")).nnz
+    assert sum("23 are documents themselves" in note for note in data.notes) == 1
+    kept = task.load(folder, RunConfig(task="search", reading={"ignore_identical": False})).data
+    assert kept.identical is None
+
+
+def test_the_ranking_leaves_the_query_itself_out(tmp_path: Path) -> None:
+    folder, found = arguments(tmp_path / "arguments"), []
+    for out, more in ((tmp_path / "apart", []), (tmp_path / "kept", ["--set", "reading.ignore_identical=false"])):
+        assert train(folder, out, *QUICK, *more) == 0
+        assert main(["export", str(out), "--format", "trec", "--out", str(out / "t")]) == 0
+        lines = [line.split() for line in (out / "t" / "test.run").read_text().splitlines()]
+        found.append(sum(line[0][1:] == line[2][1:] for line in lines))
+        reported = metrics(out)["test"]
+        assert by_trec_eval(out / "t") == pytest.approx({m: reported[m] for m in METRICS[:2]}, abs=1e-12)
+    assert found == [0, 12]
+
+
+def test_judgements_that_stand_again_count_once(tmp_path: Path) -> None:
+    good = write(tmp_path / "good")
+    once = Search().load(good, RunConfig(task="search")).data
+    path = good / "qrels" / "test.tsv"
+    path.write_text(path.read_text() + "q95\td95\t1\nq95\td95\t3\nq96\td96\t2\n")
+    again = Search().load(good, RunConfig(task="search")).data
+    one, two = once.part("test"), again.part("test")
+    assert torch.equal(one.items, two.items)
+    raised = [again.query_names[query] for query in two.queries[two.grades != one.grades].tolist()]
+    assert raised == ["q95"]
+    assert int((two.grades - one.grades).sum()) == 1
+    assert any("test: 3 repeated judgements left out; 1 have several grades" in note for note in again.notes)
 
 
 @pytest.mark.parametrize("sampler", ["uniform", "in_batch", "queue", "softmax", "dns", "simans", "nv_retriever"])

@@ -20,6 +20,7 @@ from negatives.data.readers import Options, read, reader_of
 from negatives.data.readers.node_features import read_node_features
 from negatives.data.readers.parts import files_of, part_of
 from negatives.data.readers.schema import EDGES
+from negatives.data.sides import columns_of
 from negatives.data.splits import check_shares, key_of
 from negatives.data.table import Table
 from negatives.errors import ConfigError, InputError
@@ -64,6 +65,7 @@ class _Numbered:
     parts: dict[str, Pairs]
     names: pl.Series
     notes: list[str] = field(default_factory=list)
+    columns: torch.Tensor | None = None
 
 
 def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) -> EdgeData:
@@ -98,7 +100,7 @@ def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) ->
     divided = _divide(numbered, reading, path)
     _check(divided, path)
     notes = [*numbered.notes, _summary(divided, len(numbered.names), features, reading.directed)]
-    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes))
+    return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes), columns=numbered.columns)
 
 
 def _read(data: Any, options: Options) -> tuple[dict[str, Table], Path | None]:
@@ -142,14 +144,17 @@ def _number(
         for table in tables.values():
             _fit_features(table, features.n_rows, feature_file)
         names = pl.Series(range(features.n_rows), dtype=pl.Int64)
+    ends_of: list[torch.Tensor] = []
     parts, notes = {}, [note for table in tables.values() for note in table.notes]
     for part, table in tables.items():
         ends = [torch.from_numpy(codes_of(table.ids(end), names)) for end in ENDS]
+        ends_of.append(torch.stack(ends))
         parts[part], loops, duplicates = without_self(ends[0], ends[1], directed, len(names))
         notes += _skipped(table.path.name if table.path else part, loops, duplicates)
         if len(parts[part]) == 0:
             raise InputError("every edge is a self-loop", path=table.path, line=1, hint="give edges between nodes")
-    return _Numbered(parts, names.cast(pl.String), notes)
+    sources, targets = torch.cat(ends_of, 1)
+    return _Numbered(parts, names.cast(pl.String), notes, columns_of(sources, targets, len(names)))
 
 
 def _fit_features(table: Table, rows: int, feature_file: Path | None) -> None:

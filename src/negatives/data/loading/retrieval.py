@@ -82,7 +82,9 @@ def divided(collection: Collection, name: str, holding: Holding, titles: bool) -
         notes.append(f"queries: {len(collection.queries) - len(names):,} without any judgement left out")
     query_ids = {query: index for index, query in enumerate(names)}
     item_ids = {item: index for index, item in enumerate(collection.documents)}
-    numbered = {part: _numbered(rows, query_ids, item_ids) for part, rows in collection.judged.items()}
+    numbered = {
+        part: _numbered(rows, query_ids, item_ids).once(part, notes) for part, rows in collection.judged.items()
+    }
     parts = _parts(numbered, holding, notes)
     texts = [collection.queries[query] for query in names]
     if titles and collection.titles:

@@ -9,7 +9,7 @@ import torch
 from negatives.data.loading.named import short_name
 from negatives.data.readers import Options
 from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored
-from negatives.data.similarity import ScoredPairs, SimilarityData
+from negatives.data.similarity import ScoredPairs, SimilarityData, distinct
 from negatives.data.splits import key_of
 from negatives.errors import InputError
 from negatives.randomness import permutation
@@ -65,7 +65,7 @@ def _parts(
 ) -> dict[str, list[Scored]]:
     if "train" not in tables:
         raise InputError("there is no training part", hint=HINT)
-    parts = {part: list(table.rows) for part, table in tables.items()}
+    parts = {part: distinct(table.rows, part, notes) for part, table in tables.items()}
     for part, share in shares.items():
         if part in parts:
             continue

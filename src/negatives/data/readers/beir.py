@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.parts import PARTS, part_of, usable
 from negatives.data.readers.read import read
 from negatives.data.readers.schema import DOCUMENTS, JUDGED, Options, Schema
@@ -27,7 +28,8 @@ QUERIES = ("queries", "query", "topics", "questions")
 QRELS = ("qrels", "qrel", "judgements", "judgments")
 BESIDE_TEXTS = ("default", "data")
 """Folders of judgements in data sets of MTEB, beside those of the texts."""
-NO_DATA = (".md", ".py", ".pdf", ".sh", ".html")
+TREC = re.compile(r"\.(?:trec|qrels?|topics|xml|\d+(?:-\d+)?)")
+"""Endings of TREC's files, such as ``topics.301-450``."""
 ALL = "all"
 """The part of judgements that belong to none; they are divided anew."""
 LAYOUT = "give a folder with corpus.jsonl, queries.jsonl and qrels/train.tsv, qrels/test.tsv"
@@ -96,7 +98,7 @@ def read_beir(data: Any, options: Options | None = None) -> Collection:
 def _kind(path: Path) -> str | None:
     """What a file or folder of a collection holds."""
     words = re.split(r"[._\-]", path.name.lower())
-    if path.name.startswith(".") or path.suffix.lower() in NO_DATA:
+    if not path.is_dir() and not usable(path) and not TREC.fullmatch(inner_suffix(path)):
         return None
     for kind, names in (("qrels", QRELS), ("corpus", CORPUS), ("queries", QUERIES)):
         if any(re.sub(r"^\d{4}", "", word) in names for word in words):

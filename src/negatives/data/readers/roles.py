@@ -113,7 +113,8 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
         fitting = [name for name in free if _may_be(sample[name], open_roles)]
         if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
             there = ", ".join(frames.names[:12])
-            hint = f"give {schema.example}; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            features = "; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
+            hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
             raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
             _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
@@ -168,6 +169,8 @@ def _is(column: pl.Series, role: Role) -> bool:
 
 
 def _is_rating(column: pl.Series) -> bool:
+    if column.dtype.is_nested():
+        return False
     found = values.numbers(column)
     high = found.max()
     few = found.n_unique() <= MOST_RATINGS

@@ -6,6 +6,7 @@ as many features as the largest number among them asks for.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -157,6 +158,8 @@ def _label(path: Path, line: int, label: str) -> str:
     try:
         number = float(label)
     except ValueError:
+        return label
+    if not math.isfinite(number):
         return label
     if number != round(number):
         hint = "the file may be of regression; classify needs whole numbers or names"

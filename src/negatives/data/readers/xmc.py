@@ -129,13 +129,13 @@ def parsed(
     if stray or labels is None or pairs is None or labels.size != many.sum() or pairs.size != 2 * sizes.sum():
         _refuse(path, lines, block, header)
         raise InputError("the lines cannot be read", path=path, line=lines[0], hint=HINT)
-    features = pairs[::2].astype(np.int64)
-    outside = bool((labels < 0).any() or (labels >= header.labels).any())
-    if outside or bool((features != pairs[::2]).any() or (features < 0).any() or (features >= header.features).any()):
+    features = pairs[::2]
+    inside = (features == np.floor(features)) & (features >= 0) & (features < header.features)
+    if not inside.all() or bool((labels < 0).any() or (labels >= header.labels).any()):
         _refuse(path, lines, block, header)
     if not np.isfinite(pairs[1::2]).all():
         _refuse(path, lines, block, header)
-    return many, labels, sizes, features, pairs[1::2].astype(np.float32)
+    return many, labels, sizes, features.astype(np.int64), pairs[1::2].astype(np.float32)
 
 
 def _numbers(text: npt.NDArray[np.uint8], kind: type[Any]) -> npt.NDArray[Any] | None:

@@ -11,10 +11,12 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from negatives.kernels.jit.compile import compiler, inline_kernel
-from negatives.randomness import MIX_1, MIX_2
+from negatives.randomness import MASK32, MIX_1, MIX_2, SHORT_1, SHORT_2
 
 _M1, _M2 = np.uint64(MIX_1), np.uint64(MIX_2)
 _27, _30, _31 = (np.uint64(by) for by in (27, 30, 31))
+_S1, _S2, _SHORT = np.uint64(SHORT_1), np.uint64(SHORT_2), np.uint64(MASK32)
+_15, _16 = np.uint64(15), np.uint64(16)
 
 
 @inline_kernel
@@ -22,6 +24,14 @@ def mix(z):
     z = (z ^ (z >> _30)) * _M1
     z = (z ^ (z >> _27)) * _M2
     return z ^ (z >> _31)
+
+
+@inline_kernel
+def shuffled(x):
+    """A one-to-one function on 32 bits; see :func:`negatives.randomness.ties`."""
+    x = ((x ^ (x >> _16)) * _S1) & _SHORT
+    x = ((x ^ (x >> _15)) * _S2) & _SHORT
+    return x ^ (x >> _16)
 
 
 def _high(typing_context, left, right):

@@ -9,93 +9,105 @@ from torch import Tensor
 
 from negatives.kernels.jit.compile import array, inner_kernel, kernel
 from negatives.kernels.jit.members import sets
+from negatives.kernels.jit.mix import shuffled
 from negatives.kernels.threads import by_chunks
 from negatives.types import Csr
 
 _BLOCK = 64
+_LEAST = np.finfo(np.float32).min
+"""Every score from here on may be ranked; NaN and minus infinity are below."""
 
 
 @inner_kernel
-def _sink(best, ids, at, size):
-    """Restore the heap below ``at``; its root is the worst entry kept: least score, then largest id."""
-    value, item = best[at], ids[at]
+def _sink(best, places, ids, at, size):
+    """Restore the heap below ``at``; its root is the worst entry kept: least score, then last place."""
+    value, place, item = best[at], places[at], ids[at]
     while True:
         child = 2 * at + 1
         if child >= size:
             break
         other = child + 1
-        if other < size and (best[other] < best[child] or (best[other] == best[child] and ids[other] > ids[child])):
+        if other < size and (
+            best[other] < best[child] or (best[other] == best[child] and places[other] > places[child])
+        ):
             child = other
-        if best[child] > value or (best[child] == value and ids[child] < item):
+        if best[child] > value or (best[child] == value and places[child] < place):
             break
-        best[at], ids[at] = best[child], ids[child]
+        best[at], places[at], ids[at] = best[child], places[child], ids[child]
         at = child
-    best[at], ids[at] = value, item
+    best[at], places[at], ids[at] = value, place, item
 
 
 @inner_kernel
-def _sort(best, ids, n):
+def _sort(best, places, ids, n):
     """Heap order to descending order."""
     for end in range(n - 1, 0, -1):
         best[0], best[end] = best[end], best[0]
+        places[0], places[end] = places[end], places[0]
         ids[0], ids[end] = ids[end], ids[0]
-        _sink(best, ids, 0, end)
+        _sink(best, places, ids, 0, end)
 
 
 @inner_kernel
-def _any_above(row, start, stop, worst):
+def _any_from(row, start, stop, worst):
     count = np.int32(0)
     for i in range(start, stop):
-        count += np.int32(row[i] > worst)
+        count += np.int32(row[i] >= worst)
     return count > 0
 
 
 @inner_kernel
-def _row(row, indices, lo, hi, best, ids):
-    """Fill one row of ``best`` and ``ids``; gives how many were found."""
+def _row(row, indices, lo, hi, word, first, best, places, ids):
+    """Fill one row of ``best``, ``places`` and ``ids``; gives how many were found."""
     k, n = best.size, 0
-    worst = np.float32(-np.inf)
+    worst, last = _LEAST, np.uint64(0)
     for start in range(0, row.size, _BLOCK):
         stop = min(start + _BLOCK, row.size)
-        if not _any_above(row, start, stop, worst):
+        if not _any_from(row, start, stop, worst):
             continue
         for i in range(start, stop):
-            if not row[i] > worst:
+            if not row[i] >= worst:
+                continue
+            place = shuffled(np.uint64(first + i) ^ word)
+            if n == k and row[i] == worst and place > last:
                 continue
             while lo < hi and indices[lo] < i:
                 lo += 1
             if lo < hi and indices[lo] == i:
                 continue
             if n < k:
-                best[n], ids[n] = row[i], i
+                best[n], places[n], ids[n] = row[i], place, i
                 n += 1
                 if n == k:
                     for at in range(k // 2 - 1, -1, -1):
-                        _sink(best, ids, at, k)
+                        _sink(best, places, ids, at, k)
             else:
-                best[0], ids[0] = row[i], i
-                _sink(best, ids, 0, k)
+                best[0], places[0], ids[0] = row[i], place, i
+                _sink(best, places, ids, 0, k)
             if n == k:
-                worst = best[0]
+                worst, last = best[0], places[0]
     return n
 
 
 @kernel
-def _top_k(scores, queries, indptr, indices, best, ids, start, stop):
+def _top_k(scores, queries, indptr, indices, words, first, best, ids, start, stop):
+    places = np.empty(best.shape[1], np.uint64)
     for r in range(start, stop):
         lo, hi = np.int64(0), np.int64(0)
         if queries.size:
             lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
-        n = _row(scores[r], indices, lo, hi, best[r], ids[r])
+        n = _row(scores[r], indices, lo, hi, words[r], first, best[r], places, ids[r])
         if n < best.shape[1]:
             for at in range(n // 2 - 1, -1, -1):
-                _sink(best[r], ids[r], at, n)
-        _sort(best[r], ids[r], n)
+                _sink(best[r], places, ids[r], at, n)
+        _sort(best[r], places, ids[r], n)
 
 
-def top_k(scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None) -> tuple[Tensor, Tensor]:
-    values, members = array(scores, np.float32), sets(exclude, queries)
+def top_k(
+    scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None, words: Tensor, first: int
+) -> tuple[Tensor, Tensor]:
+    values, members, hashes = array(scores, np.float32), sets(exclude, queries), array(words, np.int64).view(np.uint64)
     ids, best = np.full((len(values), k), -1, np.int64), np.full((len(values), k), -np.inf, np.float32)
     if k:
-        by_chunks(lambda a, b: _top_k(values, *members, best, ids, a, b), len(ids), values.shape[1])
+        by_chunks(lambda a, b: _top_k(values, *members, hashes, first, best, ids, a, b), len(ids), values.shape[1])
     return torch.from_numpy(ids), torch.from_numpy(best)

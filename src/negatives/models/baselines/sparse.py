@@ -8,6 +8,7 @@ from scipy import sparse
 from torch import Tensor
 
 from negatives.data.pairs import SparseFeatures
+from negatives.randomness import tie_words, ties
 from negatives.types import Csr
 
 Matrix = sparse.csr_array
@@ -32,10 +33,11 @@ def dense_rows(left: Matrix, rows: Tensor, right: Matrix) -> Tensor:
 
 
 def strongest(matrix: Matrix, k: int) -> Matrix:
-    """The ``k`` largest entries of each row; of equal ones those of the smaller column."""
+    """The ``k`` largest entries of each row; equal ones stand in a random order that never changes."""
     sizes = np.diff(matrix.indptr)
     rows = np.repeat(np.arange(len(sizes)), sizes)
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    owners, columns = (torch.from_numpy(of.astype(np.int64)) for of in (rows, matrix.indices))
+    order = np.lexsort((ties(tie_words(owners), columns).numpy(), -matrix.data, rows))
     rank = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], sizes)
     kept = order[rank < k]
     kept = kept[np.lexsort((matrix.indices[kept], rows[kept]))]
