@@ -117,14 +117,15 @@ def test_one_question_where_it_cannot_be_decided(tmp_path: Path, capsys: pytest.
     told = question(capsys, str(odd), "--task", "recommend")
     assert "which column is the user and item? there are alpha, beta, gamma; say for instance --columns user=" in told
     assert "day first or month first" in question(capsys, str(dates))
-    assert "no task has a column for 'usr'; did you mean user or " in question(
-        capsys, str(odd), "--columns", "usr=alpha"
-    )
+    told = question(capsys, str(odd), "--columns", "usr=alpha")
+    assert "no task has a column for 'usr'; did you mean user or " in told
     assert "knowledge has no column for 'user'" in question(
         capsys, str(odd), "--task", "knowledge", "--columns", "user=alpha"
     )
     (tmp_path / "empty").mkdir()
     assert "the folder has no train file" in question(capsys, str(tmp_path / "empty"), "--task", "recommend")
+    odd.write_text("a b,c d,e f\n" + "".join(f"a{n},b{n % 3},{n * 100}\n" for n in range(9)))
+    assert 'say for instance --columns "user=' in question(capsys, str(odd), "--task", "recommend")
     odd.write_text("alpha,beta,gamma,delta\n" + "".join(f"a{n},b{n % 3},{n * 100},d{n}\n" for n in range(9)))
     assert "say --task, and what is which with --columns" in question(capsys, str(odd))
 

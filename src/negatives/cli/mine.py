@@ -83,24 +83,17 @@ def mine(
     from dataclasses import asdict
 
     from negatives import mining
-    from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS, Options
     from negatives.errors import ConfigError
-    from negatives.mining.data import read_texts
     from negatives.mining.formats import count, left_out
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
-    from negatives.tasks.schemas import check_roles
 
     sources = sources or Sources()
     wanted = mining.Mining(**asdict(options or MineOptions()))
     check_target(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")))
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
-    columns = named_columns(sources.columns)
-    check_roles(columns, (QUESTIONS, DOCUMENTS, JUDGED), "mine")
-    texts = read_texts(data, sources.corpus, sources.part, Options(columns=columns))
-    for note in texts.notes:
-        print(note)
+    texts = _texts(data, sources)
     identical = _identical(texts) if ignore_identical else None
     queries, items = _vectors(sources, texts)
     teacher = None
@@ -118,6 +111,20 @@ def mine(
     place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
     print(f"mined to: {out}\nreport: {place}")
     return 0
+
+
+def _texts(data: Path, sources: Sources) -> Texts:
+    """What is mined from; what was read is printed."""
+    from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS, Options
+    from negatives.mining.data import read_texts
+    from negatives.tasks.schemas import check_roles
+
+    columns = named_columns(sources.columns)
+    check_roles(columns, (QUESTIONS, DOCUMENTS, JUDGED), "mine")
+    texts = read_texts(data, sources.corpus, sources.part, Options(columns=columns))
+    for note in texts.notes:
+        print(note)
+    return texts
 
 
 def _identical(texts: Texts) -> Csr:

@@ -150,6 +150,7 @@ def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) ->
     what = " and ".join(role.name for role in roles)
     example = ",".join(f"{role.name}={among[place % len(among)]}" for place, role in enumerate(roles))
     fault = f"which column is the {what}? there are {', '.join(frames.names[:12])}"
+    example = f'"{example}"' if " " in example else example  # as one word of a command
     raise InputError(fault, path=frames.path, line=1, hint=f"say for instance --columns {example}")
 
 
