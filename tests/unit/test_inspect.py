@@ -96,6 +96,7 @@ def test_the_task_follows_from_the_columns(task: str, form: str, tmp_path: Path)
         ("0 1 2 3\n1 2\n2 3 5\n", {"recommend"}),
         ("0 1\n1 2\n2 3\n", {"recommend", "graph"}),
         ("3 5 4\n0,1 0:1.0 2:0.5\n2 1:1\n3 4:2 0:1\n", {"classify"}),
+        ("".join(f"g\tf\ty\t{n}\t{n}.5\ta man runs\ta dog {n} sits\n" for n in range(5)), {"similarity"}),
         ("The cat sat on the mat.\nIt slept well\nAnd woke\n", {"words", "language", "sentences"}),
     ],
 )
@@ -138,7 +139,11 @@ def test_folders_that_are_no_table_have_their_task(tmp_path: Path) -> None:
         (collection / f"{name}.jsonl").write_text('{"_id": "1", "text": "a b"}\n')
     (graph / "edges.txt").write_text("0 1\n1 2\n")
     (graph / "features.txt").write_text("3 2\n0\n1\n0 1\n")
-    for folder, task in ((collection, "search"), (graph, "graph")):
+    sparse = tmp_path / "sparse"
+    sparse.mkdir()
+    for name in ("train", "test"):
+        (sparse / f"{name}.txt").write_text("2 5 4\n0,1 0:1.0 2:0.5\n2 1:1 4:1\n")
+    for folder, task in ((collection, "search"), (graph, "graph"), (sparse, "classify")):
         fits = Fitting(folder).fits(FIRST)
         assert [name for name, fit in fits.items() if fit.fault is None] == [task]
 

@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
 
 from negatives.errors import InputError
+from negatives.kernels import Numbering, number_
 
 Ints = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.uint32]
 Column = TypeVar("Column", Ints, pl.Series)
+SEEDS = (1, 2)
+"""Seeds of the two halves of a text's hash."""
 BLOCK = 1 << 20
 """Rows that are worked on at a time."""
 
@@ -55,8 +58,8 @@ class Ids:
         """The same ids as text, numbers as they are plainly written."""
         if self.names is not None:
             return self
-        numbers = _distinct([self.values])
-        return Ids(_places(self.values, numbers), pl.Series(numbers).cast(pl.String))
+        numbers = pl.Series(_distinct([self.values]), dtype=pl.Int64)
+        return Ids(codes_of(self, numbers), numbers.cast(pl.String))
 
     def listed(self) -> pl.Series:
         """The rows as names, where each stands once: whole numbers or text."""
@@ -70,18 +73,20 @@ class Ids:
         ['7', '12', 'a', '7']
         """
         if all(part.names is None for part in parts):
-            return cls(_together([part.values for part in parts]))
+            return cls(np.concatenate([part.values for part in parts]))
         names = _Names()
-        return cls(_together([part._codes(names) for part in parts]), names.column())
+        return cls(np.concatenate([part._codes(names) for part in parts], dtype=np.int64), names.column())
 
     @classmethod
-    def of(cls, column: pl.Series | npt.NDArray[Any] | Iterable[Any]) -> Ids:
+    def of(cls, column: Ids | pl.Series | npt.NDArray[Any] | Iterable[Any]) -> Ids:
         """The ids of one column in memory; see :meth:`IdsBuilder.add`."""
+        if isinstance(column, Ids):
+            return column
         builder = IdsBuilder()
         builder.add(column if isinstance(column, pl.Series) else pl.Series(column))
         return builder.build()
 
-    def _codes(self, names: _Names) -> Codes:
+    def _codes(self, names: _Names) -> Ints:
         """Position of each row's text in a list of names, ``(n,)``, which grows by what it lacks."""
         if self.names is not None:
             return names.codes(self.names)[self.values]
@@ -99,7 +104,8 @@ class IdsBuilder:
     ['12', '7', '7', '007']
     """
 
-    _blocks: list[Any] = field(default_factory=list)
+    _values: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    _count: int = 0
     _names: _Names | None = None
 
     def add(self, series: pl.Series) -> None:
@@ -123,60 +129,58 @@ class IdsBuilder:
         if self._names is None:
             numbers = _numbers(series)
             if numbers is not None:
-                self._blocks.append(numbers)
+                self._append(numbers)
                 return
             self._names = _Names()
-            for at, block in enumerate(self._blocks):
-                self._blocks[at] = self._names.codes(pl.Series(block).cast(pl.String))
-        self._blocks.append(self._names.codes(_text(series)))
+            for block in _slices(self._values[: self._count]):
+                block[:] = self._names.codes(pl.Series(block).cast(pl.String))
+        self._append(self._names.codes(_text(series)))
+
+    def _append(self, block: npt.NDArray[Any]) -> None:
+        """Copy a block to the end of the memory of all, which grows where it stands, so nothing is held twice."""
+        count = self._count + block.size
+        if count > self._values.size:
+            self._values.resize(max(count, self._values.size * 9 // 8), refcheck=False)
+        self._values[self._count : count] = block
+        self._count = count
 
     def build(self) -> Ids:
         """The column of all blocks; the builder is empty afterwards."""
-        blocks, names = self._blocks, self._names
-        self._blocks, self._names = [], None
-        return Ids(_together(blocks), None if names is None else names.column())
+        values, names = self._values, self._names
+        values.resize(self._count, refcheck=False)
+        self._values, self._count, self._names = np.empty(0, dtype=np.int64), 0, None
+        return Ids(values, None if names is None else names.column())
 
 
 class _Names:
-    """Distinct text, numbered in order of first appearance."""
+    """Distinct text, numbered in order of first appearance; two texts are one where 128 hashed bits agree."""
 
     def __init__(self) -> None:
-        self._kind = pl.Categorical(pl.Categories.random())
-        self._held = pl.Series([], dtype=self._kind)  # categories are forgotten when no column has them
+        self._numbering = Numbering()
         self._found: list[pl.Series] = []
-        self._count = 0
 
-    def codes(self, text: pl.Series) -> Codes:
-        """Position of each text ``(n,)``; text that is new gets the next ones."""
-        known = text.cast(self._kind)
-        codes: Codes = known.to_physical().to_numpy()
-        fresh = codes >= self._count
-        if fresh.any():
-            self._found.append(known.filter(pl.Series(fresh)).unique(maintain_order=True).cast(pl.String))
-            self._count += len(self._found[-1])
-        return codes
+    def codes(self, text: pl.Series) -> Ints:
+        """Position of each text ``(n,)`` String; text that is new gets the next ones."""
+        halves = (torch.from_numpy(text.hash(seed).to_numpy(writable=True).view(np.int64)) for seed in SEEDS)
+        codes, fresh = number_(self._numbering, *halves)
+        if fresh.numel():
+            self._found.append(_own(text.gather(fresh.numpy())))
+        return codes.numpy()
 
     def column(self) -> pl.Series:
         """All names so far."""
-        return pl.concat(self._found) if self._found else pl.Series([], dtype=pl.String)
+        return pl.concat(self._found, rechunk=True) if self._found else pl.Series([], dtype=pl.String)
+
+
+def _own(text: pl.Series) -> pl.Series:
+    """The text in memory of its own: rows that are chosen from a block would keep the whole block."""
+    return text + ""
 
 
 def _slices(values: Column) -> Iterator[Column]:
     """The values in blocks, at least one."""
     for start in range(0, max(len(values), 1), BLOCK):
         yield values[start : start + BLOCK]
-
-
-def _together(blocks: list[Any]) -> Ints:
-    """Blocks one after another as int64. The list is emptied, so that no block is held twice."""
-    found = np.empty(sum(block.size for block in blocks), dtype=np.int64)
-    blocks.reverse()
-    at = 0
-    while blocks:
-        block = blocks.pop()
-        found[at : at + block.size] = block
-        at += block.size
-    return found
 
 
 def _numbers(series: pl.Series) -> Ints | None:
@@ -204,13 +208,11 @@ def _digits(numbers: Ints) -> int:
     >>> _digits(np.array([0, 10, -7]))
     5
     """
-    count = numbers.size + int(np.count_nonzero(numbers < 0))
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    for power in range(1, 19):
-        limit = 10**power
-        if limit > max(high, -low):
-            break
-        count += int(np.count_nonzero(numbers >= limit)) + int(np.count_nonzero(numbers <= -limit))
+    count = numbers.size + (int(np.count_nonzero(numbers < 0)) if low < 0 else 0)
+    for limit in (10**power for power in range(1, 19)):
+        count += int(np.count_nonzero(numbers >= limit)) if high >= limit else 0
+        count += int(np.count_nonzero(numbers <= -limit)) if low <= -limit else 0
     return count
 
 
@@ -243,22 +245,32 @@ def _own_names(column: Ids) -> pl.Series:
     return column.names if len(found) == len(column.names) else column.names.gather(found)
 
 
-def codes_of(column: Ids, names: pl.Series) -> Ints:
+def codes_of(column: Ids, names: pl.Series, in_place: bool = False) -> Ints:
     """Position of each id in ``names`` (distinct), ``(n,)`` int64; -1 where it is not there.
+
+    Args:
+        column: The ids.
+        names: Int64 or String, as :func:`names_of` gives them.
+        in_place: Write over the column, which is used up by it, where large data should not stand in memory twice.
 
     >>> codes_of(Ids.of([7, 12]), pl.Series(["12", "a"])).tolist()
     [-1, 0]
     """
-    if names.dtype == pl.Int64 and column.names is None:
-        return _places(column.values, names.to_numpy())
-    if column.names is None:
+    found = column.values if in_place and column.values.flags.writeable else np.empty(len(column), dtype=np.int64)
+    if column.names is not None:
+        _take(_joined(column.names, names.cast(pl.String)), column.values, found)
+    elif names.dtype == pl.Int64:
+        _places(column.values, names.to_numpy(), found)
+    else:
         own = _distinct([column.values])
-        return _text_places(pl.Series(own).cast(pl.String), names)[_places(column.values, own)]
-    return _text_places(column.names, names)[column.values]
+        _places(column.values, own, found)
+        _take(_joined(pl.Series(own).cast(pl.String), names.cast(pl.String)), found, found)
+    return found
 
 
-def _text_places(text: pl.Series, names: pl.Series) -> Ints:
-    return _joined(text, names.cast(pl.String))
+def _take(table: Ints, places: Ints, found: Ints) -> None:
+    for part, into in zip(_slices(places), _slices(found), strict=True):
+        np.take(table, part, out=into, mode="clip")
 
 
 def _joined(values: pl.Series, names: pl.Series) -> Ints:
@@ -289,16 +301,17 @@ def _distinct(columns: Sequence[Ints]) -> Ints:
     return np.flatnonzero(seen) + low
 
 
-def _places(values: Ints, names: Ints) -> Ints:
+def _places(values: Ints, names: Ints, found: Ints) -> None:
     """Position of each value in distinct numbers of any order, -1 where it is not there."""
     low, high, dense = _span([names])
-    if not dense:
-        every = pl.Series(names)
-        return _together([_joined(pl.Series(part), every) for part in _slices(values)])
-    table = np.full(high - low + 2, -1, dtype=np.int64)  # the last place is that of all other numbers
-    table[names - low] = np.arange(names.size)
-    found = np.empty(values.size, dtype=np.int64)
+    every = pl.Series(names)
+    table = np.full(high - low + 2 if dense else 0, -1, dtype=np.int64)  # the last place is that of all other numbers
+    if dense:
+        table[names - low] = np.arange(names.size)
     for part, into in zip(_slices(values), _slices(found), strict=True):
+        if not dense:
+            into[:] = _joined(pl.Series(part), every)
+            continue
         inside = (part >= low) & (part <= high)
-        into[:] = table[np.where(inside, part, high + 1) - low]
-    return found
+        at = part - low if inside.all() else np.where(inside, part, high + 1) - low
+        np.take(table, at, out=into, mode="clip")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
 
 
@@ -25,12 +26,27 @@ class Rows:
         """The rows chosen by a boolean mask ``(n,)`` or by positions."""
         return type(self)(*(None if column is None else column[where] for column in self._columns()))
 
+    def part_off(self, held: Tensor) -> tuple[Self, Self]:
+        """The rows chosen by a mask ``(n,)``, and the others, which move up in the memory of all.
+
+        The rows are used up by it: what they held is overwritten, so that large data need not stand in memory twice.
+
+        >>> rows = Pairs(torch.tensor([0, 1, 2]), torch.tensor([5, 6, 7]))
+        >>> held, rest = rows.part_off(torch.tensor([True, False, False]))
+        >>> held.items.tolist(), rest.items.tolist()
+        ([5], [6, 7])
+        """
+        columns, kept = self._columns(), ~held
+        off = [None if column is None else torch.from_numpy(column.numpy()[held.numpy()]) for column in columns]
+        rest = [None if column is None else move_up_(column, kept) for column in columns]
+        return type(self)(*off), type(self)(*rest)
+
     @classmethod
     def joined(cls, parts: Iterable[Self]) -> Self:
         """The rows of several parts, one part after another.
 
         >>> Pairs.joined([Pairs(torch.tensor([0]), torch.tensor([1])), Pairs(torch.tensor([2]), torch.tensor([3]))])
-        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None)
+        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None, weights=None)
         """
         columns = zip(*(part._columns() for part in parts), strict=True)
         return cls(*(None if any(one is None for one in column) else torch.cat(column) for column in columns))
@@ -52,11 +68,13 @@ class Pairs(Rows):
         queries: ``(n,)`` int64 query ids.
         items: ``(n,)`` int64 item ids.
         times: ``(n,)`` float64, seconds or any other unit that grows, or None.
+        weights: ``(n,)`` float64, above zero: how much each pair counts in training, or None for equal weights.
     """
 
     queries: Tensor
     items: Tensor
     times: Tensor | None = None
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

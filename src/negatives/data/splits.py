@@ -1,21 +1,23 @@
-"""Ways to hold a part of the pairs back. Each returns a mask of the pairs held back.
+"""Ways to hold rows back. Each looks at a few columns and gives a mask of the rows held back, whatever the rows are.
 
-Pairs are sorted by query and item, so a split depends on the seed and on the data, never on the order of a file.
+A loader gives its rows in an order that follows from their ids where it can, so a split depends on the seed and on the
+data, not on the order of a file. The methods are those of LensKit's ``splitting``: by row, by a share of each user's
+rows, by the last of each, by time, and by whole users, items or groups.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from negatives.data.pairs import Pairs
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import Purpose, bits, stream, uniforms
+from negatives.kernels import latest_of_each, lowest_of_each
+from negatives.randomness import Purpose, permutation, stream, uniforms
 
 STREAMS = {"test": (Purpose.SPLIT, 0), "valid": (Purpose.SPLIT, 1), "canaries": (Purpose.CANARIES, 0)}
-SPLITS = ("auto", "given", "random", "leave_last_out", "temporal", "cold_items")
-
 
 FOLD = 1 << 64
 """Seeds that differ by a multiple of it differ in the validation part alone."""
@@ -43,103 +45,219 @@ def key_of(part: str, seed: int) -> int:
     return stream(seed, purpose, index + fold if part == "valid" else index)
 
 
-def _rank(queries: Tensor, value: Tensor | None, key: int) -> tuple[Tensor, Tensor]:
-    """Position of each pair among its query's pairs, and how many pairs its query has; both ``(n,)`` int64.
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What rows may be divided by; a column is None where the data does not say it.
 
-    The order is by descending ``value``, ties settled by hashed bits; without values it is random.
+    Args:
+        n: Number of rows.
+        queries: ``(n,)`` int64, whose row it is; in growing order for what takes a share of each query's rows.
+        items: ``(n,)`` int64, what the row is about.
+        times: ``(n,)`` float64, when it was.
+        groups: ``(n,)`` int64, rows that belong together: a session, a document.
+        covered: Columns ``(n, k)`` of which every id must stay in some row, whatever is held back.
     """
-    n = queries.numel()
-    hashed = bits(key, torch.arange(n), 0).bitwise_right_shift_(32).bitwise_and_(0x7FFFFFFF)
-    if value is None:
-        order = torch.from_numpy(np.argsort(hashed.bitwise_or_(queries << 31).numpy(), kind="stable"))
-    else:
-        order = torch.from_numpy(np.lexsort((hashed.numpy(), -value.numpy(), queries.numpy())))
-    sizes = torch.bincount(queries)
-    starts = sizes.cumsum(0) - sizes
-    rank = torch.empty(n, dtype=torch.int64)
-    rank[order] = torch.arange(n) - starts[queries[order]]
-    return rank, sizes[queries]
+
+    n: int
+    queries: Tensor | None = None
+    items: Tensor | None = None
+    times: Tensor | None = None
+    groups: Tensor | None = None
+    covered: tuple[Tensor, ...] = ()
 
 
-def random_share(pairs: Pairs, share: float, key: int) -> Tensor:
-    """A share of each query's pairs, at random; each query keeps at least one.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How much is held back.
 
-    A query with ``n`` pairs gives ``floor(n share + u)``, ``u`` uniform, so the share holds on average.
+    Args:
+        share: Share of the rows, or of the queries, items or groups where they stay whole.
+        key: Random stream.
+        most: Number of rows that the part should not exceed, or None.
+        tested: Share of all rows that the test part has, once it is chosen.
     """
-    if len(pairs) == 0:
-        return torch.zeros(0, dtype=torch.bool)
-    rank, size = _rank(pairs.queries, None, key)
-    want = torch.floor(size * share + _per_query(pairs, key)).to(torch.int64)
-    return rank < torch.minimum(want, size - 1)
+
+    share: float
+    key: int
+    most: int | None = None
+    tested: float = 0.0
+
+    def of(self, n: int) -> float:
+        """The share of ``n`` rows, so that ``most`` is kept."""
+        return self.share if self.most is None else min(self.share, self.most / max(1, n))
 
 
-def share_of_some(pairs: Pairs, share: float, part: float, key: int) -> Tensor:
-    """The share ``part`` of the pairs of some queries, so many that the share ``share`` of all pairs is held back.
+Method = Callable[[Basis, Asked], Tensor]
+"""Chooses rows: ``(n,)`` bool."""
 
-    A mean over these queries weighs them as a test part does that takes ``part`` of every query's pairs. Were
-    ``share`` taken of all queries, those with many pairs would stand for the rest.
+
+def none_at_all(basis: Basis, asked: Asked) -> Tensor:
+    """Nothing is held back."""
+    return torch.zeros(basis.n, dtype=torch.bool)
+
+
+def any_rows(basis: Basis, asked: Asked) -> Tensor:
+    """A share of the rows, at random.
+
+    In a random order, the rows in which a covered id comes up first stay, the others may go.
     """
-    held = random_share(pairs, max(share, part), key)
-    return held & (_per_query(pairs, key, 2) < share / max(share, part)) if share > 0 else held & False
+    order = permutation(asked.key, basis.n)
+    count = round(asked.of(basis.n) * basis.n)
+    held = torch.zeros(basis.n, dtype=torch.bool)
+    stays = torch.zeros(basis.n, dtype=torch.bool)
+    for column in basis.covered:
+        ids = column[order].T.reshape(-1)
+        first = torch.full((int(ids.max()) + 1 if ids.numel() else 0,), basis.n, dtype=torch.int64)
+        first.scatter_reduce_(0, ids, torch.arange(ids.numel()) % max(basis.n, 1), "amin")
+        stays[order[first[first < basis.n]]] = True
+    held[order[~stays[order]][:count]] = True
+    return held
 
 
-def _per_query(pairs: Pairs, key: int, slot: int = 1) -> Tensor:
-    """One uniform number for each query, given to all its pairs, ``(n,)`` float64."""
-    return uniforms(key, torch.arange(int(pairs.queries.max()) + 1), slot)[pairs.queries]
+def share_of_each(basis: Basis, asked: Asked) -> Tensor:
+    """A share of each query's rows, at random; each query keeps at least one.
+
+    A query with ``n`` rows gives ``floor(n share + u)``, ``u`` uniform, so the share holds on average.
+    """
+    sizes, starts = _segments(basis)
+    return lowest_of_each(starts, _wanted(sizes, asked.of(basis.n), asked.key), asked.key)
 
 
-def last_of_each(pairs: Pairs, share: float, key: int) -> Tensor:
-    """The latest pair of a random share of the queries that have two or more.
+def share_of_some(basis: Basis, asked: Asked, most_of_one: float = 0.3) -> Tensor:
+    """The share that the test part has, of some queries' rows; so many queries that the asked share is held back.
+
+    A mean over these queries weighs them as a test part does that takes its share of every query's rows. Were the
+    asked share taken of all queries, those with many rows would stand for the rest.
+
+    Args:
+        basis: The rows.
+        asked: How much.
+        most_of_one: Largest share of a query's rows.
+    """
+    share = asked.of(basis.n)
+    if share <= 0:
+        return none_at_all(basis, asked)
+    part = max(share, min(asked.tested, most_of_one))
+    sizes, starts = _segments(basis)
+    want = _wanted(sizes, part, asked.key) * (_per_query(sizes, asked.key, 2) < share / part)
+    held = lowest_of_each(starts, want, asked.key)
+    return held if bool(held.any()) else share_of_each(basis, asked)
+
+
+def last_of_each(basis: Basis, asked: Asked) -> Tensor:
+    """The latest row of each query that has two or more; of a random share of the queries where ``most`` asks for it.
 
     Raises:
-        InputError: The pairs have no times.
+        InputError: The rows have no times.
     """
-    rank, size = _rank(pairs.queries, _times(pairs, "leave_last_out"), key)
-    chosen = _per_query(pairs, key) < share
-    return (rank == 0) & (size > 1) & chosen
+    times = _times(basis, "leave_last_out")
+    sizes, starts = _segments(basis)
+    share = 1.0 if asked.most is None else min(1.0, asked.most / max(1, int(sizes.count_nonzero())))
+    chosen = (sizes > 1) & (_per_query(sizes, asked.key) < share)
+    held = torch.zeros(basis.n, dtype=torch.bool)
+    held[latest_of_each(starts, times, asked.key)[chosen]] = True
+    return held
 
 
-def after_cut(pairs: Pairs, share: float) -> Tensor:
-    """The latest share of all pairs: those strictly after one cut in time.
+def after_cut(basis: Basis, asked: Asked) -> Tensor:
+    """The latest share of all rows: those strictly after one cut in time.
 
     Raises:
-        InputError: The pairs have no times, or all of them the same.
+        InputError: The rows have no times, or all of them the same.
     """
-    times = _times(pairs, "temporal")
-    kept = max(1, len(pairs) - round(len(pairs) * share))
+    times, share = _times(basis, "temporal"), asked.of(basis.n)
+    kept = max(1, basis.n - round(basis.n * share))
     late = times > torch.kthvalue(times, kept).values
     if share > 0 and not late.any():
         raise InputError(
-            "the latest times are all equal, so no cut holds pairs back", hint="use --set split.kind=random"
+            "the latest times are all equal, so no cut holds rows back", hint="use --set split.kind=random"
         )
     return late
 
 
-def cold_share(pairs: Pairs, n_items: int, share: float, key: int, keep_queries: bool) -> Tensor:
-    """All pairs of a random share of the items that have pairs.
+def cold_items(basis: Basis, asked: Asked) -> Tensor:
+    """All rows of a random share of the items."""
+    items = _column(basis.items, "items", "cold_items")
+    return _cold(items, asked)[items]
 
-    Args:
-        pairs: Pairs ``(n,)``.
-        n_items: Number of items.
-        share: Share of the items.
-        key: Random stream.
-        keep_queries: Leave out items that would take a query's last pair.
+
+def cold_items_but_last(basis: Basis, asked: Asked) -> Tensor:
+    """All rows of a random share of the items, but for items that would take a query's last row."""
+    items, queries = _column(basis.items, "items", "cold_items"), _column(basis.queries, "queries", "cold_items")
+    cold = _cold(items, asked)
+    left = torch.zeros(int(queries.max()) + 1 if basis.n else 0, dtype=torch.bool)
+    left[queries[~cold[items]]] = True
+    cold[items[~left[queries]]] = False
+    return cold[items]
+
+
+def cold_queries(basis: Basis, asked: Asked) -> Tensor:
+    """All rows of a random share of the queries that have rows."""
+    return _whole(_column(basis.queries, "queries", "cold_queries"), asked)
+
+
+def whole_groups(basis: Basis, asked: Asked) -> Tensor:
+    """All rows of a random share of the groups.
+
+    Raises:
+        InputError: The rows have no groups.
     """
-    cold = uniforms(key, torch.arange(n_items), 0) < share
-    if keep_queries:
-        left = torch.zeros(int(pairs.queries.max()) + 1 if len(pairs) else 0, dtype=torch.bool)
-        left[pairs.queries[~cold[pairs.items]]] = True
-        cold[pairs.items[~left[pairs.queries]]] = False
-    return cold[pairs.items]
+    return _whole(_column(basis.groups, "groups", "group"), asked)
 
 
-def _times(pairs: Pairs, split: str) -> Tensor:
-    if pairs.times is None:
+def any_but_first(basis: Basis, asked: Asked) -> Tensor:
+    """Each row with the asked probability, but never the first of a query."""
+    queries = _column(basis.queries, "queries", "random")
+    again = torch.zeros(basis.n, dtype=torch.bool)
+    again[1:] = queries[1:] == queries[:-1]
+    return again & (uniforms(asked.key, torch.arange(basis.n), 0) < asked.of(basis.n))
+
+
+def _whole(ids: Tensor, asked: Asked) -> Tensor:
+    distinct = torch.unique(ids)
+    count = round(asked.of(ids.numel()) * distinct.numel())
+    chosen = torch.zeros(int(distinct[-1]) + 1 if distinct.numel() else 0, dtype=torch.bool)
+    chosen[distinct[permutation(asked.key, distinct.numel())[:count]]] = True
+    return chosen[ids]
+
+
+def _cold(items: Tensor, asked: Asked) -> Tensor:
+    n_items = int(items.max()) + 1 if items.numel() else 0
+    return uniforms(asked.key, torch.arange(n_items), 0) < asked.of(items.numel())
+
+
+def _segments(basis: Basis) -> tuple[Tensor, Tensor]:
+    """Rows of each query, and where each query's rows begin, ``(queries + 1,)``."""
+    queries = _column(basis.queries, "queries", "random")
+    if bool((queries[1:] < queries[:-1]).any()):
+        raise ValueError("rows must stand query by query, in growing order")
+    sizes = torch.bincount(queries)
+    return sizes, torch.nn.functional.pad(sizes.cumsum(0), (1, 0))
+
+
+def _wanted(sizes: Tensor, share: float, key: int) -> Tensor:
+    want = torch.floor(sizes * share + _per_query(sizes, key)).to(torch.int64)
+    return torch.minimum(want, sizes - 1)
+
+
+def _per_query(sizes: Tensor, key: int, slot: int = 1) -> Tensor:
+    """One uniform number for each query, ``(queries,)`` float64."""
+    return uniforms(key, torch.arange(sizes.numel()), slot)
+
+
+def _column(column: Tensor | None, name: str, split: str) -> Tensor:
+    if column is None:
+        raise InputError(f"the data has no {name}, which the split {split} needs", hint="use --set split.kind=random")
+    return column
+
+
+def _times(basis: Basis, split: str) -> Tensor:
+    if basis.times is None:
         raise InputError(
             f"the data has no times, which the split {split} needs",
             hint="name their column with --columns time=..., or use --set split.kind=random",
         )
-    return pairs.times
+    return basis.times
 
 
 def check_shares(**shares: float) -> None:

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from negatives.kernels.alias import AliasTable, build_alias
 from negatives.kernels.dispatch import use
+from negatives.kernels.division import latest_of_each, lowest_of_each, move_up_
 from negatives.kernels.draw import draw_alias, draw_uniform
 from negatives.kernels.hogwild import LossKernel, async_pairs_
 from negatives.kernels.members import contains, contains_pool, excluded_mass
+from negatives.kernels.numbering import Numbering, number_
 from negatives.kernels.optimisers import adagrad_rows_, adam_rows_, sgd_rows_
 from negatives.kernels.order import shuffled
 from negatives.kernels.pairs import sgd_pairs_
@@ -31,6 +33,7 @@ from negatives.kernels.topk import top_k
 __all__ = [
     "AliasTable",
     "LossKernel",
+    "Numbering",
     "adagrad_rows_",
     "adam_rows_",
     "async_pairs_",
@@ -42,6 +45,10 @@ __all__ = [
     "excluded_mass",
     "exp_rows",
     "gather_scores",
+    "latest_of_each",
+    "lowest_of_each",
+    "move_up_",
+    "number_",
     "resample",
     "score_backward",
     "set_threads",

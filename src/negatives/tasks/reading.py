@@ -35,7 +35,9 @@ class PairReading(TableReading):
     min_rating: float | None = None
     """Rows with a smaller rating are no positives."""
     events: Annotated[str, Field(min_length=1)] | None = None
-    """Events that count, divided by commas, for instance ``purchase``; left out, all."""
+    """Events that count, divided by commas, for instance ``purchase``, or with weights, ``cart:1,purchase:5``."""
+    weight: str | None = None
+    """Name of a column that says how much a row counts: a rating, a number of pieces, a play count."""
 
 
 def table_options(config: RunConfig, reading: TableReading, schema: Schema, *others: Schema) -> Options:
@@ -64,15 +66,40 @@ def shared_options(config: RunConfig) -> Options:
 
 
 def _options(config: RunConfig, reading: TableReading) -> Options:
-    events = getattr(reading, "events", None)
+    events, weight = getattr(reading, "events", None), getattr(reading, "weight", None)
     return Options(
-        columns=config.columns,
+        columns=config.columns if weight is None else {**config.columns, "weight": weight},
         format=reading.format,
         separator=reading.delimiter,
         header=reading.header,
         encoding=reading.encoding,
         missing=reading.missing,
         min_rating=getattr(reading, "min_rating", None),
-        events=tuple(one.strip() for one in events.split(",")) if events else (),
+        events=weighted(events) if events else {},
         time_format=reading.time_format,
     )
+
+
+def weighted(text: str) -> dict[str, float | None]:
+    """Events with their weights, as they are asked for.
+
+    Raises:
+        ConfigError: A weight is no positive number.
+
+    >>> weighted("cart:1, purchase:5"), weighted("purchase")
+    ({'cart': 1.0, 'purchase': 5.0}, {'purchase': None})
+    """
+    found: dict[str, float | None] = {}
+    for one in text.split(","):
+        name, colon, weight = one.strip().rpartition(":")
+        if not colon:
+            found[one.strip()] = None
+            continue
+        try:
+            found[name.strip()] = float(weight)
+        except ValueError:
+            found[one.strip()] = None
+            continue
+        if not 0 < float(weight) < float("inf"):
+            raise ConfigError(f"reading.events gives {name.strip()} the weight {weight}; give a number above zero")
+    return found

@@ -54,7 +54,7 @@ class Recommend(Task[PairData, PairReading]):
         hidden = data.canaries
         return Examples(
             name=data.name,
-            feed=PairFeed(data.train.queries, data.train.items),
+            feed=PairFeed(data.train.queries, data.train.items, data.train.weights),
             catalogue=data.catalogue(),
             canaries=Csr.from_pairs(hidden.queries, hidden.items, data.n_queries, data.n_items),
             canary_share=share(len(hidden), len(data.train) + len(data.valid)),

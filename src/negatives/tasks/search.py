@@ -69,7 +69,8 @@ class Search(Task[RetrievalData, SearchReading]):
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
         reading = self.options(config)
         options = table_options(config, reading, QUESTIONS, DOCUMENTS, JUDGED)
-        data = load_retrieval(path, Holding(seed=split_seed(config), **shares(config)), reading.titles, options)
+        holding = Holding(kind=config.split.kind or "auto", seed=split_seed(config), **shares(config))
+        data = load_retrieval(path, holding, reading.titles, options)
         return data.without_identical() if reading.ignore_identical else data
 
     def examples(self, data: RetrievalData, config: RunConfig, feed: str) -> Examples[RetrievalData]:

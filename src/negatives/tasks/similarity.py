@@ -57,8 +57,9 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         reading = self.options(config)
         options = table_options(config, reading, SCORED)
+        kind, seed = config.split.kind or "auto", split_seed(config)
         return load_similarity(
-            path, reading.positive, reading.related, seed=split_seed(config), options=options, **held(config)
+            path, reading.positive, reading.related, seed=seed, options=options, kind=kind, **held(config)
         )
 
     def examples(self, data: SimilarityData, config: RunConfig, feed: str) -> Examples[SimilarityData]:

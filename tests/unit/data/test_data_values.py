@@ -9,69 +9,117 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
-from negatives.data import cooccurrence
+from negatives.data import cooccurrence, encode
 from negatives.data.bags import bags, vocabulary
 from negatives.data.cooccurrence import Cooccurrence, count_cooccurrence
-from negatives.data.corpus.encode import encode
+from negatives.data.corpus.encode import encode as encoded
 from negatives.data.edges import EdgeData, without_self
-from negatives.data.encode import codes_of, contains, distinct, names_of, number
+from negatives.data.encode import distinct, number
 from negatives.data.ids import Ids
 from negatives.data.labelled import weighted
 from negatives.data.loading.language import _divided, load_text
 from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
 from negatives.data.pairs import PairData, Pairs, SparseFeatures
-from negatives.data.splits import after_cut, cold_share, last_of_each, random_share, share_of_some
+from negatives.data.splits import (
+    Asked,
+    Basis,
+    after_cut,
+    any_but_first,
+    cold_items,
+    cold_items_but_last,
+    cold_queries,
+    last_of_each,
+    share_of_each,
+    share_of_some,
+    whole_groups,
+)
 from negatives.data.table import Table
 from negatives.data.text import END, UNKNOWN, TextSplit
 from negatives.data.triples import TripleData, Triples
+from negatives.errors import InputError
 from negatives.types import Csr
 
 KEY = 0xABCDEF
 
 
-def pairs_of(sizes: list[int]) -> Pairs:
-    """Queries with so many pairs each; the items count up, the times too."""
+def rows_of(sizes: list[int]) -> Basis:
+    """Queries with so many rows each; the items count up, the times too."""
     queries = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
     items = torch.cat([torch.arange(size) for size in sizes])
-    return Pairs(queries, items, items.double())
+    return Basis(queries.numel(), queries, items, items.double())
 
 
-def test_a_random_share_holds_on_average_and_leaves_each_query_a_pair() -> None:
-    pairs = pairs_of([1, 2, 5] * 2000)
-    held = random_share(pairs, 0.3, KEY)
-    per_query = torch.zeros(6000).index_add_(0, pairs.queries, held.float()).view(2000, 3)
-    assert per_query[:, 0].max() == 0
-    assert per_query.mean(0).tolist() == pytest.approx([0.0, 0.6, 1.5], abs=0.06)
-    assert per_query[:, 2].max() == 2
-    assert bool(random_share(pairs, 0.99, KEY).float().mean() < 1.0)
-    kept = torch.zeros(6000).index_add_(0, pairs.queries, (~random_share(pairs, 0.99, KEY)).float())
-    assert kept.min() == 1
+def per_query(rows: Basis, held: Tensor) -> Tensor:
+    assert rows.queries is not None
+    return torch.bincount(rows.queries, held.float(), minlength=int(rows.queries.max()) + 1)
+
+
+def test_a_random_share_holds_on_average_and_leaves_each_query_a_row() -> None:
+    rows = rows_of([1, 2, 5] * 2000)
+    found = per_query(rows, share_of_each(rows, Asked(0.3, KEY))).view(2000, 3)
+    assert found[:, 0].max() == 0
+    assert found.mean(0).tolist() == pytest.approx([0.0, 0.6, 1.5], abs=0.06)
+    assert found[:, 2].max() == 2
+    held = share_of_each(rows, Asked(0.99, KEY))
+    assert bool(held.float().mean() < 1.0)
+    assert per_query(rows, ~held).min() == 1
+    capped = share_of_each(rows, Asked(0.3, KEY, most=800))
+    assert 600 < int(capped.sum()) < 1000
+
+
+def test_rows_that_stand_anyhow_are_refused_where_queries_keep_a_row() -> None:
+    with pytest.raises(ValueError, match="query by query"):
+        share_of_each(Basis(3, torch.tensor([1, 0, 1])), Asked(0.5, KEY))
 
 
 def test_validation_takes_a_part_of_some_queries_whatever_their_rounding() -> None:
-    pairs = pairs_of([5] * 6000)
-    held = share_of_some(pairs, 0.05, 0.3, KEY)
-    per_query = torch.zeros(6000).index_add_(0, pairs.queries, held.float())
+    rows = rows_of([5] * 6000)
+    held = share_of_some(rows, Asked(0.05, KEY, tested=0.9))
     assert float(held.float().mean()) == pytest.approx(0.05, abs=0.006)
-    some = per_query[per_query > 0]
-    assert float(some.mean()) == pytest.approx(1.5, abs=0.08)  # as many as from any other query
+    some = per_query(rows, held)
+    assert float(some[some > 0].mean()) == pytest.approx(1.5, abs=0.08)  # as many as from any other query
+    few = rows_of([3] * 4)
+    found = share_of_some(few, Asked(0.3, KEY, tested=0.3))
+    assert torch.equal(found, share_of_each(few, Asked(0.3, KEY))) or bool(found.any())
 
 
-def test_the_latest_pair_of_each_and_the_latest_of_all() -> None:
-    pairs = pairs_of([1, 2, 4])
-    assert last_of_each(pairs, 1.0, KEY).tolist() == [False, False, True, False, False, False, True]
+def test_the_latest_row_of_each_and_the_latest_of_all() -> None:
+    rows = rows_of([1, 2, 4])
+    assert last_of_each(rows, Asked(1.0, KEY)).tolist() == [False, False, True, False, False, False, True]
+    some = last_of_each(rows_of([2] * 4000), Asked(1.0, KEY, most=1000)).sum()
+    assert 850 < int(some) < 1150
     times = torch.tensor([3.0, 1.0, 2.0, 2.0]).double()
-    late = after_cut(Pairs(torch.zeros(4).long(), torch.arange(4), times), 0.5)
-    assert late.tolist() == [True, False, False, False]
+    assert after_cut(Basis(4, times=times), Asked(0.5, KEY)).tolist() == [True, False, False, False]
 
 
-def test_cold_items_leave_each_query_a_pair() -> None:
-    pairs = pairs_of([1, 2, 3] * 300)
-    cold = cold_share(pairs, 3, 0.999, KEY, keep_queries=True)
-    left = torch.zeros(900).index_add_(0, pairs.queries, (~cold).float())
-    assert left.min() >= 1
-    assert bool(cold_share(pairs, 3, 0.999, KEY, keep_queries=False).all())
+def test_cold_items_leave_each_query_a_row() -> None:
+    rows = rows_of([1, 2, 3] * 300)
+    assert per_query(rows, ~cold_items_but_last(rows, Asked(0.999, KEY))).min() >= 1
+    assert bool(cold_items(rows, Asked(0.999, KEY)).all())
+
+
+def test_queries_and_groups_stay_whole() -> None:
+    rows = rows_of([1, 2, 5] * 200)
+    assert rows.queries is not None
+    held = cold_queries(rows, Asked(0.25, KEY))
+    found, sizes = per_query(rows, held), torch.bincount(rows.queries)
+    assert bool(((found == 0) | (found == sizes)).all())
+    assert int((found > 0).sum()) == 150
+    groups = rows.queries.flip(0) * 10
+    by_group = whole_groups(Basis(rows.n, groups=groups), Asked(0.25, KEY))
+    assert torch.equal(by_group.flip(0), cold_queries(rows, Asked(0.25, KEY)))
+    with pytest.raises(InputError, match="no groups"):
+        whole_groups(rows, Asked(0.25, KEY))
+
+
+def test_any_row_but_each_querys_first() -> None:
+    rows = rows_of([1, 4] * 500)
+    held = any_but_first(rows, Asked(0.5, KEY))
+    assert rows.items is not None
+    assert not bool(held[rows.items == 0].any())
+    assert float(held[rows.items > 0].float().mean()) == pytest.approx(0.5, abs=0.05)
 
 
 def table(users: list[object], items: list[object], times: list[float] | None = None) -> Table:
@@ -98,17 +146,17 @@ def test_parts_are_numbered_together_and_the_earliest_of_duplicates_stays() -> N
     )
 
 
-def test_codes_of_dense_sparse_and_mixed_names() -> None:
-    for names in ([9, 4, 6], [9_000_000_000, 4, 6]):
-        column = pl.Series([6, names[0], 3, 4, 5, names[0] + 1])
-        assert codes_of(column, pl.Series(names)).tolist() == [2, 0, -1, 1, -1, -1]
-    assert names_of([pl.Series([10, 9]), pl.Series(["b", "10"])]).to_list() == ["10", "9", "b"]
-
-
-def test_pairs_that_stand_in_another_part() -> None:
-    left = distinct(np.array([0, 0, 1, 2]), np.array([1, 3, 0, 2]), None, 4)
-    right = distinct(np.array([0, 1, 1]), np.array([3, 0, 2]), None, 4)
-    assert contains(left, right, 4).tolist() == [False, True, True, False]
+def test_an_order_by_code_and_place_is_that_of_the_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, times = np.array([7, 3, 7, 0, 3]), np.array([5.0, 2.0, 4.0, 1.0, 3.0])
+    usual = distinct(codes.copy(), times, 4)
+    assert (usual.queries.tolist(), usual.items.tolist()) == ([0, 0, 1], [0, 3, 3])
+    assert usual.times is not None
+    assert usual.times.tolist() == [1.0, 2.0, 4.0]
+    monkeypatch.setattr(encode, "LARGEST", 7 * 5)  # now code and place do not fit into one number
+    wide = distinct(codes.copy(), times, 4)
+    assert wide.times is not None
+    assert torch.equal(wide.times, usual.times)
+    assert torch.equal(wide.items, usual.items)
 
 
 END_ID = 0
@@ -164,7 +212,7 @@ def test_lines_of_a_text_and_shuffled_words() -> None:
 
 
 def test_cells_are_counted_by_distance_and_known_both_ways() -> None:
-    corpus = encode([["a", "b", "c"], ["c", "c", "a"]] * 2, min_count=1)
+    corpus = encoded([["a", "b", "c"], ["c", "c", "a"]] * 2, min_count=1)
     cells = count_cooccurrence(corpus, window=2)
     names = corpus.words
     found = {

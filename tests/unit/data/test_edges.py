@@ -125,15 +125,15 @@ def test_given_parts(tmp_path: Path) -> None:
     write(tmp_path / "test.txt", "0 9\n0 1\n3 14\n")
     data = load_edges(tmp_path)
     assert list(zip(data.test.queries.tolist(), data.test.items.tolist(), strict=True)) == [(0, 9), (3, 14)]
-    assert "test: 1 edges dropped, they stand in another part too" in data.notes
+    assert "test: 1 edges dropped, they stand in train too" in data.notes
     anew = load_edges(tmp_path, Reading(split="random", canaries=0.0))
     assert len(anew.test) == round(0.1 * 92)
-    with pytest.raises(InputError, match="there is no test file"):
+    with pytest.raises(InputError, match="there is no test part"):
         load_edges(tmp_path / "train.txt", Reading(split="given"))
 
 
 def test_options_are_checked() -> None:
-    with pytest.raises(ConfigError, match="no split 'temporal'"):
+    with pytest.raises(ConfigError, match="no split is called 'temporal'"):
         Reading(split="temporal")
     with pytest.raises(ConfigError, match=r"split.valid is 1"):
         Reading(valid=1.0)

@@ -134,7 +134,7 @@ def folder(tmp_path: Path, train: str, test: str) -> Path:
 
 
 def test_given_parts(tmp_path: Path) -> None:
-    train = "40 5 4\n" + "0,1,2 1:1 4:2\n" * 40
+    train = "40 5 4\n" + "".join(f"0,1,2 1:{row + 1} 4:2\n" for row in range(40))
     path = folder(tmp_path, train, "2 5 4\n3 0:1\n 1:1\n")
     data = load_labelled(path, LabelledSplit(valid=0.1, canaries=0.3), TextReading())
     assert (data.n_rows, data.n_labels) == (42, 4)
@@ -161,14 +161,14 @@ def test_headers_that_differ(test: str, fault: str, tmp_path: Path) -> None:
 
 
 def test_one_file_is_divided_at_random_by_the_seed(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.txt", "50 5 4\n" + "1 1:1\n" * 50)
+    path = write(tmp_path / "a.txt", "50 5 4\n" + "".join(f"1 1:{row + 1}\n" for row in range(50)))
     first, again, other = (load_labelled(path, LabelledSplit(seed=seed), TextReading()) for seed in (0, 0, 1))
     rows = [data.parts["test"].queries.tolist() for data in (first, again, other)]
     assert len(rows[0]) == 10
     assert rows[0] == rows[1] != rows[2]
     with pytest.raises(InputError, match="no test part"):
         load_labelled(path, LabelledSplit("given"), TextReading())
-    with pytest.raises(ConfigError, match="no split 'temporal'"):
+    with pytest.raises(ConfigError, match="no split is called 'temporal'"):
         LabelledSplit("temporal")
     with pytest.raises(InputError, match="no train file"):
         load_labelled(_empty(tmp_path), LabelledSplit(), TextReading())

@@ -14,7 +14,7 @@ from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.loading.retrieval import Holding, load_retrieval
-from negatives.data.loading.triples import hold_back
+from negatives.data.loading.triples import ways_of
 from negatives.data.readers import Options, read
 from negatives.data.readers.beir import read_beir
 from negatives.data.readers.labelled_text import labelled_texts
@@ -117,7 +117,8 @@ def test_every_entity_and_relation_stays_however_much_is_held_back() -> None:
     rows = torch.arange(40)
     triples = Triples(rows % 10, rows // 10, (rows * 7 + 3) % 13 + 10)
     for seed in range(5):
-        kept, held = hold_back(triples, 0.9, splits.key_of("test", seed))
+        chosen = splits.any_rows(ways_of(23, 4).basis(triples), splits.Asked(0.9, splits.key_of("test", seed)))
+        kept, held = triples.pick(~chosen), triples.pick(chosen)
         assert len(kept) + len(held) == 40
         assert len(held) > 10
         assert torch.unique(torch.cat([kept.heads, kept.tails])).numel() == 23

@@ -9,11 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from torch import Tensor
 
-from negatives.data.loading.triples import TripleSplit, hold_back, load_triples
+from negatives.data.loading.triples import TripleSplit, load_triples, ways_of
 from negatives.data.offline.triples import stdlib_triples
 from negatives.data.readers import Options, read
 from negatives.data.readers.schema import TRIPLES
+from negatives.data.splits import Asked, any_rows
 from negatives.data.table import Table
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
@@ -192,14 +194,17 @@ def test_the_catalogue_knows_the_training_part_alone(tmp_path: Path) -> None:
 def test_what_is_held_back_leaves_every_entity_and_relation() -> None:
     n = 400
     triples = Triples(torch.arange(n) % 37, torch.arange(n) % 5, torch.arange(n) * 7 % 41)
-    stays, held = hold_back(triples, 0.3, key=5)
+
+    def chosen(key: int) -> Tensor:
+        return any_rows(ways_of(41, 5).basis(triples), Asked(0.3, key))
+
+    stays, held = triples.pick(~chosen(5)), triples.pick(chosen(5))
     assert len(held) == round(0.3 * n)
     assert len(stays) + len(held) == n
     for name in ("heads", "relations", "tails"):
         assert set(getattr(held, name).tolist()) <= set(getattr(stays, name).tolist())
-    again = hold_back(triples, 0.3, key=5)[1]
-    assert torch.equal(again.heads, held.heads)
-    assert not torch.equal(hold_back(triples, 0.3, key=6)[1].tails, held.tails)
+    assert torch.equal(triples.pick(chosen(5)).heads, held.heads)
+    assert not torch.equal(triples.pick(chosen(6)).tails, held.tails)
 
 
 def test_random_split_joins_the_parts(tmp_path: Path) -> None:

@@ -171,7 +171,10 @@ def test_models_that_read_no_features(model: str, topics: Path, tmp_path: Path) 
 def test_texts(tmp_path: Path) -> None:
     animals, colours = ("fox", "dog", "cat", "owl"), ("red", "blue", "green", "grey")
     rows = [
-        {"text": f"the {animals[i % 4]} is {colours[i // 4 % 4]}", "labels": [animals[i % 4], colours[i // 4 % 4]]}
+        {
+            "text": f"the {animals[i % 4]} is {colours[i // 4 % 4]} in picture{i}",
+            "labels": [animals[i % 4], colours[i // 4 % 4]],
+        }
         for i in range(120)
     ]
     path = tmp_path / "zoo.jsonl"

@@ -220,7 +220,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(
         ("--model gnc", "the task graph has no model 'gnc'; did you mean gcn"),
         ("--set reading.windows=3", "did you mean window?"),
         ("--set reading.p=0", "reading: p = 0"),
-        ("--set split.kind=temporal", "a graph has no split 'temporal'"),
+        ("--set split.kind=temporal", "no split is called 'temporal' for edges"),
         ("--recipe besst", "no recipe is called 'besst'"),
         ("--set evaluation.metric=recall@20", "no metric is called 'recall@20'"),
         ("--set reading.source=frm", "no column is called 'frm'"),

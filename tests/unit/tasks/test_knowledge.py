@@ -251,7 +251,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
         ("--set reading.sides=boht", "choose one of: both, bernoulli, tail"),
         ("--set reading.sids=both", "did you mean sides"),
         ("--set evaluation.metric=recall@20", "recall@20 needs ranked lists, and here are ranks of right answers"),
-        ("--set split.kind=temporal", "triples know"),
+        ("--set split.kind=temporal", "no split is called 'temporal' for triples"),
         ("--recipe bets", "no recipe is called"),
         ("--model transe --set model.norm=3", "norm is 3"),
         ("--sampler typed --loss sampled_softmax --set sampler.proposal=typo", "typo"),

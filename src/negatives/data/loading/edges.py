@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import torch
 
+from negatives.data.dividing import Division, Ways, choose, divide
 from negatives.data.edges import EdgeData, without_self
-from negatives.data.encode import contains
 from negatives.data.ids import codes_of, names_of
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
@@ -21,13 +21,20 @@ from negatives.data.readers.node_features import read_node_features
 from negatives.data.readers.parts import files_of, part_of
 from negatives.data.readers.schema import EDGES
 from negatives.data.sides import columns_of
-from negatives.data.splits import check_shares, key_of
+from negatives.data.splits import Basis
 from negatives.data.table import Table
-from negatives.errors import ConfigError, InputError
-from negatives.randomness import permutation
+from negatives.errors import InputError
 
-SPLITS = ("auto", "given", "random")
 ENDS = ("source", "target")
+
+
+def ways_of(n_nodes: int) -> Ways[Pairs]:
+    """How edges can be divided."""
+    return Ways(
+        unit="edges",
+        basis=lambda edges: Basis(len(edges), edges.queries, edges.items),
+        code=lambda edges: edges.queries * n_nodes + edges.items,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,12 @@ class Reading:
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ConfigError(f"a graph has no split {self.split!r}; choose one of: {', '.join(SPLITS)}")
-        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        ways_of(0).check(self.split)
+        self.division()
+
+    def division(self) -> Division:
+        """How the edges are divided."""
+        return Division(self.split, self.test, self.valid, self.canaries, self.seed)
 
 
 @dataclass(slots=True)
@@ -97,9 +107,13 @@ def load_edges(data: Any, reading: Reading | None = None, cache: bool = True) ->
         features = None if feature_file is None else read_node_features(feature_file)
         numbered = _number(tables, features, feature_file, reading.directed)
         name = short_name(data)
-    divided = _divide(numbered, reading, path)
-    _check(divided, path)
-    notes = [*numbered.notes, _summary(divided, len(numbered.names), features, reading.directed)]
+    notes, ways = numbered.notes, ways_of(len(numbered.names))
+    choice = choose(reading.split, numbered.parts, ways, notes, path=path)
+    found = divide(numbered.parts, choice, reading.division(), ways, notes, path)
+    if len(found["test"]) == 0:
+        raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
+    divided = found["train"], found["valid"], found["test"], found["canaries"]
+    notes = [*notes, _summary(divided, len(numbered.names), features, reading.directed)]
     return EdgeData(name, *divided, numbered.names, reading.directed, features, tuple(notes), columns=numbered.columns)
 
 
@@ -183,51 +197,6 @@ def _fit_features(table: Table, rows: int, feature_file: Path | None) -> None:
 def _skipped(name: str, loops: int, duplicates: int) -> list[str]:
     notes = [f"{name}: {loops:,} self-loops dropped"] if loops else []
     return notes + ([f"{name}: {duplicates:,} duplicate edges dropped"] if duplicates else [])
-
-
-def _divide(numbered: _Numbered, reading: Reading, path: Path | None) -> tuple[Pairs, Pairs, Pairs, Pairs]:
-    """Train, valid, test, canaries."""
-    given = "test" in numbered.parts and reading.split != "random"
-    if reading.split == "given" and not given:
-        raise InputError("there is no test file", path=path, hint="add test.txt, or use --set split.kind=random")
-    train, test, valid = numbered.parts["train"], None, None
-    if given:
-        test = _unseen(numbered, "test", [train])
-        if "valid" in numbered.parts:
-            valid = _unseen(numbered, "valid", [train, test])
-    else:
-        train = Pairs.joined(numbered.parts.values())
-        test, train = _hold_back(train, reading.test, key_of("test", reading.seed))
-    if valid is None:
-        valid, train = _hold_back(train, reading.valid, key_of("valid", reading.seed))
-    canaries, train = _hold_back(train, reading.canaries, key_of("canaries", reading.seed))
-    numbered.notes.append(f"split: {'given' if given else 'random'}")
-    return train, valid, test, canaries
-
-
-def _unseen(numbered: _Numbered, part: str, others: list[Pairs]) -> Pairs:
-    """The edges of a part that stand in no other."""
-    pairs, n = numbered.parts[part], len(numbered.names)
-    for other in others:
-        seen = contains(pairs, other, n)
-        if bool(seen.any()):
-            numbered.notes.append(f"{part}: {int(seen.sum()):,} edges dropped, they stand in another part too")
-        pairs = pairs.pick(~seen)
-    return pairs
-
-
-def _hold_back(pairs: Pairs, share: float, key: int) -> tuple[Pairs, Pairs]:
-    order = permutation(key, len(pairs))
-    held = torch.zeros(len(pairs), dtype=torch.bool)
-    held[order[: round(len(pairs) * share)]] = True
-    return pairs.pick(held), pairs.pick(~held)
-
-
-def _check(parts: tuple[Pairs, Pairs, Pairs, Pairs], path: Path | None) -> None:
-    if len(parts[0]) == 0:
-        raise InputError("the split leaves no edge to train on", path=path, hint="lower split.test and split.valid")
-    if len(parts[2]) == 0:
-        raise InputError("no edge is left for the test", path=path, hint="give more edges, or a larger split.test")
 
 
 def _summary(

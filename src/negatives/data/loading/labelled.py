@@ -12,10 +12,12 @@ import numpy.typing as npt
 import polars as pl
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from negatives.data import splits
 from negatives.data.bags import bags, vocabulary
-from negatives.data.encode import codes_of, names_of
+from negatives.data.dividing import Division, Places, Ways, choose, divide, hold
+from negatives.data.ids import Ids, codes_of, names_of
 from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
@@ -27,13 +29,27 @@ from negatives.data.readers.parts import find_parts
 from negatives.data.readers.schema import LABELLED
 from negatives.data.readers.sparse_rows import FORMATS, is_sparse, read_sparse
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
-from negatives.errors import ConfigError, InputError
-from negatives.randomness import permutation, uniforms
+from negatives.errors import InputError
+from negatives.randomness import Purpose, bits, stream
 
 VALID_CAP = 2_000
-KINDS = ("auto", "given", "random")
 PARTS = ("train", "valid", "test")
 Longs = npt.NDArray[np.int64]
+WAYS: Ways[Places] = Ways(
+    unit="rows",
+    basis=lambda rows: splits.Basis(len(rows)),
+    code=lambda rows: rows.contents,
+    canaries=splits.none_at_all,
+    repeats=True,
+    most=VALID_CAP,
+)
+"""How rows with labels can be divided; a row goes to one part with all its labels."""
+HIDDEN: Ways[Pairs] = Ways(
+    unit="pairs",
+    basis=lambda pairs: splits.Basis(len(pairs), pairs.queries, pairs.items),
+    code=lambda pairs: pairs.queries,
+)
+"""Which pairs of a row and a label may be hidden: all but each row's first, so that no row is left without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +71,12 @@ class LabelledSplit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ConfigError(f"classify has no split {self.kind!r}; choose one of: {', '.join(KINDS)}")
-        splits.check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        WAYS.check(self.kind)
+        self.division()
+
+    def division(self) -> Division:
+        """How the rows are divided; canaries are pairs, not rows."""
+        return Division(self.kind, self.test, self.valid, self.canaries, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +118,7 @@ def load_labelled(data: Any, how: LabelledSplit, reading: TextReading, cache: bo
     else:
         tables, name = read_parts(data, reading), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    if how.kind == "given" and "test" not in tables:
-        raise InputError("there is no test part", path=path, hint="add a test file, or use --set split.kind=random")
-    rows = _divide_rows(tables, how, notes)
+    rows = _divide_rows(tables, how, notes, path)
     features, feature_names = _features(tables, rows["train"], reading, path, notes)
     owners, labels, label_names = _labels(tables, path)
     parts = _parts(owners, labels, rows, features.n_rows, how)
@@ -141,25 +158,33 @@ def feature_files(path: Path, options: Options) -> dict[str, Path] | None:
     return files if asked or (reader_of(files["train"]) is None and is_sparse(files["train"])) else None
 
 
-def _divide_rows(tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str]) -> dict[str, Tensor]:
-    """Rows of each part, numbered over all tables in their order."""
-    first, rows = 0, {}
-    for part, table in tables.items():
-        rows[part] = torch.arange(first, first + table.n_rows)
-        first += table.n_rows
-    if how.kind == "random" or "test" not in rows:
-        if len(tables) > 1:
-            notes.append(f"split: the files {', '.join(tables)} are joined and divided anew")
-        order = permutation(splits.key_of("test", how.seed), first)
-        n_test = round(first * how.test)
-        rows = {"test": order[:n_test].sort().values, "train": order[n_test:].sort().values}
-        notes.append(f"split: random, {n_test:,} rows for the test")
-    if "valid" not in rows:
-        train = rows["train"]
-        held = min(VALID_CAP, round(train.numel() * how.valid))
-        order = permutation(splits.key_of("valid", how.seed), train.numel())
-        rows |= {"valid": train[order[:held]].sort().values, "train": train[order[held:]].sort().values}
-    return rows
+def _divide_rows(
+    tables: Mapping[str, LabelledTable], how: LabelledSplit, notes: list[str], path: Path | None
+) -> dict[str, Tensor]:
+    """Rows of each part in growing order, numbered over all tables in their order."""
+    contents = _contents([table.content for table in tables.values()])
+    rows = Places.of({part: table.n_rows for part, table in tables.items()}, contents)
+    choice = choose(how.kind, tables, WAYS, notes, path=path)
+    return {part: one.places for part, one in divide(rows, choice, how.division(), WAYS, notes, path).items()}
+
+
+def _contents(parts: list[SparseFeatures | pl.Series]) -> Tensor:
+    """A number for the content of each row of all tables, ``(n,)`` int64; rows without content all differ.
+
+    Texts are told apart exactly, features by 64 hashed bits.
+    """
+    key, found = stream(0, Purpose.SPLIT), []
+    for part in parts:
+        if isinstance(part, SparseFeatures):
+            hashed = bits(key, part.indices.long(), part.values.view(torch.int32).long())
+            total = pad(hashed.cumsum(0), (1, 0))
+            found.append((total[part.indptr[1:]] - total[part.indptr[:-1]], part.indptr.diff() == 0))
+    if not found:
+        ids = Ids.of(pl.concat([part for part in parts if isinstance(part, pl.Series)]))
+        text = ids.text()
+        found.append((torch.from_numpy(codes_of(ids, names_of([ids]))), torch.from_numpy((text == "").to_numpy())))
+    numbers, empty = (torch.cat(one) for one in zip(*found, strict=True))
+    return torch.where(empty, bits(key, torch.arange(empty.numel()), 1), numbers)
 
 
 def _features(
@@ -207,8 +232,9 @@ def _labels(tables: Mapping[str, LabelledTable], path: Path | None) -> tuple[Lon
     columns = [table.labels for table in tables.values()]
     n_labels = stated.pop()
     if n_labels is None:
-        names = names_of(columns)
-        return np.concatenate(owners), codes_of(pl.concat(columns), names), names.cast(pl.String)
+        ids = Ids.joined([Ids.of(column) for column in columns]).as_text()
+        names = names_of([ids])
+        return np.concatenate(owners), codes_of(ids, names), names.cast(pl.String)
     given = next(iter(tables.values())).label_names
     names = given if given is not None else pl.Series("label", np.arange(n_labels)).cast(pl.String)
     return np.concatenate(owners), np.concatenate([column.to_numpy() for column in columns]), names
@@ -224,13 +250,9 @@ def _parts(owners: Longs, labels: Longs, rows: Mapping[str, Tensor], n: int, how
     codes = torch.from_numpy(np.unique(owners * width + labels))
     pairs = Pairs(codes // width, codes % width)
     parts = {name: pairs.pick(part_of_row[pairs.queries] == index) for index, name in enumerate(names)}
-    train = parts["train"]
-    key = splits.key_of("canaries", how.seed)
-    chosen = uniforms(key, torch.arange(len(train)), 0) < how.canaries
-    again = torch.zeros(len(train), dtype=torch.bool)
-    again[1:] = train.queries[1:] == train.queries[:-1]  # a row's first pair stays, so that no row is left without
-    chosen &= again
-    return parts | {"train": train.pick(~chosen), "canaries": train.pick(chosen)}
+    asked = splits.Asked(how.canaries, splits.key_of("canaries", how.seed))
+    hidden, train = hold(parts["train"], splits.any_but_first, HIDDEN, asked)
+    return parts | {"train": train, "canaries": hidden}
 
 
 def _row_names(tables: Mapping[str, LabelledTable]) -> pl.Series:

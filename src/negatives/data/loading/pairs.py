@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
-from torch import Tensor
 
 from negatives.data import splits
-from negatives.data.encode import Numbered, contains, number
+from negatives.data.dividing import Division, Ways, choose, divide
+from negatives.data.encode import number
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import PairData, Pairs
 from negatives.data.readers import Options, read
 from negatives.data.readers.schema import PAIRS
 from negatives.data.table import Table, joined
-from negatives.errors import ConfigError, InputError
+from negatives.errors import InputError
 
 VALID_CAP = 20_000
-MOST_OF_A_QUERY = 0.3
-"""Largest share of a query's pairs that the validation part takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """How much is held back: shares of the pairs (of the items for cold items), each from 0 to below 1."""
+def basis_of(pairs: Pairs) -> splits.Basis:
+    """What pairs may be divided by."""
+    return splits.Basis(len(pairs), pairs.queries, pairs.items, pairs.times)
 
-    test: float
-    valid: float
-    canaries: float
+
+def ways_of(n_items: int) -> Ways[Pairs]:
+    """How pairs can be divided: mostly user by user, so that each keeps a pair to learn from."""
+    return Ways(
+        unit="pairs",
+        basis=basis_of,
+        code=lambda pairs: pairs.queries * n_items + pairs.items,
+        test={
+            "random": splits.share_of_each,
+            "leave_last_out": splits.last_of_each,
+            "temporal": splits.after_cut,
+            "cold_items": splits.cold_items,
+        },
+        valid={
+            "given": splits.share_of_some,
+            "random": splits.share_of_some,
+            "temporal": splits.share_of_each,
+            "cold_items": splits.cold_items_but_last,
+        },
+        canaries=splits.share_of_each,
+        most=VALID_CAP,
+        judged=("users", lambda pairs: int(torch.unique_consecutive(pairs.queries).numel())),
+    )
 
 
 def load_pairs(
@@ -63,30 +80,29 @@ def load_pairs(
         InputError: The data cannot be used.
         ConfigError: The split or a share is not known.
     """
-    shares = Shares(test, valid, canaries)
-    if split not in splits.SPLITS:
-        raise ConfigError(f"no split is called {split!r}; choose one of: {', '.join(splits.SPLITS)}")
-    splits.check_shares(test=test, valid=valid, canaries=canaries)
+    how = Division(split, test, valid, canaries, seed)
+    ways_of(0).check(split)
     path = named(data)
     if data is None:
         from negatives.data.offline.views import function_calls
 
-        tables: Mapping[str, Table] = {"train": function_calls(cache=cache, column="uses")}
+        tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses")}
         name = "stdlib"
     else:
-        tables, name = read(data, PAIRS, options), short_name(data)
+        tables, name = dict(read(data, PAIRS, options)), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    chosen = _choose(split, tables, path)
-    notes.append(f"split: {chosen}" + (" (chosen automatically)" if split == "auto" else ""))
-    if chosen != "given" and len(tables) > 1:
-        notes.append(f"split: the parts {', '.join(tables)} of the folder are joined and divided anew")
-        tables = {"train": joined(list(tables.values()))}
-    numbered = number(dict(tables))
-    notes += numbered.notes
-    parts = _divide(numbered, chosen, shares, seed, notes)
-    parts, query_names = _drop_untrained(parts, numbered.query_names, notes)
-    _check(parts, chosen, shares, path, len(numbered.item_names))
     features = tables["train"].features
+    timed = all(table.numbers("time") is not None for table in tables.values())
+    choice = choose(split, tables, ways_of(0), notes, timed, path)
+    if choice.anew:
+        notes.append(f"split: the parts {', '.join(tables)} of the data are joined and divided anew")
+        tables = {"train": joined(list(tables.values()))}
+    numbered = number(tables)
+    notes += numbered.notes
+    ways = ways_of(len(numbered.item_names))
+    parts = divide(numbered.parts, choice, how, ways, notes, path)
+    parts, query_names = _drop_untrained(parts, numbered.query_names, notes)
+    _check(parts, choice.kind, how, path, len(numbered.item_names))
     notes += _summary(parts, len(query_names), len(numbered.item_names))
     return PairData(
         name, parts["train"], parts["valid"], parts["test"], parts["canaries"], query_names, numbered.item_names,
@@ -94,94 +110,16 @@ def load_pairs(
     )  # fmt: skip
 
 
-def _choose(split: str, tables: Mapping[str, Table], path: Path | str | None) -> str:
-    if split == "auto":
-        if "test" in tables:
-            return "given"
-        return "random" if tables["train"].numbers("time") is None else "leave_last_out"
-    if split == "given" and "test" not in tables:
-        raise InputError(
-            "there is no test part", path=path, hint="add a test file beside train, or use --set split.kind=random"
-        )
-    return split
-
-
-def _divide(numbered: Numbered, split: str, shares: Shares, seed: int, notes: list[str]) -> dict[str, Pairs]:
-    """The four parts, before queries without a train pair are dropped."""
-    parts, n_items = dict(numbered.parts), len(numbered.item_names)
-    train = parts["train"]
-    if split == "given":
-        for name in ("valid", "test"):
-            if name in parts:
-                parts[name] = _unseen(parts[name], train, name, n_items, notes)
-    else:
-        held = _hold_back(train, n_items, split, shares.test, splits.key_of("test", seed))
-        parts["test"], train = train.pick(held), train.pick(~held)
-    if "valid" not in parts:
-        tested = len(parts["test"]) / max(1, len(parts["test"]) + len(train))
-        held = _hold_valid(train, n_items, split, shares.valid, tested, splits.key_of("valid", seed))
-        parts["valid"], train = train.pick(held), train.pick(~held)
-    held = splits.random_share(train, shares.canaries, splits.key_of("canaries", seed))
-    parts["canaries"], parts["train"] = train.pick(held), train.pick(~held)
-    return parts
-
-
-def _unseen(part: Pairs, train: Pairs, name: str, n_items: int, notes: list[str]) -> Pairs:
-    seen = contains(part, train, n_items)
-    if bool(seen.any()):
-        notes.append(f"{name}: {int(seen.sum()):,} pairs dropped, they stand in train too")
-    return part.pick(~seen)
-
-
-def _hold_back(pairs: Pairs, n_items: int, split: str, share: float, key: int) -> Tensor:
-    if share == 0 or len(pairs) == 0:
-        return torch.zeros(len(pairs), dtype=torch.bool)
-    if split == "leave_last_out":
-        return splits.last_of_each(pairs, 1.0, key)
-    if split == "temporal":
-        return splits.after_cut(pairs, share)
-    if split == "cold_items":
-        return splits.cold_share(pairs, n_items, share, key, keep_queries=False)
-    return splits.random_share(pairs, share, key)
-
-
-def _hold_valid(pairs: Pairs, n_items: int, split: str, share: float, tested: float, key: int) -> Tensor:
-    """Like the test part, but every query keeps a pair and there are about ``VALID_CAP`` pairs at most.
-
-    Args:
-        pairs: What may be held back.
-        n_items: Number of items.
-        split: How the test part was chosen.
-        share: Share of the pairs to hold back.
-        tested: Share of all pairs that became the test part.
-        key: Random stream.
-    """
-    if share == 0 or len(pairs) == 0:
-        return torch.zeros(len(pairs), dtype=torch.bool)
-    if split == "leave_last_out":
-        queries = torch.bincount(pairs.queries).count_nonzero().item()
-        return splits.last_of_each(pairs, min(1.0, VALID_CAP / queries), key)
-    share = min(share, VALID_CAP / len(pairs))
-    if split == "cold_items":
-        return splits.cold_share(pairs, n_items, share, key, keep_queries=True)
-    if split in ("given", "random"):
-        held = splits.share_of_some(pairs, share, min(tested, MOST_OF_A_QUERY), key)
-        if bool(held.any()):
-            return held
-    return splits.random_share(pairs, share, key)
-
-
 def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str]) -> tuple[dict[str, Pairs], pl.Series]:
     """Drop queries that a split has left without a train pair, and number the others anew."""
-    trained = torch.zeros(len(names), dtype=torch.bool)
-    trained[parts["train"].queries] = True
+    trained = torch.bincount(parts["train"].queries, minlength=len(names)) > 0
     if bool(trained.all()):
         return parts, names
     fresh = trained.cumsum(0) - 1
     kept: dict[str, Pairs] = {}
     for name, part in parts.items():
         inside = part.pick(trained[part.queries])
-        kept[name] = Pairs(fresh[inside.queries], inside.items, inside.times)
+        kept[name] = replace(inside, queries=fresh[inside.queries])
     lost = sum(len(part) for part in parts.values()) - sum(len(part) for part in kept.values())
     notes.append(
         f"split: {int((~trained).sum()):,} users dropped with {lost:,} pairs, the split left them none in train"
@@ -189,12 +127,8 @@ def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str])
     return kept, names.filter(pl.Series(trained.numpy()))
 
 
-def _check(parts: dict[str, Pairs], split: str, shares: Shares, path: Path | str | None, n_items: int) -> None:
-    if len(parts["train"]) == 0:
-        raise InputError(
-            "the split leaves nothing to train on", path=path, hint="lower split.test, or choose another split"
-        )
-    if len(parts["test"]) == 0 and (split == "given" or shares.test > 0):
+def _check(parts: dict[str, Pairs], split: str, how: Division, path: Path | str | None, n_items: int) -> None:
+    if len(parts["test"]) == 0 and (split == "given" or how.test > 0):
         hint = (
             "check that both parts use the same ids" if split == "given" else "give more data, or a larger split.test"
         )

@@ -9,16 +9,29 @@ from typing import Any
 import polars as pl
 import torch
 
+from negatives.data.dividing import Division, Ways, choose, divide, joined_anew
 from negatives.data.loading.named import short_name
 from negatives.data.readers import Options
 from negatives.data.readers.beir import Collection, Judged
 from negatives.data.readers.questions import read_collection
 from negatives.data.retrieval import Judgements, RetrievalData
-from negatives.data.splits import check_shares, key_of
+from negatives.data.splits import Basis, any_rows, cold_queries
 from negatives.errors import InputError
-from negatives.randomness import permutation
 
 HINT = "give more pairs, or qrels/train.tsv and qrels/test.tsv"
+
+
+def ways_of(n_documents: int) -> Ways[Judgements]:
+    """How judgements can be divided: a query goes to one part with all of them, as it is asked as a whole."""
+    return Ways(
+        unit="judgements",
+        basis=lambda judged: Basis(len(judged), judged.queries, judged.items),
+        code=lambda judged: judged.queries * n_documents + judged.items,
+        test={"random": cold_queries},
+        valid={"given": cold_queries},
+        canaries=any_rows,
+        judged=("queries", lambda judged: int(torch.unique(judged.queries[judged.grades > 0]).numel())),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +43,25 @@ class Holding:
         valid: Share of the training queries, where the data has no validation part.
         canaries: Share of the training judgements that is hidden to estimate false negatives.
         seed: Seed of the choice.
+        kind: ``given``, ``random`` (by whole queries), or ``auto``: given where there is a test part.
 
     Raises:
-        ConfigError: A share is not below 1.
+        ConfigError: A share is not below 1, or the split is not known.
     """
 
     test: float = 0.2
     valid: float = 0.1
     canaries: float = 0.0
     seed: int = 0
+    kind: str = "auto"
 
     def __post_init__(self) -> None:
-        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        ways_of(0).check(self.kind)
+        self.division()
+
+    def division(self) -> Division:
+        """How the judgements are divided."""
+        return Division(self.kind, self.test, self.valid, self.canaries, self.seed)
 
 
 def load_retrieval(
@@ -85,7 +105,7 @@ def divided(collection: Collection, name: str, holding: Holding, titles: bool) -
     numbered = {
         part: _numbered(rows, query_ids, item_ids).once(part, notes) for part, rows in collection.judged.items()
     }
-    parts = _parts(numbered, holding, notes)
+    parts = _parts(numbered, holding, len(item_ids), notes)
     texts = [collection.queries[query] for query in names]
     if titles and collection.titles:
         parts["titles"] = _titles(collection, item_ids, len(names))
@@ -116,27 +136,16 @@ def _titles(collection: Collection, items: Mapping[str, int], first: int) -> Jud
     return Judgements(first + torch.arange(len(ids)), ids, torch.ones_like(ids))
 
 
-def _parts(given: dict[str, Judgements], holding: Holding, notes: list[str]) -> dict[str, Judgements]:
+def _parts(given: dict[str, Judgements], holding: Holding, n_documents: int, notes: list[str]) -> dict[str, Judgements]:
     """The parts of the data, with what is missing held out of the training part."""
-    parts = dict(given)
+    ways, parts = ways_of(n_documents), dict(given)
     if "train" not in parts:
-        parts = {"train": Judgements.joined(parts.values())}
-        notes.append("split: no training part; the given judgements are divided anew")
-    for part, share in (("test", holding.test), ("valid", holding.valid)):
-        if part not in parts:
-            parts["train"], parts[part] = _by_query(parts["train"], share, key_of(part, holding.seed))
+        parts = joined_anew(parts, ways, notes)
+    choice = choose(holding.kind, parts, ways, notes)
+    stays = () if choice.anew else tuple(parts)
+    parts = divide(parts, choice, holding.division(), ways, notes)
+    for part in ("test", "valid"):
+        if part not in stays:
             held = torch.unique(parts[part].queries).numel()
             notes.append(f"split: {held:,} training queries held out as {part} part")
-    train = parts["train"]
-    order = permutation(key_of("canaries", holding.seed), len(train))
-    hidden = torch.zeros(len(train), dtype=torch.bool)
-    hidden[order[: int(holding.canaries * len(train))]] = True
-    return parts | {"train": train.pick(~hidden), "canaries": train.pick(hidden)}
-
-
-def _by_query(judged: Judgements, share: float, key: int) -> tuple[Judgements, Judgements]:
-    """What stays, and the judgements of a random share of the queries."""
-    queries = torch.unique(judged.queries)
-    held = queries[permutation(key, queries.numel())[: round(share * queries.numel())]]
-    where = torch.isin(judged.queries, held)
-    return judged.pick(~where), judged.pick(where)
+    return parts

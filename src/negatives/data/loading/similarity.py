@@ -6,20 +6,30 @@ from typing import Any
 
 import torch
 
+from negatives.data.dividing import Division, Places, Ways, choose, divide
 from negatives.data.loading.named import short_name
 from negatives.data.readers import Options
 from negatives.data.readers.scored_pairs import Scored, ScoredTable, read_scored
 from negatives.data.similarity import ScoredPairs, SimilarityData, distinct
-from negatives.data.splits import key_of
+from negatives.data.splits import Basis
 from negatives.errors import InputError
-from negatives.randomness import permutation
 
 HINT = "give files called train, dev and test, or one file of pairs"
 
 
+PARTS = ("train", "test", "valid")
+WAYS: Ways[Places] = Ways(
+    unit="pairs",
+    basis=lambda pairs: Basis(len(pairs)),
+    code=lambda pairs: pairs.contents,
+    repeats=True,
+)
+"""How graded pairs can be divided; two sentences are one pair in either order."""
+
+
 def load_similarity(
     data: Any, positive: float | None, related: float | None, valid: float = 0.1, test: float = 0.2,
-    seed: int = 0, options: Options | None = None, cache: bool = True,
+    seed: int = 0, options: Options | None = None, cache: bool = True, kind: str = "auto",
 ) -> SimilarityData:  # fmt: skip
     """Read a folder or a file, or the offline pairs.
 
@@ -33,6 +43,7 @@ def load_similarity(
         seed: Seed of the division.
         options: What to take the columns for.
         cache: Keep what was mined from the standard library in the user's cache folder.
+        kind: ``given``, ``random``, or ``auto``: given where there is a test part.
 
     Raises:
         InputError: The data cannot be used.
@@ -44,7 +55,7 @@ def load_similarity(
     else:
         tables, name = read_scored(data, options), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    parts = _parts(tables, {"test": test, "valid": valid}, seed, notes)
+    parts = _divided(tables, Division(kind, test, valid, 0.0, seed), notes)
     texts = {text: None for rows in parts.values() for row in rows for text in row[:2]}
     ids = {text: index for index, text in enumerate(texts)}
     numbered = {part: _numbered(rows, ids) for part, rows in parts.items()}
@@ -60,24 +71,22 @@ def load_similarity(
     return SimilarityData(name, list(ids), numbered, positive, related, tuple(notes))
 
 
-def _parts(
-    tables: dict[str, ScoredTable], shares: dict[str, float], seed: int, notes: list[str]
-) -> dict[str, list[Scored]]:
+def _divided(tables: dict[str, ScoredTable], how: Division, notes: list[str]) -> dict[str, list[Scored]]:
+    """The pairs of each part, the given parts first."""
     if "train" not in tables:
         raise InputError("there is no training part", hint=HINT)
-    parts = {part: distinct(table.rows, part, notes) for part, table in tables.items()}
-    for part, share in shares.items():
-        if part in parts:
-            continue
-        rows = parts["train"]
-        order = permutation(key_of(part, seed), len(rows)).tolist()
-        count = round(share * len(rows))
-        parts[part] = [rows[index] for index in order[:count]]
-        parts["train"] = [rows[index] for index in sorted(order[count:])]
-        notes.append(f"split: {count:,} pairs held out as {part} part")
+    read = {part: distinct(table.rows, part, notes) for part, table in tables.items()}
+    rows = [row for one in read.values() for row in one]
+    pairs: dict[tuple[str, ...], int] = {}
+    contents = torch.tensor([pairs.setdefault(tuple(sorted(row[:2])), len(pairs)) for row in rows], dtype=torch.int64)
+    given = Places.of({part: len(one) for part, one in read.items()}, contents)
+    choice = choose(how.kind, tables, WAYS, notes)
+    parts = divide(given, choice, how, WAYS, notes)
+    held = (part for part in ("test", "valid") if choice.anew or part not in tables)
+    notes += [f"split: {len(parts[part]):,} pairs held out as {part} part" for part in held]
     if len(parts["test"]) < 3:
         raise InputError("fewer than 3 pairs are left for the test", hint=HINT)
-    return parts
+    return {part: [rows[place] for place in parts[part].places.tolist()] for part in dict.fromkeys([*tables, *PARTS])}
 
 
 def _numbered(rows: list[Scored], ids: dict[str, int]) -> ScoredPairs:

@@ -9,20 +9,30 @@ from typing import Any
 
 import polars as pl
 import torch
-from torch import Tensor
 
+from negatives.data.dividing import Division, Ways, choose, divide
 from negatives.data.ids import codes_of, names_of
 from negatives.data.loading.named import named, short_name
 from negatives.data.readers import Options, read
 from negatives.data.readers.schema import HEAD, RELATION, TAIL, TRIPLES
-from negatives.data.splits import check_shares, key_of
+from negatives.data.splits import Basis
 from negatives.data.table import Table
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
-from negatives.randomness import permutation
 
-SPLITS = ("auto", "given", "random")
 VALID_CAP = 20_000
+
+
+def ways_of(n_entities: int, n_relations: int) -> Ways[Triples]:
+    """How triples can be divided: every entity and relation of the training part stays in it."""
+    return Ways(
+        unit="triples",
+        basis=lambda rows: Basis(
+            len(rows), covered=(torch.stack([rows.heads, rows.tails], 1), rows.relations[:, None])
+        ),
+        code=lambda rows: (rows.heads * n_relations + rows.relations) * n_entities + rows.tails,
+        most=VALID_CAP,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +60,14 @@ class TripleSplit:
     unseen: str = "keep"
 
     def __post_init__(self) -> None:
-        if self.kind not in SPLITS:
-            raise ConfigError(f"split.kind is {self.kind!r}; triples know {', '.join(SPLITS)}")
+        ways_of(0, 0).check(self.kind)
         if self.unseen not in ("keep", "drop"):
             raise ConfigError(f"reading.unseen is {self.unseen!r}; choose keep or drop")
-        check_shares(test=self.test, valid=self.valid, canaries=self.canaries)
+        self.division()
+
+    def division(self) -> Division:
+        """How the triples are divided."""
+        return Division(self.kind, self.test, self.valid, self.canaries, self.seed)
 
 
 def load_triples(
@@ -86,9 +99,10 @@ def load_triples(
     notes = [note for table in tables.values() for note in table.notes]
     entities, relations = _names(tables)
     parts = {part: _numbered(part, table, entities, relations, notes) for part, table in tables.items()}
-    kind = _kind(split.kind, parts, path)
-    notes.append(f"split: {kind}" + (" (chosen automatically)" if split.kind == "auto" else ""))
-    parts = _divide(parts, kind, split, len(entities), notes)
+    false = {part: parts.pop(part) for part in list(parts) if part.endswith("negatives")}
+    ways = ways_of(len(entities), len(relations))
+    choice = choose(split.kind, parts, ways, notes, path=path)
+    parts = divide(parts, choice, split.division(), ways, notes, path) | false
     _report_unseen(parts, split.unseen, path, notes)
     sizes = ", ".join(f"{part} {len(triples):,}" for part, triples in parts.items())
     notes.append(f"{len(entities):,} entities, {len(relations):,} relations; triples: {sizes}")
@@ -118,75 +132,13 @@ def _numbered(part: str, table: Table, entities: pl.Series, relations: pl.Series
     return Triples(rest // len(relations), rest % len(relations), distinct % len(entities))
 
 
-def _kind(kind: str, parts: Mapping[str, Triples], path: Path | str | None) -> str:
-    if kind == "auto":
-        return "given" if "test" in parts else "random"
-    if kind == "given" and "test" not in parts:
-        raise InputError("there is no test part", path=path, hint="add a test file beside train, or split.kind=random")
-    return kind
-
-
-def _divide(
-    parts: dict[str, Triples], kind: str, split: TripleSplit, n_entities: int, notes: list[str]
-) -> dict[str, Triples]:
-    """Train, valid, test and canaries, and hard negatives if there are."""
-    rest = {part: triples for part, triples in parts.items() if part.endswith("negatives")}
-    train = parts["train"]
-    if kind == "given":
-        test = _outside(parts["test"], train, "test", n_entities, notes)
-        valid = parts.get("valid")
-        valid = None if valid is None else _outside(valid, train, "valid", n_entities, notes)
-    else:
-        true = [triples for part, triples in parts.items() if part not in rest]
-        if len(true) > 1:
-            notes.append("split: the parts of the folder are joined and divided anew")
-        train, test = hold_back(Triples.joined(true), split.test, key_of("test", split.seed))
-        valid = None
-    if valid is None:
-        share = min(split.valid, VALID_CAP / max(1, len(train)))
-        train, valid = hold_back(train, share, key_of("valid", split.seed))
-    train, canaries = hold_back(train, split.canaries, key_of("canaries", split.seed))
-    return {"train": train, "valid": valid, "test": test, "canaries": canaries} | rest
-
-
-def hold_back(triples: Triples, share: float, key: int) -> tuple[Triples, Triples]:
-    """Divide at random into what stays and what is held back; every entity and relation stays in some triple.
-
-    In a random order, the triples in which an entity or a relation comes up first stay, the others may go.
-    """
-    n = len(triples)
-    order = permutation(key, n)
-    stays = torch.zeros(n, dtype=torch.bool)
-    for ids in (torch.cat([triples.heads[order], triples.tails[order]]), triples.relations[order]):
-        first = torch.full((int(ids.max()) + 1 if ids.numel() else 0,), n, dtype=torch.int64)
-        place = torch.arange(ids.numel()) % max(n, 1)
-        first.scatter_reduce_(0, ids, place, "amin")
-        stays[order[first[first < n]]] = True
-    free = order[~stays[order]]
-    held = torch.zeros(n, dtype=torch.bool)
-    held[free[: round(share * n)]] = True
-    return triples.pick(~held), triples.pick(held)
-
-
-def _outside(part: Triples, train: Triples, name: str, n_entities: int, notes: list[str]) -> Triples:
-    """The triples of a part that do not stand in train too."""
-    width = 1 + max(int(one.relations.max()) if len(one) else 0 for one in (part, train))
-    mine, theirs = ((one.heads * width + one.relations) * n_entities + one.tails for one in (part, train))
-    seen: Tensor = torch.isin(mine, theirs)
-    if bool(seen.any()):
-        notes.append(f"{name}: {int(seen.sum()):,} triples dropped, they stand in train too")
-    return part.pick(~seen)
-
-
 def _report_unseen(parts: dict[str, Triples], unseen: str, path: Path | str | None, notes: list[str]) -> None:
     """Count what training never shows, and drop it where that is wanted.
 
     Raises:
-        InputError: No triple is left to train on or to test, or the test part speaks of nothing that training shows.
+        InputError: No triple is left to test, or the test part speaks of nothing that training shows.
     """
     train = parts["train"]
-    if len(train) == 0:
-        raise InputError("no triple is left to train on", path=path, hint="give more data, or hold less back")
     entities, relations = torch.cat([train.heads, train.tails]), train.relations
     for part in ("valid", "test"):
         triples = parts[part]

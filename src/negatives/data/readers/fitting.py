@@ -28,6 +28,8 @@ LAYOUTS: Mapping[str, Callable[[Schema], bool]] = {
 """What is no table of rows, and whose rows it stands for; the tasks' loaders alone read it."""
 HEAD = 100
 """Rows that are looked at to tell names from texts."""
+FEW = 4
+"""Columns up to which their number alone tells no published layout."""
 LEAST_TEXT, WORDY = 2, 4
 """Words of a cell, on average, below which a column holds no texts, and above which it holds no names."""
 
@@ -104,12 +106,20 @@ class Fitting:
         """A layout that is known by more than columns; None for tables."""
         if is_collection(self.path):
             return COLLECTION
-        if not self.path.is_file() or inner_suffix(self.path) not in PROSE:
+        file = self.path if self.path.is_file() else self._train()
+        if file is None or inner_suffix(file) not in PROSE:
             return None
-        lines = without_comments(first_lines(self.path))
+        lines = without_comments(first_lines(file))
         if looks_like_features(lines):
             return FEATURES
         return TEXT if is_prose(lines) else None
+
+    def _train(self) -> Path | None:
+        """The first file of a folder's training part, where there is one."""
+        try:
+            return None if reader_of(self.path) else find_parts(self.path)["train"][0]
+        except InputError:
+            return None
 
     def _first(self, schema: Schema) -> Path:
         """The first file of the training part; in a folder without one, that which is called after the rows.
@@ -139,7 +149,8 @@ class Fitting:
             return Fit(schema, fault=fault, named=len(schema.needed), format=name_of(reader))
         frames = reader.frames(file, schema, self.options)
         roles = find_roles(frames, schema, self.options)
-        named = sum(why in ("asked", "name") for why in roles.why.values())
+        published = not frames.header and len(frames.names) > FEW and len(frames.names) in map(len, schema.layouts)
+        named = len(roles.why) if published else sum(why in ("asked", "name") for why in roles.why.values())
         places = sum(
             role.names.index(plain(roles.columns[role.name])) for role in schema if roles.why.get(role.name) == "name"
         )

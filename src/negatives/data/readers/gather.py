@@ -162,6 +162,10 @@ class _Gather:
     def _limits(self, found: dict[str, pl.Series], keep: pl.Series) -> pl.Series:
         """Which rows are above the lowest rating and of an event that counts; both are counted."""
         stay = keep
+        if (weight := found.get("weight")) is not None:
+            nothing = (weight <= 0).fill_null(False)
+            self.limited["weight"] += int((nothing & stay).sum())
+            stay = stay & ~nothing
         if (rating := found.pop("rating", None)) is not None:
             self._count("rating", rating)
             if self.options.min_rating is not None:
@@ -171,10 +175,19 @@ class _Gather:
         if (event := found.pop("event", None)) is not None:
             self._count("event", event.cast(pl.String))
             if self.options.events:
-                other = ~event.cast(pl.String).is_in(list(self.options.events)).fill_null(False)
+                event = event.cast(pl.String)
+                other = ~event.is_in(list(self.options.events)).fill_null(False)
                 self.limited["event"] += int((other & stay).sum())
                 stay = stay & ~other
+                self._weigh(found, event)
         return stay
+
+    def _weigh(self, found: dict[str, pl.Series], event: pl.Series) -> None:
+        """Multiply the weights of rows by those of their events, where events have some."""
+        by_event = {name: 1.0 if weight is None else weight for name, weight in self.options.events.items()}
+        if any(weight is not None for weight in self.options.events.values()):
+            factor = event.replace_strict(by_event, default=None, return_dtype=pl.Float64)
+            found["weight"] = factor * found["weight"] if "weight" in found else factor
 
     def _count(self, role: str, column: pl.Series) -> None:
         counts = column.drop_nulls().value_counts()
@@ -214,6 +227,8 @@ class _Gather:
         if self.limited["rating"]:
             limit = f"{self.options.min_rating:g}"
             notes.append(f"{name}: {self.limited['rating']:,} {what}s with a rating below {limit} dropped")
+        if self.limited["weight"]:
+            notes.append(f"{name}: {self.limited['weight']:,} {what}s with a weight of zero or less dropped")
         if self.limited["event"]:
             notes.append(f"{name}: {self.limited['event']:,} {what}s of other events dropped")
         if not self.rows:
@@ -224,6 +239,9 @@ class _Gather:
         columns: dict[str, Column] = {role: builder.build() for role, builder in self.ids.items()}
         for role, parts in self.columns.items():
             columns[role] = self._together(role, parts)
+        if (weights := columns.get("weight")) is not None and not isinstance(weights, (Ids, pl.Series)):
+            span = f"{weights.min():g} to {weights.max():g}"
+            notes.append(f"{name}: {what}s have weights from {span} and are taken in proportion to them")
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
         lines = np.concatenate(self.lines) if self.lines else None

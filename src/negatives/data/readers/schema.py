@@ -87,7 +87,7 @@ class Options:
         encoding: Of text that is not UTF-8.
         missing: ``error`` refuses rows without a value that they need, ``drop`` drops and counts them.
         min_rating: Rows with a smaller rating are left out.
-        events: Events that count; rows with other ones are left out.
+        events: Events that count, with their weight each or None; rows with other ones are left out.
         time_format: How times are written, as ``strptime`` has it.
     """
 
@@ -98,7 +98,7 @@ class Options:
     encoding: str | None = None
     missing: str = "error"
     min_rating: float | None = None
-    events: tuple[str, ...] = ()
+    events: Mapping[str, float | None] = field(default_factory=dict)
     time_format: str | None = None
 
 
@@ -141,7 +141,7 @@ PAIRS = Schema(
         Role("rating", "number", (
             "rating", "ratings", "score", "stars", "overall", "label", "preference", "reviewrating",
         ), needed=False),
-        Role("weight", "number", ("weight",), needed=False, guess=False),
+        Role("weight", "number", (), needed=False, guess=False),
         Role("event", "id", (
             "event", "eventtype", "behavior", "behaviortype", "behaviour", "action", "actiontype", "interaction",
             "interactiontype", "type",
