@@ -255,7 +255,7 @@ def _times(basis: Basis, split: str) -> Tensor:
     if basis.times is None:
         raise InputError(
             f"the data has no times, which the split {split} needs",
-            hint="name it with --set split.time=..., or use --set split.kind=random",
+            hint="name their column with --columns time=..., or use --set split.kind=random",
         )
     return basis.times
 

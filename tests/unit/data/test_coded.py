@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from negatives.data.readers import Options, coded, read
+from negatives.data.readers import Options, delimited, read
 from negatives.data.readers.schema import PAIRS
 from negatives.data.table import Table
 from negatives.errors import InputError
@@ -18,7 +18,7 @@ def both(path: Path, monkeypatch: pytest.MonkeyPatch, options: Options | None = 
 
     monkeypatch.setattr(blocks.blocks, "__defaults__", (100, blocks.last_line, None))
     slow = read(path, PAIRS, options)["train"]
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     return slow, read(path, PAIRS, options)["train"]
 
 
@@ -53,7 +53,7 @@ def test_both_ways_agree(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_missing_values_name_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n" + "".join(f"u{n},i{n}\n" for n in range(40)) + "u,NaN\n")
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     with pytest.raises(InputError, match=r"line 42: empty or missing item"):
         read(path, PAIRS)
     slow, fast = both(path, monkeypatch, Options(missing="drop"))
@@ -64,6 +64,6 @@ def test_missing_values_name_the_line(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_ragged_lines_name_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n" + "".join(f"u{n},i{n}\n" for n in range(40)) + "u,i,x\n")
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     with pytest.raises(InputError, match=r"line 42: 3 columns where 2"):
         read(path, PAIRS)

@@ -7,19 +7,24 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import LONGEST, blocks, last_line
-from negatives.data.readers.coded import CodedColumns, large
 from negatives.data.readers.frames import Block, Builder, Frames, Ints, anonymous, counted, distinct_names
 from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import Options, Schema, plain
 from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines, quoted_cells
 from negatives.errors import InputError
 
+if TYPE_CHECKING:
+    from negatives.data.readers.coded import CodedColumns  # which imports PyTorch and kernels
+
+LARGE = 1 << 22
+"""Bytes of a file from which compiled passes are worth their start."""
 ATOMIC = (".inter", ".kg", ".link", ".net", ".user", ".item")
 """RecBole's files always have a header."""
 SUFFIXES = (".csv", ".tsv", ".tab", *ATOMIC)
@@ -98,7 +103,9 @@ class DelimitedFrames(Frames):
         skip, comments, marked = self._skip, self._skipped, -self._top
         separator = self._dialect.separator.encode()
         ending = quoted_ending(self._dialect.separator) if self._dialect.quoted else last_line
-        if ids and len(separator) == 1 and separator != b" " and large(self.path):
+        if ids and len(separator) == 1 and separator != b" " and self.path.stat().st_size >= LARGE:
+            from negatives.data.readers.coded import CodedColumns
+
             self._coded = CodedColumns(self.sample, ids, separator[0])
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
             block, kept = self._bare(raw, comments)

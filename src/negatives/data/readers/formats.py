@@ -50,6 +50,15 @@ def reader_of(path: Path) -> Reader | None:
     return next((reader for name in registry if (reader := registry.build(name)).takes(path)), None)
 
 
+def name_of(reader: Reader) -> str:
+    """The name of a format.
+
+    >>> name_of(registry.build("lists"))
+    'lists'
+    """
+    return next(name for name in registry if registry.get(name) is type(reader))
+
+
 def asked_reader(options: Options) -> Reader | None:
     """The format that was asked for by name; None where none was.
 

@@ -15,11 +15,11 @@ from negatives.data.readers.doubts import doubts
 from negatives.data.readers.frames import Block, Builder, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
 from negatives.data.readers.schema import Options, Role, Schema
-from negatives.data.table import Column, Table
+from negatives.data.table import Column, Source, Table
 from negatives.errors import ConfigError, InputError
 
-LEAST_NAMED = 3
-"""Different values of a role that a note shows."""
+FIRST = 3
+"""First rows that are kept to be shown."""
 
 
 def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
@@ -220,6 +220,8 @@ class _Gather:
         """
         name, what = self.frames.path.name, self.schema.what
         notes = [*self.frames.notes, f"{name}: {self.roles}", f"{name}: {self.rows:,} {what}s read"]
+        if guessed := self.roles.guessed:
+            notes.insert(-1, f"{name}: {guessed}")
         if self.missing:
             notes.append(f"{name}: {self.missing:,} rows with an empty or unreadable value dropped")
         if self.limited["rating"]:
@@ -243,8 +245,10 @@ class _Gather:
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
         lines = np.concatenate(self.lines) if self.lines else None
-        named = dict(self.roles.columns) if self.frames.header else {}
-        return Table(ordered, tuple(notes), lines, path=self.frames.path, named=named)
+        found, head = self.roles, self.frames.sample.head(FIRST)
+        source = Source(found.columns, found.why, found.skipped, head)
+        named = dict(found.columns) if self.frames.header else {}
+        return Table(ordered, tuple(notes), lines, path=self.frames.path, source=source, named=named)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
 
 from negatives.data.readers.frames import Frames, InMemory, anonymous
 from negatives.data.readers.schema import Schema
@@ -49,8 +48,8 @@ def _frames(data: Any, schema: Schema) -> Frames:
         return matrix_frames(data.tocoo(), schema, HERE)
     if isinstance(data, Mapping):
         return InMemory(HERE, named_columns({str(name): column for name, column in data.items()}, HERE))
-    if isinstance(data, (torch.Tensor, np.ndarray)):
-        return array_frames(data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else data, schema, HERE)
+    if isinstance(data, np.ndarray) or hasattr(data, "detach"):
+        return array_frames(data if isinstance(data, np.ndarray) else data.detach().cpu().numpy(), schema, HERE)
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
         return _from_rows(data, schema)
     raise InputError(f"{type(data).__name__} is no table", path=HERE, hint=HINT)

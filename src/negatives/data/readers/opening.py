@@ -212,7 +212,7 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
     head += file.read(4 - len(head)) or b""
     kinds = {b"\x1f\x8b": ".gz", b"\xfd7zX": ".xz", b"\x28\xb5\x2f\xfd": ".zst", b"PK\x03\x04": ".zip"}
     suffix = next((kind for magic, kind in kinds.items() if head.startswith(magic)), "")
-    target = _folder() / f"{name}{suffix}"
+    target = passing_folder() / f"{name}{suffix}"
     with target.open("wb") as out:
         out.write(head)
         shutil.copyfileobj(cast(IO[bytes], file), out, BUFFER)
@@ -220,7 +220,8 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
 
 
 @cache
-def _folder() -> Path:
+def passing_folder() -> Path:
+    """A folder that this process removes when it ends."""
     found = Path(tempfile.mkdtemp(prefix="negatives-"))
     atexit.register(shutil.rmtree, found, ignore_errors=True)
     return found

@@ -16,6 +16,7 @@ from negatives.registry import suggest
 
 MOST_RATINGS = 20
 MOSTLY = 0.9
+REASONS = {"order": "by the order of the columns", "content": "by what stands in the column"}
 ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
 """Names of columns that hold ids, whatever of."""
 
@@ -41,6 +42,15 @@ class Roles:
             + (f"; skipped: {', '.join(self.skipped[:8])}" if self.skipped else "")
             + (f" and {len(self.skipped) - 8} more" if len(self.skipped) > 8 else "")
         )
+
+    @property
+    def guessed(self) -> str:
+        """Which roles no name of a column decided; empty where names decided about all."""
+        told = []
+        for why, reason in REASONS.items():
+            if roles := [role for role in self.columns if self.why[role] == why]:
+                told.append(f"{', '.join(roles)} {reason}")
+        return f"not by names: {'; '.join(told)}; --columns says otherwise" if told else ""
 
 
 def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
@@ -111,7 +121,7 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
             hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
             raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
-            _ask(frames, schema, open_roles, fitting or free)
+            _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
         if frames.header and len(fitting) > len(open_roles):
             likely = _likely(sample, fitting, open_roles)
             if len(likely) != len(open_roles):
@@ -141,6 +151,7 @@ def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) ->
     what = " and ".join(role.name for role in roles)
     example = ",".join(f"{role.name}={among[place % len(among)]}" for place, role in enumerate(roles))
     fault = f"which column is the {what}? there are {', '.join(frames.names[:12])}"
+    example = f'"{example}"' if " " in example else example  # as one word of a command
     raise InputError(fault, path=frames.path, line=1, hint=f"say for instance --columns {example}")
 
 

@@ -193,16 +193,33 @@ def time_scale(column: pl.Series) -> float:
 
 def _parsed(column: pl.Series, written: str) -> pl.Series:
     """Seconds of texts in one format; a zone behind the time of day counts."""
-    text = column.str.strip_chars().str.replace(_DAY_T, "$1 ").str.replace(_WEEKDAY, "")
-    if "%Y" in written:
-        text = text.set((~text.str.contains(r"\d{4}")).fill_null(True), None)
+    text = _plain(column)
     zone = text.str.extract_groups(_ZONE)
     parts = {name: zone.struct.field(name) for name in ("sign", "hours", "minutes")}
     hours, minutes = (parts[name].cast(pl.Float64, strict=False).fill_null(0.0) for name in ("hours", "minutes"))
     ahead = (hours * 60 + minutes) * 60
     ahead = ahead * (1.0 - 2.0 * (parts["sign"] == "-").fill_null(False).cast(pl.Float64))
-    found = text.str.replace(_ZONE, "$clock").str.to_datetime(written, strict=False, time_unit="us")
-    return found.dt.epoch("us").cast(pl.Float64) / 1e6 - ahead
+    return _moments(text.str.replace(_ZONE, "$clock"), written).dt.epoch("us").cast(pl.Float64) / 1e6 - ahead
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """Times without the T before the clock and without weekdays."""
+    return column.str.strip_chars().str.replace(_DAY_T, "$1 ").str.replace(_WEEKDAY, "")
+
+
+def _ways(first: pl.Series) -> set[str]:
+    """The formats in which one text is written; looked for in one query, for each alone costs far more."""
+    ways = (*TIMES, *DAY_OR_MONTH)
+    every = [pl.lit(first).str.to_datetime(one, strict=False, time_unit="us").alias(one) for one in ways]
+    found = pl.select(every).row(0, named=True)
+    return {one for one, moment in found.items() if moment is not None}
+
+
+def _moments(text: pl.Series, written: str) -> pl.Series:
+    """Texts without zones in one format as moments; null where they are not in it."""
+    if "%Y" in written:
+        text = text.set((~text.str.contains(r"\d{4}")).fill_null(True), None)
+    return text.str.to_datetime(written, strict=False, time_unit="us")
 
 
 def time_format(column: pl.Series) -> tuple[str | None, bool]:
@@ -217,10 +234,12 @@ def time_format(column: pl.Series) -> tuple[str | None, bool]:
     text = trimmed(column).drop_nulls()
     if text.is_empty() or not all(_DATED.search(one) for one in text.head(20)):
         return None, False
+    bare = _plain(text).str.replace(_ZONE, "$clock")
+    likely = _ways(bare.head(1))
     for one in TIMES:
-        if _parsed(text, one).null_count() == 0:
+        if one in likely and _moments(bare, one).null_count() == 0:
             return one, False
-    fits = [one for one in DAY_OR_MONTH if _parsed(text, one).null_count() == 0]
+    fits = [one for one in DAY_OR_MONTH if one in likely and _moments(bare, one).null_count() == 0]
     return (fits[0] if fits else None), len(fits) > 1 and "." not in fits[0]
 
 

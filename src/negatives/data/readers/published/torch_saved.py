@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from negatives.data.readers.base import Reader
 from negatives.data.readers.gather import gathered
@@ -65,6 +64,8 @@ def saved_arrays(path: Path) -> dict[str, Array]:
     Raises:
         InputError: The file is damaged, or holds what only code could restore.
     """
+    import torch
+
     with faults_told(path):
         _check_stored(path)
         try:
@@ -87,6 +88,7 @@ def saved_arrays(path: Path) -> dict[str, Array]:
 
 def _check_stored(path: Path) -> None:
     """Refuse an archive whose members unfold."""
+
     with path.open("rb") as file:
         packed = file.read(4) == b"PK\x03\x04"
     if packed:
@@ -101,6 +103,8 @@ def _check_stored(path: Path) -> None:
 
 def _array(value: Any, path: Path) -> Array | None:
     """A tensor, array or list as an array; None for all else."""
+    import torch
+
     if isinstance(value, torch.Tensor):
         if value.layout == torch.sparse_coo:
             value = value._indices()
