@@ -45,8 +45,9 @@ def blocks(
     """
     line, rest, seen, begun = 1, b"", False, False
     decoder = None if encoding is None else _Recoded(path, encoding)
+    more = size
     with faults_told(path), open_bytes(path) as file:
-        while chunk := (file.read(size) if decoder is None else decoder.read(file, size)):
+        while chunk := (file.read(more) if decoder is None else decoder.read(file, more)):
             if not begun:
                 chunk, begun = _without_mark(path, chunk), True
                 _check_ends(path, chunk)
@@ -57,9 +58,13 @@ def blocks(
                 if len(rest) > LONGEST:
                     hint = "give one record per line; check that every quotation mark is closed"
                     raise InputError(f"a line of more than {LONGEST:,} bytes", path=path, line=line, hint=hint)
+                more = max(more, len(rest))  # twice as much, so that a long line is not copied for each piece of it
                 continue
-            block, rest = rest[:cut], rest[cut:]
-            seen = seen or bool(block.strip())
+            block, rest, more = rest[:cut], rest[cut:], size
+            if block.isspace():
+                line += block.count(b"\n")
+                continue
+            seen = True
             _check_text(path, line, block)
             yield line, block
             line += block.count(b"\n")

@@ -155,7 +155,8 @@ class _Gather:
         what = "empty or unreadable" if role.kind in ("number", "time") else "empty or missing"
         hint = f"{self.frames.advice or 'mend or remove such rows'}, or drop them with --set reading.missing=drop"
         if role.kind == "time":
-            hint += "; times may be ISO 8601, day.month.year, seconds since 1970, or --set reading.time_format=..."
+            hint = "drop such rows with --set reading.missing=drop, or say how times are written: "
+            hint += "reading.time_format=%d.%m.%Y"
         line = int((block.line() if lines is None else lines)[at])
         raise InputError(f"{what} {name} ({column})", path=self.frames.path, line=line, hint=hint)
 

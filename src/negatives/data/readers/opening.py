@@ -31,7 +31,7 @@ DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstandard.Zst
 STANDARD_INPUT = Path("-")
 PATIENCE = 3.0
 """Seconds in which somebody must begin to write to a pipe."""
-UNFOLDED, RATIO = 1 << 30, 500
+UNFOLDED, RATIO = 1 << 28, 500
 """A file may unfold to so many bytes, or so many times its own size, whichever is more."""
 
 

@@ -149,10 +149,18 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
 def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) -> None:
     """Stop with the one question that cannot be decided."""
     what = " and ".join(role.name for role in roles)
-    example = ",".join(f"{role.name}={among[place % len(among)]}" for place, role in enumerate(roles))
+    likely = sorted(among, key=lambda name: not _comes_again(frames.sample[name]))
+    example = ",".join(f"{role.name}={likely[place % len(likely)]}" for place, role in enumerate(roles))
     fault = f"which column is the {what}? there are {', '.join(frames.names[:12])}"
     example = f'"{example}"' if " " in example else example  # as one word of a command
     raise InputError(fault, path=frames.path, line=1, hint=f"say for instance --columns {example}")
+
+
+def _comes_again(column: pl.Series) -> bool:
+    """Whether a column has several values, and not a new one in nearly every row."""
+    if column.dtype.is_nested():
+        return True
+    return 2 < column.n_unique() < MOSTLY * len(column)
 
 
 def _may_be(column: pl.Series, roles: list[Role]) -> bool:
