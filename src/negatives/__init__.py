@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
+    from negatives.tasks.loading import load
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
 
 _NAMES = {
@@ -29,6 +30,7 @@ _NAMES = {
     "sampler.build": "build",
     "sampler.core": "Sampler",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
+    "tasks.loading": "load",
     "types": "Candidates Catalogue Context Csr Negatives Scorer",
 }
 _WHERE = {name: f"negatives.{module}" for module, names in _NAMES.items() for name in names.split()}
@@ -82,6 +84,7 @@ __all__ = [
     "control",
     "errors",
     "guards",
+    "load",
     "load_pairs",
     "losses",
     "models",

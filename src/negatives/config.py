@@ -100,8 +100,8 @@ class OptimiserConfig(Section):
 class SplitConfig(Section):
     """How the data is divided."""
 
-    kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items"] | None = None
-    """How test and validation parts are chosen; ``auto`` takes the given parts if the folder has them."""
+    kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
+    """How test and validation parts are chosen; ``auto`` takes the given parts if there are, ``group`` whole groups."""
     test: Share | None = None
     """Share of the interactions that becomes the test part."""
     valid: Share | None = None

@@ -9,7 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from layouts import CASES as LAYOUTS
+from layouts import rows, write
 from negatives.data.readers import Options, reader_of, registry
+from negatives.data.readers.formats import reader_for
 from negatives.data.readers.schema import PAIRS as SCHEMA
 from negatives.errors import InputError
 
@@ -66,14 +69,57 @@ CASES: dict[str, Callable[[Path], Path]] = {
 }
 NAMELESS = {"lists"}
 """Formats that no name tells; the first lines do."""
+PUBLISHED = {
+    "movielens": "movielens 100k",
+    "amazon": "amazon 2018 ratings",
+    "yelp": "yelp",
+    "online_retail": "online retail",
+    "checkins": "gowalla",
+    "lastfm": "last.fm hetrec",
+    "bookcrossing": "book-crossing",
+    "openke": "openke",
+    "codex": "codex",
+    "ntriples": "n-triples",
+    "ogb": "ogb, nodes",
+    "recbole": "recbole pairs",
+    "matrix_market": "matrix market, symmetric",
+    "snap": "snap",
+    "numpy": "npy, lying",
+    "torch": "torch tensor",
+    "adjacency": "adjacency",
+}
+"""Formats with rows of their own, and the layout that stands for each."""
+REFUSED = {"refused"}
 
 
 TEXTS = {"fasttext", "topics"}
 """Formats of texts alone, which have tests of their own."""
+NAMES = {*CASES, *PUBLISHED, *REFUSED, *TEXTS}
 
 
 def test_every_reader_has_a_case() -> None:
-    assert set(registry) == set(CASES) | TEXTS
+    assert set(registry) == NAMES
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_layout_is_known_and_read_alike_twice(name: str, tmp_path: Path) -> None:
+    case = LAYOUTS[PUBLISHED[name]]
+    path = write(tmp_path, case.files) / case.data
+    found = reader_of(path) if path.is_dir() else reader_for(path, case.schema, case.options)
+    assert type(found) is registry.get(name)
+    first, again = (registry.build(name).parts(path, case.schema, case.options) for _ in range(2))
+    assert {part: rows(table, case.schema) for part, table in first.items()} == case.rows
+    assert [table.notes for table in first.values()] == [table.notes for table in again.values()]
+    assert all(note.strip() for table in first.values() for note in table.notes)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_layout_that_is_broken_names_the_file(name: str, tmp_path: Path) -> None:
+    case = LAYOUTS[PUBLISHED[name]]
+    path = write(tmp_path, case.files) / case.data
+    broken = broken_file(path if path.is_file() else path / next(iter(case.files)))
+    with pytest.raises(InputError, match=broken.name):
+        registry.build(name).parts(path, case.schema, case.options)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -46,7 +46,7 @@ CASES: Mapping[str, set[str]] = {
     "engines": {name.split()[0] for name in test_engines.CASES},
     "presets": set(test_samplers.CASES_OF),
     "metrics": test_metric_contract.ROWS_OF,
-    "readers": set(test_readers.CASES),
+    "readers": test_readers.NAMES,
     "tasks": set(test_tasks.OFFERED),
 }
 """Names that have a case, by table."""

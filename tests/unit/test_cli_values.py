@@ -68,3 +68,18 @@ def test_doctor_compares_the_kernels(compiled: int, plain: int, says: str, monke
     status, text = checks.self_test()
     assert says in text
     assert status is (checks.Status.OK if says == "kernels agree" else checks.Status.BROKEN)
+
+
+def test_short_options_stand_for_keys() -> None:
+    options = RunOptions(
+        lr=0.1, dim=8, batch_size=32, device="cpu", columns=("user=Kunde,item=Artikel, rot", "time=Datum")
+    )
+    config = configuration("recommend", "./-", None, options)
+    assert (config.optimiser.lr, config.batch_size, config.device, config.data) == (0.1, 32, "cpu", "-")
+    assert config.model is not None
+    assert (config.model.name, config.model.params) == (None, {"dim": 8})
+    assert config.columns == {"user": "Kunde", "item": "Artikel, rot", "time": "Datum"}
+    named = configuration("recommend", "d", None, RunOptions(model="mf", dim=8, set=("columns.item=Nr",)))
+    assert named.model is not None
+    assert (named.model.name, named.model.params) == ("mf", {"dim": 8})
+    assert named.columns == {"item": "Nr"}

@@ -14,20 +14,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cyclopts import App, CycloptsError
-from cyclopts.exceptions import CoercionError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
+from negatives.cli.inspect import inspect
 from negatives.cli.mine import mine
+from negatives.cli.options import DASH
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
-from negatives.errors import Interrupted, NegativesError
+from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
+CLOSE = 0.75
+"""How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""
 NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
 
 HINTS = {
@@ -65,6 +75,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = [DASH if word == "-" else word for word in arguments]
     try:
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
@@ -104,7 +115,7 @@ def _messages() -> Iterator[None]:
 
 
 def _fault(message: str) -> int:
-    print("negatives: " + " ".join(message.split()), file=sys.stderr)
+    print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
     return USAGE
 
 
@@ -136,6 +147,11 @@ def _explain(error: CycloptsError, arguments: list[str]) -> str:
 
 def _fault_of_words(error: CycloptsError) -> str:
     """What is wrong with the words after the command, in a sentence."""
+    if isinstance(error, UnknownOptionError):
+        wanted = (error.token.keyword or error.token.value).partition("=")[0]
+        known = [name for argument in error.argument_collection if argument.parse for name in argument.names]
+        near = difflib.get_close_matches(wanted, known, n=1, cutoff=CLOSE)
+        return f"no option is called {wanted}." + (f" Did you mean {near[0]}?" if near else "")
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"nothing takes {' '.join(map(repr, error.unused_tokens))}."
     if isinstance(error, MissingArgumentError) and error.argument:

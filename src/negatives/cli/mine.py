@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from negatives.cli.options import whole
+from negatives.cli.options import COLUMNS, named_columns, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,7 @@ class Sources:
     teacher: Annotated[str | None, Parameter(help="Folder of a cross-encoder that scores anew.")] = None
     corpus: Annotated[Path | None, Parameter(help="More documents: JSON Lines with text, or one a line.")] = None
     part: Annotated[str, Parameter(help="Judgements of a collection to take.")] = "train"
+    columns: Annotated[tuple[str, ...], Parameter(help=COLUMNS, negative=(), show_default=False)] = ()
     cache: Annotated[Path | None, Parameter(help="Folder for vectors; the user's cache by default.")] = None
 
 
@@ -83,7 +84,6 @@ def mine(
 
     from negatives import mining
     from negatives.errors import ConfigError
-    from negatives.mining.data import read_texts
     from negatives.mining.formats import count, left_out
     from negatives.mining.report import lines, report
     from negatives.mining.write import check_target, write
@@ -93,9 +93,7 @@ def mine(
     check_target(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")))
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
-    texts = read_texts(data, sources.corpus, sources.part)
-    for note in texts.notes:
-        print(note)
+    texts = _texts(data, sources)
     identical = _identical(texts) if ignore_identical else None
     queries, items = _vectors(sources, texts)
     teacher = None
@@ -113,6 +111,20 @@ def mine(
     place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
     print(f"mined to: {out}\nreport: {place}")
     return 0
+
+
+def _texts(data: Path, sources: Sources) -> Texts:
+    """What is mined from; what was read is printed."""
+    from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS, Options
+    from negatives.mining.data import read_texts
+    from negatives.tasks.schemas import check_roles
+
+    columns = named_columns(sources.columns)
+    check_roles(columns, (QUESTIONS, DOCUMENTS, JUDGED), "mine")
+    texts = read_texts(data, sources.corpus, sources.part, Options(columns=columns))
+    for note in texts.notes:
+        print(note)
+    return texts
 
 
 def _identical(texts: Texts) -> Csr:

@@ -1,7 +1,8 @@
-"""Options that train and compare share, and how they become a configuration."""
+"""Options that commands share, and how they become a configuration."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,20 +31,18 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
         raise CoercionError(token=tokens[0], target_type=int) from error
 
 
+DASH = "./-"
+"""Standard input, which is called - but for the parser, to whom that is an option; as a path it is the same."""
+COLUMNS = """Column of a role, as user=Kunde; several with commas, or several times."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """What a run may be told on the command line; what is left out, the file or the task's recipe decides."""
+class ReadOptions:
+    """What the command line may say about data; what is left out is found."""
 
-    model: Annotated[str | None, Parameter(help="Model by name.")] = None
-    loss: Annotated[str | None, Parameter(help="Loss by name.")] = None
-    epochs: Annotated[int | None, Parameter(help="Passes over the training part.", converter=whole)] = None
-    max_seconds: Annotated[float | None, Parameter(help="Seconds of training at most.")] = None
-    budget: Annotated[str | None, Parameter(help="Time to wait for everything, for instance 90s, 10m or 1h.")] = None
+    columns: Annotated[tuple[str, ...], Parameter(help=COLUMNS, negative=(), show_default=False)] = ()
     seed: Annotated[int | None, Parameter(help="Seed of all randomness.", converter=whole)] = None
-    threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
-    baselines: Annotated[str | None, Parameter(help="Simple methods beside the model: all, none, or names.")] = None
-    recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
     config: Annotated[Path | None, Parameter(help="TOML file; options win over it.")] = None
     set: Annotated[
         tuple[str, ...],
@@ -56,12 +55,69 @@ class RunOptions:
 
     def values(self) -> dict[str, Any]:
         """The options given, under the configuration's keys."""
-        names = ("model", "loss", "epochs", "max_seconds", "budget", "seed", "threads", "recipe", "baselines")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        found: dict[str, Any] = {}
+        for name, key in KEYS.items():
+            if (value := getattr(self, name, None)) is not None:
+                *sections, last = key.split(".")
+                here = found
+                for section in sections:
+                    below = here.get(section, {})
+                    here[section] = here = {"name": below} if isinstance(below, str) else below
+                here[last] = value
+        return found | ({"columns": named_columns(self.columns)} if self.columns else {})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(ReadOptions):
+    """What a run may be told on the command line; what is left out, the file or the task's recipe decides."""
+
+    model: Annotated[str | None, Parameter(help="Model by name.")] = None
+    dim: Annotated[int | None, Parameter(help="Numbers of a vector of the model.", converter=whole)] = None
+    loss: Annotated[str | None, Parameter(help="Loss by name.")] = None
+    lr: Annotated[float | None, Parameter(help="Step size.")] = None
+    batch_size: Annotated[int | None, Parameter(help="Positive pairs per step.", converter=whole)] = None
+    epochs: Annotated[int | None, Parameter(help="Passes over the training part.", converter=whole)] = None
+    max_seconds: Annotated[float | None, Parameter(help="Seconds of training at most.")] = None
+    budget: Annotated[str | None, Parameter(help="Time to wait for everything, for instance 90s, 10m or 1h.")] = None
+    threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
+    device: Annotated[str | None, Parameter(help="Where the model lives: cpu, cuda or auto.")] = None
+    baselines: Annotated[str | None, Parameter(help="Simple methods beside the model: all, none, or names.")] = None
+    recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
+
+
+KEYS = {"model": "model", "dim": "model.dim", "loss": "loss", "lr": "optimiser.lr"} | {
+    name: name
+    for name in (
+        "batch_size", "epochs", "max_seconds", "budget", "seed", "threads", "device", "recipe", "baselines",
+    )
+}  # fmt: skip
+"""Keys of the configuration by option."""
+
+
+def named_columns(given: Sequence[str]) -> dict[str, str]:
+    """Columns by role; a comma divides two where a role and = follow it, so that names may hold commas.
+
+    Raises:
+        ConfigError: One is not of the form role=column, or a role stands twice.
+
+    >>> named_columns(["user=Kunde,item=Artikel, rot", "time=Datum"])
+    {'user': 'Kunde', 'item': 'Artikel, rot', 'time': 'Datum'}
+    """
+    from negatives.errors import ConfigError
+
+    found: dict[str, str] = {}
+    for one in (part for text in given for part in re.split(r",(?=\s*\w+\s*=)", text)):
+        role, equals, column = (word.strip() for word in one.partition("="))
+        if not (role and equals and column):
+            raise ConfigError(f"--columns {one!r} is not of the form role=column; write for instance user=Kunde")
+        if found.setdefault(role, column) != column:
+            raise ConfigError(f"--columns names two columns for {role}: {found[role]!r} and {column!r}; keep one")
+    return found
 
 
 def configuration(
-    task: str | None, data: str | None, sampler: str | None, options: RunOptions, *, resumed: Path | None = None
+    task: str | None, data: str | None, sampler: str | None, options: ReadOptions, *, resumed: Path | None = None
 ) -> RunConfig:
     """Merge file, options and ``--set`` into a checked configuration.
 
@@ -83,7 +139,7 @@ def configuration(
 
     files = [path for path in (resumed, options.config) if path is not None]
     layers: list[tuple[str, dict[str, Any]]] = [(str(path), load_config(path)) for path in files]
-    named = {"task": task, "data": data, "sampler": sampler}
+    named = {"task": task, "data": "-" if data == DASH else data, "sampler": sampler}
     layers.append(("the options", {key: value for key, value in named.items() if value is not None} | options.values()))
     merged: dict[str, Any] = {}
     for _, layer in layers:

@@ -32,18 +32,20 @@ class Places(Rows):
     Args:
         places: ``(n,)`` int64, where each row stands.
         contents: ``(n,)`` int64, the same for rows of equal content.
+        groups: ``(n,)`` int64, what each row belongs to, or None.
     """
 
     places: Tensor
     contents: Tensor
+    groups: Tensor | None = None
 
     @classmethod
-    def of(cls, sizes: Mapping[str, int], contents: Tensor) -> dict[str, Places]:
+    def of(cls, sizes: Mapping[str, int], contents: Tensor, groups: Tensor | None = None) -> dict[str, Places]:
         """The rows of each part, which stand one part after another."""
         found, first = {}, 0
         for part, size in sizes.items():
             places = torch.arange(first, first + size)
-            found[part] = cls(places, contents[places])
+            found[part] = cls(places, contents[places], None if groups is None else groups[places])
             first += size
         return found
 

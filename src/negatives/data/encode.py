@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from negatives.kernels import move_up_
 
 Times = npt.NDArray[np.float64]
 LARGEST = 2**63 - 1
+Column = TypeVar("Column", Times, Ints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def number(tables: dict[str, Table]) -> Numbered:
     columns = {name: [table.ids("user"), table.ids("item")] for name, table in tables.items()}
     times = {name: table.numbers("time") for name, table in tables.items()}
     weights = {name: table.numbers("weight") for name, table in tables.items()}
+    groups = _groups(tables)
     tables.clear()
     queries = names_of([columns["train"][0]])
     items = names_of([ids for _, ids in columns.values()]) if listed is None else listed.listed()
@@ -52,15 +55,16 @@ def number(tables: dict[str, Table]) -> Numbered:
     parts: dict[str, Pairs] = {}
     for name in list(columns):
         codes = _codes(columns.pop(name), queries, items)
-        when, much = times.pop(name), weights.pop(name)
+        when, much, group = times.pop(name), weights.pop(name), groups.pop(name, None)
         known = codes >= 0
         if not known.all():
             notes.append(f"{name}: {int((~known).sum()):,} pairs dropped, their user has no pair in train")
             codes = codes[known]
             when = None if when is None else when[known]
             much = None if much is None else much[known]
+            group = None if group is None else group[known]
         read = codes.size
-        parts[name] = distinct(codes, when, len(items), much)
+        parts[name] = distinct(codes, when, len(items), much, group)
         if read > len(parts[name]):
             merged = f"{read - len(parts[name]):,} duplicate pairs merged"
             summed = "" if much is None else ", weights summed"
@@ -80,7 +84,17 @@ def _codes(columns: list[Ids], queries: pl.Series, items: pl.Series) -> Ints:
     return codes
 
 
-def distinct(codes: Ints, times: Times | None, n_items: int, weights: Times | None = None) -> Pairs:
+def _groups(tables: dict[str, Table]) -> dict[str, Ints]:
+    """Number of each row's group, the same in all parts; empty where some part has none."""
+    if not all("group" in table.columns for table in tables.values()):
+        return {}
+    names = names_of([table.ids("group") for table in tables.values()])
+    return {name: codes_of(table.ids("group"), names) for name, table in tables.items()}
+
+
+def distinct(
+    codes: Ints, times: Times | None, n_items: int, weights: Times | None = None, groups: Ints | None = None
+) -> Pairs:
     """Distinct pairs sorted by query and item; of equal pairs the earliest stays, with the sum of their weights.
 
     Args:
@@ -88,27 +102,29 @@ def distinct(codes: Ints, times: Times | None, n_items: int, weights: Times | No
         times: ``(n,)`` or None.
         n_items: Number of items.
         weights: ``(n,)`` or None.
+        groups: ``(n,)`` int64 or None; of equal pairs the first in the file says it.
     """
-    if times is None and weights is None:
+    if times is None and weights is None and groups is None:
         codes.sort()
     else:
         order = _order(codes)
-        codes, times, weights = codes[order], _in(times, order), _in(weights, order)
+        codes, times, weights, groups = codes[order], _in(times, order), _in(weights, order), _in(groups, order)
     first = np.ones(codes.size, dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=first[1:])
     if not first.all():
         times = None if times is None else np.fmin.reduceat(times, np.flatnonzero(first))
         weights = None if weights is None else np.add.reduceat(weights, np.flatnonzero(first))
+        groups = None if groups is None else groups[first]
         codes = move_up_(torch.from_numpy(codes), torch.from_numpy(first)).numpy()
     queries = codes // n_items
     for start in range(0, codes.size, BLOCK):
         block = slice(start, start + BLOCK)
         codes[block] -= queries[block] * n_items
-    kept = (None if one is None else torch.from_numpy(one) for one in (times, weights))
+    kept = (None if one is None else torch.from_numpy(one) for one in (times, weights, groups))
     return Pairs(torch.from_numpy(queries), torch.from_numpy(codes), *kept)
 
 
-def _in(values: Times | None, order: Ints) -> Times | None:
+def _in(values: Column | None, order: Ints) -> Column | None:
     return None if values is None else values[order]
 
 

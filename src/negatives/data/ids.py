@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import torch
 
 from negatives.errors import InputError
-from negatives.kernels import Numbering, number_
+
+if TYPE_CHECKING:
+    from negatives.kernels import Numbering  # which imports PyTorch; a look at a small file does without
 
 Ints = npt.NDArray[np.int64]
 Column = TypeVar("Column", Ints, pl.Series)
 SEEDS = (1, 2)
 """Seeds of the two halves of a text's hash."""
+FEW = 1 << 16
+"""Rows up to which a dictionary numbers texts as fast as a table of hashes."""
 BLOCK = 1 << 20
 """Rows that are worked on at a time."""
 
@@ -153,22 +156,43 @@ class IdsBuilder:
 
 
 class _Names:
-    """Distinct text, numbered in order of first appearance; two texts are one where 128 hashed bits agree."""
+    """Distinct text, numbered in order of first appearance; of many, two are one where 128 hashed bits agree."""
 
     def __init__(self) -> None:
-        self._numbering = Numbering()
+        self._few: dict[str, int] = {}
+        self._rows = 0
+        self._numbering: Numbering | None = None
         self._found: list[pl.Series] = []
 
     def codes(self, text: pl.Series) -> Ints:
         """Position of each text ``(n,)`` String; text that is new gets the next ones."""
+        self._rows += len(text)
+        if self._rows <= FEW:
+            few = self._few
+            return np.fromiter((few.setdefault(one, len(few)) for one in text), np.int64, len(text))
+        if self._numbering is None:
+            from negatives.kernels import Numbering
+
+            self._numbering = Numbering()
+            self._hashed(pl.Series(list(self._few), dtype=pl.String), self._numbering)
+        return self._hashed(text, self._numbering)
+
+    def _hashed(self, text: pl.Series, numbering: Numbering) -> Ints:
+        """The same by the table of hashes."""
+        import torch
+
+        from negatives.kernels import number_
+
         halves = (torch.from_numpy(text.hash(seed).to_numpy(writable=True).view(np.int64)) for seed in SEEDS)
-        codes, fresh = number_(self._numbering, *halves)
+        codes, fresh = number_(numbering, *halves)
         if fresh.numel():
             self._found.append(_own(text.gather(fresh.numpy())))
         return codes.numpy()
 
     def column(self) -> pl.Series:
         """All names so far."""
+        if self._numbering is None:
+            return pl.Series(list(self._few), dtype=pl.String)
         return pl.concat(self._found, rechunk=True) if self._found else pl.Series([], dtype=pl.String)
 
 

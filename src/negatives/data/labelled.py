@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.data.ids import Ids
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.types import Catalogue, Csr
 
@@ -29,6 +30,7 @@ class LabelledTable:
         names: One name per row, or None.
         label_names: Names of numbered labels, or None.
         feature_names: Names of the features, or None.
+        groups: What each row belongs to, a document for instance, or None.
     """
 
     owners: npt.NDArray[np.int64]
@@ -39,6 +41,7 @@ class LabelledTable:
     names: pl.Series | None = None
     label_names: pl.Series | None = None
     feature_names: pl.Series | None = None
+    groups: Ids | None = None
 
     @property
     def n_rows(self) -> int:

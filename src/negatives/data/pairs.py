@@ -46,7 +46,7 @@ class Rows:
         """The rows of several parts, one part after another.
 
         >>> Pairs.joined([Pairs(torch.tensor([0]), torch.tensor([1])), Pairs(torch.tensor([2]), torch.tensor([3]))])
-        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None, weights=None)
+        Pairs(queries=tensor([0, 2]), items=tensor([1, 3]), times=None, weights=None, groups=None)
         """
         columns = zip(*(part._columns() for part in parts), strict=True)
         return cls(*(None if any(one is None for one in column) else torch.cat(column) for column in columns))
@@ -69,12 +69,14 @@ class Pairs(Rows):
         items: ``(n,)`` int64 item ids.
         times: ``(n,)`` float64, seconds or any other unit that grows, or None.
         weights: ``(n,)`` float64, above zero: how much each pair counts in training, or None for equal weights.
+        groups: ``(n,)`` int64, what stays together when the pairs are divided: a session, a basket; or None.
     """
 
     queries: Tensor
     items: Tensor
     times: Tensor | None = None
     weights: Tensor | None = None
+    groups: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class Asked:
         return self.share if self.most is None else min(self.share, self.most / max(1, n))
 
 
+RANDOM = "use --set split.kind=random"
+_HINTS = {"groups": "name their column with --columns group=..., or " + RANDOM}
 Method = Callable[[Basis, Asked], Tensor]
 """Chooses rows: ``(n,)`` bool."""
 
@@ -247,7 +249,7 @@ def _per_query(sizes: Tensor, key: int, slot: int = 1) -> Tensor:
 
 def _column(column: Tensor | None, name: str, split: str) -> Tensor:
     if column is None:
-        raise InputError(f"the data has no {name}, which the split {split} needs", hint="use --set split.kind=random")
+        raise InputError(f"the data has no {name}, which the split {split} needs", hint=_HINTS.get(name, RANDOM))
     return column
 
 
@@ -255,7 +257,7 @@ def _times(basis: Basis, split: str) -> Tensor:
     if basis.times is None:
         raise InputError(
             f"the data has no times, which the split {split} needs",
-            hint="name it with --set split.time=..., or use --set split.kind=random",
+            hint="name their column with --columns time=..., or use --set split.kind=random",
         )
     return basis.times
 

@@ -5,17 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from negatives.data.ids import Ids
-from negatives.data.pairs import SparseFeatures
+
+if TYPE_CHECKING:
+    from negatives.data.pairs import SparseFeatures  # which imports PyTorch
 
 Floats = npt.NDArray[np.float64]
 Column = Ids | pl.Series | Floats
 """Names to be numbered; texts or lists of labels; numbers or times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the columns of a file were understood.
+
+    Args:
+        columns: Column of each role.
+        why: Why each was taken: ``asked``, ``name``, ``order`` or ``content``.
+        skipped: Columns that no role has.
+        first: The first rows as they stand, all columns.
+    """
+
+    columns: Mapping[str, str]
+    why: Mapping[str, str]
+    skipped: tuple[str, ...]
+    first: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +49,7 @@ class Table:
         catalogue: Names of all items in order, when the format lists them, else None.
         features: Content of the items of ``catalogue``, or None.
         path: The file, the first of several; None for what was in memory or mined.
+        source: How the columns were understood; None where the format alone decides.
         named: Column of the file by role, where its columns have names.
     """
 
@@ -38,6 +59,7 @@ class Table:
     catalogue: Ids | None = None
     features: SparseFeatures | None = None
     path: Path | None = None
+    source: Source | None = None
     named: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -81,4 +103,5 @@ def joined(tables: Sequence[Table], notes: Sequence[str] = ()) -> Table:
             columns[role] = pl.concat([table.texts(role) for table in tables])
         else:
             columns[role] = np.concatenate([np.asarray(part) for part in parts])
-    return Table(columns, tuple(notes), None, first.catalogue, first.features, first.path, first.named)
+    origin = first.path, first.source, first.named
+    return Table(columns, tuple(notes), None, first.catalogue, first.features, *origin)

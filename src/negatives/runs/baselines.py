@@ -18,7 +18,7 @@ from negatives.data.pairs import SparseFeatures
 from negatives.evaluation import Metrics, p_text, paired
 from negatives.models import registry
 from negatives.models.baselines import CountedModel, Sizes
-from negatives.runs.terminal import aligned, fitting
+from negatives.runs.aligned import aligned, fitting
 from negatives.tasks.base import AnyTask, Examples
 from negatives.tasks.facts import Facts, Offer, build_model
 

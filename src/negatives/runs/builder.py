@@ -14,6 +14,7 @@ from torch import Tensor
 from negatives import kernels
 from negatives.config import Part, RunConfig, Values
 from negatives.control import build_part
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
 from negatives.guards import FittingKind
@@ -112,7 +113,9 @@ def check(config: RunConfig) -> None:
 
 def located(config: RunConfig) -> RunConfig:
     """The configuration with the whole path of its data, so that it can be repeated from any folder."""
-    return config.model_copy(update={"data": str(Path(config.data).absolute())}) if config.data else config
+    if config.data is None or Path(config.data) == STANDARD_INPUT:
+        return config
+    return config.model_copy(update={"data": str(Path(config.data).absolute())})
 
 
 def fill(config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from negatives.config import Values
 from negatives.evaluation import p_text
+from negatives.runs.aligned import aligned
 from negatives.runs.results import Row
-from negatives.runs.terminal import aligned
 
 LEVEL = 0.05
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.data.loading.named import Given
+from negatives.data.readers.schema import Schema
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
 from negatives.models import Model
@@ -25,6 +27,7 @@ from negatives.tasks.facts import Facts, Offer, build_model
 from negatives.tasks.recipes import load_race, load_recipes
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
+from negatives.tasks.schemas import check_columns
 from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
@@ -68,6 +71,8 @@ class Task(ABC, Generic[D, R]):
         metric: Watched where the configuration names none; ``{k}`` stands for the length of the ranked list.
         k: That length, where the configuration names none.
         reading: Options of the task's reader, the section ``reading`` of a configuration.
+        schemas: What it wants of the rows of a table, for a task of another package; see
+            :data:`negatives.tasks.schemas.SCHEMAS`.
         offers: Names of the facts that :meth:`facts` may give.
         feeds: Kinds of feeds that the data can become, as :attr:`negatives.models.Model.feed` names them.
         family: What a model must be, so that :meth:`evaluate` can ask it.
@@ -82,6 +87,7 @@ class Task(ABC, Generic[D, R]):
     metric: ClassVar[str]
     k: ClassVar[int] = 10
     reading: type[R]
+    schemas: ClassVar[tuple[Schema, ...]] = ()
     offers: ClassVar[frozenset[str]]
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
@@ -94,8 +100,13 @@ class Task(ABC, Generic[D, R]):
     # What a task says itself.
 
     @abstractmethod
-    def read(self, path: Path | None, config: RunConfig) -> D:
-        """Read and divide the data; None for the offline dataset."""
+    def read(self, path: Given, config: RunConfig) -> D:
+        """Read and divide the data.
+
+        Args:
+            path: A path; None for the offline dataset; a table in memory where the task's rows are those of a table.
+            config: For the division and the options of reading.
+        """
 
     @abstractmethod
     def examples(self, data: D, config: RunConfig, feed: str) -> Examples[D]:
@@ -250,7 +261,7 @@ class Task(ABC, Generic[D, R]):
         return options(self.reading, merge(recipe, config.reading))
 
     @final
-    def load(self, path: Path | None, config: RunConfig) -> Examples[D]:
+    def load(self, path: Given, config: RunConfig) -> Examples[D]:
         """Read the data, and make the feed that the model of the configuration or of its recipe is trained on.
 
         Raises:
@@ -272,6 +283,7 @@ class Task(ABC, Generic[D, R]):
         Raises:
             ConfigError: The task has no such recipe, model, option or baseline.
         """
+        check_columns(config.columns, self.name)
         self._named(config)
         self.offer().check(config.model or Part(None), _elsewhere)
         self.options(config)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from negatives.config import RunConfig, Section
+from negatives.config import RunConfig, Section, options
 from negatives.data.readers.schema import Options, Schema
 from negatives.errors import ConfigError
 from negatives.registry import suggest
@@ -56,6 +56,16 @@ def table_options(config: RunConfig, reading: TableReading, schema: Schema, *oth
     for role in config.columns:
         if role not in roles:
             raise ConfigError(f"a {schema.what} has no {role!r}; {suggest(role, roles)}")
+    return _options(config, reading)
+
+
+def shared_options(config: RunConfig) -> Options:
+    """What a configuration says about a table, whatever the task; its own options are left to the task."""
+    shared = {key: value for key, value in config.reading.items() if key in PairReading.model_fields}
+    return _options(config, options(PairReading, shared))
+
+
+def _options(config: RunConfig, reading: TableReading) -> Options:
     events, weight = getattr(reading, "events", None), getattr(reading, "weight", None)
     return Options(
         columns=config.columns if weight is None else {**config.columns, "weight": weight},

@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from negatives.config import RunConfig
+from negatives.data.dividing import Division
 from negatives.data.loading.similarity import load_similarity
 from negatives.data.readers.schema import SCORED
 from negatives.data.similarity import SimilarityData
@@ -57,10 +58,8 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         reading = self.options(config)
         options = table_options(config, reading, SCORED)
-        kind, seed = config.split.kind or "auto", split_seed(config)
-        return load_similarity(
-            path, reading.positive, reading.related, seed=seed, options=options, kind=kind, **held(config)
-        )
+        how = Division(config.split.kind or "auto", seed=split_seed(config), **held(config))
+        return load_similarity(path, reading.positive, reading.related, how, options)
 
     def examples(self, data: SimilarityData, config: RunConfig, feed: str) -> Examples[SimilarityData]:
         n, pairs = data.n_sentences, data.similar(data.positive)

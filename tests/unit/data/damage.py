@@ -41,8 +41,8 @@ NASTY = [
 def frame(schema: Schema, dice: random.Random) -> pl.DataFrame:
     """A small table that the schema's task can read."""
     columns: dict[str, Any] = {}
-    for role in schema:
-        if role.kind in ("id", "text"):
+    for role in (one for one in schema if one.names):
+        if role.kind in ("id", "text", "texts"):
             columns[role.names[0]] = [
                 dice.choice(WORDS) or "y" if dice.random() < 0.5 else str(dice.randrange(9)) for _ in range(ROWS)
             ]

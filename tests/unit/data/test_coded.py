@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import lzma
 from pathlib import Path
 
 import pytest
 
-from negatives.data.readers import Options, coded, read
+from negatives.data.readers import Options, delimited, read
 from negatives.data.readers.schema import PAIRS
 from negatives.data.table import Table
 from negatives.errors import InputError
@@ -18,7 +20,7 @@ def both(path: Path, monkeypatch: pytest.MonkeyPatch, options: Options | None = 
 
     monkeypatch.setattr(blocks.blocks, "__defaults__", (100, blocks.last_line, None))
     slow = read(path, PAIRS, options)["train"]
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     return slow, read(path, PAIRS, options)["train"]
 
 
@@ -53,7 +55,7 @@ def test_both_ways_agree(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_missing_values_name_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n" + "".join(f"u{n},i{n}\n" for n in range(40)) + "u,NaN\n")
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     with pytest.raises(InputError, match=r"line 42: empty or missing item"):
         read(path, PAIRS)
     slow, fast = both(path, monkeypatch, Options(missing="drop"))
@@ -64,6 +66,35 @@ def test_missing_values_name_the_line(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_ragged_lines_name_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item\n" + "".join(f"u{n},i{n}\n" for n in range(40)) + "u,i,x\n")
-    monkeypatch.setattr(coded, "LEAST", 0)
+    monkeypatch.setattr(delimited, "LARGE", 0)
     with pytest.raises(InputError, match=r"line 42: 3 columns where 2"):
         read(path, PAIRS)
+
+
+@pytest.mark.parametrize("content", [b"\n" * 3000, b"a" * 3000, b"1,2\n" * 750])
+def test_what_unfolds_without_end_is_refused(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from negatives.data.readers import opening
+
+    path = tmp_path / "bomb.csv.xz"
+    path.write_bytes(lzma.compress(content))
+    monkeypatch.setattr(opening, "UNFOLDED", 1000)
+    monkeypatch.setattr(opening, "RATIO", 2)
+    with pytest.raises(InputError, match="unfolds to more than 2 times its size"):
+        read(path, PAIRS)
+
+
+def test_a_long_line_is_not_copied_for_each_piece_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from negatives.data.readers import blocks
+
+    reads: list[int] = []
+
+    class Counted(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            reads.append(size or 0)
+            return super().read(size)
+
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a" * 100_000 + b"\nb\n")
+    monkeypatch.setattr(blocks, "open_bytes", lambda path: Counted(path.read_bytes()))
+    assert b"".join(block for _, block in blocks.blocks(path, 64)) == path.read_bytes()
+    assert len(reads) < 20

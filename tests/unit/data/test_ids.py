@@ -132,3 +132,19 @@ def test_names_and_codes_of_dense_sparse_and_mixed_ids() -> None:
     assert names_of([Ids.of(empty)]).to_list() == []
     assert codes_of(Ids.of([1]), empty).tolist() == [-1]
     assert codes_of(Ids.of(["a"]), pl.Series([], dtype=pl.String)).tolist() == [-1]
+
+
+def test_few_texts_are_numbered_as_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a dictionary up to some rows, and then on by hashes."""
+    rng = np.random.default_rng(0)
+    blocks = [pl.Series([f"n{one}" for one in rng.integers(0, 60, 50)]) for _ in range(6)]
+    found = []
+    for few in (0, 120, 1 << 16):
+        monkeypatch.setattr(ids, "FEW", few)
+        builder = IdsBuilder()
+        for block in blocks:
+            builder.add(block)
+        found.append(builder.build())
+    assert all(one.text().to_list() == pl.concat(blocks).to_list() for one in found)
+    assert all(one.names is not None and one.names.to_list() == found[0].names.to_list() for one in found)  # type: ignore[union-attr]
+    assert all(np.array_equal(one.values, found[0].values) for one in found)

@@ -152,7 +152,7 @@ def test_given_parts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("test", "fault"), [("1 6 4\n0 1:1\n", "numbers of features"), ("1 5 5\n0 1:1\n", "numbers of labels")]
+    ("test", "fault"), [("1 6 4\n0 2:1\n", "numbers of features"), ("1 5 5\n0 2:1\n", "numbers of labels")]
 )
 def test_headers_that_differ(test: str, fault: str, tmp_path: Path) -> None:
     path = folder(tmp_path, "1 5 4\n0 1:1\n", test)

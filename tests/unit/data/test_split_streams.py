@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from negatives.data import splits
+from negatives.data.dividing import Division
 from negatives.data.loading.edges import Reading, load_edges
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.loading.pairs import load_pairs
@@ -73,7 +74,7 @@ def similarity(folder: Path) -> Parts:
     path = folder / "scored.csv"
     rows = [f"text {left},other {left * 3 % 50},{left % 6}\n" for left in range(60)]
     path.write_text("sentence1,sentence2,score\n" + "".join(rows))
-    data = load_similarity(path, None, None, SHARES["valid"], SHARES["test"])
+    data = load_similarity(path, None, None, Division(test=SHARES["test"], valid=SHARES["valid"]))
     numbers = [int(text.split()[1]) for text in data.sentences]  # ids are given in the order of the parts
     return {name: {(numbers[left], numbers[right]) for left, right in zip(one.left, one.right, strict=True)}
             for name, one in data.parts.items()}  # fmt: skip

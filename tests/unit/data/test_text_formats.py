@@ -319,7 +319,7 @@ def test_the_loaders_take_what_is_in_memory() -> None:
     assert (found.name, found.n_items, len(found.parts["test"])) == ("table", 20, 4)
     scored = [(f"a {n}", f"b {n}", n % 2) for n in range(30)]
     assert load_similarity(scored, None, None).n_sentences == 60
-    rows = [(f"red fox {n % 3}", "ab"[n % 2]) for n in range(30)]
+    rows = [(f"red fox {n}", "ab"[n % 2]) for n in range(30)]
     assert load_labelled(rows, LabelledSplit(), TextReading()).n_labels == 2
 
 

@@ -232,7 +232,7 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
     assert train(path, tmp_path / "r", *POOL) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "two.tsv, line 1: 2 columns" in err
+    assert "two.tsv, line 1: only 2 columns" in err
     assert not (tmp_path / "r").exists()
 
 

@@ -78,7 +78,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 CASES = {
     "recommend": Case(lambda path: groups(path, "user item\n", 200, 8, 80), 0.2, ("mf", "lightgcn", "history")),
     "knowledge": Case(chain, 0.03, ("complex", "distmult", "rotate", "transe")),
-    "graph": Case(lambda path: groups(path, "", 160, 8, 160), 0.05, ("propagation", "line")),
+    "graph": Case(lambda path: groups(path, "", 160, 8, 160), 0.04, ("propagation", "line")),
     "classify": Case(topics, 0.3, ("sparse",), ("uniform", "dns", "softmax", "nce", "full")),
     "similarity": Case(lambda path: write_similarity(path), 0.1, ("static",)),
     "language": Case(write_text, 0.5, ("lstm", "transformer"), ("softmax", "nce", "full")),

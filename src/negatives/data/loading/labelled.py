@@ -37,8 +37,9 @@ PARTS = ("train", "valid", "test")
 Longs = npt.NDArray[np.int64]
 WAYS: Ways[Places] = Ways(
     unit="rows",
-    basis=lambda rows: splits.Basis(len(rows)),
+    basis=lambda rows: splits.Basis(len(rows), groups=rows.groups),
     code=lambda rows: rows.contents,
+    test={"random": splits.any_rows, "group": splits.whole_groups},
     canaries=splits.none_at_all,
     repeats=True,
     most=VALID_CAP,
@@ -57,7 +58,7 @@ class LabelledSplit:
     """How the rows are divided.
 
     Args:
-        kind: ``given``, ``random``, or ``auto``: given where there is a test file.
+        kind: ``given``, ``random``, ``group``, or ``auto``: given where there is a test file.
         test: Share of the rows of one file that becomes the test part.
         valid: Share of the training rows that becomes the validation part, at most 2,000 rows.
         canaries: Share of the training pairs that is hidden, where the row has another label.
@@ -163,9 +164,19 @@ def _divide_rows(
 ) -> dict[str, Tensor]:
     """Rows of each part in growing order, numbered over all tables in their order."""
     contents = _contents([table.content for table in tables.values()])
-    rows = Places.of({part: table.n_rows for part, table in tables.items()}, contents)
+    groups = _groups([table.groups for table in tables.values()])
+    rows = Places.of({part: table.n_rows for part, table in tables.items()}, contents, groups)
     choice = choose(how.kind, tables, WAYS, notes, path=path)
     return {part: one.places for part, one in divide(rows, choice, how.division(), WAYS, notes, path).items()}
+
+
+def _groups(columns: list[Ids | None]) -> Tensor | None:
+    """The group of each row of all tables, ``(n,)`` int64; None where a table has none."""
+    given = [column for column in columns if column is not None]
+    if len(given) < len(columns):
+        return None
+    every = Ids.joined(given)
+    return torch.from_numpy(codes_of(every, names_of([every])))
 
 
 def _contents(parts: list[SparseFeatures | pl.Series]) -> Tensor:

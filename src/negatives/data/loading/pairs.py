@@ -24,7 +24,7 @@ VALID_CAP = 20_000
 
 def basis_of(pairs: Pairs) -> splits.Basis:
     """What pairs may be divided by."""
-    return splits.Basis(len(pairs), pairs.queries, pairs.items, pairs.times)
+    return splits.Basis(len(pairs), pairs.queries, pairs.items, pairs.times, pairs.groups)
 
 
 def ways_of(n_items: int) -> Ways[Pairs]:
@@ -38,6 +38,7 @@ def ways_of(n_items: int) -> Ways[Pairs]:
             "leave_last_out": splits.last_of_each,
             "temporal": splits.after_cut,
             "cold_items": splits.cold_items,
+            "group": splits.whole_groups,
         },
         valid={
             "given": splits.share_of_some,
@@ -67,8 +68,8 @@ def load_pairs(
     Args:
         data: A file, a folder or a table in memory, as :func:`negatives.data.readers.read` takes it; None for the
             standard library's own sources.
-        split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, or ``auto``: given where a
-            test part exists, else leave_last_out where times exist, else random.
+        split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, ``group``, or ``auto``: given
+            where a test part exists, else leave_last_out where times exist, else random.
         test: Share held back for the test; leave_last_out holds back one pair of each query instead.
         valid: Share of the rest held back to stop training, at most 20,000 pairs.
         canaries: Share of the rest hidden to estimate false negatives.

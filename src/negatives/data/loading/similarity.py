@@ -28,9 +28,13 @@ WAYS: Ways[Places] = Ways(
 
 
 def load_similarity(
-    data: Any, positive: float | None, related: float | None, valid: float = 0.1, test: float = 0.2,
-    seed: int = 0, options: Options | None = None, cache: bool = True, kind: str = "auto",
-) -> SimilarityData:  # fmt: skip
+    data: Any,
+    positive: float | None,
+    related: float | None,
+    how: Division | None = None,
+    options: Options | None = None,
+    cache: bool = True,
+) -> SimilarityData:
     """Read a folder or a file, or the offline pairs.
 
     Args:
@@ -38,12 +42,9 @@ def load_similarity(
             None for the standard library's docstrings.
         positive: Score from which pairs are trained on; None for four fifths of the range.
         related: Score from which a pair is no negative; None for half of the range.
-        valid: Share held out for validation where there is no such part.
-        test: Share held out for the test where there is no such part.
-        seed: Seed of the division.
+        how: How they are divided; a fifth tests and a tenth of the rest validates where it is left out.
         options: What to take the columns for.
         cache: Keep what was mined from the standard library in the user's cache folder.
-        kind: ``given``, ``random``, or ``auto``: given where there is a test part.
 
     Raises:
         InputError: The data cannot be used.
@@ -55,7 +56,7 @@ def load_similarity(
     else:
         tables, name = read_scored(data, options), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    parts = _divided(tables, Division(kind, test, valid, 0.0, seed), notes)
+    parts = _divided(tables, how or Division(), notes)
     texts = {text: None for rows in parts.values() for row in rows for text in row[:2]}
     ids = {text: index for index, text in enumerate(texts)}
     numbered = {part: _numbered(rows, ids) for part, rows in parts.items()}

@@ -8,15 +8,18 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from negatives.data.loading.lines import lines
+from negatives.data.loading.named import Given
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.formats import BINARY, reader_of, registry
-from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes
+from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes, passing_folder
+from negatives.data.readers.read import read
 from negatives.data.readers.roles import find_roles
 from negatives.data.readers.schema import LINES, Options
 from negatives.data.readers.values import texts
@@ -115,6 +118,22 @@ def documents(text: Text) -> Iterator[str]:
                          hint="give a file with text")  # fmt: skip
     if empty:
         text.notes.append(f"text: {empty:,} empty files skipped")
+
+
+def at_rest_texts(data: Given, key: str | None) -> Path:
+    """The texts of a table in memory as files that the process removes, for running text is read from files.
+
+    Args:
+        data: As :func:`negatives.data.readers.read` has it.
+        key: Column of the text; None to look for it.
+
+    Raises:
+        InputError: It is no table, or one cannot tell which column is the text.
+    """
+    folder = Path(tempfile.mkdtemp(dir=passing_folder()))
+    for part, table in read(data, LINES, Options(columns={"text": key} if key else {})).items():
+        table.texts("text").to_frame(key or "text").write_ndjson(folder / f"{part}.jsonl")
+    return folder
 
 
 def sentences(text: Text) -> Iterator[list[str]]:

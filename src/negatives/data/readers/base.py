@@ -24,12 +24,15 @@ class Reader(ABC):
         marker: File by whose name a folder in this format is known; None where it is a format of files.
         gives: Roles that the format has; None where they follow from the columns of the file.
         loose: Whether its suffixes say little, so that a format that recognises the first bytes goes before it.
+        stray: Whether its files lie beside data of other formats, as models do; in a folder they are data only where
+            their name is that of a part.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
     marker: ClassVar[str | None] = None
     gives: ClassVar[frozenset[str] | None] = None
     loose: ClassVar[bool] = False
+    stray: ClassVar[bool] = False
 
     def takes(self, path: Path) -> bool:
         """Whether the name of a file, or of a file in a folder, says that it is in this format."""

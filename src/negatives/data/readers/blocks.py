@@ -45,10 +45,12 @@ def blocks(
     """
     line, rest, seen, begun = 1, b"", False, False
     decoder = None if encoding is None else _Recoded(path, encoding)
+    more = size
     with faults_told(path), open_bytes(path) as file:
-        while chunk := (file.read(size) if decoder is None else decoder.read(file, size)):
+        while chunk := (file.read(more) if decoder is None else decoder.read(file, more)):
             if not begun:
                 chunk, begun = _without_mark(path, chunk), True
+                _check_ends(path, chunk)
             rest += chunk
             cut = ending(rest)
             if cut == 0:
@@ -56,9 +58,13 @@ def blocks(
                 if len(rest) > LONGEST:
                     hint = "give one record per line; check that every quotation mark is closed"
                     raise InputError(f"a line of more than {LONGEST:,} bytes", path=path, line=line, hint=hint)
+                more = max(more, len(rest))  # twice as much, so that a long line is not copied for each piece of it
                 continue
-            block, rest = rest[:cut], rest[cut:]
-            seen = seen or bool(block.strip())
+            block, rest, more = rest[:cut], rest[cut:], size
+            if block.isspace():
+                line += block.count(b"\n")
+                continue
+            seen = True
             _check_text(path, line, block)
             yield line, block
             line += block.count(b"\n")
@@ -77,6 +83,13 @@ def _without_mark(path: Path, chunk: bytes) -> bytes:
             "UTF-16 text", path=path, line=1, hint="save it as UTF-8, or say --set reading.encoding=utf-16"
         )
     return chunk.removeprefix(b"\xef\xbb\xbf")
+
+
+def _check_ends(path: Path, chunk: bytes) -> None:
+    """Refuse text whose lines end in carriage returns alone, which would be one line."""
+    if b"\n" not in chunk and chunk.count(b"\r") > 1 and b"\0" not in chunk:
+        hint = "save it with line feeds, for instance by: tr '\\r' '\\n' < old > new"
+        raise InputError("lines end in carriage returns alone", path=path, line=1, hint=hint)
 
 
 class _Recoded:
@@ -131,12 +144,18 @@ def objects(path: Path, numbered: Iterable[tuple[int, str]], hint: str) -> Itera
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
-            raise InputError(f"not JSON ({reason})", path=path, line=number, hint=hint) from error
+            raise InputError(f"not JSON ({reason})", path=path, line=number, hint=advised(line, hint)) from error
         if not isinstance(row, dict):
             raise InputError("not a JSON object", path=path, line=number, hint=hint)
         if "\\u" in line:
             whole_characters(path, number, row, hint)
         yield number, row
+
+
+def advised(text: str, hint: str) -> str:
+    """The hint for text that is not JSON."""
+    python = text.lstrip("[ \t\r\n").startswith("{'")
+    return "it is written as Python's repr writes it: write it again with json.dumps" if python else hint
 
 
 def whole_characters(path: Path, line: int, row: Any, hint: str) -> None:

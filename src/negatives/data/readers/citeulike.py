@@ -6,19 +6,20 @@ Both start each line with a count. The line's index is the user or the item.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 
 from negatives.data.ids import Ids
-from negatives.data.pairs import SparseFeatures
 from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
 from negatives.data.readers.numbers import Ints, parse_numbers
 from negatives.data.readers.schema import Options, Schema
 from negatives.data.table import Table
 from negatives.errors import InputError
+
+if TYPE_CHECKING:
+    from negatives.data.pairs import SparseFeatures
 
 
 def read_citeulike(folder: Path) -> Table:
@@ -50,6 +51,10 @@ def read_citeulike(folder: Path) -> Table:
 
 def read_words(path: Path) -> SparseFeatures:
     """Bags of words: lines ``count word:frequency word:frequency ...``, one per item."""
+    import torch
+
+    from negatives.data.pairs import SparseFeatures
+
     sizes, numbers = counted(path, 2)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
     words, values = numbers[::2], numbers[1::2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,6 @@ from negatives.data.readers import values
 from negatives.kernels.fields import LONGEST, Names, coded, packed, whole_numbers
 from negatives.kernels.threads import threads
 
-LEAST = 1 << 22
-"""Bytes of a file from which compiled passes are worth their start."""
 Codes = npt.NDArray[np.int32]
 _NONE = 0
 """A byte that no text holds."""
@@ -96,11 +93,6 @@ class CodedBuilder:
             column[at : at + block.size] = found.values[block]
             at += block.size
         return Ids(column, found.names)
-
-
-def large(path: Path) -> bool:
-    """Whether a file is large enough for compiled passes."""
-    return path.stat().st_size >= LEAST
 
 
 def _series(name: str, codes: Tensor | None) -> pl.Series | None:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import LONGEST, blocks, last_line
-from negatives.data.readers.coded import CodedColumns, large
 from negatives.data.readers.frames import Block, Builder, Frames, Ints, anonymous, counted, distinct_names
 from negatives.data.readers.opening import inner_suffix
 from negatives.data.readers.schema import Options, Schema, plain
 from negatives.data.readers.sniff import COMMENTS, NAMES, Dialect, dialect_of, first_lines, quoted_cells
 from negatives.errors import InputError
 
+if TYPE_CHECKING:
+    from negatives.data.readers.coded import CodedColumns  # which imports PyTorch and kernels
+
+LARGE = 1 << 22
+"""Bytes of a file from which compiled passes are worth their start."""
 ATOMIC = (".inter", ".kg", ".link", ".net", ".user", ".item")
 """RecBole's files always have a header."""
 SUFFIXES = (".csv", ".tsv", ".tab", *ATOMIC)
+MARKS = tuple(mark.encode() for mark in COMMENTS)
+SEPARATOR = re.compile(r"sep=(.)")
 _UNIT = "\x1f"
 """Stands for a separator of several characters, which the parser does not know."""
 
@@ -39,31 +47,48 @@ class Delimited(TableReader):
 class DelimitedFrames(Frames):
     """The columns of a table of text, all as text; an empty cell is null."""
 
-    def __init__(self, path: Path, schema: Schema, options: Options) -> None:
+    def __init__(self, path: Path, schema: Schema, options: Options, known: Sequence[str] = ()) -> None:
+        """The columns of a file.
+
+        Args:
+            path: The file.
+            schema: What the task wants of a row.
+            options: What the caller says.
+            known: Names of the columns that the format has where it has no header; not used where the file has other
+                columns, or the caller numbers them.
+        """
         suffix = inner_suffix(path)
         lines = first_lines(path, options.encoding)
         top = _comments_on_top(lines)
-        self._skipped, self._comments, self._ragged = len(top), schema.comments, schema.ragged
+        self._top = sum(line.startswith(COMMENTS) for line in top)
+        excel = SEPARATOR.fullmatch(top[0]) if top else None
+        self._skipped, self._comments = len(top) if not schema.comments else int(excel is not None), schema.comments
+        self._ragged = schema.ragged
         rest = lines[len(top) :]
         if schema.comments:
             rest = [line for line in rest if not line.lstrip().startswith(COMMENTS)]
         if not rest:
             raise InputError("holds comments only", path=path, line=1, hint=f"give {schema.example}")
+        if excel is not None and options.separator is None:
+            options = replace(options, separator=excel[1])
         self._dialect = _dialect(options, rest, suffix)
         self._encoding = options.encoding
         self._coded: CodedColumns | None = None
         records = list(_records(path, self._dialect, rest, strict=False))
         rows = [row for _, row in records]
         asked = set(options.columns.values())
+        width = len(rows[0])
+        known = known if len(known) == width and not asked & set(anonymous(width)) else ()
         header = options.header
         if header is None:
-            header = suffix in ATOMIC or is_header(rows, schema.known, asked)
-        width = len(rows[0])
+            header = suffix in ATOMIC or (not known and is_header(rows, schema.known, asked))
         if not header and top and (named := _named_by_comment(top[-1], self._dialect, width, schema)):
             names = distinct_names(named)
         else:
-            names = distinct_names(rows[0]) if header else anonymous(width)
+            names = distinct_names(rows[0]) if header else list(known) or anonymous(width)
         self._skip = header
+        if "source" in schema and self._dialect.separator == " " and len({len(row) for row in rows}) > 1:
+            self.advice = "lines 'node node node ...' need --set reading.format=adjacency; mend such rows"
         body = rows[1:] if header else rows
         sample = pl.DataFrame(
             {name: [_cell(row, place) for row in body] for place, name in enumerate(names)},
@@ -75,14 +100,18 @@ class DelimitedFrames(Frames):
         )
 
     def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
-        skip, comments = self._skip, self._skipped
+        skip, comments, marked = self._skip, self._skipped, -self._top
         separator = self._dialect.separator.encode()
         ending = quoted_ending(self._dialect.separator) if self._dialect.quoted else last_line
-        if ids and len(separator) == 1 and separator != b" " and large(self.path):
+        if ids and len(separator) == 1 and separator != b" " and self.path.stat().st_size >= LARGE:
+            from negatives.data.readers.coded import CodedColumns
+
             self._coded = CodedColumns(self.sample, ids, separator[0])
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
             block, kept = self._bare(raw, comments)
             comments = 0
+            if self._comments and kept is not None:
+                marked += sum(one.lstrip().startswith(MARKS) for one in raw.split(b"\n"))
             if block and skip and not (self._dialect.quoted and b'"' in block):
                 first = block.index(b"\n") + 1
                 block, kept = block[first:], np.arange(1, block.count(b"\n")) if kept is None else kept[1:]
@@ -94,6 +123,8 @@ class DelimitedFrames(Frames):
                 frame, skip = frame.slice(1), False
                 record_lines = _after_first(record_lines)
             yield Block(frame, record_lines)
+        if marked > 0:
+            self.notes.append(f"{self.path.name}: {marked:,} lines below the first that begin with #, % or // skipped")
 
     def builder(self, column: str) -> Builder:
         found = None if self._coded is None else self._coded.builder(column)
@@ -101,8 +132,7 @@ class DelimitedFrames(Frames):
 
     def _bare(self, raw: bytes, comments: int) -> tuple[bytes, Ints | None]:
         """The block without blank lines and comments, and which of its lines stay; None for all."""
-        marks = tuple(mark.encode() for mark in COMMENTS)
-        marked = self._comments and (raw.startswith(marks) or any(b"\n" + mark in raw for mark in marks))
+        marked = self._comments and (raw.startswith(MARKS) or any(b"\n" + mark in raw for mark in MARKS))
         blank = raw[:1] in b"\r\n \t" or b"\n\n" in raw or b"\n\r\n" in raw
         blank = blank or ((b"\n " in raw or b"\n\t" in raw) and re.search(rb"\n[ \t\r]*\n", raw) is not None)
         if not (marked or blank or comments) or (self._dialect.quoted and b'"' in raw and not (marked or comments)):
@@ -111,9 +141,9 @@ class DelimitedFrames(Frames):
         kept = [
             place
             for place, one in enumerate(lines)
-            if one.strip(b" \t\r") and not (self._comments and one.lstrip().startswith(marks))
+            if one.strip(b" \t\r") and not (self._comments and one.lstrip().startswith(MARKS))
         ]
-        kept = kept[comments if not self._comments else 0 :]
+        kept = kept[comments:]
         return b"".join(lines[place] + b"\n" for place in kept), np.array(kept, np.int64)
 
     def _parsed(
@@ -142,7 +172,7 @@ class DelimitedFrames(Frames):
         """What the parser of polars makes of a block; None where it refuses."""
         separator = self._dialect.separator
         if separator == " ":
-            block, separator = _single_blanks(block), " "
+            block, separator = single_blanks(block), " "
         elif len(separator) > 1:
             block, separator = block.replace(separator.encode(), _UNIT.encode()), _UNIT
         try:
@@ -182,13 +212,15 @@ class DelimitedFrames(Frames):
 def is_header(rows: Sequence[Sequence[str]], known: frozenset[str], asked: set[str]) -> bool:
     """Whether the first row names the columns: by names that are known or asked for, or as text above numbers.
 
-    One known name alone tells nothing where it is a single letter, or where it stands below too.
+    One known name alone tells nothing where it is a single letter, or where it stands below too; nor do several single
+    letters of which one stands below, as the nodes of a small graph.
     """
     first, rest = [cell.strip() for cell in rows[0]], rows[1:]
     if asked & set(first) and not asked & set(anonymous(len(first))):
         return True
     hits = [name for cell in first if (name := plain(cell)) in known]
-    if len(hits) >= 2:
+    letters = all(len(name) == 1 for name in hits) and any(plain(cell) in hits for row in rest for cell in row)
+    if len(hits) >= 2 and not letters:
         return True
     columns = [[row[place].strip() for row in rest if len(row) > place] for place in range(len(first))]
     if (
@@ -234,9 +266,9 @@ def _dialect(options: Options, lines: list[str], suffix: str) -> Dialect:
 
 
 def _comments_on_top(lines: list[str]) -> list[str]:
-    """Lines in front of the data that a mark declares to be comments."""
+    """Lines in front of the data that a mark declares to be comments, and that in which Excel names the separator."""
     for place, line in enumerate(lines):
-        if not line.startswith(COMMENTS):
+        if not line.startswith(COMMENTS) and not (place == 0 and SEPARATOR.fullmatch(line)):
             return lines[:place]
     return lines
 
@@ -321,7 +353,7 @@ def _opens(line: str, separator: str) -> bool:
     return bool(row) and row[-1].endswith("\n")
 
 
-def _single_blanks(block: bytes) -> bytes:
+def single_blanks(block: bytes) -> bytes:
     """Lines whose cells stand between single blanks."""
     block = block.replace(b"\t", b" ").replace(b"\r\n", b"\n")
     while b"  " in block:

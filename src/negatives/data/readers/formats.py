@@ -14,6 +14,24 @@ from negatives.registry import Registry, suggest
 registry: Registry[Reader] = Registry(
     "readers",
     (
+        ("refused", "negatives.data.readers.refused:Refused"),
+        ("movielens", "negatives.data.readers.published.movielens:MovieLens"),
+        ("amazon", "negatives.data.readers.published.amazon:AmazonRatings"),
+        ("yelp", "negatives.data.readers.published.yelp:Yelp"),
+        ("online_retail", "negatives.data.readers.published.retail:OnlineRetail"),
+        ("checkins", "negatives.data.readers.published.checkins:Checkins"),
+        ("lastfm", "negatives.data.readers.published.lastfm:LastFm"),
+        ("bookcrossing", "negatives.data.readers.published.bookcrossing:BookCrossing"),
+        ("openke", "negatives.data.readers.published.openke:OpenKE"),
+        ("codex", "negatives.data.readers.published.codex:Codex"),
+        ("ntriples", "negatives.data.readers.published.ntriples:NTriples"),
+        ("ogb", "negatives.data.readers.published.ogb:Ogb"),
+        ("recbole", "negatives.data.readers.published.atomic:Atomic"),
+        ("matrix_market", "negatives.data.readers.published.matrix_market:MatrixMarket"),
+        ("snap", "negatives.data.readers.published.snap:Snap"),
+        ("numpy", "negatives.data.readers.published.numpy_arrays:NumPy"),
+        ("torch", "negatives.data.readers.published.torch_saved:TorchSaved"),
+        ("adjacency", "negatives.data.readers.published.adjacency:Adjacency"),
         ("jsonl", "negatives.data.readers.jsonl:JsonLines"),
         ("parquet", "negatives.data.readers.parquet:Parquet"),
         ("arrow", "negatives.data.readers.parquet:Arrow"),
@@ -30,6 +48,15 @@ BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow"}
 def reader_of(path: Path) -> Reader | None:
     """The first format that takes a path by its name; None where none does."""
     return next((reader for name in registry if (reader := registry.build(name)).takes(path)), None)
+
+
+def name_of(reader: Reader) -> str:
+    """The name of a format.
+
+    >>> name_of(registry.build("lists"))
+    'lists'
+    """
+    return next(name for name in registry if registry.get(name) is type(reader))
 
 
 def asked_reader(options: Options) -> Reader | None:

@@ -56,9 +56,13 @@ class Frames(ABC):
         sample: Its first rows, all columns, up to a thousand.
         notes: How it was understood.
         header: Whether the file names its columns; where it does not, they are called ``column_1``, ...
+        time_format: How the format writes times, where their look would leave a doubt; else None.
+        advice: What may be meant instead where a row lacks a value.
     """
 
     unit: ClassVar[str] = "line"
+    time_format: str | None = None
+    advice: str = ""
 
     def __init__(
         self, path: Path, names: Sequence[str], sample: pl.DataFrame, notes: Iterable[str] = (), header: bool = True

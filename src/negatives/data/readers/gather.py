@@ -15,11 +15,11 @@ from negatives.data.readers.doubts import doubts
 from negatives.data.readers.frames import Block, Builder, Frames, Ints
 from negatives.data.readers.roles import Roles, find_roles
 from negatives.data.readers.schema import Options, Role, Schema
-from negatives.data.table import Column, Table
+from negatives.data.table import Column, Source, Table
 from negatives.errors import ConfigError, InputError
 
-LEAST_NAMED = 3
-"""Different values of a role that a note shows."""
+FIRST = 3
+"""First rows that are kept to be shown."""
 
 
 def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
@@ -113,7 +113,7 @@ class _Gather:
     def _how(self, name: str, column: pl.Series) -> tuple[str | None, float]:
         """How times are written, decided on the first block."""
         if name not in self.written:
-            asked = self.options.time_format
+            asked = self.options.time_format or self.frames.time_format
             text = column.dtype == pl.String
             written, doubtful = (asked, False) if asked and text else values.time_format(column.head(1000))
             if doubtful:
@@ -153,9 +153,10 @@ class _Gather:
             return
         role, column = self.schema_role(name), self.roles.columns[name]
         what = "empty or unreadable" if role.kind in ("number", "time") else "empty or missing"
-        hint = "mend or remove such rows, or drop them with --set reading.missing=drop"
+        hint = f"{self.frames.advice or 'mend or remove such rows'}, or drop them with --set reading.missing=drop"
         if role.kind == "time":
-            hint += "; times may be ISO 8601, day.month.year, seconds since 1970, or --set reading.time_format=..."
+            hint = "drop such rows with --set reading.missing=drop, or say how times are written: "
+            hint += "reading.time_format=%d.%m.%Y"
         line = int((block.line() if lines is None else lines)[at])
         raise InputError(f"{what} {name} ({column})", path=self.frames.path, line=line, hint=hint)
 
@@ -220,6 +221,8 @@ class _Gather:
         """
         name, what = self.frames.path.name, self.schema.what
         notes = [*self.frames.notes, f"{name}: {self.roles}", f"{name}: {self.rows:,} {what}s read"]
+        if guessed := self.roles.guessed:
+            notes.insert(-1, f"{name}: {guessed}")
         if self.missing:
             notes.append(f"{name}: {self.missing:,} rows with an empty or unreadable value dropped")
         if self.limited["rating"]:
@@ -243,8 +246,10 @@ class _Gather:
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)
         lines = np.concatenate(self.lines) if self.lines else None
-        named = dict(self.roles.columns) if self.frames.header else {}
-        return Table(ordered, tuple(notes), lines, path=self.frames.path, named=named)
+        found, head = self.roles, self.frames.sample.head(FIRST)
+        source = Source(found.columns, found.why, found.skipped, head)
+        named = dict(found.columns) if self.frames.header else {}
+        return Table(ordered, tuple(notes), lines, path=self.frames.path, source=source, named=named)
 
     def _together(self, role: str, parts: list[pl.Series]) -> Column:
         kind = self.schema_role(role).kind

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from negatives.data.readers.base import TableReader
-from negatives.data.readers.blocks import blocks, objects, whole_characters
+from negatives.data.readers.blocks import advised, blocks, objects, whole_characters
 from negatives.data.readers.frames import Block, Frames, InMemory, counted
 from negatives.data.readers.opening import inner_suffix, open_bytes
 from negatives.data.readers.schema import Options, Schema
@@ -21,6 +21,8 @@ from negatives.errors import InputError
 SUFFIXES = (".jsonl", ".ndjson", ".json")
 SAMPLE = 1000
 DEEPEST = 100
+INNER = ("id", "_id", "key")
+"""What names an object inside another."""
 LARGEST = 1 << 28
 """Bytes of a file that is one JSON value, which must be held whole."""
 
@@ -33,8 +35,9 @@ class JsonLines(TableReader):
     def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
         hint = f"write one JSON object per line with {schema.example}"
         for _, block in blocks(path, 1 << 16, encoding=options.encoding):
-            if block.lstrip()[:1] == b"[" or (inner_suffix(path) == ".json" and not _is_object(block)):
-                return InMemory(path, _listed(path, hint), (f"{path.name}: a list of JSON objects",))
+            single = block.count(b"\n") < 2 and len(block) < 1 << 16
+            if block.lstrip()[:1] == b"[" or (inner_suffix(path) == ".json" and (single or not _is_object(block))):
+                return InMemory(path, *_listed(path, hint))
             break
         return ObjectFrames(path, hint, options.encoding)
 
@@ -47,7 +50,7 @@ class ObjectFrames(Frames):
         rows: list[dict[str, Any]] = []
         for line, block in blocks(path, 1 << 18, encoding=encoding):
             text = block.decode().split("\n")
-            rows += [row for _, row in objects(path, enumerate(text[:SAMPLE], line), hint)]
+            rows += [_flat(row) for _, row in objects(path, enumerate(text[:SAMPLE], line), hint)]
             if rows:
                 break
         self._types = _types(rows)
@@ -56,15 +59,16 @@ class ObjectFrames(Frames):
 
     def blocks(self, columns: Sequence[str], ids: Sequence[str] = ()) -> Iterator[Block]:
         schema = {name: self._types[name] for name in columns}
+        inner = any("." in name for name in columns)
         for line, block in blocks(self.path, encoding=self._encoding):
             text = block.split(b"\n")
             kept = np.array([place for place, one in enumerate(text) if one.strip()], np.int64)
             if not kept.size:
                 continue
-            frame = None if self._nested or _needs_care(block) else _fast(block, schema)
+            frame = None if inner or self._nested or _needs_care(block) else _fast(block, schema)
             if frame is None or len(frame) != kept.size or _hides_lists(frame):
                 lines = enumerate(block.decode().split("\n"), line)
-                rows = [row for _, row in objects(self.path, lines, self._hint)]
+                rows = [_flat(row) for _, row in objects(self.path, lines, self._hint)]
                 lists = {name: kind for name, kind in _types(rows).items() if kind != pl.String}
                 frame = _frame(rows, {name: lists.get(name, kind) for name, kind in schema.items()})
             every = kept.size == len(text) - 1
@@ -98,6 +102,22 @@ def _hides_lists(frame: pl.DataFrame) -> bool:
         for column in frame.iter_columns()
         if column.dtype == pl.String
     )
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """An object whose inner objects are named by their ids.
+
+    >>> _flat({"user": {"id": 5, "age": 40}})
+    {'user': {'id': 5, 'age': 40}, 'user.id': 5}
+    """
+    inner = {
+        f"{key}.{name}": value[name]
+        for key, value in row.items()
+        if isinstance(value, dict)
+        for name in INNER
+        if name in value
+    }
+    return row | inner if inner else row
 
 
 def _types(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -155,8 +175,8 @@ def _texts(value: Any) -> list[str | None] | None:
     return [_text(one) for one in value] if isinstance(value, list) else [_text(value)]
 
 
-def _listed(path: Path, hint: str) -> pl.DataFrame:
-    """The objects of a file that is one list, or an object of columns."""
+def _listed(path: Path, hint: str) -> tuple[pl.DataFrame, tuple[str]]:
+    """The objects of a file that is one JSON value, and a note."""
     with open_bytes(path) as file:
         whole = file.read(LARGEST + 1)
     if len(whole) > LARGEST:
@@ -167,12 +187,39 @@ def _listed(path: Path, hint: str) -> pl.DataFrame:
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
+        hint = advised(whole[:100].decode(errors="replace"), hint)
         raise InputError(f"not JSON ({reason})", path=path, line=line, hint=hint) from error
     if b"\\u" in whole:
         whole_characters(path, 1, value, hint)
-    if isinstance(value, dict):
-        lists = [one for one in value.values() if isinstance(one, list)]
-        value = lists[0] if len(lists) == 1 else value
-    if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+    rows, told = _rows(value)
+    if not rows or not all(isinstance(one, dict) for one in rows):
         raise InputError("neither JSON Lines nor a list of objects", path=path, line=1, hint=hint)
-    return _frame(value, _types(value))
+    rows = [_flat(row) for row in rows]
+    return _frame(rows, _types(rows)), (f"{path.name}: {told}",)
+
+
+def _rows(value: Any) -> tuple[list[Any], str]:
+    """The objects of one JSON value, and what it is.
+
+    pandas writes an object of columns, ``{"user": {"0": 1}}``, or with ``orient="split"`` names beside rows; others
+    write an object of lists of one length, or put the list of objects into an object.
+
+    >>> _rows({"columns": ["a"], "data": [[1], [2]]})
+    ([{'a': 1}, {'a': 2}], 'column names beside rows')
+    """
+    if isinstance(value, list):
+        return value, "a list of JSON objects"
+    if not isinstance(value, dict) or not value:
+        return [], ""
+    names, data = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(map(str, names), row, strict=False)) for row in data], "column names beside rows"
+    columns = list(value.values())
+    if all(isinstance(one, dict) for one in columns) and len({tuple(one) for one in columns}) == 1:
+        return [{name: one[key] for name, one in value.items()} for key in columns[0]], "an object of columns"
+    lists = [one for one in columns if isinstance(one, list)]
+    if len(lists) == 1 and lists[0] and all(isinstance(one, dict) for one in lists[0]):
+        return lists[0], "a list of JSON objects"
+    if len(lists) == len(columns) > 1 and len({len(one) for one in lists}) == 1:
+        return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)], "an object of columns"
+    return [value], "one JSON object"

@@ -71,8 +71,9 @@ def _labelled(part: str, table: Table, column: pl.Series, separator: str | None)
     labels = rows["label"]
     between = f", labels between {separator!r}" if separator and column.dtype == pl.String else ""
     note = f"{part}: {len(texts):,} rows, {len(labels):,} labels, {labels.n_unique():,} different ones{between}"
+    groups = table.ids("group") if "group" in table.columns else None
     shown = texts.str.split("\n").list.join(" ").str.replace_all(r"\s+", " ").str.strip_chars().str.slice(0, 80)
-    return LabelledTable(rows["row"].to_numpy(), labels, texts, (*table.notes, note), names=shown)
+    return LabelledTable(rows["row"].to_numpy(), labels, texts, (*table.notes, note), names=shown, groups=groups)
 
 
 def _split(column: pl.Series, separator: str | None) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,18 +11,28 @@ import numpy as np
 from negatives.data.ids import Ids
 from negatives.data.readers.base import Reader
 from negatives.data.readers.blocks import blocks
+from negatives.data.readers.gather import gathered
 from negatives.data.readers.numbers import Ints, parse_numbers
+from negatives.data.readers.published.adjacency import Neighbours
 from negatives.data.readers.schema import Options, Schema
+from negatives.data.readers.sniff import first_lines, without_comments
 from negatives.data.table import Table
 from negatives.errors import InputError
 
+RATED = re.compile(r"\d+:\d+(?:\.\d+)?")
+"""An item with a rating behind it is not the name of an item."""
+
 
 class Lists(Reader):
-    """Lines ``user item item ...``; no name tells them, their content does."""
+    """Lines ``user item item ...``; no name tells them, their content does. Names are numbers or text."""
 
     gives: ClassVar[frozenset[str] | None] = frozenset(("user", "item"))
 
     def read(self, path: Path, schema: Schema, options: Options) -> Table:
+        first = without_comments(first_lines(path))[:1]
+        words = first[0].split() if first else []
+        if not all(word.isdecimal() or RATED.fullmatch(word) for word in words):
+            return gathered(Neighbours(path, [role.name for role in schema.needed][:2], options), schema, options)
         return read_lists(path)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
-import torch
 
 from negatives.data.readers.frames import Frames, InMemory, anonymous
 from negatives.data.readers.schema import Schema
@@ -45,16 +45,11 @@ def _frames(data: Any, schema: Schema) -> Frames:
     if hasattr(data, "to_polars"):
         return InMemory(HERE, data.to_polars(), ("columns of a data set",))
     if hasattr(data, "tocoo"):
-        return _from_matrix(data.tocoo(), schema)
+        return matrix_frames(data.tocoo(), schema, HERE)
     if isinstance(data, Mapping):
-        return InMemory(HERE, _columns({str(name): column for name, column in data.items()}))
-    if isinstance(data, (torch.Tensor, np.ndarray)):
-        array = data.detach().cpu().numpy() if isinstance(data, torch.Tensor) else data
-        if array.ndim != 2 or len(schema.needed) not in array.shape:
-            shape = tuple(array.shape)
-            raise InputError(f"an array of shape {shape} where (2, n) is expected", path=HERE, hint=HINT)
-        rows = array if array.shape[0] == len(schema.needed) else array.T
-        return _named(dict(enumerate(rows)), schema)
+        return InMemory(HERE, named_columns({str(name): column for name, column in data.items()}, HERE))
+    if isinstance(data, np.ndarray) or hasattr(data, "detach"):
+        return array_frames(data if isinstance(data, np.ndarray) else data.detach().cpu().numpy(), schema, HERE)
     if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
         return _from_rows(data, schema)
     raise InputError(f"{type(data).__name__} is no table", path=HERE, hint=HINT)
@@ -68,8 +63,29 @@ def _from_arrow(data: Any) -> pl.DataFrame:
     return found
 
 
-def _from_matrix(matrix: Any, schema: Schema) -> Frames:
-    """The places of a matrix that are not zero: a row is a user or a source, a column an item or a target."""
+def array_frames(array: npt.NDArray[Any], schema: Schema, path: Path) -> Frames:
+    """Rows or columns of an array as columns under the names of the roles that a row needs.
+
+    Args:
+        array: ``(k, n)`` or ``(n, k)``, where a row needs ``k`` values.
+        schema: For the names.
+        path: For messages.
+
+    Raises:
+        InputError: The array has another shape.
+    """
+    needs, shape = len(schema.needed), tuple(array.shape)
+    if array.ndim != 2 or needs not in shape:
+        raise InputError(f"an array of shape {shape} where ({needs}, n) is expected", path=path, hint=HINT)
+    lying = shape[0] == needs
+    names = [role.name for role in schema.needed]
+    columns = dict(zip(names, array if lying else array.T, strict=True))
+    both = f"an array {shape}: its rows are taken as {' and '.join(names)}, not its columns"
+    return InMemory(path, named_columns(columns, path), (both,) if shape == (needs, needs) else ())
+
+
+def matrix_frames(matrix: Any, schema: Schema, path: Path) -> Frames:
+    """The places of a SciPy COO matrix that are not zero: a row is a user or a source, a column an item or a target."""
     values = np.asarray(matrix.data)
     kept = values != 0
     columns: dict[str, Any] = {
@@ -78,7 +94,7 @@ def _from_matrix(matrix: Any, schema: Schema) -> Frames:
     }
     if bool((values[kept] != 1).any()):
         columns["value"] = values[kept]
-    return InMemory(HERE, _columns(columns), ("places of a sparse matrix that are not zero",))
+    return InMemory(path, named_columns(columns, path), ("places of a sparse matrix that are not zero",))
 
 
 def _from_rows(rows: Sequence[Any], schema: Schema) -> Frames:
@@ -86,7 +102,7 @@ def _from_rows(rows: Sequence[Any], schema: Schema) -> Frames:
         raise InputError("the table is empty", path=HERE, hint="give at least one row")
     if isinstance(rows[0], Mapping):
         names = list(dict.fromkeys(str(name) for row in rows for name in row))
-        return InMemory(HERE, _columns({name: [row.get(name) for row in rows] for name in names}))
+        return InMemory(HERE, named_columns({name: [row.get(name) for row in rows] for name in names}, HERE))
     if isinstance(rows[0], str):
         return InMemory(HERE, pl.DataFrame({schema.needed[0].name: list(rows)}))
     try:
@@ -105,10 +121,15 @@ def _named(columns: Mapping[int, Any], schema: Schema) -> Frames:
         raise InputError(f"{len(columns)} columns, but a {schema.what} needs {len(names)}", path=HERE, hint=HINT)
     exact = len(columns) == len(names)
     chosen = names if exact else anonymous(len(columns))
-    return InMemory(HERE, _columns(dict(zip(chosen, columns.values(), strict=True))), header=exact)
+    return InMemory(HERE, named_columns(dict(zip(chosen, columns.values(), strict=True)), HERE), header=exact)
 
 
-def _columns(columns: Mapping[str, Any]) -> pl.DataFrame:
+def named_columns(columns: Mapping[str, Any], path: Path) -> pl.DataFrame:
+    """Columns of whatever holds values, as a frame.
+
+    Raises:
+        InputError: They differ in length.
+    """
     found = {}
     for name, values in columns.items():
         try:
@@ -119,5 +140,5 @@ def _columns(columns: Mapping[str, Any]) -> pl.DataFrame:
             found[name] = pl.Series(name, [None if one is None else str(one) for one in values], dtype=pl.String)
     lengths = {len(one) for one in found.values()}
     if len(lengths) > 1:
-        raise InputError("columns of different lengths", path=HERE, hint="give every column a value for each row")
+        raise InputError("columns of different lengths", path=path, hint="give every column a value for each row")
     return pl.DataFrame(found)

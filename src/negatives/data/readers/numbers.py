@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +61,7 @@ def parse_numbers(path: Path, line: int, block: bytes, also: bytes = b"") -> tup
 def _refuse(path: Path, line: int, block: bytes, at: int) -> None:
     where = line + block.count(b"\n", 0, at)
     begin = block.rfind(b"\n", 0, at) + 1
-    text = block[begin : block.find(b"\n", at)].decode(errors="replace")
-    before = block[begin:at].split()
-    attached = at > begin and block[at - 1 : at] not in (b" ", b"\t", b"\r")
-    token = text.split()[len(before) - attached][:40]
+    before, after = block[begin:at], block[at : block.find(b"\n", at)]
+    token = (re.split(rb"[ \t\r]", before)[-1] + re.split(rb"[ \t\r]", after)[0]).decode(errors="replace")[:40]
     hint = "write 'user item item ...' with whole numbers, or give a table with one pair per line and a header"
     raise InputError(f"{token!r} stands where a whole number is expected", path=path, line=where, hint=hint)

@@ -31,7 +31,7 @@ DAMAGED = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, zstandard.Zst
 STANDARD_INPUT = Path("-")
 PATIENCE = 3.0
 """Seconds in which somebody must begin to write to a pipe."""
-UNFOLDED, RATIO = 1 << 30, 500
+UNFOLDED, RATIO = 1 << 28, 500
 """A file may unfold to so many bytes, or so many times its own size, whichever is more."""
 
 
@@ -71,7 +71,10 @@ def _bounded(path: Path, file: IO[bytes]) -> IO[bytes]:
 
 def _member(path: Path) -> IO[bytes]:
     """The only member of an archive."""
-    archive = zipfile.ZipFile(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except ValueError as error:
+        raise zipfile.BadZipFile(str(error)) from error
     names = [one.filename for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX")]
     if len(names) != 1:
         hint = "unpack it, or give an archive with one file"
@@ -209,7 +212,7 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
     head += file.read(4 - len(head)) or b""
     kinds = {b"\x1f\x8b": ".gz", b"\xfd7zX": ".xz", b"\x28\xb5\x2f\xfd": ".zst", b"PK\x03\x04": ".zip"}
     suffix = next((kind for magic, kind in kinds.items() if head.startswith(magic)), "")
-    target = _folder() / f"{name}{suffix}"
+    target = passing_folder() / f"{name}{suffix}"
     with target.open("wb") as out:
         out.write(head)
         shutil.copyfileobj(cast(IO[bytes], file), out, BUFFER)
@@ -217,7 +220,8 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
 
 
 @cache
-def _folder() -> Path:
+def passing_folder() -> Path:
+    """A folder that this process removes when it ends."""
     found = Path(tempfile.mkdtemp(prefix="negatives-"))
     atexit.register(shutil.rmtree, found, ignore_errors=True)
     return found

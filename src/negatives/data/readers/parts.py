@@ -58,7 +58,8 @@ def usable(file: Path) -> bool:
     suffix = inner_suffix(file)
     if suffix == "":
         return part_of(file) is not None and file.suffix.lower() in ("", *COMPRESSIONS)
-    known = suffix in PLAIN_TEXT or reader_of(file) is not None
+    reader = reader_of(file)
+    known = suffix in PLAIN_TEXT or (reader is not None and not reader.stray)
     return known or (part_of(file) is not None and suffix not in (".md", ".pdf", ".py", ".sh"))
 
 
@@ -98,8 +99,6 @@ def find_parts(path: Path, what: str = "row", part: Callable[[Path], str | None]
         return {name: found[name] for name in ("train", "valid", "test") if name in found} | found
     if not found and (len(files) == 1 or pieces(files)):
         return {"train": files}
-    if not found and len(inter := [file for file in files if inner_suffix(file) == ".inter"]) == 1:
-        return {"train": inter}
     hint = f"name a file of {what}s, or call the files train.* and test.*; there are {_shown(path)}"
     raise InputError("the folder has no train file", path=path, hint=hint)
 

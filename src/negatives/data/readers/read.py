@@ -37,6 +37,8 @@ def read(data: Any, schema: Schema, options: Options | None = None) -> dict[str,
     whole = asked_reader(options) or (reader_of(path) if path.is_dir() else None)
     if path.is_dir() and whole is not None and whole.takes(path):
         return dict(whole.parts(path, schema, options))
+    if not path.is_dir():
+        return dict(reader_for(path, schema, options).parts(path, schema, options))
     found = find_parts(path, schema.what)
     return {part: _part(files, schema, options) for part, files in found.items()}
 

@@ -15,6 +15,8 @@ from negatives.errors import InputError
 from negatives.registry import suggest
 
 MOST_RATINGS = 20
+MOSTLY = 0.9
+REASONS = {"order": "by the order of the columns", "content": "by what stands in the column"}
 ID_NAME = re.compile(r"(?i:(?:^|[_\s-])(?:id|key|code|nr|no|num|number)|identifier)$|[a-z](?:I[Dd]|Code|Key|No|Nr)$")
 """Names of columns that hold ids, whatever of."""
 
@@ -40,6 +42,15 @@ class Roles:
             + (f"; skipped: {', '.join(self.skipped[:8])}" if self.skipped else "")
             + (f" and {len(self.skipped) - 8} more" if len(self.skipped) > 8 else "")
         )
+
+    @property
+    def guessed(self) -> str:
+        """Which roles no name of a column decided; empty where names decided about all."""
+        told = []
+        for why, reason in REASONS.items():
+            if roles := [role for role in self.columns if self.why[role] == why]:
+                told.append(f"{', '.join(roles)} {reason}")
+        return f"not by names: {'; '.join(told)}; --columns says otherwise" if told else ""
 
 
 def find_roles(frames: Frames, schema: Schema, options: Options) -> Roles:
@@ -97,39 +108,39 @@ def _by_layout(frames: Frames, schema: Schema, found: dict[str, str], why: dict[
 def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict[str, str]) -> None:
     """Fill the roles that names have left open."""
     sample = frames.sample
-    free = [name for name in frames.names if name not in found.values()]
+    free = [name for name in frames.names if name not in found.values() and not _is_index(frames, name)]
     open_roles = [role for role in schema.needed if role.name not in found]
+    times = _times(frames, free)
     if open_roles:
-        fitting = [name for name in free if _may_be(sample[name], open_roles)]
+        fitting = [name for name in free if name not in times and _may_be(sample[name], open_roles)]
+        if len(fitting) < len(open_roles) == len(free) and any(role.kind == "id" for role in open_roles):
+            fitting = free.copy()
         if not fitting and all(role.kind in ("text", "texts") for role in open_roles):
             there = ", ".join(frames.names[:12])
             features = "; numbers are not read as features, but lines 'label 1:0.5 7:2' are"
             hint = f"give {schema.example}{features if 'labels' in schema and 'text' in schema else ''}"
             raise InputError(f"no column holds texts; there are {there}", path=frames.path, line=1, hint=hint)
         if any(not role.guess for role in open_roles) or len(fitting) < len(open_roles):
-            _ask(frames, schema, open_roles, fitting or free)
+            _ask(frames, schema, open_roles, fitting if len(fitting) >= len(open_roles) else free)
         if frames.header and len(fitting) > len(open_roles):
-            texts = all(role.kind in ("text", "texts") for role in open_roles)
-            likely = [name for name in fitting if bool(ID_NAME.search(name)) is not texts]
-            likely = (
-                likely if len(likely) == len(open_roles) else [name for name in fitting if not _is_rating(sample[name])]
-            )
+            likely = _likely(sample, fitting, open_roles)
             if len(likely) != len(open_roles):
                 _ask(frames, schema, open_roles, fitting)
             fitting = likely
         for role in open_roles:
-            name = next((one for one in fitting if one in free and _may_be(sample[one], [role])), None)
+            left = [one for one in fitting if one in free]
+            name = next((one for one in left if _may_be(sample[one], [role])), None)
             if name is None:
-                _ask(frames, schema, [role], [one for one in fitting if one in free] or fitting)
+                _ask(frames, schema, [role], left or fitting)
             else:
                 found[role.name], why[role.name] = name, "order"
                 free.remove(name)
     if frames.header:
         return
     for role in schema:
-        if role.needed or role.name in found or not role.guess:
+        if role.needed or role.name in found or not role.guess or role.kind not in ("time", "number"):
             continue
-        fits = [name for name in free if _is(sample[name], role)]
+        fits = [name for name in free if (name in times if role.kind == "time" else _is_rating(sample[name]))]
         if fits:
             found[role.name], why[role.name] = fits[0], "content"
             free.remove(fits[0])
@@ -138,30 +149,67 @@ def _by_content(frames: Frames, schema: Schema, found: dict[str, str], why: dict
 def _ask(frames: Frames, schema: Schema, roles: list[Role], among: list[str]) -> None:
     """Stop with the one question that cannot be decided."""
     what = " and ".join(role.name for role in roles)
-    example = ",".join(f"{role.name}={among[place % len(among)]}" for place, role in enumerate(roles))
+    likely = sorted(among, key=lambda name: not _comes_again(frames.sample[name]))
+    example = ",".join(f"{role.name}={likely[place % len(likely)]}" for place, role in enumerate(roles))
     fault = f"which column is the {what}? there are {', '.join(frames.names[:12])}"
+    example = f'"{example}"' if " " in example else example  # as one word of a command
     raise InputError(fault, path=frames.path, line=1, hint=f"say for instance --columns {example}")
 
 
+def _comes_again(column: pl.Series) -> bool:
+    """Whether a column has several values, and not a new one in nearly every row."""
+    if column.dtype.is_nested():
+        return True
+    return 2 < column.n_unique() < MOSTLY * len(column)
+
+
 def _may_be(column: pl.Series, roles: list[Role]) -> bool:
-    """Whether a column may hold names or texts at all."""
+    """Whether a column may hold names or texts at all; numbers with a fraction are no names."""
     if column.dtype.is_nested():
         return any(role.several or role.kind in ("texts", "labels") for role in roles)
-    if all(role.kind in ("text", "texts") for role in roles) and values.all_numbers(column):
+    if all(role.kind in ("text", "texts") for role in roles):
+        return not values.all_numbers(column)
+    if not any(role.kind == "id" for role in roles):
+        return True
+    number = values.numbers(column)
+    return not bool((number != number.floor()).any())
+
+
+def _likely(sample: pl.DataFrame, among: list[str], roles: list[Role]) -> list[str]:
+    """Columns under a header that probably play the roles: ids by their name, texts that are none; else no ratings."""
+    texts = all(role.kind in ("text", "texts") for role in roles)
+    named = [name for name in among if bool(ID_NAME.search(name)) is not texts]
+    return named if len(named) == len(roles) else [name for name in among if not _is_rating(sample[name])]
+
+
+def _is_index(frames: Frames, name: str) -> bool:
+    """Whether a column numbers the rows, as pandas writes in front without a name."""
+    if not frames.header or name != frames.names[0] or plain(name) not in ("column1", "unnamed0", "index"):
         return False
-    return not values.looks_like_time(column)
+    numbers = values.numbers(frames.sample[name])
+    return numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() == 1).all())
 
 
-def _is(column: pl.Series, role: Role) -> bool:
-    if role.kind == "time":
-        return values.looks_like_time(column)
-    return role.kind == "number" and _is_rating(column)
+def _times(frames: Frames, among: list[str]) -> set[str]:
+    """The columns that look like times; of several numbers the last, for the others are large ids.
+
+    Numbers in the first column that come again and again are ids too.
+    """
+    like = [name for name in among if values.looks_like_time(frames.sample[name])]
+    kinds = frames.sample.schema
+    dates = {name for name in like if kinds[name].is_temporal() or values.numbers(frames.sample[name]).is_null().all()}
+    if dates or not like:
+        return dates
+    again = frames.sample[like[-1]].n_unique() < MOSTLY * len(frames.sample)
+    return set() if like[-1] == frames.names[0] and again else {like[-1]}
 
 
 def _is_rating(column: pl.Series) -> bool:
     if column.dtype.is_nested():
         return False
     found = values.numbers(column)
-    high = found.max()
-    few = found.n_unique() <= MOST_RATINGS
-    return len(found) > 0 and found.null_count() == 0 and few and isinstance(high, float) and high <= 100
+    low, high = found.min(), found.max()
+    few = len(found) > 0 and found.null_count() == 0 and 1 < found.n_unique() <= MOST_RATINGS
+    steps = found * 10
+    even = bool((steps == steps.round()).all())
+    return few and even and isinstance(low, float) and isinstance(high, float) and low >= -10 and high <= 100

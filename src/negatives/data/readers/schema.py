@@ -142,6 +142,7 @@ PAIRS = Schema(
             "rating", "ratings", "score", "stars", "overall", "label", "preference", "reviewrating",
         ), needed=False),
         Role("weight", "number", (), needed=False, guess=False),
+        Role("group", "id", (), needed=False, guess=False),
         Role("event", "id", (
             "event", "eventtype", "behavior", "behaviortype", "behaviour", "action", "actiontype", "interaction",
             "interactiontype", "type",
@@ -181,6 +182,7 @@ LABELLED = Schema(
         Role("text", "text", TEXT_NAMES),
         Role("labels", "labels", ("labels", "label", "tags", "tag", "categories", "category", "classes", "class",
                                   "intent", "target", "topics", "topic", "genres", "genre", "targetind"), blank=True),
+        Role("group", "id", (), needed=False, guess=False),
     ),
     "a text and its labels, under a line of column names",
 )  # fmt: skip

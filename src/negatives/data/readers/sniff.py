@@ -17,6 +17,8 @@ SEPARATORS = ("\t", "::", ";", ",", "|")
 NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "blank": " ", "space": " "}
 SHOWN = {"\t": "a tab", ",": "a comma", ";": "a semicolon", "|": "a pipe", " ": "blanks", "::": "'::'"}
 COMMENTS = ("#", "%", "//")
+FEATURES = re.compile(r"(?:[-+\d.,]+ )?(?:qid:\d+ )?\d+:\S+(?: \d+:\S+)*(?: *#.*)?")
+"""A line of labels and numbered features."""
 
 
 def first_lines(path: Path, encoding: str | None = None) -> list[str]:
@@ -84,7 +86,9 @@ def dialect_of(lines: list[str], suffix: str = "") -> Dialect:
             best, most = separator, (even, fewest)
     if best == " " and suffix == ".csv":
         best = ","
-    return Dialect(best, best not in (" ", "::") and any('"' in line for line in lines))
+    if best == " " and suffix == ".tsv" and len({len(line.split()) for line in lines}) > 1:
+        best = "\t"  # one column of texts
+    return Dialect(best, best not in (" ", "::", "\t") and any('"' in line for line in lines))
 
 
 def _count(line: str, separator: str) -> int:
@@ -135,10 +139,21 @@ def looks_like_lists(lines: list[str]) -> bool:
         tabs = {line.count("\t") for line in lines}
         return len(tabs) > 1 or tabs == {0}
     few = len(rows) < FEW_LINES and max(widths) > 2 and "\t" not in lines[0]
-    return few and len({row[0] for row in rows}) == len(rows) and _mostly_whole(rows)
+    return few and len({row[0] for row in rows}) == len(rows) and mostly_whole(rows)
 
 
-def _mostly_whole(rows: list[list[str]]) -> bool:
+def mostly_whole(rows: list[list[str]]) -> bool:
+    """Whether more than half of the words are whole numbers, and none has a point."""
     words = [word for row in rows for word in row]
     whole = sum(word.isdecimal() for word in words)
     return 2 * whole > len(words) and not any("." in word for word in words)
+
+
+def looks_like_features(lines: list[str]) -> bool:
+    """Whether most lines are labels and pairs ``feature:value``, as libsvm and the classifiers of many labels have it.
+
+    >>> looks_like_features(["3 5 4", "0,1 0:1.0 2:0.5", "2 1:1"]), looks_like_features(["12:30 we met", "at 12:45"])
+    (True, False)
+    """
+    rows = [line for line in lines if FEATURES.fullmatch(line.strip())]
+    return len(lines) > 0 and 2 * len(rows) > len(lines)

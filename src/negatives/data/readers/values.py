@@ -14,7 +14,8 @@ MISSING = ("", "nan", "null", "none", "<na>", "na", "n/a", "nil", "\\n")
 """Text that means nothing stands there, in lower case; written as a name by other software."""
 SEPARATORS = ("|", ";", ",")
 """What may stand between the labels of one cell."""
-EARLIEST_TIME = 1e8
+EARLIEST_TIME, LATEST_TIME = 6.3e8, 4.2e9
+"""Seconds since 1970 that may be a time by their look: from 1990 to 2100; other numbers are names."""
 NANO, MICRO, MILLI = 1e17, 1e14, 1e11
 """From these on a whole number counts nano-, micro- or milliseconds since 1970."""
 TIMES = (
@@ -131,20 +132,27 @@ def message(value: object) -> str | None:
 
 
 def numbers(column: pl.Series, words: Sequence[tuple[str, float]] = ()) -> pl.Series:
-    """Float64; null where no finite number stands. A decimal comma is a point where no point stands.
+    """Float64; null where no finite number stands.
+
+    A decimal comma is a point where no point stands. Where three digits follow each comma and no zero stands before
+    it, as in ``1,234``, it may as well divide thousands: such a number cannot be understood.
 
     Args:
         column: Cells.
         words: Words in lower case that stand for numbers.
     """
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None] * len(column), dtype=pl.Float64)
     if column.dtype == pl.String:
         if words:
             written = [repr(number) for _, number in words]
             column = column.str.strip_chars().str.to_lowercase().replace([word for word, _ in words], written)
         found = column.str.strip_chars().cast(pl.Float64, strict=False)
         if found.null_count() > column.null_count():
-            comma = column.str.strip_chars().str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
-            found = found.fill_null(comma)
+            text = column.str.strip_chars()
+            comma = text.filter(text.str.contains(r"^-?\d+,\d+$").fill_null(False))
+            if len(comma) and not bool(comma.str.contains(r"^-?[1-9]\d{0,2},\d{3}$").all()):
+                found = found.fill_null(text.str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False))
     else:
         found = column.cast(pl.Float64, strict=False)
     return found.set((~found.is_finite()).fill_null(False), None)
@@ -185,16 +193,33 @@ def time_scale(column: pl.Series) -> float:
 
 def _parsed(column: pl.Series, written: str) -> pl.Series:
     """Seconds of texts in one format; a zone behind the time of day counts."""
-    text = column.str.strip_chars().str.replace(_DAY_T, "$1 ").str.replace(_WEEKDAY, "")
-    if "%Y" in written:
-        text = text.set((~text.str.contains(r"\d{4}")).fill_null(True), None)
+    text = _plain(column)
     zone = text.str.extract_groups(_ZONE)
     parts = {name: zone.struct.field(name) for name in ("sign", "hours", "minutes")}
     hours, minutes = (parts[name].cast(pl.Float64, strict=False).fill_null(0.0) for name in ("hours", "minutes"))
     ahead = (hours * 60 + minutes) * 60
     ahead = ahead * (1.0 - 2.0 * (parts["sign"] == "-").fill_null(False).cast(pl.Float64))
-    found = text.str.replace(_ZONE, "$clock").str.to_datetime(written, strict=False, time_unit="us")
-    return found.dt.epoch("us").cast(pl.Float64) / 1e6 - ahead
+    return _moments(text.str.replace(_ZONE, "$clock"), written).dt.epoch("us").cast(pl.Float64) / 1e6 - ahead
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """Times without the T before the clock and without weekdays."""
+    return column.str.strip_chars().str.replace(_DAY_T, "$1 ").str.replace(_WEEKDAY, "")
+
+
+def _ways(first: pl.Series) -> set[str]:
+    """The formats in which one text is written; looked for in one query, for each alone costs far more."""
+    ways = (*TIMES, *DAY_OR_MONTH)
+    every = [pl.lit(first).str.to_datetime(one, strict=False, time_unit="us").alias(one) for one in ways]
+    found = pl.select(every).row(0, named=True)
+    return {one for one, moment in found.items() if moment is not None}
+
+
+def _moments(text: pl.Series, written: str) -> pl.Series:
+    """Texts without zones in one format as moments; null where they are not in it."""
+    if "%Y" in written:
+        text = text.set((~text.str.contains(r"\d{4}")).fill_null(True), None)
+    return text.str.to_datetime(written, strict=False, time_unit="us")
 
 
 def time_format(column: pl.Series) -> tuple[str | None, bool]:
@@ -209,10 +234,12 @@ def time_format(column: pl.Series) -> tuple[str | None, bool]:
     text = trimmed(column).drop_nulls()
     if text.is_empty() or not all(_DATED.search(one) for one in text.head(20)):
         return None, False
+    bare = _plain(text).str.replace(_ZONE, "$clock")
+    likely = _ways(bare.head(1))
     for one in TIMES:
-        if _parsed(text, one).null_count() == 0:
+        if one in likely and _moments(bare, one).null_count() == 0:
             return one, False
-    fits = [one for one in DAY_OR_MONTH if _parsed(text, one).null_count() == 0]
+    fits = [one for one in DAY_OR_MONTH if one in likely and _moments(bare, one).null_count() == 0]
     return (fits[0] if fits else None), len(fits) > 1 and "." not in fits[0]
 
 
@@ -226,8 +253,13 @@ def looks_like_time(column: pl.Series) -> bool:
     if column.dtype == pl.String and found.null_count() == len(found):
         written, _ = time_format(trimmed(column).drop_nulls().head(50))
         return written is not None
+    if column.dtype == pl.String and bool(column.str.starts_with("0").any()):
+        return False
     low, high = found.quantile(0.05), found.max()
-    return low is not None and low >= EARLIEST_TIME and isinstance(high, float) and high <= 5e18
+    return any(
+        low is not None and low >= EARLIEST_TIME * by and isinstance(high, float) and high <= LATEST_TIME * by
+        for by in (1.0, 1e3, 1e6, 1e9)
+    )
 
 
 def label_separator(cells: Sequence[str]) -> str | None:
