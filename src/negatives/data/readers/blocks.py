@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from negatives.data.readers.opening import COMPRESSIONS, faults_told, inner_suffix, open_bytes
 from negatives.errors import ConfigError, InputError
 
@@ -18,6 +20,7 @@ BLOCK = 1 << 24
 LONGEST = 1 << 26
 """Bytes of a line or of a quoted cell; longer ones are refused, so that memory is bounded."""
 DEEPEST = 200
+FEED = 10
 Ending = Callable[[bytes], int]
 """Gives how much of some bytes are whole records; 0 for none."""
 
@@ -67,7 +70,7 @@ def blocks(
             seen = True
             _check_text(path, line, block)
             yield line, block
-            line += block.count(b"\n")
+            line += int(np.count_nonzero(np.frombuffer(block, np.uint8) == FEED))
     if rest.strip():
         rest += b"\n" if not rest.endswith(b"\n") else b""
         _check_text(path, line, rest)

@@ -32,7 +32,7 @@ class CodedColumns:
 
     def __init__(self, sample: pl.DataFrame, columns: Sequence[str], separator: int) -> None:
         self._width, self._separator = len(sample.columns), separator
-        self._places = {name: sample.columns.index(name) for name in columns}
+        self.places = {name: sample.columns.index(name) for name in columns}
         self.whole = frozenset(name for name in columns if Ids.of(sample[name].drop_nulls()).names is None)
         missing = packed([text for text in values.MISSING if len(text.encode()) <= LONGEST])
         self._names = {name: Names(missing) for name in columns if name not in self.whole}
@@ -44,12 +44,12 @@ class CodedColumns:
         A column is left out where its cells, or the lines, are not what the passes can read.
         """
         raw = torch.from_numpy(np.frombuffer(bytearray(block), np.uint8))
-        with ThreadPoolExecutor(max(1, min(threads(), len(self._places)))) as pool:
-            found = list(pool.map(lambda name: self._column(raw, name), self._places))
-        return {name: column for name, column in zip(self._places, found, strict=True) if column is not None}
+        with ThreadPoolExecutor(max(1, min(threads(), len(self.places)))) as pool:
+            found = list(pool.map(lambda name: self._column(raw, name), self.places))
+        return {name: column for name, column in zip(self.places, found, strict=True) if column is not None}
 
     def _column(self, raw: Tensor, name: str) -> pl.Series | None:
-        place = self._places[name]
+        place = self.places[name]
         if name in self.whole:
             numbers = whole_numbers(raw, self._separator, self._width, place)
             return None if numbers is None else pl.Series(name, numbers.numpy())

@@ -108,6 +108,9 @@ class DelimitedFrames(Frames):
 
             self._coded = CodedColumns(self.sample, ids, separator[0])
         for line, raw in blocks(self.path, ending=ending, encoding=self._encoding):
+            if not (skip or comments) and (found := self._even(raw, columns, line)) is not None:
+                yield found
+                continue
             block, kept = self._bare(raw, comments)
             comments = 0
             if self._comments and kept is not None:
@@ -129,6 +132,25 @@ class DelimitedFrames(Frames):
     def builder(self, column: str) -> Builder:
         found = None if self._coded is None else self._coded.builder(column)
         return found or super().builder(column)
+
+    def _even(self, raw: bytes, columns: Sequence[str], line: int) -> Block | None:
+        """A block in which every line has all cells, none in quotation marks, by compiled passes; None for any other.
+
+        Such passes refuse blank lines, which need not be looked for then.
+        """
+        if self._coded is None or self._comments or (self._dialect.quoted and b'"' in raw):
+            return None
+        known = self._coded.read(raw)
+        if len(known) < len(self._coded.places):
+            return None
+        rest = [name for name in columns if name not in known]
+        frame, n = pl.DataFrame(known), len(next(iter(known.values())))
+        if rest:
+            others = self._fast(raw, rest, None)
+            if others is None or len(others) != n:
+                return None
+            frame = frame.with_columns(others.get_columns())
+        return Block(frame.select(columns), counted(line, n))
 
     def _bare(self, raw: bytes, comments: int) -> tuple[bytes, Ints | None]:
         """The block without blank lines and comments, and which of its lines stay; None for all."""
