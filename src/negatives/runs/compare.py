@@ -26,6 +26,7 @@ from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
+from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,16 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
         Interrupted: A signal ended the comparison; what has been trained is saved.
     """
     config = asked.config
-    folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, "compare")
+    if out is not None and begun.unfinished(RunFolder(out)) is None:
+        RunFolder(out).check_free()
+    with taken(out, config.task, config.data, "compare") as folder:
+        _into(folder, asked, command)
+    return folder.path
+
+
+def _into(folder: RunFolder, asked: Asked, command: str) -> None:
+    """Compare in a folder that is held."""
+    config = asked.config
     goes_on = begun.unfinished(folder) is not None
     if not goes_on:
         folder.check_free()
@@ -80,7 +90,6 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
     chosen = {name: one.told() for name, one in found.items()}
     _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
-    return folder.path
 
 
 def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int]) -> str:

@@ -24,6 +24,7 @@ from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors, replacing
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,20 @@ def train(
         NegativesError: Bad input or configuration; nothing has been written then.
         Interrupted: A signal ended the training; a checkpoint has been written.
     """
-    folder = RunFolder(out) if out else RunFolder.new(config.task, config.data, str(config.sampler or "default"))
-    if resume:
-        folder.check_unfinished()
-    else:
-        folder.check_free()
     clock = Clock(config.budget, perf_counter() if started is None else started)
+    check = RunFolder.check_unfinished if resume else RunFolder.check_free
+    if out is not None:
+        check(RunFolder(out))
+    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder:
+        check(folder)
+        trained = _into(folder, config, resume, clock, command)
+    if (told := told_of_rest(trained, clock)) is not None:
+        log.info(told)
+    return folder.path
+
+
+def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str) -> Trained:
+    """Train, test and write into a folder that is held."""
     config, task, examples = steps.load(config)
     with signals_caught() as caught:
         auto = Auto(task, examples, config, folder, clock, caught)
@@ -62,9 +71,7 @@ def train(
     with signals_caught():  # a trained model is tested and written before the program gives way
         trained = auto.kept(trained)
         finish(folder, trained, command, clock.left)
-    if (told := told_of_rest(trained, clock)) is not None:
-        log.info(told)
-    return folder.path
+    return trained
 
 
 def _ready(auto: Auto, resume: bool) -> Trained:

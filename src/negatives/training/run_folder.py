@@ -29,6 +29,8 @@ SAMPLER = "sampler.safetensors"
 CHECKPOINTS = "checkpoints"
 REPORT = "report.html"
 COMPARE = "compare.json"
+LOCK = ".lock"
+"""Held while a process writes into the folder."""
 
 
 def plural(kind: str) -> str:
@@ -75,7 +77,7 @@ class RunFolder:
             raise InputError(
                 "holds a run already", path=self.path, hint="add --resume to go on with it, or choose another --out"
             )
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and any(one.name != LOCK for one in self.path.iterdir()):
             raise InputError("holds other files", path=self.path, hint="choose another folder with --out")
         self._check_writable()
 
