@@ -397,3 +397,23 @@ def test_a_duration_that_is_none_is_told(planted_file: Path, capsys: pytest.Capt
 def test_a_healthy_run_is_not_warned_of(planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(planted_file, tmp_path / "run", *OPTIONS, "--recipe", "default") == 0
     assert "of the training the validation" not in capsys.readouterr().out
+
+
+def test_a_longer_recipe_has_the_first_place_in_its_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of recipes that are as good the first is kept."""
+    seen: list[list[str]] = []
+
+    def halve(arms: list[str], share: float, tell: object) -> None:
+        seen.append(arms)
+        raise LookupError
+
+    monkeypatch.setattr(auto, "halve", halve)
+    monkeypatch.setattr(auto.Auto, "_share", lambda self, config: 0.1)
+    monkeypatch.setattr(auto.Auto, "_arms", lambda self, configs, share: [str(one.recipe) for one in configs])
+    race = object.__new__(auto.Auto)
+    race.decisions = SimpleNamespace(tell=None)
+    names = [RunConfig(task="recommend", recipe=name) for name in ("default", "soft", "best")]
+    for longer in ([], names[2:]):
+        with pytest.raises(LookupError):
+            race._by_race(names[:2], longer)
+    assert seen == [["default", "soft"], ["best", "default", "soft"]]

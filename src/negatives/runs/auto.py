@@ -68,7 +68,7 @@ class Auto:
         try:
             if (whole := self._whole(configs[0])) is not None:
                 return self._by_folds(configs, whole)
-            return self._by_race([*configs, *self._longer()])
+            return self._by_race(configs, self._longer())
         except Interrupted as stop:
             begun = self.folder.path if self._begun else None
             raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
@@ -142,10 +142,11 @@ class Auto:
                 found.append(config)
         return found
 
-    def _by_race(self, configs: Sequence[RunConfig]) -> Trained:
+    def _by_race(self, configs: Sequence[RunConfig], longer: Sequence[RunConfig] = ()) -> Trained:
+        """Of recipes that are as good the first is kept; who waits long enough has the longer ones come first."""
         share = self._share(configs[0])
-        arms = self._arms(configs, share)
-        winner = halve(arms, share, self.decisions.tell)
+        arms = self._arms([*configs, *longer], share)
+        winner = halve([*arms[len(configs) :], *arms[: len(configs)]], share, self.decisions.tell)
         winner.settle()
         for arm in arms:
             self.decisions.row(arm.row() | {"kept": arm is winner})
