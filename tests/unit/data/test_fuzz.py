@@ -36,3 +36,15 @@ def run(first: int, count: int, folder: Path) -> None:
     refused = sum(case["refused"] for case in cases)
     assert 0.2 * count < refused < 0.95 * count  # both ways out are walked
     assert list(folder.iterdir()) == []
+
+
+def test_a_header_that_asks_for_endless_memory(tmp_path: Path) -> None:
+    """Polars ends the process that reads this file."""
+    run_one(48531, tmp_path)
+
+
+def run_one(case: int, folder: Path) -> None:
+    command = [sys.executable, str(HERE / "damage.py"), str(case), "1", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["fault"] == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +34,26 @@ class Arrow(TableReader):
     suffixes = (".arrow", ".feather", ".ipc")
 
     def frames(self, path: Path, schema: Schema, options: Options) -> Frames:
+        _check_sound(path)
         with readable(path, "an Arrow file"):
             try:
                 frame = pl.read_ipc(path)
             except pl.exceptions.PolarsError:
                 frame = pl.read_ipc_stream(path)
         return InMemory(path, frame)
+
+
+def _check_sound(path: Path) -> None:
+    """Refuse a file whose damage would end the process: the parser aborts where a header asks for endless memory.
+
+    Raises:
+        InputError: A process of its own did not survive reading it.
+    """
+    code = "import sys, polars\ntry: polars.read_ipc(sys.argv[1])\nexcept Exception: pass"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+    if done.returncode < 0:
+        hint = "write or fetch the file again"
+        raise InputError("cannot be read as an Arrow file (its headers are damaged)", path=path, hint=hint)
 
 
 class ParquetFrames(Frames):
