@@ -80,12 +80,6 @@ def load_word_vectors(path: Path) -> WordVectors:
     return WordVectors(words, torch.from_numpy(vectors), notes)
 
 
-def read_word_vectors(path: Path) -> tuple[list[str], Tensor]:
-    """Words and vectors ``(n, d)`` float32, as :func:`load_word_vectors` finds them."""
-    found = load_word_vectors(path)
-    return found.words, found.vectors
-
-
 def _together(blocks: list[Rows]) -> Rows:
     """All blocks in one table; each is given up as soon as it is copied, so that they are held once."""
     if len(blocks) < 2:

@@ -12,11 +12,16 @@ import pytest
 import torch
 
 from negatives.data import vector_blocks
-from negatives.data.word_vectors import load_word_vectors, read_word_vectors, write_binary, write_text
+from negatives.data.word_vectors import load_word_vectors, write_binary, write_text
 from negatives.errors import InputError
 
 WORDS = ["the", "naïve", "a_b"]
 VECTORS = torch.tensor([[1.0, -2.5, 1 / 3], [0.0, 1e-9, 7.0], [10.0, 32.0, 0.1]])
+
+
+def read(path: Path) -> tuple[list[str], torch.Tensor]:
+    found = load_word_vectors(path)
+    return found.words, found.vectors
 
 
 @pytest.fixture(params=["text", "binary"])
@@ -37,7 +42,7 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def test_what_is_written_is_read(written: Path) -> None:
-    words, vectors = read_word_vectors(written)
+    words, vectors = read(written)
     assert words == WORDS
     assert torch.equal(vectors, VECTORS)
     assert load_word_vectors(written).notes == (f"{written.name}: 3 words, vectors of 3 numbers",)
@@ -46,14 +51,14 @@ def test_what_is_written_is_read(written: Path) -> None:
 def test_compressed(written: Path, tmp_path: Path) -> None:
     packed = tmp_path / "vectors.gz"
     packed.write_bytes(gzip.compress(written.read_bytes()))
-    assert torch.equal(read_word_vectors(packed)[1], VECTORS)
+    assert torch.equal(read(packed)[1], VECTORS)
 
 
 def test_blocks_do_not_show(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vector_blocks, "BLOCK", 7)
     monkeypatch.setattr(vector_blocks, "DIGITS", 4)
     monkeypatch.setattr(vector_blocks, "LONGEST_WORD", 9)
-    words, vectors = read_word_vectors(written)
+    words, vectors = read(written)
     assert words == WORDS
     assert torch.equal(vectors, VECTORS)
 
@@ -74,7 +79,7 @@ def test_what_gensim_writes_is_read(tmp_path: Path) -> None:
     for binary in (False, True):
         for header in (True, binary):
             keyed.save_word2vec_format(str(tmp_path / "from"), binary=binary, write_header=header)
-            words, vectors = read_word_vectors(tmp_path / "from")
+            words, vectors = read(tmp_path / "from")
             assert words == WORDS
             torch.testing.assert_close(vectors, VECTORS)
 
@@ -90,7 +95,7 @@ def test_what_gensim_writes_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_forms_of_text(content: bytes, tmp_path: Path) -> None:
-    words, vectors = read_word_vectors(put(tmp_path / "any.bin", content))
+    words, vectors = read(put(tmp_path / "any.bin", content))
     assert words == ["new york", "1"]
     assert vectors.tolist() == [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
 
@@ -98,7 +103,7 @@ def test_forms_of_text(content: bytes, tmp_path: Path) -> None:
 def test_quotes_and_other_ends_of_lines_are_words(tmp_path: Path) -> None:
     words = ['"', "'", "\x85", "\u2028", "#", "\x1c", "a\x0bb"]
     path = put(tmp_path / "a.vec", "".join(f"{word} 1 {at}\n" for at, word in enumerate(words)).encode())
-    assert read_word_vectors(path)[0] == words
+    assert read(path)[0] == words
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -107,7 +112,7 @@ def test_a_long_first_line(header: bool, tmp_path: Path) -> None:
     line = "word " + " ".join(map(str, row)) + "\n"
     assert len(line) > 200_000
     path = put(tmp_path / "a.vec", ("1 20000\n" * header + line).encode())
-    words, vectors = read_word_vectors(path)
+    words, vectors = read(path)
     assert words == ["word"]
     assert torch.equal(vectors[0], torch.from_numpy(row))
 
@@ -150,10 +155,10 @@ def test_what_is_odd_is_counted(tmp_path: Path) -> None:
 def test_wrong_files_are_named(content: bytes, says: str, tmp_path: Path) -> None:
     path = put(tmp_path / "wrong.vec", content)
     with pytest.raises(InputError, match=says) as caught:
-        read_word_vectors(path)
+        read(path)
     assert len(str(caught.value)) - len(str(path)) < 200
     with pytest.raises(InputError, match="no such file"):
-        read_word_vectors(tmp_path / "nothing")
+        read(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("entry", [b"the 1 2 3\n", b"the \x00\x01\x80?\x00\x00\x80?\x00\x00\x80?"])
@@ -161,7 +166,7 @@ def test_a_first_line_that_promises_too_much_takes_no_memory(entry: bytes, tmp_p
     path = put(tmp_path / "a.vec", b"1000000000000 3\n" + entry)
     tracemalloc.start()
     with pytest.raises(InputError, match=r"1 of 1,000,000,000,000 words are there"):
-        read_word_vectors(path)
+        read(path)
     assert tracemalloc.get_traced_memory()[1] < 1 << 26
     tracemalloc.stop()
 
@@ -174,5 +179,5 @@ def test_damaged_files_end_in_one_kind_of_error(written: Path) -> None:
             broken[at] = random.integers(0, 256)
         written.write_bytes(bytes(broken[: random.integers(0, len(content) + 1)]))
         with suppress(InputError):
-            words, vectors = read_word_vectors(written)
+            words, vectors = read(written)
             assert len(words) == len(vectors)

@@ -14,7 +14,7 @@ import torch
 
 from negatives.cli import main
 from negatives.data.loading import words as loading
-from negatives.data.word_vectors import read_word_vectors
+from negatives.data.word_vectors import load_word_vectors
 from negatives.runs import runner, terminal
 from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
@@ -133,7 +133,8 @@ def test_evaluate_and_export(run: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["evaluate", str(run)]) == 0
     assert "spearman:mine" in capsys.readouterr().out
     assert main(["export", str(run), "--format", "word2vec-binary", "--out", str(tmp_path)]) == 0
-    words, vectors = read_word_vectors(tmp_path / "words.bin")
+    found = load_word_vectors(tmp_path / "words.bin")
+    words, vectors = found.words, found.vectors
     assert sorted(words) == sorted(word for group in range(GROUPS) for word in words_of(group))
     assert torch.equal(vectors, read_tensors(run / "model.safetensors")[0]["words"])
     from gensim import models

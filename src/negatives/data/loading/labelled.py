@@ -25,7 +25,7 @@ from negatives.data.readers import Options, read, reader_of
 from negatives.data.readers.labelled_text import compared, labelled_texts
 from negatives.data.readers.matrices import FEATURES, read_matrices
 from negatives.data.readers.opening import at_rest
-from negatives.data.readers.parts import find_parts
+from negatives.data.readers.parts import part_files
 from negatives.data.readers.schema import LABELLED
 from negatives.data.readers.sparse_rows import FORMATS, is_sparse, read_sparse
 from negatives.data.readers.tags import TAGS, WORDS, read_tags
@@ -154,7 +154,7 @@ def feature_files(path: Path, options: Options) -> dict[str, Path] | None:
     """The files of a path by part where they hold features by number; None where they hold tables."""
     if options.format not in (None, *FORMATS) or options.columns:
         return None
-    files = {part: several[0] for part, several in find_parts(path).items()}
+    files = part_files(path)
     asked = options.format is not None
     return files if asked or (reader_of(files["train"]) is None and is_sparse(files["train"])) else None
 

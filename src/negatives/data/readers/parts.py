@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from negatives.data.readers.formats import reader_of
@@ -31,7 +31,6 @@ PARTS: dict[str, str] = {
 }  # fmt: skip
 BESIDE = ("readme", "license", "licence", "notice", "changelog", "checksums", "md5sums", "_success", "metadata",
           "dataset_dict", "dataset_info", "dataset_infos", "state")  # fmt: skip
-SHARD = re.compile(r"(?:part|shard|chunk|file|data)?[-_.]?\d+(?:[-_.]of[-_.]\d+)?")
 
 
 def part_of(file: Path) -> str | None:
@@ -72,13 +71,12 @@ def files_of(folder: Path) -> list[Path]:
     return [file for one in inner for file in sorted(one.rglob("*")) if usable(file)]
 
 
-def find_parts(path: Path, what: str = "row", part: Callable[[Path], str | None] = part_of) -> dict[str, list[Path]]:
+def find_parts(path: Path, what: str = "row") -> dict[str, list[Path]]:
     """Files by part, ``train`` always among them; several files of a part follow one another.
 
     Args:
         path: A file, which is the training part; or a folder: with parts, with one file, or with pieces of one table.
         what: What a file holds, for the error.
-        part: The part of a file, or None.
 
     Raises:
         InputError: No file is the training part, or two are the same part and no pieces of one.
@@ -88,7 +86,7 @@ def find_parts(path: Path, what: str = "row", part: Callable[[Path], str | None]
     files = files_of(path)
     found: dict[str, list[Path]] = {}
     for file in files:
-        name = part(file) or PARTS.get(file.parent.name if file.parent != path else "")
+        name = part_of(file) or PARTS.get(file.parent.name if file.parent != path else "")
         if name is not None:
             found.setdefault(name, []).append(file)
     for name, several in found.items():
