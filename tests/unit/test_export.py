@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from negatives.data.word_vectors import read_word_vectors
+from negatives.data.word_vectors import load_word_vectors
 from negatives.errors import ConfigError, InputError
 from negatives.runs.export import FORMATS, export
 from negatives.training.run_folder import RunFolder
@@ -58,9 +58,9 @@ def test_word2vec(run: Path, tmp_path: Path) -> None:
 
 
 def test_word2vec_binary(run: Path, tmp_path: Path) -> None:
-    words, vectors = read_word_vectors(export(run, "word2vec-binary", tmp_path / "out") / "items.bin")
-    assert words == ["b", "a_b", "a_b#2"]
-    assert torch.equal(vectors, ITEMS)
+    found = load_word_vectors(export(run, "word2vec-binary", tmp_path / "out") / "items.bin")
+    assert found.words == ["b", "a_b", "a_b#2"]
+    assert torch.equal(found.vectors, ITEMS)
 
 
 def test_faiss(run: Path, tmp_path: Path) -> None:
