@@ -12,6 +12,7 @@ from torch import Tensor
 from negatives.data.offline.sources import cache_folder
 from negatives.errors import InputError
 from negatives.mining.search import Vectors
+from negatives.temporary import sweep
 from negatives.training.files import replacing
 
 Encode = Callable[[Sequence[str]], Tensor]
@@ -34,6 +35,7 @@ def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None
         raw = text.encode()
         digest.update(f"{len(raw)}:".encode() + raw)
     path = folder / f"{digest.hexdigest()[:32]}.npy"
+    sweep(folder, deep=False)
     if not path.exists():
         _write(texts, encode, path)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]

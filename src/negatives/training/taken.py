@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from negatives.errors import InputError
+from negatives.temporary import sweep
 from negatives.training.run_folder import LOCK, RunFolder
 
 try:
@@ -47,7 +48,7 @@ def taken(out: Path | None, task: str, data: str | None, sampler: str) -> Iterat
 def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """Hold a folder, which is made if need be; a process that ends, in whatever way, lets go.
 
-    What was made for it and is empty in the end is removed again.
+    What killed ones have left there is removed. What was made for it and is empty in the end is removed again.
 
     Args:
         path: The folder.
@@ -61,6 +62,7 @@ def held(path: Path, fresh: bool = False) -> Iterator[None]:
     try:
         handle = _locked(path)
         try:
+            sweep(path)
             yield
         finally:
             (path / LOCK).unlink(missing_ok=True)
