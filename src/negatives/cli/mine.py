@@ -87,11 +87,12 @@ def mine(
     from negatives.errors import ConfigError
     from negatives.mining.formats import count, left_out
     from negatives.mining.report import lines, report
+    from negatives.mining.vectors import vector_files
     from negatives.mining.write import check_out, write
 
     sources = sources or Sources()
     wanted = mining.Mining(**asdict(options or MineOptions()))
-    read = (data, sources.corpus, sources.vectors, sources.model, sources.teacher)
+    read = (data, sources.corpus, *vector_files(sources.vectors), sources.model, sources.teacher)
     check_out(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")), overwrite, read)
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")

@@ -157,9 +157,8 @@ def test_tuples_that_are_left_out_are_told(data: Path, capsys: pytest.CaptureFix
     summary = json.loads((data.parent / "mined.report.json").read_text())
     assert (summary["rows"], summary["queries_left_out"]) == (len(rows), 0)
     assert "left out" not in told
-    assert (
-        mine(data, "--overwrite", "--num-negatives", "5", "--format", "n-tuple") == 0
-    )  # "what barks" knows two of the six
+    more = "--overwrite", "--num-negatives", "5"  # "what barks" knows two of the six
+    assert mine(data, *more, "--format", "n-tuple") == 0
     summary = json.loads((data.parent / "mined.report.json").read_text())
     assert (summary["rows"], summary["queries_left_out"]) == (2, 1)
     assert "1 queries are left out of the file" in capsys.readouterr().out
