@@ -121,7 +121,7 @@ def cases(place: Path) -> list[Case]:
     vectors = ("--vectors", str(place / "vectors"), "--num-negatives", "3")
     return [
         Case("train", ("train", "recommend", str(pairs), "--out", "OUT", "--epochs", "12", *mf, *ALONE), resume),
-        Case("train, race", ("train", "recommend", str(pairs), "--out", "OUT", "--epochs", "3", *ALONE), resume),
+        Case("train, race", ("train", "recommend", str(pairs), "--out", "OUT", "--epochs", "1", *ALONE), resume),
         Case("train words", ("train", "words", str(text), "--out", "OUT", "--epochs", "4", "--recipe", "default",
              "--set", "reading.min_count=1", *ALONE), resume),
         Case("compare", ("compare", "recommend", str(pairs), "--samplers", "uniform,dns", "--seeds", "2", "--tune", "2",

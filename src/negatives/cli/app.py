@@ -22,6 +22,7 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
+from negatives.cli.clean import clean
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
@@ -35,7 +36,7 @@ from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""

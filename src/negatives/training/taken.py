@@ -60,7 +60,7 @@ def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """
     made = _make(path, fresh)
     try:
-        handle = _locked(path)
+        handle = lock(path)
         try:
             sweep(path)
             yield
@@ -83,8 +83,12 @@ def _make(path: Path, fresh: bool) -> list[Path]:
     return missing
 
 
-def _locked(path: Path) -> int:
-    """An open and locked file; one that its last holder has just removed does not count."""
+def lock(path: Path) -> int:
+    """An open and locked file in a folder; one that its last holder has just removed does not count.
+
+    Raises:
+        InputError: Another process holds it, or the folder cannot be written.
+    """
     while True:
         try:
             handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
