@@ -138,6 +138,8 @@ class RunConfig(Section):
     """What is trained, for instance ``recommend``."""
     data: str | None = None
     """File or folder; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
     """Name of the task's recipe that fills the fields left out."""
     sampler: GivenPart | None = None
