@@ -48,7 +48,7 @@ def _pieces(value: Any, place: str) -> Iterable[bytes]:
         if value.layout != torch.strided:
             value = value.to_dense()
         yield f"{value.dtype} {tuple(value.shape)}".encode()
-        yield _sums(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        yield _sums(np.ascontiguousarray(value.detach().cpu().reshape(-1).numpy()).view(np.uint8))
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype} {value.shape}".encode()
         yield _sums(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
