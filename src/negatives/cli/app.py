@@ -26,15 +26,16 @@ from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
 from negatives.cli.inspect import inspect
+from negatives.cli.keys import keys
 from negatives.cli.mine import mine
-from negatives.cli.options import DASH
+from negatives.cli.options import as_typed
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, keys, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""
@@ -75,7 +76,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    arguments = [DASH if word == "-" else word for word in arguments]
+    arguments = as_typed(arguments)
     try:
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
