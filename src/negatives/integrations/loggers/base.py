@@ -22,7 +22,7 @@ class Begun:
 
     Args:
         folder: Of the run; it exists.
-        group: What belongs together, the task.
+        group: What belongs together: a task, or a comparison.
         config: The filled configuration, flat, by dotted key.
         before: What :meth:`Logger.open` gave when the run began; None at its beginning.
         after: The last step that the logger was told of.

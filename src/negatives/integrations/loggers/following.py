@@ -47,15 +47,24 @@ class Followed:
     step: int = 0
     lines: int = 0
     opened: bool = False
+    _before: tuple[int, int] = field(init=False, repr=False)
+    """Where another process has left off: a step, and so many lines of it that are still to come once more."""
+
+    def __post_init__(self) -> None:
+        self._before = self.step, self.lines
 
     def new(self, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The lines that it was not told yet; a resumed run writes some anew."""
-        seen = self.lines
+        """The lines that it was not told yet; each process reads all of them, and a resumed run writes some anew.
+
+        Args:
+            lines: Those that follow the ones of the last call.
+        """
         found = []
         for line in lines:
-            if line["step"] == self.step and seen:
-                seen -= 1
-            elif line["step"] >= self.step:
+            step, left = self._before
+            if line["step"] == step and left:
+                self._before = step, left - 1
+            elif line["step"] >= step:
                 found.append(line)
         return found
 
@@ -75,10 +84,12 @@ class Following(Callback):
     Args:
         folder: Of the run.
         names: Of the loggers.
+        group: What the run belongs to; its task where it is left out.
     """
 
     folder: RunFolder
     names: list[str]
+    group: str | None = None
     _loggers: list[Followed] = field(default_factory=list, init=False, repr=False)
     _at: int = field(default=0, init=False, repr=False)
     _lines: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
@@ -137,7 +148,8 @@ class Following(Callback):
 
     def _begun(self, one: Followed) -> Begun:
         config = tomllib.loads((self.folder.path / CONFIG).read_text("utf-8"))
-        return Begun(self.folder.path, str(config.get("task", "")), dict(flat(config)), one.id, one.step)
+        group = self.group or str(config.get("task", ""))
+        return Begun(self.folder.path, group, dict(flat(config)), one.id, one.step)
 
     def _grown(self) -> list[dict[str, Any]]:
         """The lines of the history since the last look."""
@@ -171,6 +183,18 @@ def following(folder: RunFolder, asked: str | None) -> Following:
         asked: The key ``log``.
     """
     return Following(folder, names_of(asked))
+
+
+def tell(folder: RunFolder, asked: str | None, group: str) -> None:
+    """Tell the loggers of a run that is at its end.
+
+    Args:
+        folder: Of the run.
+        asked: The key ``log``.
+        group: What the run belongs to.
+    """
+    with Following(folder, names_of(asked), group):
+        pass
 
 
 def numbers(line: Mapping[str, Any]) -> dict[str, float]:
