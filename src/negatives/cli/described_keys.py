@@ -61,8 +61,9 @@ def _listed(task: AnyTask | None, values: Mapping[str, Any]) -> list[Group]:
         every = list(all_tasks())
         own = together(map(reading, every), "reading") + together(map(columns, every), "columns")
         return sections(known=general()) + own
-    model, sampler, loss = (str(Part.of(values[kind])) for kind in ("model", "sampler", "loss"))
-    return sections(task, _known(task, values)) + list(_parts(Asked((), model, sampler, loss), task, values))
+    of_recipe = Asked(model=str(Part.of(values["model"])), loss=str(Part.of(values["loss"])))
+    listed = sections(task, _known(task, values)) + list(_parts(of_recipe, task, values))
+    return listed + parts.sampler(values["sampler"], values["loss"])
 
 
 def general() -> Known:
@@ -88,7 +89,7 @@ def _recipe(task: AnyTask, asked: Asked) -> dict[str, Any]:
     recipes = task.recipes()
     if asked.recipe and asked.recipe not in recipes:
         raise ConfigError(f"no recipe is called {asked.recipe!r}; {suggest(asked.recipe, recipes)}")
-    name = asked.recipe or "default"
+    name = asked.recipe or ("default" if "default" in recipes else next(iter(recipes)))
     if asked.model and not asked.recipe:
         name = next((one for one in recipes if task.model_of(one) == asked.model), name)
     elif asked.loss and not asked.recipe:
@@ -108,9 +109,8 @@ def _parts(asked: Asked, task: AnyTask | None, values: Mapping[str, Any]) -> Ite
             raise ConfigError(f"no {kind} is called {name!r}; {suggest(name, table)}")
         yield parts.part(parts.KIND[kind], name, _own(values, kind, name))
     if asked.sampler is not None:
-        brings = asked.loss or (Part.of(values["loss"]).name if values else None) or preset(asked.sampler).loss
-        own = _own(values, "sampler", asked.sampler)
-        yield from parts.sampler({"name": asked.sampler, **own}, brings)
+        spec = Part(asked.sampler, _own(values, "sampler", asked.sampler))
+        yield from parts.sampler(spec, asked.loss or values.get("loss") or preset(asked.sampler).loss)
 
 
 def _own(values: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:

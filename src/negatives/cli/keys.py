@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from negatives.cli.described import Group, Key
 
 MORE = (
-    "Any of them: --set key=value, or a line in a file for --config. Those of another part: negatives keys TASK "
+    "Any of them: --set KEY=VALUE, or a line in a file for --config. Those of another part: negatives keys TASK "
     "--model NAME, --sampler NAME or --loss NAME."
 )
 MARK = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
@@ -79,13 +79,10 @@ def as_markdown(groups: Iterable[Group], level: int = 2) -> str:
     found = []
     for group in groups:
         lines = ["#" * level + f" {group.title}", ""]
-        lines += [_marked(group.note), ""] if group.note else []
+        lines += [marked(group.note), ""] if group.note else []
         if group.keys:
             lines += ["| key | left out | range | what |", "|---|---|---|---|"]
-        for key in group.keys:
-            default = f"`{key.shown}`" if key.shown else _state(key).strip(", ")
-            cells = (f"`{key.name}`", default, key.range, _marked(key.meaning))
-            lines.append("".join(f"| {cell} ".replace("  ", " ") for cell in map(_cell, cells)) + "|")
+        lines += ["| " + " | ".join(cells(key)) + " |" for key in group.keys]
         found.append("\n".join(lines))
     return "\n\n".join(found)
 
@@ -114,13 +111,15 @@ def unmarked(text: str) -> str:
     return MARK.sub(lambda one: one.group(1) or one.group(2), text)
 
 
-def _marked(text: str) -> str:
+def cells(key: Key) -> list[str]:
+    """A row of a table in Markdown: key, what it is where it is left out, range, and meaning."""
+    default = f"`{key.shown}`" if key.shown else "needed" if key.needed else ""
+    return [one.replace("|", "\\|") for one in (f"`{key.name}`", default, key.range, marked(key.meaning))]
+
+
+def marked(text: str) -> str:
     """A docstring's text in Markdown."""
     return MARK.sub(lambda one: f"`{one.group(1) or one.group(2)}`", text)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _state(key: Key) -> str:

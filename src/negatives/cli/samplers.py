@@ -32,7 +32,7 @@ def samplers(name: str | None = None, /) -> None:
             ((known, preset(known)) for known in presets), key=lambda row: (row[1].family, row[0])
         ):
             print(_row(known, one))
-        print("\nOne in full, to paste and change: negatives samplers NAME")
+        print("\n" + wrapped("One in full, to paste and change: negatives samplers NAME"))
     else:
         print(_full(name, preset(name)))
 

@@ -23,7 +23,7 @@ class Constant(Schedule):
     """The same value throughout.
 
     Args:
-        value: The value.
+        value: The value throughout.
 
     >>> Constant(3.0).at(0.7)
     3.0
