@@ -101,8 +101,7 @@ class SplitConfig(Section):
     """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
-    """How test and validation parts are chosen; ``auto``, as where it is left out, takes the given parts if there are,
-    ``group`` whole groups."""
+    """How test and validation parts are chosen; left out, ``auto``: given parts if there are. ``group``: whole groups."""
     test: Share | None = None
     """Share of the interactions that becomes the test part; left out, 0.05 to 0.2 by task."""
     valid: Share | None = None
@@ -139,6 +138,8 @@ class RunConfig(Section):
     """What is trained, for instance ``recommend``; on the command line the first word after ``train``."""
     data: str | None = None
     """File or folder of the data, or ``-`` for standard input; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
     """Name of the task's recipe that fills what is left out; where none is named, several may be tried."""
     sampler: GivenPart | None = None
@@ -159,13 +160,14 @@ class RunConfig(Section):
     """Epochs after which training stops, while schedules go on as if it ran to the end; left out, it does."""
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
+    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness; the same seed, data and machine give the same bits."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """Threads for kernels and PyTorch; left out, all cores."""
     precision: Literal["auto", "float32", "bfloat16"] | None = None
-    """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively.
-    Left out, that of the recipe."""
+    """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
     """Where the model lives; ``auto`` takes CUDA if there is one. Left out, the CPU."""
     columns: dict[str, str] = Field(default_factory=dict)
@@ -181,8 +183,7 @@ class RunConfig(Section):
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
     sizing: dict[str, GivenRule] = Field(default_factory=dict)
-    """Numbers that follow from the sizes of the data, by their key; a rule that stands in the place of a number is kept
-    here."""
+    """Numbers that follow from the sizes of the data, by their key; a rule in the place of a number comes here."""
 
     @model_validator(mode="before")
     @classmethod
@@ -285,12 +286,18 @@ def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> 
 def load_config(path: str | Path) -> Values:
     """Read a TOML file into nested values.
 
+    A relative path of ``data`` is one from the file's folder where something lies there, else from the current one.
+
     Raises:
         InputError: The file cannot be read or is not TOML; names the line.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = values.get("data")
+        if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
+            values["data"] = str(path.parent / data)
+        return values
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)

@@ -130,6 +130,18 @@ def test_all_of_the_history_and_the_end_is_told(planted_file: Path, tmp_path: Pa
     assert final["baselines/popularity/ndcg@20"] == whole["baselines"]["popularity"]["ndcg@20"]
 
 
+def test_a_logger_may_join_when_a_run_goes_on(planted_file: Path, tmp_path: Path) -> None:
+    """It is told from the first line on."""
+    run = tmp_path / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(9, patch)
+        assert train(planted_file, run, *OPTIONS) == 130
+    assert Notes.opened == []
+    assert train(None, run, "--resume", "--log", "notes") == 0
+    assert heard() == expected(run)
+    assert Notes.opened[0].before is None
+
+
 def test_decisions_of_a_race_stand_before_the_run_that_is_kept(tmp_path: Path) -> None:
     """They are written at once, with the history of the recipe that won, after its first steps."""
     folder = RunFolder(tmp_path / "r")
