@@ -27,8 +27,9 @@ from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
 from negatives.cli.inspect import inspect
+from negatives.cli.keys import keys
 from negatives.cli.mine import mine
-from negatives.cli.options import DASH
+from negatives.cli.options import as_typed
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.stopping import hushed
@@ -36,7 +37,7 @@ from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, keys, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""
@@ -77,7 +78,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    arguments = [DASH if word == "-" else word for word in arguments]
+    arguments = as_typed(arguments)
     try:
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
