@@ -18,6 +18,8 @@ from negatives.types import Csr
 
 _TOGETHER = 1024
 """Queries that share a reading of the items; their vectors and heaps fit the second cache."""
+_APART = 256
+"""Queries for which a reading of the items of their own costs little beside the products."""
 
 
 @kernel
@@ -106,28 +108,22 @@ def _merge(heaps, start, stop):
         finish(best[0, r], places[0, r], ids[0, r], n)
 
 
-def _parts(n: int, work: int) -> int:
-    """Parts of the candidates: one where there are queries enough for all threads."""
-    if n >= TALL * SPREAD * threads():
-        return 1
-    return max(1, min(SPREAD * threads(), work // WORTH))
+def _grid(n: int, work: int) -> tuple[int, int]:
+    """Parts of the queries and parts of the candidates, for all threads: of the latter as few as there may be."""
+    tasks = max(1, min(SPREAD * threads(), work // WORTH))
+    blocks = max(1, min(tasks, n // _APART))
+    return blocks, -(-tasks // blocks)
 
 
 def best(
-    queries: Tensor,
-    items: Tensor,
-    k: int,
-    exclude: Csr | None,
-    rows: Tensor | None,
-    words: Tensor,
-    only: Tensor | None,
+    queries: Tensor, items: Tensor, k: int, exclude: Csr | None, rows: Tensor | None, words: Tensor, only: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     vectors, table = array(queries, np.float32), array(items, np.float32)
     chosen: Array = np.empty(0, np.int64) if only is None else index(only, len(table), "only")
     members, hashes = sets(exclude, rows), array(words, np.int64).view(np.uint64)
     n, m = len(vectors), len(table) if only is None else len(chosen)
-    cost = m * max(1, vectors.shape[1]) // LINE
-    parts = _parts(n, n * cost)
+    work = n * m * max(1, vectors.shape[1]) // LINE
+    blocks, parts = _grid(n, work)
     heaps = (
         np.full((parts, n, k), -np.inf, np.float32),
         np.empty((parts, n, k), np.uint32),
@@ -135,14 +131,14 @@ def best(
     )
     least = np.full(n, LEAST, np.float32)
 
-    def search(part: int, start: int, stop: int) -> None:
-        own, ends = tuple(heap[part] for heap in heaps), (m * part // parts, m * (part + 1) // parts)
-        _search(vectors, table, chosen, members, hashes, own, least, start, stop, *ends)
+    def search(begin: int, end: int) -> None:
+        for task in range(begin, end):
+            block, part = divmod(task, parts)
+            own, which = tuple(heap[part] for heap in heaps), (n * block // blocks, n * (block + 1) // blocks)
+            ends = m * part // parts, m * (part + 1) // parts
+            _search(vectors, table, chosen, members, hashes, own, least, *which, *ends)
 
     if k and n and m:
-        if parts == 1:
-            by_chunks(lambda a, b: search(0, a, b), n, cost)
-        else:
-            by_chunks(lambda a, b: [search(part, 0, n) for part in range(a, b)], parts, n * cost // parts)
+        by_chunks(search, blocks * parts, work // (blocks * parts))
         by_chunks(lambda a, b: _merge(heaps, a, b), n, parts * k)
     return torch.from_numpy(heaps[2][0]), torch.from_numpy(heaps[0][0])

@@ -109,8 +109,9 @@ def _exchange(builder: Any, square: list[Any], unit: int, side: int) -> list[Any
     """
     kind, turned = ir.VectorType(ir.IntType(32), LANES), list(square)
     for upper in range(2):
-        starts = [start + (upper * side // 2 + j) * unit for start in range(0, LANES, unit * side) for j in range(side // 2)]
-        mask = ir.Constant(kind, [at + other + i for at in starts for other in (0, LANES) for i in range(unit)])
+        whole, half = unit * side, unit * side // 2
+        units = [start + upper * half + at for start in range(0, LANES, whole) for at in range(0, half, unit)]
+        mask = ir.Constant(kind, [at + other + i for at in units for other in (0, LANES) for i in range(unit)])
         for first in range(LANES // side):
             first = first * side if unit == 1 else first
             for g in range(side // 2):
@@ -158,8 +159,8 @@ def _transposed_uncompiled(items, which, at, column, panel):
 
 _OFF = compiler.config.DISABLE_JIT
 tile: Any = _uncompiled(TALL) if _OFF else intrinsic(_products(TALL))
-"""Scores ``(TALL, WIDTH)`` of queries from ``first`` on with a panel ``(d, WIDTH)``, and marks: bit ``i`` is set where one
-of them reaches ``least`` of its query. Queries from ``last`` on stand for the one before it."""
+"""Scores ``(TALL, WIDTH)`` of queries from ``first`` on with a panel ``(d, WIDTH)``, and marks: bit ``i`` is set where
+one of them reaches ``least`` of its query. Queries from ``last`` on stand for the one before it."""
 line: Any = _uncompiled(1) if _OFF else intrinsic(_products(1))
 """:data:`tile` of one query."""
 _square: Any = _transposed_uncompiled if _OFF else intrinsic(_transposed)
@@ -181,6 +182,5 @@ def pack(items, which, panel):
                 for c in range(d):
                     panel[c, j] = items[which[j], c]
             continue
-        for c in range(0, d - LANES, LANES):
-            _square(items, which, at, c, panel)
-        _square(items, which, at, d - LANES, panel)  # the last columns, some of them twice
+        for c in range(0, d, LANES):
+            _square(items, which, at, min(c, d - LANES), panel)  # at the end some columns are copied twice

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.tensor.segments import BUDGET, listed
-from negatives.kernels.tensor.topk import ordered
+from negatives.kernels.tensor.topk import ordered, ranked
 from negatives.randomness import ties
 from negatives.types import Csr
 
 _ITEMS = 1 << 14
 """Items of a block."""
+_KINDS = torch.int64, torch.int64, torch.float32
+"""Types of the columns that go from block to block: order, ids and scores."""
 
 
 def _products(queries: Tensor, items: Tensor) -> Tensor:
@@ -39,18 +41,14 @@ def _some(
     for start in range(0, m, _ITEMS):
         stop = min(m, start + _ITEMS)
         block = torch.arange(start, stop, device=queries.device) if only is None else only[start:stop]
-        scores = _products(queries, items[start:stop] if only is None else items[block])
+        scores = ranked(_products(queries, items[start:stop] if only is None else items[block]))
         if exclude is not None and rows is not None:
             _leave_out(scores, exclude, rows, block)
-        scores, found = ordered(scores, ties(words[:, None], block))
-        codes = torch.cat([codes, found], 1)
+        codes = torch.cat([codes, ordered(scores, ties(words[:, None], block))], 1)
         ids, values = torch.cat([ids, block.expand(len(queries), -1)], 1), torch.cat([values, scores], 1)
         best = torch.topk(codes, min(k, codes.shape[1]), dim=1).indices
         codes, ids, values = (one.gather(1, best) for one in (codes, ids, values))
     return torch.where(values > -torch.inf, ids, -1), values
-
-
-_KINDS = torch.int64, torch.int64, torch.float32
 
 
 def best(

@@ -10,22 +10,27 @@ from negatives.randomness import MASK32, ties
 from negatives.types import Csr
 
 
-def ordered(scores: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores with -inf for NaN, and integers in their order, int64; the smaller place comes first among equal ones."""
-    scores = torch.where(scores.isnan(), -torch.inf, scores + 0.0)  # the sum also turns -0 into 0
+def ranked(scores: Tensor) -> Tensor:
+    """The scores anew, with -inf for NaN and 0 for -0."""
+    return torch.where(scores.isnan(), -torch.inf, scores + 0.0)
+
+
+def ordered(scores: Tensor, places: Tensor) -> Tensor:
+    """int64 in the order of scores from :func:`ranked`; among equal ones the smaller place comes first."""
     code = scores.view(torch.int32)
     code = (code ^ ((code >> 31) & 0x7FFFFFFF)).to(torch.int64)
-    return scores, (code << 32) | (MASK32 - places)
+    return (code << 32) | (MASK32 - places)
 
 
 def top_k(
     scores: Tensor, k: int, exclude: Csr | None, queries: Tensor | None, words: Tensor, first: int
 ) -> tuple[Tensor, Tensor]:
     n_rows, n = scores.shape
+    scores = ranked(scores)
     if exclude is not None and queries is not None:
         rows, items, _ = listed(exclude, queries)
-        scores = scores.index_put((rows, items), scores.new_tensor(-torch.inf))
-    scores, codes = ordered(scores, ties(words[:, None], first + torch.arange(n, device=scores.device)))
+        scores[rows, items] = -torch.inf
+    codes = ordered(scores, ties(words[:, None], first + torch.arange(n, device=scores.device)))
     best = torch.topk(codes, min(k, n), dim=1).indices
     ids = torch.full((n_rows, k), -1, dtype=torch.int64, device=scores.device)
     values = torch.full((n_rows, k), -torch.inf, device=scores.device)
