@@ -10,7 +10,7 @@ from torch import Tensor
 from negatives.kernels.jit.compile import Array, array, index, inner_kernel, kernel
 from negatives.kernels.jit.members import is_known, sets
 from negatives.kernels.jit.mix import shuffled
-from negatives.kernels.jit.tile import LANES, TALL, WIDTH, line, pack, tile
+from negatives.kernels.jit.tile import AHEAD, LANES, TALL, WIDTH, line, pack, tile
 from negatives.kernels.jit.topk import LEAST, better, finish, keep
 from negatives.kernels.threads import LEAST as WORTH
 from negatives.kernels.threads import LINE, SPREAD, by_chunks, threads
@@ -57,14 +57,15 @@ def _tiles(queries, items, only, sets, words, heaps, state, space, start, stop, 
     best, places, ids = heaps
     counts, least = state
     panel, scores, which = space
-    for t in range(first, last, WIDTH):
+    alone, width = panel.shape[1] == LANES, panel.shape[1]
+    for t in range(first, last, width):
         for j in range(which.size):
             at = min(t + j, last - 1)
             which[j] = only[at] if only.size else at
         pack(items, which, panel)
-        some = which[: min(WIDTH, last - t)]
+        some = which[: min(width, last - t)]
         for r in range(start, stop, TALL):
-            if stop - r == 1:
+            if alone:
                 marks = line(queries, r, stop, panel, least, scores)
             else:
                 marks = tile(queries, r, stop, panel, least, scores)
@@ -82,7 +83,8 @@ def _tiles(queries, items, only, sets, words, heaps, state, space, start, stop, 
 @kernel
 def _search(queries, items, only, sets, words, heaps, least, start, stop, first, last):
     """:func:`_tiles` for as many queries at a time as should share a reading of the items."""
-    space = _aligned(items.shape[1], WIDTH), _aligned(TALL, WIDTH), np.empty(WIDTH + LANES, np.int64)
+    width = LANES if stop - start == 1 else WIDTH
+    space = _aligned(items.shape[1], width), _aligned(TALL, width), np.empty(width + AHEAD, np.int64)
     state = np.zeros(stop, np.int64), least
     for a in range(start, stop, _TOGETHER):
         b = min(stop, a + _TOGETHER)

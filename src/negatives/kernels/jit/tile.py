@@ -30,6 +30,8 @@ WIDTH = _REGISTERS * LANES
 """Items in a tile."""
 TALL = 6
 """Queries in a tile."""
+AHEAD = 24
+"""Items that are asked for before they are needed."""
 
 _FLOAT, _WORD, _BIT = ir.FloatType(), ir.IntType(64), ir.IntType(1)
 _LANES = ir.VectorType(_FLOAT, LANES)
@@ -66,7 +68,7 @@ def _any(builder: Any, bits: Any) -> Any:
     return builder.zext(builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0)), _WORD)
 
 
-def _products(tall: int) -> Any:
+def _products(tall: int, registers: int) -> Any:
     def typed(typing_context, queries, first, last, panel, least, scores):
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             queries, first, last, panel, least, scores = _views(context, builder, signature, values)
@@ -77,10 +79,10 @@ def _products(tall: int) -> Any:
             rows = [builder.select(builder.icmp_signed("<", row, last), row, end) for row in rows]
             starts = [builder.gep(queries.data, [builder.mul(row, d)]) for row in rows]
             zero = ir.Constant(_LANES, [0.0] * LANES)
-            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(_REGISTERS)] for _ in range(tall)]
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(registers)] for _ in range(tall)]
             with cgutils.for_range(builder, d) as loop:
-                line = builder.mul(loop.index, _WORD(WIDTH))
-                places = [builder.gep(panel.data, [builder.add(line, _WORD(v * LANES))]) for v in range(_REGISTERS)]
+                line = builder.mul(loop.index, _WORD(registers * LANES))
+                places = [builder.gep(panel.data, [builder.add(line, _WORD(v * LANES))]) for v in range(registers)]
                 items = [builder.load(_lanes(builder, place), align=_ALIGN) for place in places]
                 for start, row in zip(starts, sums, strict=True):
                     query = _spread(builder, builder.load(builder.gep(start, [loop.index])))
@@ -91,7 +93,7 @@ def _products(tall: int) -> Any:
                 limit = _spread(builder, builder.load(builder.gep(least.data, [rows[i]])))
                 above = ir.Constant(ir.VectorType(_BIT, LANES), [False] * LANES)
                 for v, total in enumerate(sums[i]):
-                    found, at = builder.load(total), _WORD(i * WIDTH + v * LANES)
+                    found, at = builder.load(total), _WORD((i * registers + v) * LANES)
                     builder.store(found, _lanes(builder, builder.gep(scores.data, [at])), align=_ALIGN)
                     above = builder.or_(above, builder.fcmp_ordered(">=", found, limit))
                 marks = builder.or_(marks, builder.shl(_any(builder, above), _WORD(i)))
@@ -131,7 +133,7 @@ def _transposed(typing_context, items, which, at, column, panel):
         for unit, side in ((1, 4), (1, 4), *((4, LANES // 4),) * ((LANES // 4).bit_length() - 1)):
             square = _exchange(builder, square, unit, side)
         for i, lanes in enumerate(square):
-            place = builder.add(builder.mul(builder.add(column, _WORD(i)), _WORD(WIDTH)), at)
+            place = builder.add(builder.mul(builder.add(column, _WORD(i)), _width(builder, panel)), at)
             builder.store(lanes, _lanes(builder, builder.gep(panel.data, [place])), align=_ALIGN)
         return context.get_dummy_value()
 
@@ -142,7 +144,7 @@ def _uncompiled(tall: int) -> Any:
     def products(queries, first, last, panel, least, scores):
         marks = 0
         for i in range(tall):
-            row, total = min(first + i, last - 1), np.zeros(WIDTH, np.float32)
+            row, total = min(first + i, last - 1), np.zeros(panel.shape[1], np.float32)
             for c in range(queries.shape[1]):
                 total = (total + np.float64(queries[row, c]) * panel[c].astype(np.float64)).astype(np.float32)
             scores[i] = total
@@ -158,11 +160,11 @@ def _transposed_uncompiled(items, which, at, column, panel):
 
 
 _OFF = compiler.config.DISABLE_JIT
-tile: Any = _uncompiled(TALL) if _OFF else intrinsic(_products(TALL))
+tile: Any = _uncompiled(TALL) if _OFF else intrinsic(_products(TALL, _REGISTERS))
 """Scores ``(TALL, WIDTH)`` of queries from ``first`` on with a panel ``(d, WIDTH)``, and marks: bit ``i`` is set where
 one of them reaches ``least`` of its query. Queries from ``last`` on stand for the one before it."""
-line: Any = _uncompiled(1) if _OFF else intrinsic(_products(1))
-""":data:`tile` of one query."""
+line: Any = _uncompiled(1) if _OFF else intrinsic(_products(1, 1))
+""":data:`tile` of one query with a panel ``(d, LANES)``, which stays in the first cache whatever ``d`` is."""
 _square: Any = _transposed_uncompiled if _OFF else intrinsic(_transposed)
 
 
@@ -170,17 +172,20 @@ _square: Any = _transposed_uncompiled if _OFF else intrinsic(_transposed)
 def pack(items, which, panel):
     """Lay items side by side: ``panel[c, j] = items[which[j], c]``.
 
-    ``which`` ``(WIDTH + LANES,)`` also tells the items that come next: they are asked for in the order in which they
-    lie, which memory is faster at than at the order of the squares.
+    ``which`` also names the ``AHEAD`` items that come next. They are asked for one by one, in the order in which they
+    lie: memory is slower at the order of the squares, and at many at once.
     """
-    d = items.shape[1]
-    for at in range(0, WIDTH, LANES):
-        for j in range(at + LANES, at + 2 * LANES):
-            fetch_row(items, which[j])
+    d, width = panel.shape
+    ahead, due = AHEAD, 0
+    for at in range(0, width, LANES):
         if d < LANES:
             for j in range(at, at + LANES):
                 for c in range(d):
                     panel[c, j] = items[which[j], c]
             continue
         for c in range(0, d, LANES):
+            due += LANES * min(LANES, d - c)
+            while due >= d:
+                fetch_row(items, which[ahead])
+                ahead, due = ahead + 1, due - d
             _square(items, which, at, min(c, d - LANES), panel)  # at the end some columns are copied twice
