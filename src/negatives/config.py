@@ -138,6 +138,8 @@ class RunConfig(Section):
     """What is trained, for instance ``recommend``."""
     data: str | None = None
     """File or folder; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
     """Name of the task's recipe that fills the fields left out."""
     sampler: GivenPart | None = None
@@ -158,6 +160,8 @@ class RunConfig(Section):
     """Epochs after which training stops, while schedules go on as if it ran to the end."""
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
+    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness."""
     threads: Annotated[int, Field(ge=1)] | None = None
@@ -280,12 +284,18 @@ def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> 
 def load_config(path: str | Path) -> Values:
     """Read a TOML file into nested values.
 
+    A relative path of ``data`` is one from the file's folder where something lies there, else from the current one.
+
     Raises:
         InputError: The file cannot be read or is not TOML; names the line.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = values.get("data")
+        if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
+            values["data"] = str(path.parent / data)
+        return values
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)
