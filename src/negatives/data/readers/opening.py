@@ -162,7 +162,7 @@ def faults_told(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path, hint="check its permissions") from error
     except MemoryError:
-        hint = "unpack it first, or fetch it again"
+        hint = "give the process more (see ulimit -v), or unpack a compressed file first"
         raise InputError("needs more memory than there is", path=path, hint=hint) from None
 
 
