@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from negatives.data.loading.pairs import load_pairs
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
+    from negatives.runs.opening import load
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
-    from negatives.tasks.loading import load
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
 
 _NAMES = {
@@ -27,10 +27,10 @@ _NAMES = {
     "data.loading.pairs": "load_pairs",
     "guards": "AbsoluteMargin KnownPositives OwnPositive RelativeMargin",
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
+    "runs.opening": "load",
     "sampler.build": "build",
     "sampler.core": "Sampler",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
-    "tasks.loading": "load",
     "types": "Candidates Catalogue Context Csr Negatives Scorer",
 }
 _WHERE = {name: f"negatives.{module}" for module, names in _NAMES.items() for name in names.split()}

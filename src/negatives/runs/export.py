@@ -14,6 +14,7 @@ from torch import Tensor
 from negatives.data.word_vectors import write_binary, write_text
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
+from negatives.runs.ids import read_ids
 from negatives.runs.names import words
 from negatives.training import files
 from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
@@ -59,8 +60,10 @@ def export(run: Path, format: str, out: Path | None) -> Path:
     if format in RANKINGS:
         RANKINGS[format](run, target)
         return target
-    kinds = _names(folder)["kind"].unique(maintain_order=True)
-    if kinds.is_empty():
+    names = read_ids(folder.path / IDS)
+    tensors, _ = files.read_tensors(folder.path / MODEL)
+    kinds = [kind for kind in names if plural(kind) in tensors]
+    if not kinds:
         raise InputError("the run's model has no vectors", path=run, hint="export a run of another model")
     FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
     return target
@@ -76,25 +79,13 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
     tensors, _ = files.read_tensors(path)
     if plural(kind) not in tensors:
         raise InputError(f"holds no table {plural(kind)!r}", path=path, hint="train the run again")
-    names = _names(folder).filter(polars.col("kind") == kind).sort("index")["name"]
+    names = read_ids(folder.path / IDS)[kind]
     table = tensors[plural(kind)].float()
     if len(names) != table.shape[0]:
         raise InputError(
             f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, hint="train again"
         )
     return Vectors(kind, names, table)
-
-
-def _names(folder: RunFolder) -> polars.DataFrame:
-    path = folder.path / IDS
-    if not path.exists():
-        raise InputError("no such file", path=path, hint="train the run to its end")
-    try:
-        return polars.read_parquet(path).select(
-            polars.col("kind", "name").cast(polars.String), polars.col("index").cast(polars.Int64)
-        )
-    except polars.exceptions.PolarsError as error:
-        raise InputError("not a table of names", path=path, hint="train the run again") from error
 
 
 def _frame(vectors: Vectors) -> polars.DataFrame:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-
-import polars
 
 from negatives.config import Part, RunConfig, Values, build, load_config
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
-from negatives.runs import baselines, steps
+from negatives.runs import baselines, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, prepare, task_of
+from negatives.runs.ids import write_ids
 from negatives.runs.terminal import Bar, signals_caught
 from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.files import read_tensors, replacing
+from negatives.training.files import read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 from negatives.training.taken import taken
 
@@ -127,7 +125,9 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
-    write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
+    found = trained.task.kept(trained.examples, trained.config)
+    write_ids(folder.path / IDS, dict(found.names) | {kind: names for kind, (names, _) in vectors.items()})
+    opening.keep(folder, trained, found)
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
     whole |= {"samples": samples}
@@ -141,16 +141,6 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
 def _history(folder: RunFolder) -> list[dict[str, Any]]:
     path = folder.path / HISTORY
     return read_history(path)[0] if path.exists() else []
-
-
-def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:
-    """The names of all vectors, by kind."""
-    columns = [polars.DataFrame(schema={"kind": polars.Utf8, "index": polars.Int64, "name": polars.Utf8})]
-    for kind, names in named.items():
-        index = polars.Series("index", range(len(names)), dtype=polars.Int64)
-        columns.append(polars.DataFrame({"kind": [kind] * len(names), "index": index, "name": names.cast(polars.Utf8)}))
-    with replacing(folder.path / IDS) as temporary:
-        polars.concat(columns).write_parquet(temporary)
 
 
 def load_run(run: Path, data: str | None = None) -> Trained:

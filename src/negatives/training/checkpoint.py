@@ -18,10 +18,10 @@ from torch import Tensor
 
 from negatives.errors import InputError
 from negatives.training.files import read_tensors, write_tensors
+from negatives.training.trees import flattened, unflattened
 from negatives.types import State
 
 FORMAT = "negatives-checkpoint-1"
-TAG = "$"
 
 
 def save(path: str | Path, state: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ def save(path: str | Path, state: Mapping[str, Any]) -> None:
         OSError: The disk is full or the folder cannot be written; names the path.
     """
     tensors: dict[str, Tensor] = {}
-    tree = json.dumps(_encode(state, tensors, "state"))
+    tree = json.dumps(flattened(state, tensors, "state"))
     write_tensors(path, tensors, {"format": FORMAT, "tree": tree, "sha256": _digest(tree, tensors)})
 
 
@@ -47,7 +47,7 @@ def load(path: str | Path) -> State:
         raise InputError("not a checkpoint of this program", path=path, hint="give a file from checkpoints/")
     if _digest(metadata["tree"], tensors) != metadata["sha256"]:
         raise InputError("its checksum is wrong", path=path, hint="delete it and resume from an earlier one")
-    state: State = _decode(json.loads(metadata["tree"]), tensors)
+    state: State = unflattened(json.loads(metadata["tree"]), tensors)
     return state
 
 
@@ -82,35 +82,6 @@ class Checkpoints:
 
     def _steps(self) -> Iterator[Path]:
         return self.folder.glob("step-*.safetensors")
-
-
-def _encode(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
-    if isinstance(value, Tensor):
-        name = str(len(tensors))
-        tensors[name] = value
-        return {TAG: "tensor", "at": name}
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise TypeError(f"{place} has a key that is not text")
-        return {TAG: "dict", "of": {key: _encode(one, tensors, f"{place}.{key}") for key, one in value.items()}}
-    if isinstance(value, (list, tuple)):
-        items = [_encode(one, tensors, f"{place}.{index}") for index, one in enumerate(value)]
-        return items if isinstance(value, list) else {TAG: "tuple", "of": items}
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    raise TypeError(f"{place} is a {type(value).__name__}, which a checkpoint cannot hold")
-
-
-def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(value, list):
-        return [_decode(one, tensors) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if value[TAG] == "tensor":
-        return tensors[value["at"]]
-    if value[TAG] == "tuple":
-        return tuple(_decode(one, tensors) for one in value["of"])
-    return {key: _decode(one, tensors) for key, one in value["of"].items()}
 
 
 def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:

@@ -60,6 +60,10 @@ class Ease(CountedModel):
         """Take ``known`` as the histories; weights stay."""
         self._history = matrix_of_sets(known)
 
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``."""
+        return torch.from_numpy(matrix_of_sets(histories).toarray()).to(self.weights.device) @ self.weights
+
     def score_all(self, queries: Tensor) -> Tensor:
         some = torch.from_numpy(self._history[queries.cpu().numpy()].toarray())
         return some.to(self.weights.device) @ self.weights

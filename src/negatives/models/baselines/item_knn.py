@@ -58,6 +58,10 @@ class ItemKnn(CountedModel):
         """Take ``known`` as the histories; similarities stay."""
         self._history = matrix_of_sets(known)
 
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``."""
+        return dense_rows(matrix_of_sets(histories), torch.arange(histories.n_rows), self._near)
+
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._history, queries, self._near)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from negatives.models.baselines.base import CountedModel
+from negatives.types import Csr
 
 
 class Popularity(CountedModel):
@@ -21,6 +22,10 @@ class Popularity(CountedModel):
     def __init__(self, n_queries: int, counts: Tensor) -> None:
         super().__init__(n_queries, counts.numel())
         self.register_buffer("counts", torch.log1p(counts.double()).float(), persistent=False)
+
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``, the same for everyone."""
+        return self.score_all(torch.arange(histories.n_rows))
 
     def score_all(self, queries: Tensor) -> Tensor:
         return self.counts.expand(queries.numel(), -1).clone()
