@@ -29,6 +29,7 @@ from pydantic import (
 from negatives.earlier import moved
 from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
+from negatives.regular import TEXT, regular
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
 from negatives.sizing import Rule, check_rules, is_rule, rules_apart
@@ -285,7 +286,7 @@ def load_config(path: str | Path) -> Values:
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)
@@ -294,6 +295,8 @@ def load_config(path: str | Path) -> Values:
         raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
     except UnicodeDecodeError as error:
         raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
+    except RecursionError as error:
+        raise InputError("its values are nested too deep", path=path, hint="correct it") from error
     except OSError as error:
         raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 
