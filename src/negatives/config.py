@@ -54,6 +54,8 @@ GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule
 """A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+MOST_THREADS = 4096
+"""More than any machine has; a million would bring it down."""
 
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -161,7 +163,7 @@ class RunConfig(Section):
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness."""
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
     """Threads for kernels and PyTorch; left out, all cores."""
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""

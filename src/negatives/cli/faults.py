@@ -44,6 +44,7 @@ SIGNS = {
     "not enough memory": MEMORY,
     "out of memory": MEMORY,
     "bad_alloc": MEMORY,
+    "storage size calculation overflowed": MEMORY,
     "cannot allocate memory": MEMORY,
     "failed to map segment": MEMORY,
     "could not find/load shared object": MEMORY,  # so llvmlite, whatever kept it from being loaded

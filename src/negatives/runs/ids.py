@@ -14,7 +14,7 @@ from negatives.training.files import replacing
 
 KIND = "[a-z][a-z_]{0,40}"
 """Kinds of names are part of names of files."""
-ROWS = 1_000
+ROWS = 100
 """Names that a byte of the file may stand for at most, however well it is compressed."""
 NAME = 1 << 24
 """Bytes of a name at most."""

@@ -106,6 +106,8 @@ def opened(path: Path) -> Run:
         raise InputError("the run was written by a version that kept nothing to answer from", path=path, hint=hint)
     config = build([(str(path / CONFIG), load_config(path / CONFIG))])
     values, metrics = kept.read(path / KEPT), folder.read_json(METRICS)
+    if not isinstance(metrics, dict):
+        raise InputError("holds no values by name", path=path / METRICS, hint="train the run again")
     tensors, _ = kept.mapped(path / MODEL)
     names = read_ids(path / IDS)
     tables = {kind: tensors[plural(kind)] for kind in names if plural(kind) in tensors}

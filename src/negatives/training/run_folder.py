@@ -95,6 +95,7 @@ class RunFolder:
             raise InputError("no such run folder", path=self.path, hint="check the path")
         if not (self.path / CONFIG).exists():
             raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, hint="give a folder of train")
+        regular(self.path / CONFIG, TEXT)
 
     def check_unfinished(self) -> None:
         """Make sure that a run is here which can go on.
