@@ -161,6 +161,8 @@ class RunConfig(Section):
     """Epochs after which training stops, while schedules go on as if it ran to the end."""
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
+    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness."""
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None

@@ -20,6 +20,7 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
+from negatives.cli.clean import clean
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
@@ -29,12 +30,13 @@ from negatives.cli.mine import mine
 from negatives.cli.options import DASH
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
-from negatives.cli.streams import silence, steady
+from negatives.cli.stopping import hushed
+from negatives.cli.streams import steady
 from negatives.cli.train import train
-from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
+from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, doctor)
 USAGE = 2
 BROKEN_PIPE = 141
 """As a shell reports a process that SIGPIPE has ended."""
@@ -65,7 +67,7 @@ def run(arguments: list[str]) -> int:
         with _messages():
             return _run(arguments)
     finally:
-        silence()
+        hushed(sys.stdout, sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
@@ -81,9 +83,9 @@ def _run(arguments: list[str]) -> int:
         return _fault(str(error))
     except Interrupted as stop:
         return _interrupted(stop)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _fault("interrupted; no checkpoint was written")
-        return 130
+        return 128 + (stop.signal if isinstance(stop, Stopped) else 2)
     except BrokenPipeError:
         return BROKEN_PIPE
     except BaseException as error:  # some libraries' errors are not of type Exception
@@ -116,13 +118,12 @@ def _fault(message: str) -> int:
 def _interrupted(stop: Interrupted) -> int:
     import shlex
 
-    told = (
-        "interrupted, a checkpoint is saved"
-        if stop.saved
-        else "interrupted before a recipe was chosen; nothing is saved"
-    )
+    kept = f"; {stop.kept} finished training{'s are' if stop.kept > 1 else ' is'} kept" if stop.kept else ""
+    saved = "a checkpoint is saved" if stop.saved else "" if kept else "nothing is saved"
+    told = "interrupted" if stop.saved or kept else "interrupted before the first checkpoint"
+    told += kept + (f", {saved}" if saved else "")
     if stop.run is not None:
-        how = "go on with" if stop.saved else "begin anew with"
+        how = "go on with" if stop.saved or kept else "begin anew with"
         told += f"; {how}: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
     _fault(told)
     return 128 + stop.signal

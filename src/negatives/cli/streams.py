@@ -1,8 +1,7 @@
-"""Standard input and output that no surrounding can spoil: closed, of few characters, or no longer read."""
+"""Standard input and output that no surrounding can spoil: closed, or of few characters."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
@@ -26,13 +25,3 @@ def steady() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-
-
-def silence() -> None:
-    """Let go of streams that nobody reads or that cannot be written, so that the end of the process is quiet."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

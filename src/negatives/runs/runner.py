@@ -14,12 +14,12 @@ from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.regular import regular
-from negatives.runs import baselines, opening, steps
+from negatives.runs import baselines, begun, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
-from negatives.runs.builder import Trained, fill, prepare, task_of
+from negatives.runs.builder import Trained, fill, located, prepare, task_of
 from negatives.runs.ids import write_ids
-from negatives.runs.terminal import Bar, signals_caught
+from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors
@@ -53,7 +53,7 @@ def train(
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
     if out is not None:
         check(RunFolder(out))
-    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder:
+    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):
         check(folder)
         trained = _into(folder, config, resume, clock, command)
     if (told := told_of_rest(trained, clock)) is not None:
@@ -63,7 +63,11 @@ def train(
 
 def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str) -> Trained:
     """Train, test and write into a folder that is held."""
+    if resume:
+        begun.check_config(folder, located(config))
     config, task, examples = steps.load(config)
+    if resume:
+        begun.check_data(folder, examples)
     with signals_caught() as caught:
         auto = Auto(task, examples, config, folder, clock, caught)
         trained = _ready(auto, resume)
@@ -138,6 +142,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
+    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
