@@ -7,18 +7,20 @@ import os
 import pickle
 import shutil
 import struct
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import tomli_w
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from negatives.training import checkpoint
-from negatives.training.run_folder import CHECKPOINTS, CONFIG, HISTORY, IDS, KEPT, METRICS, MODEL
+from negatives.training.run_folder import BEGUN, CHECKPOINTS, CONFIG, HISTORY, IDS, KEPT, METRICS, MODEL
 from negatives.types import State
 
 
@@ -94,22 +96,21 @@ def kind(name: str) -> Callable[[Path, Path], None]:
     return write
 
 
-def config(old: str, new: str) -> Callable[[Path, Path], None]:
-    def write(run: Path, outside: Path) -> None:
-        text = (run / CONFIG).read_text()
-        assert old in text
-        (run / CONFIG).write_text(text.replace(old, new.format(outside=outside), 1))
+def setting(key: str, value: Any) -> Callable[[Path, Path], None]:
+    """Another value in the configuration, and in what the run was begun with."""
 
-    return write
+    def change(values: dict[str, Any]) -> dict[str, Any]:
+        *sections, last = key.split(".")
+        here = values
+        for section in sections:
+            here = here[section]
+        here[last] = value
+        return values
 
-
-def data(path: str) -> Callable[[Path, Path], None]:
-    """Another place of the data."""
-
-    def write(run: Path, outside: Path) -> None:
-        lines = (run / CONFIG).read_text().splitlines()
-        place = json.dumps(path.format(outside=outside))
-        (run / CONFIG).write_text("\n".join(f"data = {place}" if x.startswith("data = ") else x for x in lines))
+    def write(run: Path, _: Path) -> None:
+        (run / CONFIG).write_text(tomli_w.dumps(change(tomllib.loads((run / CONFIG).read_text()))))
+        begun = json.loads((run / BEGUN).read_text())
+        (run / BEGUN).write_text(json.dumps(begun | {"config": change(begun["config"])}))
 
     return write
 
@@ -260,15 +261,15 @@ CASES: dict[str, Case] = {
     "what is kept is deep": Case(
         lambda run, _: save_file({}, run / KEPT, {"format": "negatives-kept-1", "tree": DEEP}), "load", "damaged"),
     # the configuration
-    "data of zeros": Case(data("/dev/zero"), "evaluate resume", "file"),
-    "data of standard input": Case(data("-"), "evaluate", "standard input"),
-    "data with a null": Case(data("a\0b"), "evaluate resume", ""),
-    "data elsewhere": Case(data("/etc/passwd"), "evaluate resume", ""),
-    "a task that is none": Case(config('task = "recommend"', 'task = "os"'), "evaluate load resume", "no task"),
+    "data of zeros": Case(setting("data", "/dev/zero"), "evaluate resume", "file"),
+    "data of standard input": Case(setting("data", "-"), "evaluate", "standard input"),
+    "data with a null": Case(setting("data", "a\0b"), "evaluate resume", ""),
+    "data elsewhere": Case(setting("data", "/etc/passwd"), "evaluate resume", ""),
+    "a task that is none": Case(setting("task", "os"), "evaluate load resume", "no task"),
     "a model of another package": Case(
-        config('name = "mf"', 'name = "os:system"'), "evaluate load resume", "no model"),
-    "numbers too large": Case(config("dim = 4", f"dim = {2**62}"), "evaluate resume", ""),
-    "threads without end": Case(config("threads = 1", "threads = 1000000000"), "evaluate load resume", "threads"),
+        setting("model.name", "os:system"), "evaluate load resume", "no model"),
+    "numbers too large": Case(setting("model.dim", 2**62), "evaluate resume", ""),
+    "threads without end": Case(setting("threads", 10**9), "evaluate load resume", "threads"),
     "a configuration without end": Case(text(CONFIG, f"x = {DEEP}"), "evaluate load resume", "nested too deep"),
     "a configuration of bytes": Case(text(CONFIG, bytes(range(256))), "evaluate load resume", ""),
     # metrics and history
@@ -286,7 +287,10 @@ CASES: dict[str, Case] = {
              b'{"kind": "step", "step": -5, "seconds": NaN, "loss": [], "parts": 3}\n'
              b'{"kind": "control", "step": 1, "seconds": 1, "values": 7}\n'), "", "", "report"),
     # checkpoints
-    "a checkpoint of another sum": Case(wrong_checksum, "resume", "checksum"),
+    "a checkpoint of another sum": Case(wrong_checksum, "resume", "no checkpoint can be read"),
+    "a beginning of other types": Case(text(BEGUN, '{"config": 7, "data": [], "format": {}}'), "resume", ""),
+    "a beginning without end": Case(text(BEGUN, DEEP), "resume", "nested too deep"),
+    "a pipe for the beginning": Case(in_place(BEGUN, os.mkfifo), "resume", "not a file"),
     "a checkpoint that is a pickle": Case(
         lambda run, outside: pickled(f"{CHECKPOINTS}/{newest(run).name}")(run, outside), "resume", ""),
     "steps below zero": Case(state(lambda s: s.update(steps=-7)), "resume", ""),

@@ -19,6 +19,7 @@ import polars as pl
 import torch
 
 from negatives.data.corpus.encoded import Corpus
+from negatives.types import raw
 
 BLOCK = 1 << 16
 """Words of eight bytes that are summed at a time."""
@@ -48,7 +49,7 @@ def _pieces(value: Any, place: str) -> Iterable[bytes]:
         if value.layout != torch.strided:
             value = value.to_dense()
         yield f"{value.dtype} {tuple(value.shape)}".encode()
-        yield _sums(_flat(value).view(torch.uint8).numpy())
+        yield _sums(raw(value))
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype} {value.shape}".encode()
         yield _sums(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
@@ -72,12 +73,6 @@ def _pieces(value: Any, place: str) -> Iterable[bytes]:
         yield from _sequence(value, place)
     elif isinstance(value, (set, frozenset)):
         yield from _sequence(sorted(map(repr, value)), place)
-
-
-def _flat(tensor: torch.Tensor) -> torch.Tensor:
-    """All numbers one after another, also of a single number that was expanded, whose stride is none of memory."""
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.clone(memory_format=torch.contiguous_format) if flat.numel() == 1 else flat
 
 
 def _fields(value: Any, place: str) -> Iterable[bytes]:
