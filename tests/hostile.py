@@ -289,6 +289,8 @@ CASES: dict[str, Case] = {
     # checkpoints
     "a checkpoint of another sum": Case(wrong_checksum, "resume", "no checkpoint can be read"),
     "a beginning of other types": Case(text(BEGUN, '{"config": 7, "data": [], "format": {}}'), "resume", ""),
+    "a beginning of a list": Case(
+        text(BEGUN, '{"format": "1.0", "config": [1], "data": 7}'), "resume", "not begun by this command"),
     "a beginning without end": Case(text(BEGUN, DEEP), "resume", "nested too deep"),
     "a pipe for the beginning": Case(in_place(BEGUN, os.mkfifo), "resume", "not a file"),
     "a checkpoint that is a pickle": Case(
