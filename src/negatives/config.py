@@ -141,6 +141,8 @@ class RunConfig(Section):
     """What is trained, for instance ``recommend``."""
     data: str | None = None
     """File or folder; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
     """Name of the task's recipe that fills the fields left out."""
     sampler: GivenPart | None = None
@@ -285,12 +287,18 @@ def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> 
 def load_config(path: str | Path) -> Values:
     """Read a TOML file into nested values.
 
+    A relative path of ``data`` is one from the file's folder where something lies there, else from the current one.
+
     Raises:
         InputError: The file cannot be read or is not TOML; names the line.
     """
     path = Path(path)
     try:
-        return tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
+        values = tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
+        data = values.get("data")
+        if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
+            values["data"] = str(path.parent / data)
+        return values
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)

@@ -202,7 +202,7 @@ def free(config: RunConfig) -> bool:
 
 def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
     """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
-    if not free(config):
+    if not free(config) or config.start is not None:
         return []
     names = list(task.racing())
     return names if task.recipe_name(config, examples.data) in names else []

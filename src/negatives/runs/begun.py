@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,19 @@ def begin(folder: RunFolder, config: RunConfig, examples: Examples[object]) -> N
     """Write what a run is begun with, and last of all its configuration."""
     (folder.path / CONFIG).unlink(missing_ok=True)  # the two never differ
     folder.write_json(BEGUN, head() | {"config": config.given(), "data": digest(examples.data)})
-    folder.write_toml(CONFIG, config.given())
+    write_config(folder, config)
+
+
+def write_config(folder: RunFolder, config: RunConfig) -> None:
+    """Write a run's configuration, which names its data from the run's folder, so that both can be moved together.
+
+    Where one of them lies elsewhere than below the current directory, the whole path stays.
+    """
+    values, here, own = config.given(), Path.cwd(), folder.path.absolute()
+    data = values.get("data")
+    if isinstance(data, str) and Path(data).is_relative_to(here) and own.is_relative_to(here):
+        values["data"] = os.path.relpath(data, own)
+    folder.write_toml(CONFIG, values)
 
 
 def layer(out: Path) -> tuple[str, Values]:

@@ -14,7 +14,7 @@ from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.regular import regular
-from negatives.runs import baselines, begun, opening, steps
+from negatives.runs import baselines, begun, carrying, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, located, prepare, task_of
@@ -86,6 +86,7 @@ def _ready(auto: Auto, resume: bool) -> Trained:
         return auto.choose(names)
     filled = fill(asked, task, examples)
     trained = prepare(filled, examples, task)
+    carrying.start_from(trained)
     if not resume and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
@@ -104,7 +105,7 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
         loop.callbacks.append(Deadline(loop, clock, reserved(trained, clock)))
-    if loop.steps:  # what a race has found is not lost
+    if loop.steps or trained.config.start:  # what a race has found, or was taken over, is not lost
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
@@ -123,6 +124,10 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     whole |= steps.beside(
         task, trained.examples, config, str(config.model), test, seconds, trained.simple, trained.measured
     )
+    if (before := carrying.judged(trained)) is not None:
+        sentence = carrying.verdict(trained, before, test)
+        log.info(sentence)
+        whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 
