@@ -153,7 +153,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
-    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
+    begun.write_config(folder, trained.config)  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
