@@ -161,7 +161,7 @@ class Auto:
         filled = [fill(config, self.task, examples) for config, examples in zip(configs, made, strict=True)]
         arms = []
         for one, examples in zip(filled, made, strict=True):
-            place = RunFolder(self.folder.path / "race" / str(one.recipe))
+            place = RunFolder(RunFolder(self.folder.own("race")).own(str(one.recipe)))
             alike = one.model_copy(update={"evaluation": _asked_alike(one.evaluation, filled[0].evaluation)})
             arms.append(Arm(alike, self.task, examples, place, self._begin, self._stop, self.decisions))
         costs = [price(arm.trained, self.asked, self.clock) for arm in arms]
@@ -202,7 +202,7 @@ def free(config: RunConfig) -> bool:
 
 def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
     """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
-    if not free(config):
+    if not free(config) or config.start is not None:
         return []
     names = list(task.racing())
     return names if task.recipe_name(config, examples.data) in names else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from negatives.training.run_folder import BEGUN, CONFIG, MODEL, RunFolder, plain
 
 FORMAT = "1.0"
 """Version of checkpoints and of what keys mean; a run goes on only under the one that it was begun under."""
-FREE = ("data", "threads", "device", "budget", "baselines", "save_every")
+FREE = ("data", "threads", "device", "budget", "baselines", "save_every", "log")
 """Keys of the configuration that may differ when a run goes on: of its place, its speed, and what stands beside it."""
 ANEW = "choose another --out to train anew"
 
@@ -24,7 +25,19 @@ def begin(folder: RunFolder, config: RunConfig, examples: Examples[object]) -> N
     """Write what a run is begun with, and last of all its configuration."""
     (folder.path / CONFIG).unlink(missing_ok=True)  # the two never differ
     folder.write_json(BEGUN, head() | {"config": config.given(), "data": digest(examples.data)})
-    folder.write_toml(CONFIG, config.given())
+    write_config(folder, config)
+
+
+def write_config(folder: RunFolder, config: RunConfig) -> None:
+    """Write a run's configuration, which names its data from the run's folder, so that both can be moved together.
+
+    Where one of them lies elsewhere than below the current directory, the whole path stays.
+    """
+    values, here, own = config.given(), Path.cwd(), folder.path.absolute()
+    data = values.get("data")
+    if isinstance(data, str) and Path(data).is_relative_to(here) and own.is_relative_to(here):
+        values["data"] = os.path.relpath(data, own)
+    folder.write_toml(CONFIG, values)
 
 
 def layer(out: Path) -> tuple[str, Values]:
@@ -96,7 +109,7 @@ def read(folder: RunFolder, key: str, anew: str) -> Values:
         version = str(found.get("negatives", "of an earlier version")) if isinstance(found, dict) else "unknown"
         hint = f"go on with that version, or {anew}"
         raise InputError(f"was begun by negatives {version}, whose runs cannot go on here", path=folder.path, hint=hint)
-    if key not in found:
+    if key not in found or (key != "data" and not isinstance(found[key], dict)):
         raise InputError(f"was not begun by this command; it holds no {key!r}", path=path, hint=anew)
     return found
 

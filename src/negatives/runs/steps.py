@@ -21,7 +21,7 @@ from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.restoring import restore
-from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
+from negatives.training.run_folder import HISTORY, RunFolder
 from negatives.training.watcher import Watcher, carries_over
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def record(folder: RunFolder, trained: Trained, *more: Callback, within: Callabl
             begun.begin(folder, trained.config, trained.examples)
         else:
             within()
-            folder.write_toml(CONFIG, trained.config.given())
+            begun.write_config(folder, trained.config)
 
     probes = Probes(trained.examples.catalogue.counts)
     trained.loop.callbacks = [Begin(begin), probes, Recorder(folder.path / HISTORY, probes), *more]
