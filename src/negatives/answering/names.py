@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError
+from negatives.errors import UnknownName
 
 FEW = 16
 """Names up to which each is looked up by itself, which needs no index over all."""
@@ -60,12 +60,12 @@ class Names:
         """Ids ``(n,)`` int64.
 
         Raises:
-            InputError: One is not known; names the first, how many there are, and names like it.
+            UnknownName: One is not known; names the first, how many there are, and names like it.
         """
         found = self.find(names)
         missing = (found < 0).nonzero()[:, 0].tolist()
         if missing:
-            raise InputError(self.unknown([names[at] for at in missing]), hint=self.like(names[missing[0]]))
+            raise UnknownName(self.unknown([names[at] for at in missing]), hint=self.like(names[missing[0]]))
         return found
 
     def unknown(self, names: Sequence[str]) -> str:
