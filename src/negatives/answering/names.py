@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cached_property
 
 import polars as pl
 import torch
@@ -40,6 +41,10 @@ class Names:
         """The names of ids ``(n,)``; null for -1."""
         index = pl.Series(ids.reshape(-1).numpy())
         return self.series.gather(index.set(index < 0, None))
+
+    @cached_property
+    def _lower(self) -> pl.Series:
+        return self.series.str.to_lowercase()
 
     def find(self, names: Sequence[str]) -> Tensor:
         """Ids ``(n,)`` int64 of names; -1 for those that are not there.
@@ -84,7 +89,9 @@ class Names:
 
     def starting(self, text: str, most: int) -> list[str]:
         """Names that begin with a text, else those that hold it, whatever the case; the shortest first."""
-        lower, wanted = self.series.str.to_lowercase(), text.strip().lower()
+        lower, wanted = self._lower, text.strip().lower()
+        if not wanted:
+            return self.series.head(most).to_list()
         for mask in (lower.str.starts_with(wanted), lower.str.contains(wanted, literal=True)):
             found = self.series.filter(mask).unique(maintain_order=True)
             if len(found):

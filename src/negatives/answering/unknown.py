@@ -45,7 +45,7 @@ class Unknown:
     def __str__(self) -> str:
         first = self.names[0][1]
         more = f" and {len(self.names) - 1:,} more" if len(self.names) > 1 else ""
-        return f"{self.questions:,} questions left out; unknown: {first!r}{more}"
+        return f"{self.questions:,} question{'s' * (self.questions != 1)} left out; unknown: {first!r}{more}"
 
 
 def without_unknown(

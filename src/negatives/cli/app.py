@@ -31,11 +31,12 @@ from negatives.cli.options import DASH
 from negatives.cli.predict import predict
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
+from negatives.cli.serve import serve
 from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, predict, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, predict, serve, compare, mine, evaluate, report, export, samplers, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""

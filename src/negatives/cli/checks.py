@@ -22,6 +22,7 @@ EXTRAS = {
     "sklearn": "baselines",
     "sentence_transformers": "sentence-transformers",
     "matplotlib": "figures",
+    "uvicorn": "serve",
 }
 
 

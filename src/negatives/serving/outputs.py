@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -111,7 +110,7 @@ def _as_table(frame: pl.DataFrame, first: bool, width: int | None) -> str:
 
 
 def _as_lines(frame: pl.DataFrame, first: bool, width: int | None) -> str:
-    return "\n".join(json.dumps(row, ensure_ascii=False) for row in frame.iter_rows(named=True))
+    return frame.write_ndjson().removesuffix("\n")
 
 
 def _as_csv(separator: str) -> Callable[[pl.DataFrame, bool, int | None], str]:
