@@ -25,7 +25,7 @@ from negatives.answering.reasons import REASONS, nearest_known, shared_words
 from negatives.errors import ConfigError, InputError
 from negatives.training.run_folder import plural
 
-SCHEMA = {"query": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32}
+SCHEMA: dict[str, type[pl.DataType]] = {"query": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32}
 """Columns of every table of answers; ``known`` and ``text`` follow where there are any."""
 
 
@@ -92,7 +92,7 @@ class Run(ABC):
                 self._predict(form, some, k, include_known).frame(rows) for form, rows, some in self._by_form(questions)
             ]
         if not found:
-            return pl.DataFrame(schema={"row": pl.Int64} | SCHEMA)
+            return pl.DataFrame(schema={"row": pl.Int64, **SCHEMA})
         return pl.concat(found, how="diagonal").sort("row", maintain_order=True)
 
     @final

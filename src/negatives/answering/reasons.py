@@ -50,13 +50,12 @@ def nearest_known(
     return pl.DataFrame(found, schema=REASONS)
 
 
-def shared_words(
-    names: Names, texts: Sequence[str], asked: str, items: Sequence[str], most: int = 3
-) -> pl.DataFrame:
+def shared_words(names: Names, texts: Sequence[str], asked: str, items: Sequence[str], most: int = 3) -> pl.DataFrame:
     """The words of a question that stand in the text of each of some items; those that the fewest of them hold first.
 
     >>> texts = ["An apple a day", "the day of the jackal"]
-    >>> shared_words(Names("document", pl.Series(["a", "b"])), texts, "The day of the apple?", ["a"])["because"].to_list()
+    >>> names = Names("document", pl.Series(["a", "b"]))
+    >>> shared_words(names, texts, "The day of the apple?", ["a"])["because"].to_list()
     ['day', 'apple']
     """
     words = list(dict.fromkeys(WORD.findall(asked.lower())))

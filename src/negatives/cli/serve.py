@@ -41,12 +41,13 @@ def serve(
         raise ConfigError(MISSING)
     from negatives.serving import server
 
-    found = server.named(runs)
+    with server.bind(host, port) as listening:
+        found = server.named(runs)
 
-    def ready(address: str) -> None:
-        for name, run in found.items():
-            print(f"{name}: {run!r}")
-        print(f"serving: {address} (Ctrl-C stops)", flush=True)
+        def ready(address: str) -> None:
+            for name, run in found.items():
+                print(f"{name}: {run!r}")
+            print(f"serving: {address} (Ctrl-C stops)", flush=True)
 
-    server.serve(found, host, port, allow, ready)
+        server.serve(found, listening, allow, ready)
     print("stopped", flush=True)

@@ -109,5 +109,3 @@ def answer(
             output.write(found)
             counts.questions, counts.rows = counts.questions + len(kept), counts.rows + len(found)
     return counts, left
-
-

@@ -89,9 +89,7 @@ def _schemas(run: Run) -> Json:
 def form_schema(form: Form) -> Json:
     """A question of one form."""
     text = {"type": ["string", "integer"]}
-    fields = {
-        one.name: (_list(text) if one.many else dict(text)) | {"description": one.about} for one in form.fields
-    }
+    fields = {one.name: (_list(text) if one.many else dict(text)) | {"description": one.about} for one in form.fields}
     needed = tuple(one.name for one in form.fields if not one.optional)
     return _object(fields, needed) | {"title": form.name, "description": form.about, "additionalProperties": False}
 
@@ -123,7 +121,7 @@ def _get(
 ) -> Json:
     properties = body.model_json_schema()["properties"]
     parameters = [
-        _parameter(key, str(schema.get("description", "")), {k: v for k, v in schema.items() if k != "description"}, key in many)
+        _parameter(key, str(schema.pop("description", "")), schema, key in many)
         for key, schema in properties.items()
         if key != leave
     ]

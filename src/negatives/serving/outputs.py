@@ -38,6 +38,7 @@ class Output(ABC):
     def write(self, frame: pl.DataFrame) -> None:
         """Take the next rows."""
 
+    @abstractmethod
     def close(self) -> None:
         """All rows are there."""
 
@@ -103,6 +104,9 @@ class PrintedOutput(Output):
     def write(self, frame: pl.DataFrame) -> None:
         print(PRINTED[self._format](frame, self._n == 0, self._width), file=self._file)
         self._n += 1
+
+    def close(self) -> None:
+        self._file.flush()
 
 
 def _as_table(frame: pl.DataFrame, first: bool, width: int | None) -> str:

@@ -25,7 +25,7 @@ from negatives.data.readers.formats import BINARY, reader_for
 from negatives.data.readers.frames import Block, Frames, counted
 from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes
 from negatives.data.readers.roles import find_roles
-from negatives.data.readers.schema import plain
+from negatives.data.readers.schema import Kind, plain
 from negatives.data.readers.values import ids as names_of
 from negatives.data.readers.values import text_lists, texts
 from negatives.errors import ConfigError, InputError
@@ -138,8 +138,13 @@ class QuestionTable:
         needed = [one.name for one in first.fields if not one.optional]
         if len(needed) == len(frames.names):
             return dict(zip(needed, frames.names, strict=True))
-        fault = f"no column is called {' or '.join(self._fields)}; there are {', '.join(frames.names[:12])}"
-        hint = f"say which: --columns {needed[0]}={frames.names[0]}"
+        fields, first_row = " or ".join(self._fields), frames.sample.head(1).transpose().to_series()
+        if frames.header:
+            fault, hint = f"no column is called {fields}; there are {', '.join(frames.names[:12])}", "say which"
+        else:
+            fault = f"no column is called {fields}; the first line holds {', '.join(map(str, first_row[:12]))}"
+            hint = "say which, by its name there or its place"
+        hint += f": --columns {needed[0]}={frames.names[0]}"
         raise InputError(fault, path=self.given, line=1, hint=hint)
 
 
@@ -163,8 +168,9 @@ def _schema(forms: Sequence[Form], known: Sequence[Schema]) -> Schema:
     fields = {one.name: one for form in forms for one in form.fields}
     roles = []
     for name, one in fields.items():
-        names = [plain(name), *(other for schema in known for role in schema if role.name == name for other in role.names)]
-        kind = "texts" if one.many else ("text" if one.kind is None else "id")
+        same = (role.names for schema in known for role in schema if role.name == name)
+        names = [plain(name), *(other for some in same for other in some)]
+        kind: Kind = "texts" if one.many else ("text" if one.kind is None else "id")
         roles.append(Role(name, kind, tuple(dict.fromkeys(names)), needed=False, guess=False))
     first = [one.name for one in forms[0].fields if not one.optional]
     return Schema("question", tuple(roles), f"columns called {', '.join(first)}", layouts=(tuple(first),))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 
 from negatives.answering import Run
-from negatives.errors import ConfigError, InputError
+from negatives.errors import ConfigError, InputError, NegativesError
 from negatives.runs.opening import opened
 from negatives.serving.app import make_app
 
@@ -22,7 +23,20 @@ PATIENCE = 5
 
 
 class Server(uvicorn.Server):
-    """A server that stops quietly at the first signal, and at once at the second."""
+    """A server that stops quietly at the first signal, and at once at the second.
+
+    Args:
+        config: Of uvicorn.
+        ready: Called once requests are answered and signals are heard.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -52,6 +66,17 @@ def named(paths: Sequence[Path]) -> dict[str, Run]:
     return found
 
 
+def warm(run: Run) -> None:
+    """Ask once, so that the first to ask need not wait for kernels, and for a model, to load."""
+    form = run.forms[0]
+    names = run.held.names
+    values = {
+        one.name: names[one.kind or ""][0] if one.kind in names else "the" for one in form.fields if not one.optional
+    }
+    with suppress(NegativesError):
+        run.ask([{name: [value] if form.field(name).many else value for name, value in values.items()}], k=1)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
@@ -69,7 +94,8 @@ def bind(host: str, port: int) -> socket.socket:
             hint = "choose another with --port, or 0 for any that is free"
             raise InputError(f"port {port} of {host} is in use", hint=hint) from None
         hint = "choose another port" if error.errno == errno.EACCES else "give an address of this machine to --host"
-        raise InputError(f"cannot listen at {host}, port {port} ({error.strerror})", hint=hint) from None
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise InputError(f"cannot listen at {host}, port {port} ({why})", hint=hint) from None
 
 
 def address(listening: socket.socket) -> str:
@@ -80,8 +106,7 @@ def address(listening: socket.socket) -> str:
 
 def serve(
     runs: Mapping[str, Run],
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    listening: socket.socket,
     names: Sequence[str] = (),
     ready: Callable[[str], object] = print,
 ) -> None:
@@ -89,19 +114,14 @@ def serve(
 
     Args:
         runs: By name.
-        host: Address to listen at.
-        port: Port; 0 for any that is free.
+        listening: What :func:`bind` gave.
         names: Further names that requests may call the server.
-        ready: Is told the address once requests are taken.
-
-    Raises:
-        ConfigError: The port is no port.
-        InputError: It is in use, or the address is not this machine's.
+        ready: Is told the address once requests are answered.
     """
-    with bind(host, port) as listening:
-        app = make_app(runs, host, names)
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=PATIENCE, server_header=False
-        )
-        ready(address(listening))
-        asyncio.run(Server(config).serve(sockets=[listening]))
+    app = make_app(runs, listening.getsockname()[0], names)
+    for run in runs.values():
+        warm(run)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=PATIENCE, server_header=False
+    )
+    asyncio.run(Server(config, lambda: ready(address(listening))).serve(sockets=[listening]))
