@@ -280,12 +280,18 @@ def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> 
 def load_config(path: str | Path) -> Values:
     """Read a TOML file into nested values.
 
+    A relative path of ``data`` is one from the file's folder where something lies there, else from the current one.
+
     Raises:
         InputError: The file cannot be read or is not TOML; names the line.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = values.get("data")
+        if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
+            values["data"] = str(path.parent / data)
+        return values
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)

@@ -15,7 +15,7 @@ from negatives.runs.budget import WRITING, Clock, cost_of, fit, for_baselines, p
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, halve, rungs
 from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import CONFIG, RunFolder
+from negatives.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Auto:
         made = prepare(counted.model_copy(update={"budget": None}), examples, task)
         made.loop.run()
         made.measured = trained.measured
-        self.folder.write_toml(CONFIG, made.config.given())
+        steps.write_config(self.folder, made.config)
         return made
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
@@ -151,7 +151,7 @@ class Auto:
         for arm in arms:
             self.decisions.row(arm.row() | {"kept": arm is winner})
         winner.keep_in(self.folder)
-        self.folder.write_toml(CONFIG, winner.config.given())
+        steps.write_config(self.folder, winner.config)
         self.decisions.hand_over(winner.recorder, winner.trained)
         return winner.trained
 
@@ -192,7 +192,7 @@ class Auto:
     def _begin(self) -> None:
         """What was asked for stands in the folder until a recipe is chosen: ``--resume`` begins the race anew."""
         if not self._begun:
-            self.folder.write_toml(CONFIG, self.asked.given())
+            steps.write_config(self.folder, self.asked)
             self._begun = True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -64,8 +65,20 @@ def tell_sizes(asked: Iterable[RunConfig], task: AnyTask, examples: Examples[obj
 def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     """Let a training write its configuration and its history, and tell ``more`` listeners."""
     probes = Probes(trained.examples.catalogue.counts)
-    begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
+    begin = Begin(lambda: write_config(folder, trained.config))
     trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+
+
+def write_config(folder: RunFolder, config: RunConfig) -> None:
+    """Write a run's configuration, which names its data from the run's folder, so that both can be moved together.
+
+    Where one of them lies elsewhere than below the current directory, the whole path stays.
+    """
+    values, here, own = config.given(), Path.cwd(), folder.path.absolute()
+    data = values.get("data")
+    if isinstance(data, str) and Path(data).is_relative_to(here) and own.is_relative_to(here):
+        values["data"] = os.path.relpath(data, own)
+    folder.write_toml(CONFIG, values)
 
 
 def proceed(folder: RunFolder, trained: Trained, *more: Callback) -> bool:

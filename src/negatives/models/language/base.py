@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,10 @@ class LanguageModel(TowerModel, TextModel, ABC):
         share = (counts.float() + 0.1) / (counts.sum() + 0.1 * n)
         self.item_table.data[:, dim] = share.log()
         self._tokens = tokens
+
+    def kept(self) -> dict[str, Any]:
+        """No text: prefixes are read as they are asked for."""
+        return {**self.given, "tokens": torch.empty(0, dtype=torch.int64)}
 
     def vectors(self) -> dict[str, Tensor]:
         """``item``: words as they are predicted, without their bias; ``input``: words as they are read."""
