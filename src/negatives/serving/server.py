@@ -70,9 +70,8 @@ def warm(run: Run) -> None:
     """Ask once, so that the first to ask need not wait for kernels, and for a model, to load."""
     form = run.forms[0]
     names = run.held.names
-    values = {
-        one.name: names[one.kind or ""][0] if one.kind in names else "the" for one in form.fields if not one.optional
-    }
+    needed = [one for one in form.fields if not one.optional]
+    values = {one.name: names[one.kind or ""][0] if one.kind in names else "the" for one in needed}
     with suppress(NegativesError):
         run.ask([{name: [value] if form.field(name).many else value for name, value in values.items()}], k=1)
 

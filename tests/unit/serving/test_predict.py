@@ -104,13 +104,8 @@ def test_standard_input(run: Run, call: Call, tmp_path: Path, monkeypatch: pytes
 def test_columns_may_be_named(run: Run, call: Call, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("who,note\nu1,x\nu2,y\n")
     code, _, err = call("--queries", tmp_path / "a.csv")
-    assert (
-        code,
-        "the first line holds who, note; say which, by its name there or its place: --columns user=column_1" in err,
-    ) == (
-        2,
-        True,
-    )
+    assert code == 2
+    assert "the first line holds who, note; say which, by its name there or its place: --columns user=column_1" in err
     code, out, err = call("--queries", tmp_path / "a.csv", "--columns", "user=who", "--format", "csv", "--k", 1)
     assert "user = who; skipped: note" in err
     assert pl.read_csv(io.StringIO(out))["query"].to_list() == ["u1", "u2"]
