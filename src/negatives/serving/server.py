@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,8 @@ from negatives.errors import ConfigError, InputError, NegativesError
 from negatives.runs.opening import opened
 from negatives.serving.app import make_app
 
+BACKLOG = 128
+"""Connections that may wait to be taken."""
 PATIENCE = 5
 """Seconds in which requests that are being answered may end when the server stops."""
 
@@ -77,7 +78,7 @@ def warm(run: Run) -> None:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """A socket that listens; it names its protocol, for only then asyncio sends small answers at once.
 
     Raises:
         ConfigError: The port is no port.
@@ -85,16 +86,22 @@ def bind(host: str, port: int) -> socket.socket:
     """
     if not 0 <= port < 1 << 16:
         raise ConfigError(f"--port {port}: give a number up to 65535, or 0 for any that is free")
+    found = None
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        family, kind, protocol, _, place = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
+        found = socket.socket(family, kind, protocol)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+        found.listen(BACKLOG)
+        return found
     except OSError as error:
+        if found is not None:
+            found.close()
         if error.errno == errno.EADDRINUSE:
             hint = "choose another with --port, or 0 for any that is free"
             raise InputError(f"port {port} of {host} is in use", hint=hint) from None
         hint = "choose another port" if error.errno == errno.EACCES else "give an address of this machine to --host"
-        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise InputError(f"cannot listen at {host}, port {port} ({why})", hint=hint) from None
+        raise InputError(f"cannot listen at {host}, port {port} ({error.strerror})", hint=hint) from None
 
 
 def address(listening: socket.socket) -> str:
