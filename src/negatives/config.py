@@ -138,6 +138,8 @@ class RunConfig(Section):
     """What is trained, for instance ``recommend``."""
     data: str | None = None
     """File or folder; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
     """Name of the task's recipe that fills the fields left out."""
     sampler: GivenPart | None = None
@@ -158,6 +160,8 @@ class RunConfig(Section):
     """Epochs after which training stops, while schedules go on as if it ran to the end."""
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
+    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness."""
     threads: Annotated[int, Field(ge=1)] | None = None

@@ -12,7 +12,6 @@ from torch import Tensor
 from negatives.answering.base import Run
 from negatives.answering.forms import Field, Form, Question
 from negatives.answering.held import Held
-from negatives.answering.names import Names
 from negatives.answering.ranked import Ranked, by_scores, by_vectors
 from negatives.data.bags import bags
 from negatives.data.labelled import Weighting
@@ -46,8 +45,7 @@ class ClassifyRun(Run):
         super().__init__(held)
         self.forms = (TEXT,) if held.more["texts"] else (FEATURES,)
         self._weighting = Weighting(held.more["kind"], held.more["idf"])
-        given = held.more["features"]
-        self._features = None if given is None else Names("feature", pl.Series(given, dtype=pl.String))
+        self._features = held.names.get("feature")
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
         vectors, table = self._encode(form, questions), self._table()
@@ -82,7 +80,7 @@ class ClassifyRun(Run):
             InputError: A feature is no number where features have no names, or its value is none.
         """
         if form is TEXT:
-            words = self.held.more["features"]
+            words = self.names("feature").series.to_list()
             return self._weighting.of(bags(pl.Series([one["text"] for one in questions], dtype=pl.String), words))
         return self._weighting.of(self._given(questions))
 

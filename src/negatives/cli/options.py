@@ -33,6 +33,7 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 
 DASH = "./-"
 """Standard input, which is called - but for the parser, to whom that is an option; as a path it is the same."""
+Overwrite = Annotated[bool, Parameter(help="Replace files that are there.", negative=())]
 COLUMNS = """Column of a role, as user=Kunde; several with commas, or several times."""
 
 
@@ -117,7 +118,12 @@ def named_columns(given: Sequence[str]) -> dict[str, str]:
 
 
 def configuration(
-    task: str | None, data: str | None, sampler: str | None, options: ReadOptions, *, resumed: Path | None = None
+    task: str | None,
+    data: str | None,
+    sampler: str | None,
+    options: ReadOptions,
+    *,
+    resumed: tuple[str, dict[str, Any]] | None = None,
 ) -> RunConfig:
     """Merge file, options and ``--set`` into a checked configuration.
 
@@ -126,7 +132,7 @@ def configuration(
         data: File or folder, if given.
         sampler: Name of the sampler, if given.
         options: The other options.
-        resumed: Configuration of the run to go on with, the lowest layer.
+        resumed: Configuration of the run to go on with, and its place; the lowest layer.
 
     Raises:
         ConfigError: A key, name or value is wrong.
@@ -137,8 +143,9 @@ def configuration(
     from negatives.registry import suggest
     from negatives.tasks.registry import registry
 
-    files = [path for path in (resumed, options.config) if path is not None]
-    layers: list[tuple[str, dict[str, Any]]] = [(str(path), load_config(path)) for path in files]
+    layers: list[tuple[str, dict[str, Any]]] = [] if resumed is None else [resumed]
+    if options.config is not None:
+        layers.append((str(options.config), load_config(options.config)))
     named = {"task": task, "data": "-" if data == DASH else data, "sampler": sampler}
     layers.append(("the options", {key: value for key, value in named.items() if value is not None} | options.values()))
     merged: dict[str, Any] = {}

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from negatives.cli.options import named_columns, whole
+from negatives.cli.options import Overwrite, named_columns, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from negatives.answering import Run
     from negatives.serving.batch import Asker
-    from negatives.serving.outputs import Output
+    from negatives.serving.outputs import Write
     from negatives.serving.questions import Asked
 
 COLUMNS = "Column of a field of --queries, as user=Kunde; several with commas, or several times."
@@ -43,7 +44,7 @@ class OutOptions:
     out: Annotated[
         Path | None, Parameter(help="File to write: .csv, .tsv, .parquet, .jsonl or .arrow; else the terminal.")
     ] = None
-    overwrite: Annotated[bool, Parameter(help="Replace the file if it exists.", negative=())] = False
+    overwrite: Overwrite = False
     format: Annotated[
         Literal["table", "json", "csv", "tsv"], Parameter(help="How answers are printed; json is an object a line.")
     ] = "table"
@@ -79,17 +80,24 @@ def predict(
     if ask.kind is not None and not ask.similar:
         raise ConfigError("--kind says what the things of --similar are; give both, or neither")
     if to.out is not None:
-        from negatives.serving.outputs import check_target
+        from negatives.serving.outputs import check_out
 
-        check_target(to.out, to.overwrite, queries)
+        check_out(to.out, to.overwrite, _read(run, queries))
     from negatives.runs.opening import opened
-    from negatives.serving.batch import Asker
+    from negatives.serving.batch import Asker, answer
 
     found = opened(run)
     kind = (ask.kind or found.items) if ask.similar else None
     asker = Asker(found, ask.k, ask.include_known, kind)
     blocks, told = _questions(asker, query, queries, ask)
-    _answered(asker, blocks, told, queries, to, ask.skip_unknown)
+    if told:
+        print(told, file=sys.stderr)
+    with _output(to, _read(run, queries)) as write:
+        counts, left = answer(asker, _counted(blocks, queries is not None), write, queries, ask.skip_unknown)
+    if left:
+        print(f"negatives: {left}", file=sys.stderr)
+    if to.out is not None:
+        print(f"answers: {to.out} ({counts.rows:,} to {counts.questions:,} questions)")
 
 
 def _questions(
@@ -109,35 +117,24 @@ def _questions(
     return table.blocks(block_size(ask.k)), str(table)
 
 
-def _whole(run: Run):  # type: ignore[no-untyped-def]
+def _whole(run: Run) -> Callable[[str, str], bool]:
     """Tells whether a text is one name of a kind."""
     return lambda kind, text: kind in run.held.names and bool(run.names(kind).find([text])[0] >= 0)
 
 
-def _answered(
-    asker: Asker, blocks: Iterable[Asked], told: str, queries: Path | None, to: OutOptions, skip: bool
-) -> None:
-    from negatives.serving.batch import answer
-
-    if told:
-        print(told, file=sys.stderr)
-    with _output(to, queries) as output:
-        counts, left = answer(asker, _counted(blocks, queries is not None), output, queries, skip)
-    if left:
-        print(f"negatives: {left}", file=sys.stderr)
-    if to.out is not None:
-        print(f"answers: {to.out} ({counts.rows:,} to {counts.questions:,} questions)")
+def _read(run: Path, queries: Path | None) -> list[Path]:
+    """What is read, which no answer may replace."""
+    return [run] if queries is None else [run, queries]
 
 
-def _output(to: OutOptions, queries: Path | None) -> Output:
+def _output(to: OutOptions, inputs: Sequence[Path]) -> AbstractContextManager[Write]:
     import shutil
 
-    from negatives.serving.outputs import FileOutput, PrintedOutput
+    from negatives.serving.outputs import to_file, to_terminal
 
     if to.out is not None:
-        return FileOutput(to.out, to.overwrite, queries)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return PrintedOutput(to.format, width=width)
+        return to_file(to.out, to.overwrite, inputs)
+    return to_terminal(to.format, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
 
 
 def _counted(blocks: Iterable[Asked], shown: bool) -> Iterator[Asked]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -47,11 +47,10 @@ def train(
     print(f"run folder: {folder}")
 
 
-def _resumed(out: Path | None) -> Path:
-    """The configuration of the run to go on with."""
+def _resumed(out: Path | None) -> tuple[str, dict[str, Any]]:
+    """The configuration of the run to go on with, and its place."""
     if out is None:
         raise ConfigError("--resume needs the run folder; give it with --out")
-    from negatives.training.run_folder import CONFIG, RunFolder
+    from negatives.runs.begun import layer
 
-    RunFolder(out).check_run()
-    return out / CONFIG
+    return layer(out)

@@ -200,6 +200,7 @@ def plan_of(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Pla
         until=config.until,
         watch=metric,
         patience=watched.patience,
+        save_every=config.save_every,
     )
 
 

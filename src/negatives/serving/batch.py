@@ -11,7 +11,7 @@ import polars as pl
 from negatives.answering import Field, Form, Run
 from negatives.answering.unknown import Unknown, without_unknown
 from negatives.errors import InputError
-from negatives.serving.outputs import Output
+from negatives.serving.outputs import Write
 from negatives.serving.questions import Asked
 
 CELLS = 1 << 18
@@ -75,14 +75,14 @@ class Counts:
 
 
 def answer(
-    asker: Asker, blocks: Iterable[Asked], output: Output, path: Any = None, skip_unknown: bool = False
+    asker: Asker, blocks: Iterable[Asked], write: Write, path: Any = None, skip_unknown: bool = False
 ) -> tuple[Counts, Unknown]:
     """Answer questions block by block.
 
     Args:
         asker: How the run is asked.
         blocks: The questions.
-        output: Where the answers go.
+        write: Takes the answers.
         path: What errors name as the place of the questions.
         skip_unknown: Whether what the run does not know is left out, and not an error.
 
@@ -106,6 +106,6 @@ def answer(
             raise InputError("a question is empty", path=path, line=line, hint="fill or remove such rows")
         if kept:
             found = asker.answers(kept)
-            output.write(found)
+            write(found)
             counts.questions, counts.rows = counts.questions + len(kept), counts.rows + len(found)
     return counts, left

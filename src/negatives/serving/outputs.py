@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import polars as pl
 
 from negatives.answering.base import SCHEMA
-from negatives.errors import ConfigError, InputError, clipped
+from negatives.errors import ConfigError, clipped
 from negatives.runs.aligned import aligned
-from negatives.training.files import replacing
+from negatives.temporary import folder_in
+from negatives.training.targets import check_target, filling
 
 NARROWEST = 8
 """Columns that a text keeps when a table is made to fit."""
+Write = Callable[[pl.DataFrame], object]
+"""Takes the next rows."""
 Sink = Callable[[pl.LazyFrame, Path], object]
 
 FORMATS: Mapping[str, Sink] = {
@@ -31,82 +32,43 @@ FORMATS: Mapping[str, Sink] = {
 """What writes a file by its ending."""
 
 
-class Output(ABC):
-    """Takes tables of answers one after another."""
+@contextmanager
+def to_file(path: Path, overwrite: bool = False, inputs: Sequence[Path] = ()) -> Iterator[Write]:
+    """Takes tables of answers; the file is there when the block ends well, and not before.
 
-    @abstractmethod
-    def write(self, frame: pl.DataFrame) -> None:
-        """Take the next rows."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """All rows are there."""
-
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-
-
-class FileOutput(Output):
-    """A file that is there when all rows are, and not before.
-
-    The blocks lie beside it meanwhile, so that memory holds one of them, and one may have a column that others lack.
+    The tables lie beside it meanwhile, so that memory holds one of them, and one may have a column that others lack.
 
     Args:
         path: Its ending names the format.
         overwrite: Whether a file that exists is replaced.
-        source: A file that is read meanwhile and never replaced.
+        inputs: Files and folders that are read meanwhile and never replaced.
 
     Raises:
         ConfigError: The ending is not known.
-        InputError: The file exists.
+        InputError: The file may not be written.
     """
-
-    def __init__(self, path: Path, overwrite: bool = False, source: Path | None = None) -> None:
-        check_target(path, overwrite, source)
-        self._path, self._n = path, 0
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._parts = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-
-    def write(self, frame: pl.DataFrame) -> None:
-        frame.write_ipc(self._parts / f"{self._n:09}.arrow")
-        self._n += 1
-
-    def close(self) -> None:
-        parts = [pl.scan_ipc(one) for one in sorted(self._parts.iterdir())]
+    check_out(path, overwrite, inputs)
+    with (
+        filling(path.parent, overwrite=overwrite, inputs=inputs) as staging,
+        folder_in(path.parent, path.name) as beside,
+    ):
+        numbers = count()
+        yield lambda frame: frame.write_ipc(beside / f"{next(numbers):09}.arrow")
+        parts = [pl.scan_ipc(one) for one in sorted(beside.iterdir())]
         whole = pl.concat(parts, how="diagonal") if parts else pl.LazyFrame(schema=SCHEMA)
-        with replacing(self._path) as temporary:
-            FORMATS[self._path.suffix.lower()](whole, temporary)
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            super().__exit__(kind, *rest)
-        finally:
-            shutil.rmtree(self._parts, ignore_errors=True)
+        FORMATS[path.suffix.lower()](whole, staging / path.name)
 
 
-class PrintedOutput(Output):
-    """Rows on standard output.
+@contextmanager
+def to_terminal(format: str = "table", width: int | None = None) -> Iterator[Write]:
+    """Takes tables of answers and prints them.
 
     Args:
         format: One of :data:`PRINTED`.
-        file: Where to; standard output when left out.
         width: Columns in which a table should fit; None for as many as it needs.
     """
-
-    def __init__(self, format: str = "table", file: TextIO | None = None, width: int | None = None) -> None:
-        self._format, self._file = format, file or sys.stdout
-        self._width, self._n = width, 0
-
-    def write(self, frame: pl.DataFrame) -> None:
-        print(PRINTED[self._format](frame, self._n == 0, self._width), file=self._file)
-        self._n += 1
-
-    def close(self) -> None:
-        self._file.flush()
+    numbers = count()
+    yield lambda frame: print(PRINTED[format](frame, next(numbers) == 0, width), flush=True)
 
 
 def _as_table(frame: pl.DataFrame, first: bool, width: int | None) -> str:
@@ -130,7 +92,7 @@ PRINTED: Mapping[str, Callable[[pl.DataFrame, bool, int | None], str]] = {
 """How a block is printed: aligned columns, a JSON object a row, or cells with a separator."""
 
 
-def check_target(path: Path, overwrite: bool, source: Path | None = None) -> None:
+def check_out(path: Path, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse a file that cannot or must not be written, before anything is computed.
 
     Raises:
@@ -139,12 +101,7 @@ def check_target(path: Path, overwrite: bool, source: Path | None = None) -> Non
     """
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"--out {path}: the ending must be one of {', '.join(FORMATS)}")
-    if path.is_dir():
-        raise InputError("is a folder", path=path, hint="give the name of a file to --out")
-    if source is not None and source.exists() and path.exists() and path.samefile(source):
-        raise InputError("is what the questions are read from", path=path, hint="give another name to --out")
-    if path.exists() and not overwrite:
-        raise InputError("exists already", path=path, hint="give another name to --out, or --overwrite to replace it")
+    check_target(path, overwrite=overwrite, inputs=inputs)
 
 
 def table(frame: pl.DataFrame, width: int | None = None) -> str:

@@ -132,10 +132,11 @@ class Classify(Task[LabelledData, LabelledReading]):
     def kept(self, examples: Examples[LabelledData], config: RunConfig) -> Kept:
         """Labels, and how a new row becomes features."""
         data = examples.data
-        given = None if data.feature_names is None else data.feature_names.cast(pl.String).to_list()
+        names = {"label": data.label_names.cast(pl.String)}
+        if data.feature_names is not None:
+            names["feature"] = data.feature_names.cast(pl.String)
         weighting = {"kind": data.weighting.kind, "idf": data.weighting.idf}
-        rows = {"texts": data.texts, "features": given, "n_features": data.features.n_cols}
-        return Kept({"label": data.label_names.cast(pl.String)}, more=weighting | rows)
+        return Kept(names, more=weighting | {"texts": data.texts, "n_features": data.features.n_cols})
 
     def samples(self, model: Model, examples: Examples[LabelledData]) -> list[Sample]:
         truth = examples.data.known(("test",))

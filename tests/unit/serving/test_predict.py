@@ -136,27 +136,32 @@ def test_unknown_names_are_counted_over_all_blocks(
 
 
 def test_a_column_that_only_a_later_block_has(tmp_path: Path) -> None:
-    with outputs.FileOutput(tmp_path / "a.csv") as output:
-        output.write(pl.DataFrame({"query": ["a"], "rank": [1]}))
-        output.write(pl.DataFrame({"query": ["b"], "rank": [1], "known": [True]}))
+    with outputs.to_file(tmp_path / "a.csv") as write:
+        write(pl.DataFrame({"query": ["a"], "rank": [1]}))
+        write(pl.DataFrame({"query": ["b"], "rank": [1], "known": [True]}))
     assert (tmp_path / "a.csv").read_text() == "query,rank,known\na,1,\nb,1,true\n"
-    with outputs.FileOutput(tmp_path / "b.csv"):
+    with outputs.to_file(tmp_path / "b.csv"):
         pass
     assert (tmp_path / "b.csv").read_text() == "query,rank,item,score\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
 
 
-def test_nothing_is_replaced_unasked(call: Call, tmp_path: Path) -> None:
+def test_nothing_is_replaced_unasked(call: Call, folder: Path, tmp_path: Path) -> None:
     asked, out = tmp_path / "asked.csv", tmp_path / "out.csv"
     asked.write_text("user\nu1\n")
     out.write_text("mine")
-    assert "exists already; give another name to --out, or --overwrite" in call("u1", "--out", out)[2]
+    assert "exists already; add --overwrite to replace it, or give another --out" in call("u1", "--out", out)[2]
     told = call("--queries", asked, "--out", asked, "--overwrite")[2]
-    assert "is what the questions are read from" in told
+    assert "is what is read" in told
     assert (out.read_text(), asked.read_text()) == ("mine", "user\nu1\n")
     link = tmp_path / "link.csv"
     link.symlink_to(asked)
-    assert "is what the questions are read from" in call("--queries", asked, "--out", link, "--overwrite")[2]
+    assert "is a link" in call("--queries", asked, "--out", link, "--overwrite")[2]
+    hard = tmp_path / "hard.csv"
+    hard.hardlink_to(asked)
+    assert "is what is read" in call("--queries", asked, "--out", hard, "--overwrite")[2]
+    ids = folder / "ids.parquet"
+    assert "is what is read" in call("u1", "--out", ids, "--overwrite")[2]
     assert call("u1", "--out", out, "--overwrite")[0] == 0
     assert out.read_text().startswith("query,rank,item,score")
 

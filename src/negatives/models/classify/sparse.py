@@ -9,7 +9,7 @@ al., WSDM 2021); features and vector elements are dropped in training.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -84,6 +84,7 @@ class SparseClassifier(TowerModel):
     """
 
     feed = "grouped"
+    named_rows: ClassVar = {"feature_table": ("feature", "item"), "item_table": ("item",)}
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,7 @@ class LanguageModel(TowerModel, TextModel, ABC):
     """
 
     feed = "text"
+    named_rows: ClassVar = {"word_table": ("item",), "item_table": ("item",)}
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -72,6 +72,8 @@ class SentenceModel(Model):
     as in dynamic NCE, Wang and Ou, Improved Training of Neural Trans-dimensional Random Field Language Models, 2018.
     There the noise model follows the data by likelihood; here it follows the errors of the scorer.
     """
+
+    named_rows: ClassVar = {"scorer.words": ("word",)}
 
     def __init__(self, real: Sentences, noise: NoiseBank | None, n_words: int, dim: int = 64, seed: int = 0) -> None:
         super().__init__(real.lengths.numel(), 1 + (0 if noise is None else noise.size), dim)
