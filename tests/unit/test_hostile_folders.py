@@ -94,9 +94,7 @@ def commands(run: Path, begun: Path, out: Path, every: bool) -> dict[str, list[C
 
 def state(folder: Path) -> dict[str, bytes]:
     """Everything below a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("name", CASES)

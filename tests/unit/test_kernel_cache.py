@@ -12,6 +12,7 @@ import pytest
 from negatives import kernels
 from negatives.kernels.jit import cache, compile, kept
 
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the kernels of one test are kept."""
@@ -21,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def double(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def double(x):  # type: ignore[no-untyped-def]
     return 2 * x
 
 

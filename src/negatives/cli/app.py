@@ -26,8 +26,9 @@ from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
 from negatives.cli.faults import check_place, sentence
 from negatives.cli.inspect import inspect
+from negatives.cli.keys import keys
 from negatives.cli.mine import mine
-from negatives.cli.options import DASH
+from negatives.cli.options import as_typed
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.stopping import hushed
@@ -36,7 +37,7 @@ from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, keys, doctor)
 USAGE = 2
 BROKEN_PIPE = 141
 """As a shell reports a process that SIGPIPE has ended."""
@@ -71,7 +72,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    arguments = [DASH if word == "-" else word for word in arguments]
+    arguments = as_typed(arguments)
     try:
         check_place(arguments)
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)

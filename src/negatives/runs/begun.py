@@ -16,7 +16,7 @@ from negatives.training.run_folder import BEGUN, CONFIG, MODEL, RunFolder, plain
 
 FORMAT = "1.0"
 """Version of checkpoints and of what keys mean; a run goes on only under the one that it was begun under."""
-FREE = ("data", "threads", "device", "budget", "baselines", "save_every")
+FREE = ("data", "threads", "device", "budget", "baselines", "save_every", "log")
 """Keys of the configuration that may differ when a run goes on: of its place, its speed, and what stands beside it."""
 ANEW = "choose another --out to train anew"
 

@@ -21,6 +21,7 @@ except ImportError:  # not on Windows, where folders are not held
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 """Makes opening a link an error, where the system can."""
 
+
 @contextmanager
 def taken(out: Path | None, task: str, data: str | None, sampler: str) -> Iterator[RunFolder]:
     """The folder of a run, held while it is written.

@@ -34,7 +34,7 @@ class Evil(torch.nn.Module):
 def tokenizer(folder: Path) -> Any:
     from transformers import BertTokenizer
 
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"the red fox a green hill".split()]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *["the", "red", "fox", "a", "green", "hill"]]
     (folder / "vocab.txt").write_text("\n".join(words))
     return BertTokenizer(str(folder / "vocab.txt"))
 

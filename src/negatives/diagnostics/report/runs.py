@@ -136,7 +136,9 @@ def _compared(folder: Path, compare: Values) -> list[Run]:
     runs = []
     for (sampler, seed), one in named.items():
         own = folder / f"{sampler}-{seed}"
-        run = _run(own) if own.parent == folder and own.is_dir() else Run(None, {}, {}, [], str(sampler), int(seed or 0))
+        run = (
+            _run(own) if own.parent == folder and own.is_dir() else Run(None, {}, {}, [], str(sampler), int(seed or 0))
+        )
         if run.path is None:
             run.metrics = {"test": one.get("test", {}), "train_seconds": one.get("train_seconds")}
             run.problems.append("Its folder is missing, so only its learning curve and test metrics are shown.")
