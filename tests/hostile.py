@@ -226,7 +226,8 @@ CASES: dict[str, Case] = {
     "a pipe for metrics": Case(in_place(METRICS, os.mkfifo), "load", "not a file", "report"),
     "a pipe for the history": Case(in_place(HISTORY, os.mkfifo), "", "", "report"),
     "a device for weights": Case(in_place(MODEL, lambda path: path.symlink_to("/dev/zero")), READ, "not a file"),
-    "a device for metrics": Case(in_place(METRICS, lambda path: path.symlink_to("/dev/zero")), "load", "not a file", "report"),
+    "a device for metrics": Case(
+        in_place(METRICS, lambda path: path.symlink_to("/dev/zero")), "load", "not a file", "report"),
     "a folder for weights": Case(in_place(MODEL, Path.mkdir), READ, "not a file"),
     # links
     "the folder of exports is a link": Case(linked("export", True), "export-here", "is a link"),

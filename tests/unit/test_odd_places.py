@@ -23,8 +23,12 @@ ONE_LINE = "negatives: "
 
 
 def start(
-    *words: str, shell: str = "{}", flags: Sequence[str] = (), before: Callable[[], None] | None = None,
-    cwd: Path | None = None, **environment: str,
+    *words: str,
+    shell: str = "{}",
+    flags: Sequence[str] = (),
+    before: Callable[[], None] | None = None,
+    cwd: Path | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, within a line of a shell."""  # fmt: skip
     code = f"import sys; sys.path.insert(0, {SOURCE!r}); from negatives.cli import main; sys.exit(main())"
@@ -48,7 +52,7 @@ def start(
     ],
 )
 def test_streams_that_are_closed_full_or_not_read(shell: str, code: int) -> None:
-    found = start("samplers", shell=shell)
+    found = start("--help", shell=shell)
     assert found.returncode == code or (code == BROKEN_PIPE and found.returncode == 0)
     assert "Traceback" not in found.stderr
     assert "Exception ignored" not in found.stderr
@@ -63,13 +67,13 @@ def test_a_message_that_nobody_can_read_keeps_its_code(shell: str) -> None:
 
 @pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-I",)])
 def test_other_ways_to_start_python(flags: Sequence[str]) -> None:
-    found = start("samplers", flags=flags)
+    found = start("--help", flags=flags)
     assert (found.returncode, found.stderr) == (0, "")
-    assert "uniform" in found.stdout
+    assert "train" in found.stdout
 
 
 def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
-    found = start("samplers", shell=f"cd {tmp_path}; mkdir gone; cd gone; rmdir ../gone; {{}}")
+    found = start("--help", shell=f"cd {tmp_path}; mkdir gone; cd gone; rmdir ../gone; {{}}")
     assert found.returncode == 2
     assert found.stderr.splitlines() == [ONE_LINE + faults.GONE]
 
@@ -78,7 +82,7 @@ def test_few_addresses() -> None:
     import resource
 
     limit = 3 * 2**29
-    found = start("samplers", before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    found = start("--help", before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
     (line,) = found.stderr.splitlines()
     assert found.returncode == 2
     assert "ulimit -v allows 1.5 GB" in line
