@@ -73,7 +73,7 @@ def load(run: Path) -> int:
     return 0
 
 
-def commands(run: Path, begun: Path, out: Path, every: bool) -> dict[str, list[Callable[[], int]]]:
+def commands(run: Path, begun: Path, data: Path, out: Path, every: bool) -> dict[str, list[Callable[[], int]]]:
     """What each command of a case does."""
 
     def command(*words: str) -> Callable[[], int]:
@@ -87,7 +87,8 @@ def commands(run: Path, begun: Path, out: Path, every: bool) -> dict[str, list[C
         "export-here": [command("export", str(run), "--format", "parquet")],
         "report": [command("report", str(run))],
         "resume": [command("train", "--resume", "--out", str(begun))],
-        "load": [lambda: load(run)],
+        "load": [lambda: load(run), command("predict", str(run), "u1")],
+        "start": [command("train", "recommend", str(data), *OPTIONS, "--from", str(run), "--out", str(out / "new"))],
     }
 
 
@@ -113,7 +114,8 @@ def test_a_hostile_folder(
         case.change(begun, tmp_path / "outside2")
     monkeypatch.chdir(tmp_path)
     before, seen = state(outside), sorted(path.name for path in tmp_path.iterdir())
-    for verb, doings in commands(run, begun, tmp_path / "in" / "out", name.startswith("kind a")).items():
+    table, out = runs[0].parent / "data.csv", tmp_path / "in" / "out"
+    for verb, doings in commands(run, begun, table, out, name.startswith("kind a")).items():
         for doing in doings if verb in (*refused, *case.others.split()) else ():
             capfd.readouterr()
             with in_time():
