@@ -54,8 +54,7 @@ GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule
 """A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-MOST_THREADS = 4096
-"""More than any machine has; a million would bring it down."""
+MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -307,10 +306,9 @@ def load_config(path: str | Path) -> Values:
         reason = text[: at.start()] if at else text
         line = int(at.group(1)) if at and at.group(1) else None
         raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
-    except UnicodeDecodeError as error:
-        raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
-    except RecursionError as error:
-        raise InputError("its values are nested too deep", path=path, hint="correct it") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        told = "its values are nested too deep" if isinstance(error, RecursionError) else "not a text file in UTF-8"
+        raise InputError(told, path=path, hint="give a TOML file") from error
     except OSError as error:
         raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 
