@@ -76,8 +76,18 @@ def by_vectors(
     Returns:
         Ids ``(n, k)``, scores ``(n, k)``, and which are known ``(n, k)``.
     """
+    return by_scores(products(vectors, items), len(vectors), k, known, leave_out)
+
+
+def products(vectors: Tensor, items: Tensor) -> Callable[[Tensor], Tensor]:
+    """Inner products ``(rows, m)`` of some of ``vectors`` ``(n, d)`` with all ``items`` ``(m, d)``."""
     columns = items.T
-    return by_scores(lambda rows: vectors[rows] @ columns, len(vectors), k, known, leave_out)
+
+    def every(rows: Tensor) -> Tensor:
+        # twice for one row: how the product of a vector and a matrix is rounded depends on where the matrix lies
+        return (vectors[rows.repeat(2) if len(rows) == 1 else rows] @ columns)[: len(rows)]
+
+    return every
 
 
 def by_scores(

@@ -26,6 +26,8 @@ from negatives.types import Csr, State
 
 WEIGHTS = "model."
 """What the names of weights begin with in the file of the model."""
+SMALL = 1 << 20
+"""Numbers up to which a tensor of weights is copied out of its file."""
 Missing = Enum("Missing", "DATA")
 
 
@@ -109,7 +111,7 @@ def opened(path: Path) -> Run:
         if table.dim() != 2 or len(table) != len(names[kind]):
             raise InputError(f"{len(names[kind])} {kind} names for {len(table)} vectors", path=path, hint="train again")
     facts, extend, known, more = _parts(values, path)
-    weights = {name.removeprefix(WEIGHTS): one for name, one in tensors.items() if name.startswith(WEIGHTS)}
+    weights = {name.removeprefix(WEIGHTS): _aligned(one) for name, one in tensors.items() if name.startswith(WEIGHTS)}
 
     def make() -> Model:
         return _restored(config, facts, weights, extend, path)
@@ -174,6 +176,11 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
     if extend is not None:
         model.extend(extend)
     return model
+
+
+def _aligned(value: Tensor) -> Tensor:
+    """A small tensor in memory of its own: products with a view of a file may be rounded otherwise."""
+    return value.clone() if value.numel() <= SMALL else value
 
 
 def _gives(value: object) -> Callable[[], object]:
