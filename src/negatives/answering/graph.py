@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -80,7 +79,6 @@ class GraphRun(PairRun):
 
     def _encode(self, form: Form, questions: Sequence[Question]) -> Tensor:
         if form is TARGET:
-            self.held.table(self.items)
             return self._ends[1][self._ids(form, questions)].clone()
         return super()._encode(form, questions)
 
@@ -98,14 +96,11 @@ class GraphRun(PairRun):
 
     # Nodes that came after training.
 
-    def _folded(self, form: Form, questions: Sequence[Question]) -> Tensor:
-        features = self._features([question.get(FEATURES.name) for question in questions])
-        model = self.held.model
-        if features is None:
-            return super()._folded(form, questions)
-        assert isinstance(model, GraphNetwork)
-        model.refresh()
-        return model.fold_in(self._named(form, questions), features).cpu()
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        features, model = self._features([question.get(FEATURES.name) for question in questions]), self.held.model
+        if isinstance(model, GraphNetwork):
+            return model.fold_in(self._named(form, questions), features)
+        return super()._fold(form, questions)
 
     def _features(self, given: Sequence[Sequence[str] | None]) -> SparseFeatures | None:
         """Features of new nodes as the model reads those of old ones; None where it reads none."""

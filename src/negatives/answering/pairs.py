@@ -97,9 +97,8 @@ class PairRun(Run):
 
     def _folded(self, form: Form, questions: Sequence[Question]) -> Tensor:
         """Encodings of queries that came after training; of a model without tables the scores ``(n, n_items)``."""
-        model = self.held.model
-        model.refresh()
-        vectors = model.fold_in(self._named(form, questions))
+        self.held.model.refresh()
+        vectors = self._fold(form, questions)
         if vectors is None:
             kind = plural(self.called.get(self.queries, self.queries))
             raise ConfigError(
@@ -107,6 +106,10 @@ class PairRun(Run):
                 f"train {self.folding}"
             )
         return vectors.cpu()
+
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        """What the model makes of queries that came after training; None where it has no way to them."""
+        return self.held.model.fold_in(self._named(form, questions))
 
     # What goes with a question already.
 

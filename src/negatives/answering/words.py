@@ -6,6 +6,7 @@ Analogies add and subtract unit vectors and take the words nearest to the sum by
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import ClassVar
@@ -28,12 +29,33 @@ ANALOGY = Form(
 NEAR = Form("near", "words that stand near a word", (Field("near", "a word or phrase"),))
 
 
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _lower(name: str) -> str:
+    return _composed(name).lower()
+
+
+def _joined(name: str) -> str:
+    return "_".join(_composed(name).split())
+
+
+def _joined_lower(name: str) -> str:
+    return _joined(name).lower()
+
+
+WAYS = (_composed, _lower, _joined, _joined_lower)
+"""How a text may write a word that is asked for otherwise, the likeliest first."""
+
+
 class WordNames(Names):
-    """Words, found also where the text writes them otherwise: in lower case, and phrases with ``_`` between words."""
+    """Words, found also where the text writes them otherwise: in composed letters (Unicode's form NFC), in lower case,
+    and phrases with ``_`` between their words."""
 
     def find(self, names: Sequence[str]) -> Tensor:
         found = super().find(names)
-        for write in (str.lower, _joined, _joined_lower):
+        for write in WAYS:
             missing = (found < 0).nonzero()[:, 0].tolist()
             if not missing:
                 break
@@ -116,11 +138,3 @@ class WordsRun(Run):
 
 def _listed(value: str | list[str]) -> list[str]:
     return value if isinstance(value, list) else [value]
-
-
-def _joined(name: str) -> str:
-    return "_".join(name.split())
-
-
-def _joined_lower(name: str) -> str:
-    return _joined(name).lower()

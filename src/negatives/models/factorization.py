@@ -56,9 +56,9 @@ class MatrixFactorization(TableModel):
         """Least squares over the vectors ``q_i`` of the items, which stay as they are.
 
         ``p`` minimises ``sum over i in N (2 r - <p, q_i>)^2 + a sum over all i <p, q_i>^2 + b (r^2 / v) |p - m|^2``:
-        ``m`` is the mean of the trained queries, ``v`` the variance of one of their coordinates, and ``r`` the root mean
-        square of their scores with all items, so that nothing depends on the scale of the vectors. With the cosine all
-        of them have unit length.
+        ``m`` is the mean of the trained queries, ``v`` the variance of one of their coordinates, and ``r`` the root
+        mean square of their scores with all items, so that nothing depends on the scale of the vectors. With the cosine
+        all of them have unit length.
 
         Source: the update of one query of Hu et al., Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008.
         Differs from it in the pull to the mean query, which tells what is popular with everyone, and in the scale.

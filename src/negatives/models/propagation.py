@@ -100,8 +100,8 @@ def received(histories: Csr, degrees: Tensor, own_power: float, other_power: flo
         own_power: Power of the degree of who receives.
         other_power: Power of the degree of who sends.
     """
-    lengths = histories.lengths()
-    weights = edge_weights(lengths.repeat_interleave(lengths), degrees[histories.indices.long()], own_power, other_power)
+    own, other = histories.lengths(), degrees[histories.indices.long()]
+    weights = edge_weights(own.repeat_interleave(own), other, own_power, other_power)
     return Operator.by_rows(histories.indptr, histories.indices, weights, histories.n_cols)
 
 

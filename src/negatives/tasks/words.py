@@ -100,7 +100,7 @@ class Words(Task[WordData, WordReading]):
 
     def kept(self, examples: Examples[WordData], config: RunConfig) -> Kept:
         """The words."""
-        return Kept({called: examples.item_names for called in self.kinds.values()})
+        return Kept(dict.fromkeys(self.kinds.values(), examples.item_names))
 
     def evaluate(self, model: Model, examples: Examples[WordData], part: str, config: RunConfig) -> Metrics:
         """Spearman's correlations and analogies, and their mean; or the recall of held-out contexts."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from torch.nn.functional import normalize
 
 from negatives.answering import Run
-from negatives.answering.words import WordsRun
+from negatives.answering.words import WordNames, WordsRun
 from negatives.errors import ConfigError, InputError
 from opened import trained_and_opened
 
@@ -101,6 +102,9 @@ def test_words_are_found_as_one_writes_them(ready: Ready) -> None:
     assert run.similar("New York")["item"].to_list() == run.predict("new_york")["item"].to_list()
     assert torch.equal(run.encode(["king", "New York"]), run.encode(["king", "new_york"], kind="word"))
     assert run.encode(["king"], kind="context").shape == run.encode("king").shape
+    written = WordNames("word", pl.Series(["caf\u00e9", "Caf\u00e9", "new_york"]))
+    asked = ["Cafe\u0301", "CAF\u00c9", "New  York", "York"]
+    assert written.find(asked).tolist() == [1, 0, 2, -1]
 
 
 def test_faults_are_told_in_one_sentence(ready: Ready) -> None:
