@@ -10,7 +10,6 @@ from torch import Tensor
 
 from negatives.answering.forms import Field, Form, Question
 from negatives.answering.pairs import PairRun
-from negatives.answering.ranked import products, rows_of
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError, InputError
 from negatives.models.graph.network import GraphNetwork
@@ -32,19 +31,32 @@ class GraphRun(PairRun):
     simple methods that are no graph method are asked in one direction. In a graph with two sides a node is answered
     with nodes of the other side."""
 
-    forms = (NODE, TARGET, NEIGHBOURS, ALONE)
+    forms: tuple[Form, ...] = (NODE, TARGET, NEIGHBOURS, ALONE)
     later = (NEIGHBOURS, ALONE)
     queries = items = "node"
     folding = "propagation, gcn or sage"
 
     # How nodes are scored.
 
-    def _sides(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor] | None:
-        if not self.held.by_tables or self._partition is not None:
-            return None
-        return self._vectors(form, questions)
+    def _found(
+        self, form: Form, questions: Sequence[Question], k: int, exclude: Csr | None, only: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        partition = self._partition
+        if partition is None:
+            return super()._found(form, questions, k, exclude, only)
+        own = self._own_sides(form, questions, partition)
+        ids = torch.full((len(questions), min(k, len(partition))), -1)
+        scores = torch.full(ids.shape, -torch.inf)
+        for side in sorted(set(own.tolist())):
+            rows = (own == side).nonzero()[:, 0]
+            some, left_out = [questions[row] for row in rows.tolist()], None if exclude is None else exclude.pick(rows)
+            others = (partition != side).nonzero()[:, 0] if side >= 0 else None
+            ids[rows], scores[rows] = super()._found(form, some, k, left_out, others)
+        return ids, scores
 
-    def _vectors(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor]:
+    def _sides(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor] | None:
+        if not self.held.by_tables:
+            return None
         sources, targets = self._ends
         if form in self.later:
             return self._folded(form, questions), targets
@@ -55,27 +67,19 @@ class GraphRun(PairRun):
         return there[ids], back
 
     def _every(self, form: Form, questions: Sequence[Question]) -> Callable[[Tensor], Tensor]:
-        every = self._scores(form, questions)
-        sides = self._partition
-        if sides is None:
-            return every
-        own = self._own_sides(form, questions, sides)
-        return lambda rows: every(rows).masked_fill((own[rows, None] == sides) & (own[rows, None] >= 0), -torch.inf)
-
-    def _scores(self, form: Form, questions: Sequence[Question]) -> Callable[[Tensor], Tensor]:
-        if self.held.by_tables:
-            return products(*self._vectors(form, questions))
-        if form is TARGET and self.held.more["directed"] and not getattr(self.held.model, "symmetric", False):
-            ids, back = self._ids(form, questions), self._answers().back
-            nodes = torch.arange(len(self.names(self.items)))
-            return lambda rows: back(ids[rows], nodes.expand(len(rows), -1))
-        return super()._every(form, questions)
+        if not self._backwards(form):
+            return super()._every(form, questions)
+        ids, back, nodes = self._ids(form, questions), self._answers().back, torch.arange(len(self.names(self.items)))
+        return lambda rows: back(ids[rows], nodes.expand(len(rows), -1))
 
     def _score(self, form: Form, questions: Sequence[Question], items: Sequence[str]) -> Tensor:
-        if self._partition is None and (self.held.by_tables or form is not TARGET):
+        if self.held.by_tables or not self._backwards(form):
             return super()._score(form, questions, items)
-        others, every = self.names(self.items).ids(items), self._scores(form, questions)
-        return torch.stack([every(torch.tensor([row]))[0, other] for row, other in enumerate(others.tolist())])
+        return self._answers().back(self._ids(form, questions), self.names(self.items).ids(items)[:, None])[:, 0]
+
+    def _backwards(self, form: Form) -> bool:
+        """Whether a model without tables is asked for the source of an edge, and that is another question."""
+        return form is TARGET and self.held.more["directed"] and not getattr(self.held.model, "symmetric", False)
 
     def _encode(self, form: Form, questions: Sequence[Question]) -> Tensor:
         if form is TARGET:
@@ -121,7 +125,7 @@ class GraphRun(PairRun):
 
     def _known(self, form: Form, questions: Sequence[Question]) -> Csr | None:
         if form is TARGET and self.held.more["directed"]:
-            return rows_of(self._predecessors, self._ids(form, questions))
+            return self._predecessors.pick(self._ids(form, questions))
         if form is ALONE:
             return None
         return super()._known(form, questions)

@@ -40,7 +40,7 @@ class AnyPair(Protocol):
 class KnowledgeRun(Run):
     """Entities and relations by name."""
 
-    forms: ClassVar[tuple[Form, ...]] = (TAIL, HEAD, RELATION)
+    forms: tuple[Form, ...] = (TAIL, HEAD, RELATION)
     items: ClassVar[str] = "entity"
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from negatives.answering.base import Run
 from negatives.answering.forms import Field, Form, Question
-from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, rows_of, sets
+from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, sets
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
 from negatives.training.run_folder import plural
@@ -34,7 +34,7 @@ class PairRun(Run):
         folding: Models that can be asked so, for messages.
     """
 
-    forms: ClassVar[tuple[Form, ...]] = (QUERY,)
+    forms: tuple[Form, ...] = (QUERY,)
     queries: ClassVar[str] = "query"
     later: ClassVar[tuple[Form, ...]] = ()
     folding: ClassVar[str] = "lightgcn, history or mf"
@@ -43,11 +43,7 @@ class PairRun(Run):
         known, never = self._known(form, questions), self._never(form, questions)
         left_out = [one for one in (never, None if include_known else known) if one is not None]
         exclude = union(left_out) if left_out else None
-        sides = self._sides(form, questions)
-        if sides is not None:
-            found = by_vectors(*sides, k, exclude)
-        else:
-            found = by_scores(self._every(form, questions), len(questions), k, exclude)
+        found = self._found(form, questions, k, exclude)
         labels, names = [self.label(form, question) for question in questions], self.names(self.items)
         return Ranked(labels, found[0], found[1], names, marked(found[0], known), self.texts(self.items))
 
@@ -69,6 +65,15 @@ class PairRun(Run):
         return self._answers().pairs(self._ids(form, questions), others[:, None])[:, 0]
 
     # How questions are scored.
+
+    def _found(
+        self, form: Form, questions: Sequence[Question], k: int, exclude: Csr | None, only: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and scores ``(n, k)`` of the best items but those of ``exclude``; of the items ``only`` where given."""
+        sides = self._sides(form, questions)
+        if sides is not None:
+            return by_vectors(*sides, k, exclude, only=only)[:2]
+        return by_scores(self._every(form, questions), len(questions), k, exclude, only=only)[:2]
 
     def _sides(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor] | None:
         """Vectors ``(n, d)`` of questions and ``(m, d)`` of all items whose inner products are the scores; None where
@@ -117,7 +122,7 @@ class PairRun(Run):
         """Items that questions are known to go with; None where there is no such thing."""
         if form in self.later:
             return self._named(form, questions)
-        return None if self.held.known is None else rows_of(self.held.known, self._ids(form, questions))
+        return None if self.held.known is None else self.held.known.pick(self._ids(form, questions))
 
     def _never(self, form: Form, questions: Sequence[Question]) -> Csr | None:
         """Items that are no answers to questions at all; None for none."""
@@ -134,6 +139,6 @@ class PairRun(Run):
 class RecommendRun(PairRun):
     """Users and items; someone who came after training is folded in by a history."""
 
-    forms = (USER, HISTORY)
+    forms: tuple[Form, ...] = (USER, HISTORY)
     later = (HISTORY,)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}

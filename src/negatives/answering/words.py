@@ -66,7 +66,7 @@ class WordNames(Names):
 class WordsRun(Run):
     """Words by name. Scores are cosines, and of words near a word what the model scores the pair."""
 
-    forms: ClassVar[tuple[Form, ...]] = (WORD, ANALOGY, NEAR)
+    forms: tuple[Form, ...] = (WORD, ANALOGY, NEAR)
     items: ClassVar[str] = "word"
 
     def names(self, kind: str) -> Names:

@@ -71,6 +71,10 @@ class Model(nn.Module, ABC):
     """Whether a score says how much more often an item goes with a query than with others, ``log p(i | q) / p(i)``, so
     that the logarithm of the item's count turns it into a probability."""
 
+    named_rows: ClassVar[Mapping[str, tuple[str, ...]]] = {"query_table": ("query",), "item_table": ("item",)}
+    """Kind of the rows of a parameter, or kinds that stand below one another, so that a later model may take over the
+    rows of the same names; other parameters are taken over whole. ``query`` and ``item``, what :meth:`own_names`
+    gives, or a kind that the task has names of."""
     given: Mapping[str, Any] = {}
     """The facts that it was built from, by name."""
 
@@ -120,6 +124,10 @@ class Model(nn.Module, ABC):
     def kept(self) -> dict[str, Any]:
         """Facts from which it can be built again to be asked; smaller than those of training where it can be."""
         return dict(self.given)
+
+    def own_names(self) -> dict[str, list[str]]:
+        """Names by kind of rows that the model numbers itself, as an encoder its tokens."""
+        return {}
 
     def fold_in(self, histories: Csr) -> Tensor | None:
         """Encodings ``(rows, width)`` of queries that came after training, from the items that each is known to go
