@@ -29,15 +29,19 @@ from negatives.cli.inspect import inspect
 from negatives.cli.keys import keys
 from negatives.cli.mine import mine
 from negatives.cli.options import as_typed
+from negatives.cli.predict import predict
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
+from negatives.cli.serve import serve
 from negatives.cli.stopping import hushed
 from negatives.cli.streams import steady
 from negatives.cli.train import train
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, keys, doctor)
+COMMANDS = (
+    demo, inspect, train, predict, serve, compare, mine, evaluate, report, export, clean, samplers, keys, doctor,
+)  # fmt: skip
 USAGE = 2
 BROKEN_PIPE = 141
 """As a shell reports a process that SIGPIPE has ended."""

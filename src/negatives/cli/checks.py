@@ -26,6 +26,7 @@ EXTRAS = {
     "sklearn": "baselines",
     "sentence_transformers": "sentence-transformers",
     "matplotlib": "figures",
+    "uvicorn": "serve",
     "tensorboard": "tensorboard",
     "wandb": "wandb",
     "mlflow": "mlflow",
