@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
     from negatives.runs.opening import load
+    from negatives.runs.pretrained import from_pretrained
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
@@ -28,6 +29,7 @@ _NAMES = {
     "guards": "AbsoluteMargin KnownPositives OwnPositive RelativeMargin",
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
     "runs.opening": "load",
+    "runs.pretrained": "from_pretrained",
     "sampler.build": "build",
     "sampler.core": "Sampler",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
@@ -83,6 +85,7 @@ __all__ = [
     "build",
     "control",
     "errors",
+    "from_pretrained",
     "guards",
     "load",
     "load_pairs",

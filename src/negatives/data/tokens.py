@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
@@ -35,10 +36,16 @@ def saturated(bags: SparseFeatures, k: float = 0.9, b: float = 0.4, mean: float 
 
     Source: Robertson et al., 1994, "Okapi at TREC-3".
     """
-    lengths = torch.zeros(bags.n_rows).index_add_(0, bags.owners, bags.values)
+    lengths = lengths_of(bags)
     mean = float(lengths.mean()) if mean is None else mean
     damping = k * (1 - b + b * lengths / max(mean, 1e-9))
     return replace(bags, values=bags.values * (k + 1) / (bags.values + damping[bags.owners]))
+
+
+def lengths_of(bags: SparseFeatures) -> Tensor:
+    """``(n,)`` how many tokens each text has."""
+    found: Tensor = torch.zeros(bags.n_rows).index_add_(0, bags.owners, bags.values)
+    return found
 
 
 def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:

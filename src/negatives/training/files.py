@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +41,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         error.filename = str(path)
         raise
+
+
+@contextmanager
+def moving_up(folder: Path) -> Iterator[Path]:
+    """An empty folder within ``folder``; what stands in it moves up there when the block ends well.
+
+    What has the same name there is replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            target = folder / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+        _flush(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

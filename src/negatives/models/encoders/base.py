@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -14,11 +14,27 @@ from negatives.models.base import Model
 
 
 class TextScorer(Model, ABC):
-    """A model that scores new texts against its documents."""
+    """A model that scores new texts."""
 
     @abstractmethod
     def score_texts(self, texts: Sequence[str]) -> Tensor:
         """Scores ``(n, n_items)`` of new queries with all documents, without gradients."""
+
+    @abstractmethod
+    def score_pairs(self, texts: Sequence[str], documents: Sequence[str]) -> Tensor:
+        """Scores ``(n,)`` of new queries with new documents, one each, without gradients."""
+
+
+class TextCounter(TextScorer, ABC):
+    """A model that is counted from its documents, and so can be counted anew from others."""
+
+    @abstractmethod
+    def over(self, documents: Sequence[str]) -> Self:
+        """The model over other documents, and no queries."""
+
+    @abstractmethod
+    def again(self, facts: Mapping[str, Any]) -> Self:
+        """The model over the documents of which :meth:`kept` gave these facts."""
 
 
 class TextEncoder(TextScorer, ABC):
@@ -53,8 +69,19 @@ class TextEncoder(TextScorer, ABC):
         """
 
     @torch.no_grad()
+    def encode_many(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """As :meth:`encode_texts`, block by block, without gradients and on the CPU."""
+        blocks = [texts[at : at + self.block] for at in range(0, len(texts), self.block)]
+        return torch.cat([torch.empty(0, self.dim), *(self.encode_texts(some, kind).cpu() for some in blocks)])
+
+    @torch.no_grad()
     def score_texts(self, texts: Sequence[str]) -> Tensor:
         return self.encode_texts(texts) @ self.tables()[1].T
+
+    @torch.no_grad()
+    def score_pairs(self, texts: Sequence[str], documents: Sequence[str]) -> Tensor:
+        found: Tensor = (self.encode_texts(texts) * self.encode_texts(documents, "item")).sum(1)
+        return found
 
     def scaled(self, vectors: Tensor) -> Tensor:
         """Vectors of length ``sqrt(scale)``; zero stays zero."""
