@@ -92,7 +92,9 @@ def test_a_trained_transformer_opens_in_sentence_transformers(ready: Ready, tmp_
     asked = [*TEXTS, long]
     queries, documents = model.encode_query(asked), model.encode_document(asked)
     for theirs, ours in ((queries, run.encode(text=asked)), (documents, run.encode(document=asked))):
-        torch.testing.assert_close(normalize(torch.from_numpy(theirs), dim=1), normalize(ours, dim=1), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            normalize(torch.from_numpy(theirs), dim=1), normalize(ours, dim=1), atol=1e-4, rtol=0
+        )
     assert not np.allclose(queries, documents)  # prompts are handed on
     assert model.similarity_fn_name == "cosine"
     assert model.max_seq_length == 12

@@ -99,9 +99,11 @@ def read_index(folder: Path) -> State | None:
         return None
     found = kept.read(path)
     names, texts, vectors = found.get("names"), found.get("texts"), found.get("vectors")
-    whole = isinstance(names, pl.Series) and isinstance(texts, Sequence) and len(names) == len(texts)
-    if not whole or found.get("holds") != "index" or not isinstance(found.get("model"), str):
-        raise InputError("damaged: names and texts do not fit", path=path, hint="make the index anew")
-    if vectors is not None and not (isinstance(vectors, Tensor) and vectors.dim() == 2 and len(vectors) == len(texts)):
-        raise InputError("damaged: its vectors do not fit its texts", path=path, hint="make the index anew")
+    fits = isinstance(names, pl.Series) and isinstance(texts, Sequence) and len(names) == len(texts)
+    if isinstance(vectors, Tensor):
+        fits = fits and vectors.dim() == 2 and len(vectors) == len(texts or ())
+    elif not isinstance(found.get("facts"), dict):
+        fits = False
+    if not fits or found.get("holds") != "index" or not isinstance(found.get("model"), str):
+        raise InputError("damaged: names, texts and vectors do not fit", path=path, hint="make the index anew")
     return found

@@ -67,4 +67,14 @@ registry: Registry[Model] = Registry(
     ),
 )
 
-__all__ = ["Model", "TableModel", "aligned", "device_of", "files_from", "is_restoring", "own_files", "registry", "restoring"]
+__all__ = [
+    "Model",
+    "TableModel",
+    "aligned",
+    "device_of",
+    "files_from",
+    "is_restoring",
+    "own_files",
+    "registry",
+    "restoring",
+]

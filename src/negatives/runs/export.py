@@ -114,7 +114,7 @@ def _parquet(found: list[Vectors], target: Path) -> None:
 
 
 def _numpy(found: list[Vectors], target: Path) -> None:
-    """``queries.npy`` and ``items.npy``, and the names of their rows as lists in ``queries.json`` and ``items.json``."""
+    """``queries.npy`` and ``items.npy``; ``queries.json`` and ``items.json`` list the names of their rows."""
     for one in found:
         with files.replacing(target / f"{plural(one.kind)}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, one.table.contiguous().numpy())

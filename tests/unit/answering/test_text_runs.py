@@ -204,7 +204,7 @@ def test_an_index_of_another_model_is_refused(ready: Ready, tmp_path: Path) -> N
                 run.index(tmp_path / str(other))  # type: ignore[attr-defined]
     values = kept.read(tmp_path / "0" / "index.safetensors")
     kept.save(tmp_path / "0" / "index.safetensors", values | {"vectors": values["vectors"][:2]})
-    with pytest.raises(InputError, match="its vectors do not fit its texts"):
+    with pytest.raises(InputError, match="names, texts and vectors do not fit"):
         runs[0].index(tmp_path / "0")  # type: ignore[attr-defined]
 
 

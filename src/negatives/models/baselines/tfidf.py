@@ -51,9 +51,7 @@ class Tfidf(CountedModel, TextCounter):
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         words = list(kept["words"]) if kept else None
-        weigh = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(shortest, longest), dtype=np.float32, vocabulary=words
-        )
+        weigh = TfidfVectorizer(analyzer="char_wb", ngram_range=(shortest, longest), dtype=np.float32, vocabulary=words)
         self._weigh, self._lengths = weigh, (shortest, longest)
         if kept:
             weigh.idf_ = kept["idf"].numpy()
@@ -82,9 +80,8 @@ class Tfidf(CountedModel, TextCounter):
     def kept(self) -> dict[str, Any]:
         """The n-grams, their weights, and the weighted documents; no texts."""
         whole = self._documents
-        weights = SparseFeatures(
-            *(torch.from_numpy(one) for one in (whole.indptr, whole.indices, whole.data)), whole.shape[1]
-        )
+        parts = [torch.from_numpy(one) for one in (whole.indptr, whole.indices, whole.data)]
+        weights = SparseFeatures(parts[0], parts[1], parts[2], whole.shape[1])
         found = {
             "words": list(self._weigh.get_feature_names_out()),
             "idf": torch.from_numpy(self._weigh.idf_),
@@ -96,7 +93,8 @@ class Tfidf(CountedModel, TextCounter):
         """Weighted n-grams ``(n, n_ngrams)`` of texts, at unit length."""
         if not len(texts):
             return sparse.csr_array((0, self._documents.shape[1]), dtype=np.float32)
-        return self._weigh.transform(texts).tocsr()
+        found: Matrix = self._weigh.transform(texts).tocsr()
+        return found
 
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._queries, queries, self._documents.T)

@@ -129,6 +129,11 @@ class StaticEncoder(TextEncoder):
             raise RuntimeError("the tokenizer of the saved model is another one")
         return super().load_state_dict(state_dict, strict, assign)
 
+    @property
+    def mean(self) -> float:
+        """Mean number of tokens of the documents that it was trained on."""
+        return float(self.mean_length)  # type: ignore[arg-type]
+
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
         first: Tensor = self.first_weight  # type: ignore[assignment]
@@ -154,7 +159,7 @@ class StaticEncoder(TextEncoder):
         """Bags with the counts of documents saturated, and those of queries where both are treated alike."""
         if kind == "query" and not self.tokens.symmetric:
             return bags
-        return saturated(bags, mean=float(self.mean_length))  # type: ignore[arg-type]
+        return saturated(bags, mean=self.mean)
 
     def _distinct(self, bags: SparseFeatures, rows: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from negatives.answering import Run
 from negatives.errors import ConfigError, InputError
@@ -77,7 +78,7 @@ def _save_static(model: StaticEncoder, target: Path) -> None:
         raise ConfigError(MISSING.replace("sentence_transformers", "this format", 1)) from error
     with torch.no_grad():
         vectors = (model.weights()[:, None] * model.token_table).clone()
-    modules = [StaticEmbedding(model.tokenizer, embedding_weights=vectors), Normalize()]
+    modules: list[nn.Module] = [StaticEmbedding(model.tokenizer, embedding_weights=vectors), Normalize()]
     encoder = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name="cosine")
     with moving_up(target) as temporary:
         encoder.save(str(temporary), create_model_card=False)

@@ -76,7 +76,7 @@ def _graph(model: StaticEncoder, kind: str) -> Any:
     numbers = {
         "k_more": [k + 1],
         "still": [k * (1 - b)],
-        "by_length": [k * b / max(float(model.mean_length), 1e-9)],
+        "by_length": [k * b / max(model.mean, 1e-9)],
         "tiny": [1e-12],
     }
     start = [numpy.from_array(table, "table")]
