@@ -50,6 +50,17 @@ class Csr:
         """Column ids of one row, ``(n,)`` int32."""
         return self.indices[int(self.indptr[index]) : int(self.indptr[index + 1])]
 
+    def pick(self, rows: Tensor) -> Csr:
+        """The sets of some rows ``(n,)`` int64, one after another.
+
+        >>> Csr.from_pairs(torch.tensor([0, 1]), torch.tensor([2, 0]), 2, 3).pick(torch.tensor([1])).row(0).tolist()
+        [0]
+        """
+        lengths = self.lengths()[rows]
+        indptr = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
+        at = torch.repeat_interleave(self.indptr[rows] - indptr[:-1], lengths)
+        return Csr(indptr, self.indices[at + torch.arange(at.numel(), device=at.device)], self.n_cols)
+
     def lengths(self) -> Tensor:
         """Number of columns in each row, ``(n_rows,)`` int64."""
         return self.indptr[1:] - self.indptr[:-1]

@@ -40,7 +40,7 @@ class Run(ABC):
         called: What messages call a kind, where it is not its own name.
     """
 
-    forms: ClassVar[tuple[Form, ...]]
+    forms: tuple[Form, ...]
     items: ClassVar[str] = "item"
     called: ClassVar[Mapping[str, str]] = {}
 

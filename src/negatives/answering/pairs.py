@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negatives.answering.base import Run
 from negatives.answering.forms import Field, Form, Question
-from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, rows_of, sets
+from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, sets
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
 from negatives.types import Csr
@@ -30,12 +30,12 @@ class PairRun(Run):
         queries: Kind of what it is asked.
     """
 
-    forms: ClassVar[tuple[Form, ...]] = (QUERY,)
+    forms: tuple[Form, ...] = (QUERY,)
     queries: ClassVar[str] = "query"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
         ids = self._ids(form, questions)
-        known = None if self.held.known is None else rows_of(self.held.known, ids)
+        known = None if self.held.known is None else self.held.known.pick(ids)
         if self.held.by_tables:
             query_table, items = self.held.table(self.queries), self.held.table(self.items)
             found = by_vectors(query_table[ids], items, k, known, not include_known)

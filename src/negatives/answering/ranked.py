@@ -117,18 +117,6 @@ def marked(ids: Tensor, known: Csr | None) -> Tensor | None:
     return torch.isin(asked, codes) & (ids >= 0)
 
 
-def rows_of(known: Csr, rows: Tensor) -> Csr:
-    """The sets of some queries ``(n,)``, as rows ``0 .. n - 1``.
-
-    >>> rows_of(Csr.from_pairs(torch.tensor([0, 1]), torch.tensor([2, 0]), 2, 3), torch.tensor([1])).row(0).tolist()
-    [0]
-    """
-    lengths = known.lengths()[rows]
-    indptr = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
-    at = torch.repeat_interleave(known.indptr[rows] - indptr[:-1], lengths) + torch.arange(int(indptr[-1]))
-    return Csr(indptr, known.indices[at], known.n_cols)
-
-
 def sets(lists: Sequence[Sequence[int]], n_cols: int) -> Csr:
     """Lists of ids as sets."""
     owners = torch.repeat_interleave(torch.tensor([len(one) for one in lists], dtype=torch.int64))

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import (
@@ -22,19 +22,22 @@ from cyclopts.exceptions import (
     UnusedCliTokensError,
 )
 
+from negatives.cli.clean import clean
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
 from negatives.cli.inspect import inspect
+from negatives.cli.keys import keys
 from negatives.cli.mine import mine
-from negatives.cli.options import DASH
+from negatives.cli.options import as_typed
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
+from negatives.cli.stopping import hushed
 from negatives.cli.train import train
-from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
+from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, keys, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""
@@ -75,7 +78,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    arguments = [DASH if word == "-" else word for word in arguments]
+    arguments = as_typed(arguments)
     try:
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
@@ -86,9 +89,10 @@ def _run(arguments: list[str]) -> int:
         return _fault(str(error))
     except Interrupted as stop:
         return _interrupted(stop)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _fault("interrupted; no checkpoint was written")
-        return 130
+        hushed(sys.stdout, sys.stderr)
+        return 128 + (stop.signal if isinstance(stop, Stopped) else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -115,22 +119,23 @@ def _messages() -> Iterator[None]:
 
 
 def _fault(message: str) -> int:
-    print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
+    with suppress(OSError):  # a terminal that was closed
+        print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
     return USAGE
 
 
 def _interrupted(stop: Interrupted) -> int:
     import shlex
 
-    told = (
-        "interrupted, a checkpoint is saved"
-        if stop.saved
-        else "interrupted before a recipe was chosen; nothing is saved"
-    )
+    kept = f"; {stop.kept} finished training{'s are' if stop.kept > 1 else ' is'} kept" if stop.kept else ""
+    saved = "a checkpoint is saved" if stop.saved else "" if kept else "nothing is saved"
+    told = "interrupted" if stop.saved or kept else "interrupted before the first checkpoint"
+    told += kept + (f", {saved}" if saved else "")
     if stop.run is not None:
-        how = "go on with" if stop.saved else "begin anew with"
+        how = "go on with" if stop.saved or kept else "begin anew with"
         told += f"; {how}: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
     _fault(told)
+    hushed(sys.stdout, sys.stderr)
     return 128 + stop.signal
 
 

@@ -22,6 +22,10 @@ EXTRAS = {
     "sklearn": "baselines",
     "sentence_transformers": "sentence-transformers",
     "matplotlib": "figures",
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
+    "trackio": "trackio",
 }
 
 

@@ -73,6 +73,10 @@ class Model(nn.Module, ABC):
     """Whether a score says how much more often an item goes with a query than with others, ``log p(i | q) / p(i)``, so
     that the logarithm of the item's count turns it into a probability."""
 
+    named_rows: ClassVar[Mapping[str, tuple[str, ...]]] = {"query_table": ("query",), "item_table": ("item",)}
+    """Kind of the rows of a parameter, or kinds that stand below one another, so that a later model may take over the
+    rows of the same names; other parameters are taken over whole. ``query`` and ``item``, what :meth:`own_names`
+    gives, or a kind that the task has names of."""
     given: Mapping[str, Any] = {}
     """The facts that it was built from, by name."""
 
@@ -132,6 +136,10 @@ class Model(nn.Module, ABC):
             Names of the weights that stand there, and need not stand among the others.
         """
         return frozenset()
+
+    def own_names(self) -> dict[str, list[str]]:
+        """Names by kind of rows that the model numbers itself, as an encoder its tokens."""
+        return {}
 
     def fold_in(self, histories: Csr) -> Tensor | None:
         """Encodings ``(rows, width)`` of queries that came after training, from the items that each is known to go

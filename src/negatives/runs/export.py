@@ -20,6 +20,7 @@ from negatives.runs.ids import read_ids
 from negatives.runs.names import words
 from negatives.training import files
 from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
+from negatives.training.targets import Written, filling
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +38,46 @@ class Vectors:
     table: Tensor
 
 
-def export(run: Path, format: str, out: Path | None) -> Path:
+def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False) -> Path:
     """Write a run, or its vectors, for other programs.
 
     Args:
         run: A finished run's folder.
         format: A name in :data:`FORMATS` or :data:`WHOLE`.
-        out: Folder to write to; None for ``export`` in the run's folder.
+        out: Folder to write to; None for ``export`` in the run's folder, where what was exported before is replaced.
+        overwrite: Whether other files that are there may be replaced.
 
     Returns:
         The folder written to.
 
     Raises:
         ConfigError: The format is not known, or its package is not installed.
-        InputError: The folder holds no finished run, or its files do not fit together.
+        InputError: The folder holds no finished run, its files do not fit together, or a file is there already.
     """
     if format not in (*FORMATS, *WHOLE):
         raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *WHOLE))}")
     folder = RunFolder(run)
     folder.check_run()
     target = out if out is not None else folder.path / "export"
-    if target.exists() and not target.is_dir():
-        raise InputError("is a file, not a folder", path=target, hint="choose another folder with --out")
+    written = Written(target)
+    with filling(target, overwrite=overwrite, own=written.own if out is None else None) as staging:
+        _write(folder, format, staging)
+        names = [target / path.relative_to(staging) for path in staging.rglob("*") if not path.is_dir()]
+    if out is None:
+        written.remember(names)
+    return target
+
+
+def _write(folder: RunFolder, format: str, target: Path) -> None:
     if format in WHOLE:
-        WHOLE[format](run, target)
-        return target
+        WHOLE[format](folder.path, target)
+        return
     names = read_ids(folder.path / IDS)
     tensors, _ = files.read_tensors(folder.path / MODEL)
     kinds = [kind for kind in names if plural(kind) in tensors]
     if not kinds:
-        raise InputError("the run's model has no vectors", path=run, hint="export a run of another model")
+        raise InputError("the run's model has no vectors", path=folder.path, hint="export a run of another model")
     FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
-    return target
 
 
 def read_vectors(folder: RunFolder, kind: str) -> Vectors:

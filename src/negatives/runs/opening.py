@@ -14,7 +14,7 @@ from negatives.answering import Held, Kept, Names, Run
 from negatives.config import RunConfig, build, load_config
 from negatives.data.loading.named import Given
 from negatives.errors import ConfigError, InputError
-from negatives.models import Model, aligned, files_from, restoring
+from negatives.models import Model, files_from, restoring
 from negatives.runs.builder import Trained, task_of
 from negatives.runs.ids import read_ids
 from negatives.tasks.facts import build_model
@@ -166,7 +166,7 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
     with restoring(), files_from(path):
         model = build_model(config.part("model"), {name: _gives(one) for name, one in facts.items()}, config.seed)
     try:
-        model.load_state_dict({name: aligned(one) for name, one in weights.items()}, assign=True)
+        model.load_state_dict(weights)  # copied, for sums over memory that is aligned otherwise may differ in a bit
     except RuntimeError as error:
         hint = "train the run again"
         raise InputError("its weights do not fit what it was built from", path=path / MODEL, hint=hint) from error

@@ -12,14 +12,16 @@ from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
+from negatives.integrations.loggers.following import following
 from negatives.models import files_from
-from negatives.runs import baselines, opening, steps
+from negatives.runs import baselines, begun, carrying, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
-from negatives.runs.builder import Trained, fill, prepare, task_of
+from negatives.runs.builder import Trained, fill, located, prepare, task_of
 from negatives.runs.ids import write_ids
-from negatives.runs.terminal import Bar, signals_caught
+from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
+from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
@@ -51,7 +53,7 @@ def train(
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
     if out is not None:
         check(RunFolder(out))
-    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder:
+    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):
         check(folder)
         trained = _into(folder, config, resume, clock, command)
     if (told := told_of_rest(trained, clock)) is not None:
@@ -61,15 +63,20 @@ def train(
 
 def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str) -> Trained:
     """Train, test and write into a folder that is held."""
+    if resume:
+        begun.check_config(folder, located(config))
     config, task, examples = steps.load(config)
-    with signals_caught() as caught:
-        auto = Auto(task, examples, config, folder, clock, caught)
-        trained = _ready(auto, resume)
-        _tell_sizes(config, trained)
-        _train_into(folder, trained, resume, caught, clock)
-    with signals_caught():  # a trained model is tested and written before the program gives way
-        trained = auto.kept(trained)
-        finish(folder, trained, command, clock.left)
+    if resume:
+        begun.check_data(folder, examples)
+    with following(folder, config.log) as told:
+        with signals_caught() as caught:
+            auto = Auto(task, examples, config, folder, clock, caught)
+            trained = _ready(auto, resume)
+            _tell_sizes(config, trained)
+            _train_into(folder, trained, resume, caught, clock, told)
+        with signals_caught():  # a trained model is tested and written before the program gives way
+            trained = auto.kept(trained)
+            finish(folder, trained, command, clock.left)
     return trained
 
 
@@ -80,6 +87,7 @@ def _ready(auto: Auto, resume: bool) -> Trained:
         return auto.choose(names)
     filled = fill(asked, task, examples)
     trained = prepare(filled, examples, task)
+    carrying.start_from(trained)
     if not resume and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
@@ -93,15 +101,18 @@ def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
     steps.tell_sizes([kept], trained.task, trained.examples)
 
 
-def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
+def _train_into(
+    folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock, told: Callback
+) -> None:
     loop = trained.loop
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
         loop.callbacks.append(Deadline(loop, clock, reserved(trained, clock)))
-    if loop.steps:  # what a race has found is not lost
+    if loop.steps or trained.config.start:  # what a race has found, or was taken over, is not lost
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
+    loop.callbacks = [*loop.callbacks, told]  # last: it has nothing to remember among the checkpoints' callbacks
     loop.stop = lambda: bool(caught)
     loop.run()
     if loop.interrupted:
@@ -117,6 +128,10 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     whole |= steps.beside(
         task, trained.examples, config, str(config.model), test, seconds, trained.simple, trained.measured
     )
+    if (before := carrying.judged(trained)) is not None:
+        sentence = carrying.verdict(trained, before, test)
+        log.info(sentence)
+        whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 
@@ -138,6 +153,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
+    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 

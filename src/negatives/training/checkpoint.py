@@ -45,9 +45,14 @@ def load(path: str | Path) -> State:
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise InputError("not a checkpoint of this program", path=path, hint="give a file from checkpoints/")
-    if _digest(metadata["tree"], tensors) != metadata["sha256"]:
+    if _digest(metadata.get("tree", ""), tensors) != metadata.get("sha256"):
         raise InputError("its checksum is wrong", path=path, hint="delete it and resume from an earlier one")
-    state: State = unflattened(json.loads(metadata["tree"]), tensors)
+    try:
+        state: State = unflattened(json.loads(metadata["tree"]), tensors)
+        if not isinstance(state, dict):
+            raise TypeError("no dictionary")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError("holds no state", path=path, hint="delete it and resume from an earlier one") from error
     return state
 
 
@@ -64,7 +69,9 @@ class Checkpoints:
     keep: int = 2
 
     def save(self, step: int, state: Mapping[str, Any]) -> Path:
-        """Write the checkpoint of a step and drop those that are too old.
+        """Write the checkpoint of a step and drop those that are too old, and those of later steps.
+
+        A later one is damaged: the training went on from one before it.
 
         Args:
             step: Steps done.
@@ -72,13 +79,19 @@ class Checkpoints:
         """
         path = self.folder / f"step-{step:012d}.safetensors"
         save(path, state)
-        for old in sorted(self._steps())[: -self.keep]:
-            old.unlink(missing_ok=True)
+        found = self.newest_first()
+        here = found.index(path)
+        for other in found[:here] + found[here + self.keep :]:
+            other.unlink(missing_ok=True)
         return path
 
     def latest(self) -> Path | None:
         """The newest checkpoint, or None."""
         return max(self._steps(), default=None)
+
+    def newest_first(self) -> list[Path]:
+        """All checkpoints."""
+        return sorted(self._steps(), reverse=True)
 
     def _steps(self) -> Iterator[Path]:
         return self.folder.glob("step-*.safetensors")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,31 +14,30 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from negatives.errors import InputError
+from negatives.temporary import file_beside, folder_in
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     """A temporary path in the same folder that takes the place of ``path`` when the block ends well.
+
+    Args:
+        path: Where.
+        overwrite: Whether a file that is there may be replaced.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; its ``filename`` is always ``path``.
+        FileExistsError: Something is there that may not be replaced.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        with file_beside(path) as temporary:
             yield temporary
-            _flush(temporary)
             temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, path)
-            _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            place(temporary, path, overwrite=overwrite)
     except OSError as error:
-        error.filename = str(path)
+        error.filename, error.filename2 = str(path), None
         raise
 
 
@@ -50,8 +48,7 @@ def moving_up(folder: Path) -> Iterator[Path]:
     What has the same name there is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
-    try:
+    with folder_in(folder, "files") as temporary:
         yield temporary
         for path in sorted(temporary.iterdir()):
             target = folder / path.name
@@ -59,8 +56,28 @@ def moving_up(folder: Path) -> Iterator[Path]:
                 shutil.rmtree(target)
             os.replace(path, target)
         _flush(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished file its name; both are of one file system.
+
+    Raises:
+        FileExistsError: Something is there that may not be replaced.
+    """
+    _flush(temporary)
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, path)
+        else:
+            temporary.unlink()
+    _flush(path.parent)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

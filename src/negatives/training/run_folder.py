@@ -30,6 +30,8 @@ SAMPLER = "sampler.safetensors"
 CHECKPOINTS = "checkpoints"
 REPORT = "report.html"
 COMPARE = "compare.json"
+BEGUN = "begun.json"
+"""What a run or a comparison was begun with; the first file that is written."""
 LOCK = ".lock"
 """Held while a process writes into the folder."""
 
@@ -74,7 +76,7 @@ class RunFolder:
         for name, what in ((COMPARE, "comparison"), (METRICS, "run")):
             if (self.path / name).exists():
                 raise InputError(f"holds a finished {what} already", path=self.path, hint="choose another --out")
-        if (self.path / CONFIG).exists():
+        if (self.path / CONFIG).exists() or (self.path / BEGUN).exists():
             raise InputError(
                 "holds a run already", path=self.path, hint="add --resume to go on with it, or choose another --out"
             )
@@ -99,7 +101,8 @@ class RunFolder:
         Raises:
             InputError: There is no run, or a finished one, which training anew would overwrite.
         """
-        self.check_run()
+        if not (self.path / BEGUN).exists():
+            self.check_run()
         if (self.path / METRICS).exists():
             raise InputError("the run is finished", path=self.path, hint="choose another --out to train anew")
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from negatives.errors import InputError
+from negatives.temporary import sweep
 from negatives.training.run_folder import LOCK, RunFolder
 
 try:
@@ -47,7 +48,7 @@ def taken(out: Path | None, task: str, data: str | None, sampler: str) -> Iterat
 def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """Hold a folder, which is made if need be; a process that ends, in whatever way, lets go.
 
-    What was made for it and is empty in the end is removed again.
+    What killed ones have left there is removed. What was made for it and is empty in the end is removed again.
 
     Args:
         path: The folder.
@@ -59,8 +60,9 @@ def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """
     made = _make(path, fresh)
     try:
-        handle = _locked(path)
+        handle = lock(path)
         try:
+            sweep(path)
             yield
         finally:
             (path / LOCK).unlink(missing_ok=True)
@@ -81,8 +83,12 @@ def _make(path: Path, fresh: bool) -> list[Path]:
     return missing
 
 
-def _locked(path: Path) -> int:
-    """An open and locked file; one that its last holder has just removed does not count."""
+def lock(path: Path) -> int:
+    """An open and locked file in a folder; one that its last holder has just removed does not count.
+
+    Raises:
+        InputError: Another process holds it, or the folder cannot be written.
+    """
     while True:
         try:
             handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)

@@ -14,7 +14,9 @@ import torch
 import negatives
 from negatives.answering import Run
 from negatives.answering.pairs import RecommendRun
+from negatives.config import build, load_config
 from negatives.errors import ConfigError, InputError
+from negatives.runs import runner
 from opened import trained_and_opened
 
 USERS, ITEMS = 30, 24
@@ -161,3 +163,19 @@ def test_folders_that_cannot_be_asked(ready: Ready, tmp_path: Path) -> None:
         negatives.load(path)
     with pytest.raises(ConfigError, match="no data"):
         negatives.load("recommend")
+
+
+def test_a_project_can_be_moved_with_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    given = {"task": "recommend", "data": data(project).name, "model": "mf", "recipe": "pairwise"}
+    quick = {"threads": 1, "epochs": 1, "baselines": "none"}
+    run = runner.train(build([("test", given | quick)]), Path("runs/x"))
+    assert load_config(run / "config.toml")["data"] == "runs/x/../../data.csv"
+    before = runner.evaluate(run)
+    project.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    assert runner.evaluate(Path("moved/runs/x")) == before
+    elsewhere = runner.train(build([("test", given | quick | {"data": "moved/data.csv"})]), tmp_path.parent / "y")
+    assert Path(load_config(elsewhere / "config.toml")["data"]).is_absolute()

@@ -11,7 +11,6 @@ import select
 import shutil
 import stat
 import sys
-import tempfile
 import time
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ from typing import IO, cast
 import zstandard
 
 from negatives.errors import InputError
+from negatives.temporary import Passing
 
 BUFFER = 1 << 20
 COMPRESSIONS = (".gz", ".xz", ".zst", ".zip")
@@ -222,6 +222,6 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
 @cache
 def passing_folder() -> Path:
     """A folder that this process removes when it ends."""
-    found = Path(tempfile.mkdtemp(prefix="negatives-"))
-    atexit.register(shutil.rmtree, found, ignore_errors=True)
-    return found
+    found = Passing("data")
+    atexit.register(found.remove)
+    return found.path

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATE = "report.html.j2"
+MARK = b'<meta name="generator" content="negatives">'
+"""Stands in the head of every report, by which one is known."""
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
@@ -42,6 +44,12 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     loaded = load([Path(run) for run in runs])
     template, library = _template()
     write_bytes(out, template.render(content(loaded) | {"plotly": library}).encode("utf-8"))
+
+
+def is_report(path: Path) -> bool:
+    """Whether this program wrote a page."""
+    with path.open("rb") as file:
+        return MARK in file.read(1000)
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -160,4 +168,4 @@ def _config(runs: Sequence[Run]) -> str:
     return ""
 
 
-__all__ = ["check_formats", "content", "write_formats", "write_report"]
+__all__ = ["check_formats", "content", "is_report", "write_formats", "write_report"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from negatives.data.pairs import SparseFeatures
 from negatives.models.baselines.base import CountedModel
 from negatives.types import Csr
 
@@ -26,6 +27,10 @@ class Popularity(CountedModel):
     def fold_in(self, histories: Csr) -> Tensor:
         """The scores ``(rows, n_items)``, the same for everyone."""
         return self.score_all(torch.arange(histories.n_rows))
+
+    def encode_rows(self, features: SparseFeatures) -> Tensor:
+        """The scores ``(rows, n_items)``, the same for every row."""
+        return self.score_all(torch.arange(features.n_rows))
 
     def score_all(self, queries: Tensor) -> Tensor:
         return self.counts.expand(queries.numel(), -1).clone()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,8 @@ class StaticEncoder(TextEncoder):
     Raises:
         ConfigError: The vectors do not fit the vocabulary.
     """
+
+    named_rows: ClassVar = {"token_table": ("token",), "token_weight": ("token",)}
 
     def __init__(
         self,
@@ -133,6 +135,10 @@ class StaticEncoder(TextEncoder):
     def mean(self) -> float:
         """Mean number of tokens of the documents that it was trained on."""
         return float(self.mean_length)  # type: ignore[arg-type]
+
+    def own_names(self) -> dict[str, list[str]]:
+        """``token``: the pieces of the tokenizer, by id."""
+        return {"token": [piece for piece, _ in sorted(self.tokenizer.get_vocab().items(), key=lambda pair: pair[1])]}
 
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
