@@ -20,8 +20,6 @@ _RESTORING: ContextVar[bool] = ContextVar("restoring", default=False)
 _FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 DRAWS = (Tensor.normal_, Tensor.uniform_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_)
 """What fills a tensor with first values."""
-BOUNDARY = 64
-"""Bytes; PyTorch begins every tensor of its own on a multiple."""
 
 
 class _NoDraws(TorchFunctionMode):
@@ -65,12 +63,3 @@ def own_files(name: str) -> Path | None:
     """The files of that name in the folder of the run that a model is built for; None where there are none."""
     folder = _FOLDER.get()
     return folder / name if folder is not None and (folder / name).exists() else None
-
-
-def aligned(tensor: Tensor) -> Tensor:
-    """The tensor where it begins on a boundary as PyTorch's own do, else a copy that does.
-
-    The product of one vector with a matrix is summed in another order where the matrix begins elsewhere, as what is
-    mapped from a file may; its last bit differs then.
-    """
-    return tensor if tensor.data_ptr() % BOUNDARY == 0 else tensor.clone()

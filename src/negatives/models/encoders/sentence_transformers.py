@@ -20,7 +20,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
 from negatives.models.fingerprint import fingerprint
-from negatives.models.restoring import aligned, own_files
+from negatives.models.restoring import own_files
 
 MISSING = "sentence_transformers needs its package; run: pip install 'negatives[sentence-transformers]'"
 FOLDER = "encoder"
@@ -63,7 +63,7 @@ class SentenceEncoder(TextEncoder):
         encoder = load_encoder(path if own is None else str(own))
         self._read = own is not None
         for tensor in chain(encoder.parameters(), encoder.buffers()):
-            tensor.data = aligned(tensor.data)
+            tensor.data = tensor.data.clone()  # sums over mapped memory, aligned otherwise, may differ in a bit
         dim = int(encoder.get_embedding_dimension())
         super().__init__(len(queries), len(documents), dim, scale)
         self.encoder, self.half_precision = encoder.eval(), half

@@ -14,7 +14,7 @@ from negatives.models.encoders.sentence_transformers import FOLDER, MISSING, Sen
 from negatives.models.encoders.static import StaticEncoder
 from negatives.runs.exports.card import card
 from negatives.runs.opening import opened
-from negatives.training.files import moving_up, write_bytes
+from negatives.training.files import write_bytes
 
 HEAD = {
     "library_name": "sentence-transformers",
@@ -64,10 +64,7 @@ def no_encoder(run: Run, hint: str = "export a run of static or sentence_transfo
 def _copy(source: Path, target: Path) -> None:
     if not source.is_dir():
         raise InputError("no such folder", path=source, hint="train the run again")
-    with moving_up(target) as temporary:
-        for one in sorted(source.iterdir()):
-            copy = shutil.copytree if one.is_dir() else shutil.copyfile
-            copy(one, temporary / one.name)
+    shutil.copytree(source, target, dirs_exist_ok=True)
 
 
 def _save_static(model: StaticEncoder, target: Path) -> None:
@@ -80,5 +77,4 @@ def _save_static(model: StaticEncoder, target: Path) -> None:
         vectors = (model.weights()[:, None] * model.token_table).clone()
     modules: list[nn.Module] = [StaticEmbedding(model.tokenizer, embedding_weights=vectors), Normalize()]
     encoder = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name="cosine")
-    with moving_up(target) as temporary:
-        encoder.save(str(temporary), create_model_card=False)
+    encoder.save(str(target), create_model_card=False)

@@ -12,7 +12,6 @@ from negatives.config import load_config
 from negatives.models.encoders.sentence_transformers import FOLDER
 from negatives.runs.exports.card import card
 from negatives.runs.opening import opened
-from negatives.training.files import moving_up
 from negatives.training.run_folder import CONFIG, IDS, KEPT, METRICS, MODEL, RunFolder
 
 WHOLE = (MODEL, KEPT, IDS)
@@ -37,17 +36,15 @@ def write_hub(path: Path, target: Path) -> None:
         InputError: The folder holds no finished run that stands alone.
     """
     run = opened(path)
-    with moving_up(target) as temporary:
-        folder = RunFolder(temporary)
-        for name in WHOLE:
-            shutil.copyfile(path / name, temporary / name)
-        if (path / FOLDER).is_dir():
-            shutil.copytree(path / FOLDER, temporary / FOLDER)
-        folder.write_toml(CONFIG, _apart(load_config(path / CONFIG)))
-        folder.write_json(METRICS, {key: one for key, one in run.held.metrics.items() if key not in PRIVATE})
-        folder.write_json("config.json", _described(run))
-        head = {"library_name": "negatives"}
-        folder.write_text("README.md", card(run, USE, head, [" ".join(HELD.split())]))
+    folder = RunFolder(target)
+    for name in WHOLE:
+        shutil.copyfile(path / name, target / name)
+    if (path / FOLDER).is_dir():
+        shutil.copytree(path / FOLDER, target / FOLDER)
+    folder.write_toml(CONFIG, _apart(load_config(path / CONFIG)))
+    folder.write_json(METRICS, {key: one for key, one in run.held.metrics.items() if key not in PRIVATE})
+    folder.write_json("config.json", _described(run))
+    folder.write_text("README.md", card(run, USE, {"library_name": "negatives"}, [" ".join(HELD.split())]))
 
 
 def _described(run: Run) -> dict[str, Any]:
