@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.models.base import Model
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class TextScorer(Model, ABC):
@@ -35,6 +39,22 @@ class TextCounter(TextScorer, ABC):
     @abstractmethod
     def again(self, facts: Mapping[str, Any]) -> Self:
         """The model over the documents of which :meth:`kept` gave these facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSums:
+    """What an encoder does that only sums the vectors of tokens, for programs that do it again.
+
+    Args:
+        table: ``(n_tokens, dim)`` float32, vectors with their weights in them.
+        tokenizer: Gives the rows.
+        mean: Mean length of the documents by which :func:`negatives.data.tokens.saturated` counts tokens; None where
+            each counts as often as it stands.
+    """
+
+    table: Tensor
+    tokenizer: Tokenizer
+    mean: float | None
 
 
 class TextEncoder(TextScorer, ABC):
@@ -67,6 +87,14 @@ class TextEncoder(TextScorer, ABC):
             texts: The texts.
             kind: ``query`` or ``item``.
         """
+
+    def token_sums(self, kind: str) -> TokenSums | None:
+        """How texts of a kind are summed of their tokens' vectors, then brought to one length; None where more is done.
+
+        Args:
+            kind: ``query`` or ``item``.
+        """
+        return None
 
     @torch.no_grad()
     def encode_many(self, texts: Sequence[str], kind: str = "query") -> Tensor:

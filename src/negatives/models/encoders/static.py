@@ -19,7 +19,7 @@ from torch.nn import functional
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, lengths_of, saturated
 from negatives.errors import ConfigError
-from negatives.models.encoders.base import TextEncoder
+from negatives.models.encoders.base import TextEncoder, TokenSums
 from negatives.models.encoders.latent import latent_vectors
 from negatives.models.restoring import is_restoring
 from negatives.parameters import Settings
@@ -140,6 +140,12 @@ class StaticEncoder(TextEncoder):
         """``token``: the pieces of the tokenizer, by id."""
         return {"token": [piece for piece, _ in sorted(self.tokenizer.get_vocab().items(), key=lambda pair: pair[1])]}
 
+    @torch.no_grad()
+    def token_sums(self, kind: str) -> TokenSums:
+        """See :meth:`TextEncoder.token_sums`; that is all that it does."""
+        table = (self.weights()[:, None] * self.token_table).cpu()
+        return TokenSums(table, self.tokenizer, self.mean if self._saturates(kind) else None)
+
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
         first: Tensor = self.first_weight  # type: ignore[assignment]
@@ -163,9 +169,10 @@ class StaticEncoder(TextEncoder):
 
     def _counted(self, bags: SparseFeatures, kind: str) -> SparseFeatures:
         """Bags with the counts of documents saturated, and those of queries where both are treated alike."""
-        if kind == "query" and not self.tokens.symmetric:
-            return bags
-        return saturated(bags, mean=self.mean)
+        return saturated(bags, mean=self.mean) if self._saturates(kind) else bags
+
+    def _saturates(self, kind: str) -> bool:
+        return kind == "item" or self.tokens.symmetric
 
     def _distinct(self, bags: SparseFeatures, rows: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""

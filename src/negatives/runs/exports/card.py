@@ -66,7 +66,7 @@ def _metrics(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(name, _figure(test.get(name)), _figure(valid.get(name))) for name in dict.fromkeys([*test, *valid])]
 
 
-def _figure(value: Any) -> str:
+def _figure(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "" if value is None else str(value)
 
 
@@ -75,11 +75,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     """Text that Markdown takes for text, in one line."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
-def _entry(key: str, value: Any) -> str:
+def _entry(key: str, value: object) -> str:
     return f"{key}:\n" + "\n".join(f"- {one}" for one in value) if isinstance(value, list) else f"{key}: {value}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from negatives.answering import Run
-from negatives.errors import ConfigError, InputError
-from negatives.models.encoders.sentence_transformers import FOLDER, MISSING, SentenceEncoder
-from negatives.models.encoders.static import StaticEncoder
+from negatives.errors import ConfigError
+from negatives.models.encoders.base import TextEncoder, TokenSums
+from negatives.models.encoders.sentence_transformers import FOLDER, MISSING
 from negatives.runs.exports.card import card
 from negatives.runs.opening import opened
 from negatives.training.files import write_bytes
@@ -43,38 +42,40 @@ def write_sentence_transformers(path: Path, target: Path) -> None:
         InputError: The folder holds no finished run that stands alone.
     """
     run = opened(path)
-    model = run.held.model
-    if isinstance(model, SentenceEncoder):
-        _copy(path / FOLDER, target)
+    if (path / FOLDER).is_dir():
+        shutil.copytree(path / FOLDER, target, dirs_exist_ok=True)
         told = EXACT
-    elif isinstance(model, StaticEncoder):
-        _save_static(model, target)
-        told = " ".join(SUMS.format(where="all texts" if model.tokens.symmetric else "documents").split())
     else:
-        raise no_encoder(run)
+        sums = token_sums(run, "export a run of static or sentence_transformers")
+        _save_sums(sums["item"], target)
+        told = " ".join(SUMS.format(where="documents" if sums["query"].mean is None else "all texts").split())
     write_bytes(target / "README.md", card(run, USE, HEAD, [told]).encode())
 
 
-def no_encoder(run: Run, hint: str = "export a run of static or sentence_transformers") -> ConfigError:
-    """What is said of a run whose model is none of those that a format takes."""
-    name = run.held.config.part("model")
-    return ConfigError(f"this format does not take the model {name}; {hint}")
+def token_sums(run: Run, hint: str) -> dict[str, TokenSums]:
+    """How a run's model sums the tokens of queries and of documents.
+
+    Args:
+        run: The run.
+        hint: What to do where it does not.
+
+    Raises:
+        ConfigError: The model does more than that, or is no encoder.
+    """
+    model = run.held.model
+    if isinstance(model, TextEncoder):
+        found = {kind: model.token_sums(kind) for kind in ("query", "item")}
+        if (query := found["query"]) is not None and (item := found["item"]) is not None:
+            return {"query": query, "item": item}
+    raise ConfigError(f"this format does not take the model {run.held.config.part('model')}; {hint}")
 
 
-def _copy(source: Path, target: Path) -> None:
-    if not source.is_dir():
-        raise InputError("no such folder", path=source, hint="train the run again")
-    shutil.copytree(source, target, dirs_exist_ok=True)
-
-
-def _save_static(model: StaticEncoder, target: Path) -> None:
+def _save_sums(sums: TokenSums, target: Path) -> None:
     try:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Normalize, StaticEmbedding
     except ImportError as error:
         raise ConfigError(MISSING.replace("sentence_transformers", "this format", 1)) from error
-    with torch.no_grad():
-        vectors = (model.weights()[:, None] * model.token_table).clone()
-    modules: list[nn.Module] = [StaticEmbedding(model.tokenizer, embedding_weights=vectors), Normalize()]
+    modules: list[nn.Module] = [StaticEmbedding(sums.tokenizer, embedding_weights=sums.table.clone()), Normalize()]
     encoder = SentenceTransformer(modules=modules, device="cpu", similarity_fn_name="cosine")
     encoder.save(str(target), create_model_card=False)

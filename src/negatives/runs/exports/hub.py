@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from negatives.answering import Run
-from negatives.config import load_config
+from negatives.config import Values, load_config
 from negatives.models.encoders.sentence_transformers import FOLDER
 from negatives.runs.exports.card import card
 from negatives.runs.opening import opened
@@ -52,7 +52,7 @@ def _described(run: Run) -> dict[str, Any]:
     config = run.held.config
     tables = {kind: list(table.shape) for kind, table in run.held.tables.items()}
     version = run.held.metrics.get("environment", {}).get("negatives")
-    model = _apart(config.model.plain) if config.model else None
+    model = _named(config.model.plain) if config.model else None
     return {
         "library_name": "negatives",
         "negatives_version": version,
@@ -62,10 +62,14 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def _apart(value: Any) -> Any:
-    """The value with the last names of paths in place of whole ones."""
+def _apart(values: Values) -> dict[str, object]:
+    """Values with the last names of paths in place of whole ones."""
+    return {key: _named(one) for key, one in values.items()}
+
+
+def _named(value: object) -> object:
     if isinstance(value, Mapping):
-        return {key: _apart(one) for key, one in value.items()}
+        return _apart(value)
     if isinstance(value, list):
-        return [_apart(one) for one in value]
+        return [_named(one) for one in value]
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
