@@ -45,6 +45,10 @@ class TextRun(Run):
     def __init__(self, held: Held, graph: Graph | None = None) -> None:
         super().__init__(held)
         self._graph = graph
+        for kind, what in ((self.items, TEXTS), ("query", ASKED)):
+            if kind in held.names and what in held.more and len(held.more[what]) != len(held.names[kind]):
+                told = f"{len(held.names[kind])} {kind} names for {len(held.more[what])} texts"
+                raise InputError(told, path=held.path, hint="train the run again")
 
     @final
     def index(self, documents: Any, *, approximate: bool = False) -> Self:

@@ -14,24 +14,20 @@ OPSET = 17
 
 
 def graph_of(sums: TokenSums) -> bytes:
-    """A graph with inputs ``input_ids`` and ``attention_mask`` ``(texts, tokens)`` int64 and the output
-    ``sentence_embedding`` ``(texts, dim)``: ``f(x) = sum_i m_i v_i / |...|`` over the tokens of a text; of documents each counts as BM25 saturates it.
+    """The graph ``f(x) = sum_i c_i v_i / |sum_i c_i v_i|`` over the places ``i`` of a text.
 
-    A token that stands ``n`` times in a text of ``L`` counts ``(k + 1) n / (n + d)`` with
-    ``d = k (1 - b + b L / mean L)``, so each of its ``n`` places counts ``(k + 1) / (n + d)``.
+    Inputs are ``input_ids`` and ``attention_mask`` ``(texts, tokens)`` int64, the output ``sentence_embedding``
+    ``(texts, dim)`` float32. Each place counts one; where counts are saturated, a token that stands ``n`` times in a
+    text of ``L`` counts ``(k + 1) n / (n + d)`` with ``d = k (1 - b + b L / mean L)``, so each of its places
+    ``(k + 1) / (n + d)``.
     """
     onnx = importlib.import_module("onnx")
     helper, numpy = onnx.helper, onnx.numpy_helper
-    with torch.no_grad():
-        table = (model.weights()[:, None] * model.token_table).contiguous().numpy()
     k, b = SATURATION
-    numbers = {
-        "k_more": [k + 1],
-        "still": [k * (1 - b)],
-        "by_length": [k * b / max(sums.mean, 1e-9)],
-        "tiny": [1e-12],
-    }
-    start = [numpy.from_array(table, "table")]
+    numbers = {"tiny": [1e-12]}
+    if sums.mean is not None:
+        numbers |= {"k_more": [k + 1], "still": [k * (1 - b)], "by_length": [k * b / max(sums.mean, 1e-9)]}
+    start = [numpy.from_array(sums.table.contiguous().numpy(), "table")]
     start += [numpy.from_array(torch.tensor(of).numpy(), name) for name, of in numbers.items()]
     start += [numpy.from_array(torch.tensor([axis]).numpy(), f"axis{axis}") for axis in (1, 2)]
     nodes = [("Cast", ["attention_mask"], "mask", {"to": onnx.TensorProto.FLOAT})]

@@ -143,10 +143,10 @@ class Runs:
             raise Interrupted(self.caught[0], where, "compare", saved, kept(self.folder))
 
     def _run_folder(self, name: str, seed: int) -> RunFolder:
-        return RunFolder(self.folder.path / f"{name}-{seed}")
+        return RunFolder(self.folder.own(f"{name}-{seed}"))
 
     def _trial_folder(self, name: str, number: int) -> RunFolder:
-        return RunFolder(self.folder.path / TRIALS / f"{name}-{number}")
+        return RunFolder(RunFolder(self.folder.own(TRIALS)).own(f"{name}-{number}"))
 
 
 def _told(place: RunFolder) -> dict[str, Any]:

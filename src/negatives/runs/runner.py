@@ -8,12 +8,14 @@ from time import perf_counter
 from typing import Any
 
 from negatives.config import Part, RunConfig, Values, build, load_config
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
 from negatives.models import files_from
+from negatives.regular import regular
 from negatives.runs import baselines, begun, carrying, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
@@ -25,6 +27,7 @@ from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
@@ -153,7 +156,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
-    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
+    begun.write_config(folder, trained.config)  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
@@ -175,6 +178,8 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError("the run is not finished", path=run, hint="finish it with train --resume --out " + str(run))
     if data is not None:
         config = config.model_copy(update={"data": data})
+    elif config.data is not None:
+        _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
     with files_from(run):
@@ -187,8 +192,18 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError(
             "the model does not fit this data", path=run, hint="give the data that it was trained on"
         ) from error
+    if not all(map(finite, state.values())):
+        raise InputError("holds weights that are no finite numbers", path=run / MODEL, hint="train the run again")
     task.complete(trained.model, examples)
     return trained
+
+
+def _check_data(path: Path, run: Path) -> None:
+    """Refuse data that a run folder names and that is no file or folder: a pipe or a device may never end."""
+    if path == STANDARD_INPUT:
+        raise InputError("the data came from standard input", path=run, hint="give it after the folder of the run")
+    if path.exists() and not path.is_dir():
+        regular(path)
 
 
 def evaluate(run: Path, data: str | None = None) -> dict[str, float]:

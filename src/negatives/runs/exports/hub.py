@@ -41,7 +41,8 @@ def write_hub(path: Path, target: Path) -> None:
         shutil.copyfile(path / name, target / name)
     if (path / FOLDER).is_dir():
         shutil.copytree(path / FOLDER, target / FOLDER)
-    folder.write_toml(CONFIG, _apart(load_config(path / CONFIG)))
+    config = _apart(load_config(path / CONFIG))
+    folder.write_toml(CONFIG, config | {"data": run.held.metrics.get("data")})  # a name, and no path
     folder.write_json(METRICS, {key: one for key, one in run.held.metrics.items() if key not in PRIVATE})
     folder.write_json("config.json", _described(run))
     folder.write_text("README.md", card(run, USE, {"library_name": "negatives"}, [" ".join(HELD.split())]))
