@@ -210,6 +210,8 @@ class Run(ABC):
         Raises:
             ConfigError: There is no such kind.
         """
+        if not self.held.names:
+            raise ConfigError("this run has nothing by name yet; give it documents: run.index(documents)")
         if kind not in self.held.names:
             raise ConfigError(
                 f"this run has no {plural(kind)} by name; it has {' and '.join(self.held.names) or 'none'}"

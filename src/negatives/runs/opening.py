@@ -15,7 +15,7 @@ from negatives.answering import Held, Kept, Names, Run
 from negatives.config import RunConfig, build, load_config
 from negatives.data.loading.named import Given
 from negatives.errors import ConfigError, InputError
-from negatives.models import Model, restoring
+from negatives.models import Model, files_from, restoring
 from negatives.runs.builder import Trained, task_of
 from negatives.runs.ids import read_ids
 from negatives.tasks.facts import build_model
@@ -186,7 +186,7 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
     """The trained model, built from what was kept of its facts."""
     hint = "train the run again"
     try:
-        with restoring():
+        with restoring(), files_from(path):
             model = build_model(config.part("model"), {name: _gives(one) for name, one in facts.items()}, config.seed)
         model.load_state_dict(weights)  # copied, for sums over memory that is aligned otherwise may differ in a bit
     except UNFIT as error:
