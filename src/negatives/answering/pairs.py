@@ -14,12 +14,12 @@ from negatives.errors import ConfigError
 from negatives.models.answers import Answers
 from negatives.types import Csr
 
-QUERY = Form("query", "a query that it was trained on", (Field("query", "its name"),))
-USER = Form("user", "someone whom it was trained on", (Field("user", "the name"),))
+QUERY = Form("query", "a query that it was trained on", (Field("query", "its name", kind="query"),))
+USER = Form("user", "someone whom it was trained on", (Field("user", "the name", kind="query"),))
 HISTORY = Form(
     "history",
     "someone who came after training, by known items",
-    (Field("history", "names of known items", many=True),),
+    (Field("history", "names of known items", many=True, kind="item"),),
 )
 
 

@@ -16,7 +16,7 @@ from negatives.training.run_folder import BEGUN, CONFIG, MODEL, RunFolder, plain
 
 FORMAT = "1.0"
 """Version of checkpoints and of what keys mean; a run goes on only under the one that it was begun under."""
-FREE = ("data", "threads", "device", "budget", "baselines", "save_every")
+FREE = ("data", "threads", "device", "budget", "baselines", "save_every", "log")
 """Keys of the configuration that may differ when a run goes on: of its place, its speed, and what stands beside it."""
 ANEW = "choose another --out to train anew"
 
@@ -109,7 +109,7 @@ def read(folder: RunFolder, key: str, anew: str) -> Values:
         version = str(found.get("negatives", "of an earlier version")) if isinstance(found, dict) else "unknown"
         hint = f"go on with that version, or {anew}"
         raise InputError(f"was begun by negatives {version}, whose runs cannot go on here", path=folder.path, hint=hint)
-    if key not in found:
+    if key not in found or (key != "data" and not isinstance(found[key], dict)):
         raise InputError(f"was not begun by this command; it holds no {key!r}", path=path, hint=anew)
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from negatives.config import RunConfig
 from negatives.errors import Interrupted, NonFiniteScores
+from negatives.integrations.loggers.following import tell
 from negatives.runs import queries, runner, steps
 from negatives.runs.builder import Trained, prepare
 from negatives.runs.results import Curve, Result
@@ -76,6 +77,7 @@ class Runs:
         told = {"sampler": name, "command": self.command, "curve": curve.points}
         test, whole = steps.test(trained)
         runner.keep(place, trained, test, whole | told)
+        tell(place, config.log, self.folder.path.name)
         queries.write_run(place, test.per_query)  # last of all: the run is finished
         shutil.rmtree(place.checkpoints, ignore_errors=True)
         return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
@@ -141,10 +143,10 @@ class Runs:
             raise Interrupted(self.caught[0], where, "compare", saved, kept(self.folder))
 
     def _run_folder(self, name: str, seed: int) -> RunFolder:
-        return RunFolder(self.folder.path / f"{name}-{seed}")
+        return RunFolder(self.folder.own(f"{name}-{seed}"))
 
     def _trial_folder(self, name: str, number: int) -> RunFolder:
-        return RunFolder(self.folder.path / TRIALS / f"{name}-{number}")
+        return RunFolder(RunFolder(self.folder.own(TRIALS)).own(f"{name}-{number}"))
 
 
 def _told(place: RunFolder) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from negatives.runs.ids import read_ids
 from negatives.runs.names import words
 from negatives.training import files
 from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.training.targets import Written, filling
 
 
@@ -56,7 +57,7 @@ def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False)
         raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *RANKINGS))}")
     folder = RunFolder(run)
     folder.check_run()
-    target = out if out is not None else folder.path / "export"
+    target = out if out is not None else folder.own("export")
     written = Written(target)
     with filling(target, overwrite=overwrite, own=written.own if out is None else None) as staging:
         _write(folder, format, staging)
@@ -89,7 +90,10 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
     if plural(kind) not in tensors:
         raise InputError(f"holds no table {plural(kind)!r}", path=path, hint="train the run again")
     names = read_ids(folder.path / IDS)[kind]
-    table = tensors[plural(kind)].float()
+    table = tensors[plural(kind)]
+    if table.dim() != 2 or not table.is_floating_point() or not finite(table):
+        raise InputError(f"{plural(kind)!r} is no table of finite numbers", path=path, hint="train the run again")
+    table = table.float()
     if len(names) != table.shape[0]:
         raise InputError(
             f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, hint="train again"

@@ -8,10 +8,13 @@ from time import perf_counter
 from typing import Any
 
 from negatives.config import Part, RunConfig, Values, build, load_config
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
+from negatives.integrations.loggers.following import following
+from negatives.regular import regular
 from negatives.runs import baselines, begun, carrying, opening, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
@@ -19,9 +22,11 @@ from negatives.runs.builder import Trained, fill, located, prepare, task_of
 from negatives.runs.ids import write_ids
 from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
+from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
@@ -65,14 +70,15 @@ def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, comm
     config, task, examples = steps.load(config)
     if resume:
         begun.check_data(folder, examples)
-    with signals_caught() as caught:
-        auto = Auto(task, examples, config, folder, clock, caught)
-        trained = _ready(auto, resume)
-        _tell_sizes(config, trained)
-        _train_into(folder, trained, resume, caught, clock)
-    with signals_caught():  # a trained model is tested and written before the program gives way
-        trained = auto.kept(trained)
-        finish(folder, trained, command, clock.left)
+    with following(folder, config.log) as told:
+        with signals_caught() as caught:
+            auto = Auto(task, examples, config, folder, clock, caught)
+            trained = _ready(auto, resume)
+            _tell_sizes(config, trained)
+            _train_into(folder, trained, resume, caught, clock, told)
+        with signals_caught():  # a trained model is tested and written before the program gives way
+            trained = auto.kept(trained)
+            finish(folder, trained, command, clock.left)
     return trained
 
 
@@ -97,7 +103,9 @@ def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
     steps.tell_sizes([kept], trained.task, trained.examples)
 
 
-def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
+def _train_into(
+    folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock, told: Callback
+) -> None:
     loop = trained.loop
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
@@ -106,6 +114,7 @@ def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
+    loop.callbacks = [*loop.callbacks, told]  # last: it has nothing to remember among the checkpoints' callbacks
     loop.stop = lambda: bool(caught)
     loop.run()
     if loop.interrupted:
@@ -144,7 +153,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
-    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
+    begun.write_config(folder, trained.config)  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
@@ -166,6 +175,8 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError("the run is not finished", path=run, hint="finish it with train --resume --out " + str(run))
     if data is not None:
         config = config.model_copy(update={"data": data})
+    elif config.data is not None:
+        _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
     trained = prepare(config, examples, task)
@@ -177,8 +188,18 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError(
             "the model does not fit this data", path=run, hint="give the data that it was trained on"
         ) from error
+    if not all(map(finite, state.values())):
+        raise InputError("holds weights that are no finite numbers", path=run / MODEL, hint="train the run again")
     task.complete(trained.model, examples)
     return trained
+
+
+def _check_data(path: Path, run: Path) -> None:
+    """Refuse data that a run folder names and that is no file or folder: a pipe or a device may never end."""
+    if path == STANDARD_INPUT:
+        raise InputError("the data came from standard input", path=run, hint="give it after the folder of the run")
+    if path.exists() and not path.is_dir():
+        regular(path)
 
 
 def evaluate(run: Path, data: str | None = None) -> dict[str, float]:

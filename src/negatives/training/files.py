@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from negatives.errors import InputError
+from negatives.regular import regular
 from negatives.temporary import file_beside
 
 
@@ -91,7 +92,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         InputError: The file is missing, cut short, or not a safetensors file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, hint="check the path") from error

@@ -22,7 +22,9 @@ from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import InputError
+from negatives.regular import regular
 from negatives.training.files import write_tensors
+from negatives.training.sound import ends_fit, sound
 from negatives.training.trees import flattened, unflattened
 from negatives.types import Csr, State
 
@@ -61,7 +63,7 @@ def read(path: Path) -> State:
         raise InputError(f"not in the format {FORMAT}", path=path, hint=hint)
     try:
         found: State = unflattened(json.loads(metadata["tree"]), tensors, _made)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, RecursionError) as error:
         raise InputError("damaged: its header does not fit its tensors", path=path, hint="train again") from error
     if not isinstance(found, dict):
         raise InputError("damaged: it holds no values by name", path=path, hint="train again")
@@ -74,10 +76,10 @@ def mapped(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         InputError: The file is missing, cut short, or no safetensors file.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError("no such file", path=path, hint="finish the run, or train it again")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError("cut short, or not a safetensors file", path=path, hint="train the run again") from error
@@ -98,7 +100,7 @@ def _special(value: Any) -> tuple[str, Any] | None:
 
 def _made(kind: str, of: Any) -> Any:
     if kind in TABLES:
-        return TABLES[kind](**of)
+        return sound(TABLES[kind](**of))
     if kind == "series":
         return pl.Series(_unpacked(of), dtype=pl.String)
     if kind == "texts":
@@ -122,6 +124,7 @@ def _packed(texts: pl.Series) -> dict[str, Tensor]:
 
 
 def _unpacked(of: Mapping[str, Tensor]) -> Sequence[str]:
+    ends_fit(torch.nn.functional.pad(of["ends"], (1, 0)), len(of["bytes"]))
     whole, ends = of["bytes"].numpy().tobytes(), of["ends"].tolist()
     starts = [0, *ends[:-1]]
     return [whole[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
@@ -18,7 +19,7 @@ from negatives.diagnostics.report.images import IMAGES, check_images, write_imag
 from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
 from negatives.diagnostics.report.tables import TABLES
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
 from negatives.training.files import write_bytes
 
@@ -41,9 +42,10 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         InputError: A folder holds neither a run nor a comparison.
         OSError: The file cannot be written; names the path.
     """
-    loaded = load([Path(run) for run in runs])
     template, library = _template()
-    write_bytes(out, template.render(content(loaded) | {"plotly": library}).encode("utf-8"))
+    with understood(runs):
+        page = template.render(content(load([Path(run) for run in runs])) | {"plotly": library})
+    write_bytes(out, page.encode("utf-8"))
 
 
 def is_report(path: Path) -> bool:
@@ -82,7 +84,25 @@ def write_formats(runs: Sequence[Path], report: Path, formats: Sequence[str]) ->
         InputError: A folder holds neither a run nor a comparison.
     """
     check_formats(formats)
-    loaded = load([Path(run) for run in runs])
+    with understood(runs):
+        return _written(load([Path(run) for run in runs]), report, formats)
+
+
+@contextmanager
+def understood(runs: Sequence[Path]) -> Iterator[None]:
+    """Tell a run whose files hold values that no run writes, such as text in place of a number.
+
+    Raises:
+        InputError: So it is.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        told = f"its metrics or its history hold what no run writes ({type(error).__name__}: {error})"
+        raise InputError(told, path=runs[0], hint="get the folder again, or train the run again") from error
+
+
+def _written(loaded: Loaded, report: Path, formats: Sequence[str]) -> list[Path]:
     written = []
     for name in formats:
         if name in IMAGES:

@@ -26,7 +26,7 @@ class Ease(CountedModel):
 
     Args:
         known: Known pairs of the training part.
-        l2: ``l``.
+        l2: ``l``, the penalty on large weights.
 
     Raises:
         ConfigError: ``l2`` is not above 0, or there are more items than :data:`MOST`.

@@ -24,8 +24,8 @@ class ItemKnn(CountedModel):
 
     Args:
         known: Known pairs of the training part.
-        neighbours: ``k``.
-        shrinkage: ``h``.
+        neighbours: ``k``, nearest items that an item keeps.
+        shrinkage: ``h``, added to the norms.
 
     Raises:
         ConfigError: ``neighbours`` is below 1 or ``shrinkage`` below 0.

@@ -33,7 +33,7 @@ class Linear(CountedModel):
     Args:
         features: Features of all rows, one row per query.
         known: Labels of the training rows; other rows have none.
-        l2: The penalty.
+        l2: Factor of the penalty on large weights.
 
     Raises:
         ConfigError: ``l2`` is not above 0, or there are too many features, rows or labels.

@@ -19,7 +19,7 @@ class NearestRows(CountedModel):
     Args:
         features: Features of all rows, one row per query.
         known: Labels of the training rows; other rows have none.
-        neighbours: ``k``.
+        neighbours: ``k``, training rows that are asked.
     """
 
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"neighbours": (50, 20, 100)}

@@ -31,7 +31,7 @@ class Layers(Settings):
     """The network between words and prefixes.
 
     Args:
-        layers: Its depth.
+        layers: Depth of the network, one or more layers.
         drop: Share of the elements of a vector that is left out in training.
 
     Raises:
