@@ -64,7 +64,7 @@ def best(
         numbers = torch.arange(len(queries), device=queries.device)
     same(numbers.numel(), len(queries), "ties and queries")
     if only is not None:
-        only = torch.unique(only)
+        only = only if bool((only[1:] > only[:-1]).all()) else torch.unique(only)
         if only.numel() and (only[0] < 0 or only[-1] >= len(items)):
             raise IndexError(f"only must name items in [0, {len(items)}); found {int(only[0])} to {int(only[-1])}")
     tables, words = (queries.detach(), items.detach()), tie_words(numbers)
