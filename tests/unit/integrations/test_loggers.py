@@ -330,6 +330,19 @@ def test_wandb_keeps_it_offline(told: Path) -> None:
     assert summary["test/recall@20"] == final(told / "r")
 
 
+def test_wandb_keeps_all_sentences_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    one = loggers.registry.build("wandb")
+    one.open(Begun(tmp_path, "recommend", {}))
+    one.text("decision", "a", 8)
+    one.text("decision", "b", 8)
+    one.numbers({"train/loss": 0.5}, 9)
+    one.text("decision", "c", 9)
+    one.close(None, 9)
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    assert [items["decision"] for kind, items in wandb_records(path) if kind == "history"] == ["a\nb", "c"]
+
+
 def wandb_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Kind and values of the records in a file of W&B, which is a log in the format of LevelDB."""
     from wandb.proto.wandb_internal_pb2 import Record
