@@ -103,7 +103,7 @@ class SplitConfig(Section):
     """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
-    """How test and validation parts are chosen; left out, ``auto``: given parts if there are. ``group``: whole groups."""
+    """How the parts are chosen; left out, ``auto``: the given parts if there are. ``group`` takes whole groups."""
     test: Share | None = None
     """Share of the interactions that becomes the test part; left out, 0.05 to 0.2 by task."""
     valid: Share | None = None
@@ -163,7 +163,8 @@ class RunConfig(Section):
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
     save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
-    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
+    """Time by the clock between two checkpoints, in seconds or as ``90s`` or ``10m``; left out, 60 seconds, or more
+    where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness; the same seed, data and machine give the same bits."""
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
