@@ -19,7 +19,7 @@ from negatives.runs.results import Curve, Result
 from negatives.runs.terminal import Begin, RunBar
 from negatives.runs.tuning import Tuned, tuned
 from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import CHECKPOINTS, METRICS, RunFolder
+from negatives.training.run_folder import CHECKPOINTS, METRICS, QUERIES, RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Runs:
         """Train, test and keep one run."""
         place = self._run_folder(name, seed)
         self.bar.begin(f"{name}, seed {seed}")
-        if (place.path / queries.QUERIES).exists():
+        if (place.path / QUERIES).exists():
             self.bar.count()
             return _read(place, name, seed)
         trained, curve = self._begun(place, config.model_copy(update={"seed": seed}))
@@ -75,7 +75,7 @@ class Runs:
         told = {"sampler": name, "command": self.command, "curve": curve.points}
         test, whole = steps.test(trained)
         runner.keep(place, trained, test, whole | told)
-        queries.write_run(place, test.per_query)  # last of all: the run is finished
+        queries.write_run(place, test, trained.examples)  # last of all: the run is finished
         shutil.rmtree(place.checkpoints, ignore_errors=True)
         return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
 
@@ -102,7 +102,9 @@ class Runs:
         watch = trained.loop.plan.watch
         curve = Curve(watch, [])
         if not steps.proceed(place, trained, curve, Begin(self.begin)):
-            curve.points.append([0.0, 0.0, trained.evaluate("valid").mean[watch]])
+            untrained = trained.evaluate("valid").mean
+            curve.points.append([0.0, 0.0, untrained[watch]])
+            steps.recorder(trained).begin(untrained)
         return trained, curve
 
     def _train(self, trained: Trained, share: float) -> NonFiniteScores | None:

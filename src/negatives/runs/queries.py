@@ -1,4 +1,8 @@
-"""Test values of each query in Parquet files: of one run beside its metrics, and of all runs beside compare.json."""
+"""Test values of each query in Parquet files: of one run beside its metrics, and of all runs beside compare.json.
+
+Columns are ``metric``, ``query`` (its place in the test part) and ``value``. Of one run ``name`` and ``known`` follow,
+the query's training pairs, where there are such; in that of all runs ``sampler`` and ``seed`` stand first.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,34 @@ import torch
 from torch import Tensor
 
 from negatives.errors import InputError
+from negatives.evaluation import Metrics
 from negatives.runs.results import Result
+from negatives.tasks.base import Examples
 from negatives.training.files import replacing
-from negatives.training.run_folder import RunFolder
-
-QUERIES = "per_query.parquet"
-"""Columns ``metric``, ``query`` (its place in the test part) and ``value``; ``sampler`` and ``seed`` before them."""
+from negatives.training.run_folder import QUERIES, RunFolder
 
 
-def write_run(folder: RunFolder, per_query: Mapping[str, Tensor]) -> None:
-    """The values of one run."""
-    _write(folder, [_frame(per_query)])
+def write_run(folder: RunFolder, test: Metrics, examples: Examples[object]) -> None:
+    """The values of one run, and where they are of queries that training knows, the name of each and its pairs.
+
+    Args:
+        folder: The run's.
+        test: Metrics on the test part.
+        examples: For names and pairs.
+    """
+    frame = _frame(test.per_query)
+    if test.queries is not None and len(frame):
+        frame = frame.join(_asked(test.queries, examples), on="query", how="left", maintain_order="left")
+    _write(folder, [frame])
+
+
+def _asked(queries: Tensor, examples: Examples[object]) -> polars.DataFrame:
+    """Columns ``query``, ``name`` and ``known``, one row for each of ``queries`` ``(n,)``."""
+    ids, texts, known = queries.tolist(), examples.query_texts, examples.catalogue.known
+    names = examples.query_names.gather(ids).cast(polars.Utf8) if texts is None else [texts[one] for one in ids]
+    pairs = [0] * len(ids) if known is None else known.lengths()[queries].tolist()
+    places = polars.Series(range(len(ids)), dtype=polars.Int64)
+    return polars.DataFrame({"query": places, "name": names, "known": polars.Series(pairs, dtype=polars.Int64)})
 
 
 def write_all(folder: RunFolder, results: Sequence[Result]) -> None:

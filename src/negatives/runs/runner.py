@@ -15,7 +15,7 @@ from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
-from negatives.runs import baselines, steps
+from negatives.runs import baselines, queries, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, prepare, task_of
@@ -118,6 +118,7 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     whole |= steps.beside(
         task, trained.examples, config, str(config.model), test, seconds, trained.simple, trained.measured
     )
+    queries.write_run(folder, test, trained.examples)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 

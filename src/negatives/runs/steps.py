@@ -65,7 +65,11 @@ def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
     """Let a training write its configuration and its history, and tell ``more`` listeners."""
     probes = Probes(trained.examples.catalogue.counts)
     begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
-    trained.loop.callbacks = [begin, probes, Recorder(folder.path / HISTORY, probes), *more]
+    recorder = Recorder(folder.path / HISTORY, probes)
+    for one in more:
+        if isinstance(one, Watcher) and one.before is not None:
+            recorder.begin({one.metric: one.before})
+    trained.loop.callbacks = [begin, probes, recorder, *more]
 
 
 def proceed(folder: RunFolder, trained: Trained, *more: Callback) -> bool:

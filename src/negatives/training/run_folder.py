@@ -29,6 +29,8 @@ SAMPLER = "sampler.safetensors"
 CHECKPOINTS = "checkpoints"
 REPORT = "report.html"
 COMPARE = "compare.json"
+QUERIES = "per_query.parquet"
+"""Test values of each query."""
 LOCK = ".lock"
 """Held while a process writes into the folder."""
 
