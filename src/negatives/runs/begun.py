@@ -15,10 +15,8 @@ from negatives.config import Part, RunConfig, Values, build
 from negatives.errors import ConfigError, InputError
 from negatives.runs.contestants import Contestant
 from negatives.tasks.base import Examples
-from negatives.training.run_folder import COMPARE, RunFolder, plain
+from negatives.training.run_folder import BEGUN, COMPARE, RunFolder, plain
 from negatives.types import Catalogue
-
-BEGUN = "begun.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from negatives.errors import InputError
 from negatives.evaluation import Metrics
 from negatives.runs import begun, queries, steps
 from negatives.runs.baselines import limit
-from negatives.runs.begun import BEGUN, Asked
+from negatives.runs.begun import Asked
 from negatives.runs.compared import Runs
 from negatives.runs.folds import enough
 from negatives.runs.results import Result, mean_test, summarise
@@ -25,7 +25,7 @@ from negatives.runs.terminal import RunBar, signals_caught
 from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import COMPARE, REPORT, RunFolder, environment, plain
+from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder, environment, plain
 from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)

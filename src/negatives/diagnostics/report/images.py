@@ -126,6 +126,8 @@ def _lines(axes: Axes, described: Mapping[str, Any]) -> None:
     look = described["layout"]
     axes.set_xlabel(look["xaxis"]["title"]["text"])
     axes.set_ylabel(look["yaxis"]["title"]["text"])
+    if "range" in look["yaxis"]:
+        axes.set_ylim(look["yaxis"]["range"])
     axes.grid(color=GRID)
     if look["showlegend"]:
         axes.legend(frameon=False)

@@ -82,6 +82,16 @@ def thin(series: Series) -> Series:
     return Series(x, [float(np.mean(series.y[start : start + size])) for start in starts])
 
 
+def running_mean(series: Series, width: int) -> Series:
+    """Means of each point and its neighbours, ``width`` points wide, fewer at the ends.
+
+    >>> running_mean(Series([0.0, 1.0, 2.0], [0.0, 3.0, 0.0]), 3).y
+    [1.5, 1.0, 1.5]
+    """
+    half, y = width // 2, series.y
+    return Series(series.x, [float(np.mean(y[max(0, at - half) : at + half + 1])) for at in range(len(y))])
+
+
 def mean_over_seeds(lines: Sequence[Series]) -> Series:
     """Mean of several lines over the range that all of them cover, by linear interpolation.
 
