@@ -31,10 +31,11 @@ from negatives.cli.options import DASH
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.train import train
+from negatives.cli.watch import watch
 from negatives.errors import LONGEST, Interrupted, NegativesError, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, samplers, doctor)
+COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, watch, export, samplers, doctor)
 USAGE = 2
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""

@@ -141,6 +141,11 @@ def interval(step: int) -> int:
     )
 
 
+def is_line(value: object) -> bool:
+    """Whether a value from a history has what every line has."""
+    return isinstance(value, dict) and {"kind", "step", "seconds"} <= value.keys()
+
+
 def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines of a history, and how many could not be read (a line cut short by an interruption)."""
     found, broken = [], 0
@@ -149,7 +154,7 @@ def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
             continue
         try:
             one = json.loads(line)
-            if not isinstance(one, dict) or not {"kind", "step", "seconds"} <= one.keys():
+            if not is_line(one):
                 raise ValueError("not a line of a history")
             found.append(one)
         except ValueError:

@@ -39,7 +39,12 @@ function drawAll() {
     const place = document.getElementById(id);
     if (!place) continue;
     const {data, layout} = themed(figure), crowded = data.length > 5 && place.clientWidth < 500;
-    if (crowded) layout.height += 24 * data.length;
+    if (shown.printing) {
+      layout.width = place.closest(".wide, .panel:last-child:nth-child(odd)") ? 650 : 306;
+      layout.height = Math.round(0.75 * layout.height);
+    } else if (crowded) {
+      layout.height += 24 * data.length;
+    }
     place.style.height = `${layout.height}px`;
     Plotly.react(place, data, layout, {responsive: true, displaylogo: false, displayModeBar: false});
   }
@@ -121,18 +126,10 @@ async function opened() {
 }
 
 prefersDark.addEventListener("change", drawAll);
-window.addEventListener("beforeprint", () => {
-  shown.printing = true;
-  for (const place of document.querySelectorAll(".graph")) {
-    place.style.width = place.closest(".wide") ? "660px" : "318px";
-  }
-  drawAll();
-  for (const place of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(place);
-});
-window.addEventListener("afterprint", () => {
-  shown.printing = false;
-  for (const place of document.querySelectorAll(".graph")) place.style.width = "";
-  drawAll();
-  for (const place of document.querySelectorAll(".js-plotly-plot")) Plotly.Plots.resize(place);
-});
+for (const [event, printing] of [["beforeprint", true], ["afterprint", false]]) {
+  window.addEventListener(event, () => {
+    shown.printing = printing;
+    drawAll();
+  });
+}
 const ready = opened();

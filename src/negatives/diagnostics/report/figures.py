@@ -24,7 +24,7 @@ Axis = Mapping[str, Any]
 PLAIN: Axis = {}
 SHARES: Axis = {"range": [0, 1.03], "tickformat": ".0%"}
 SMALL_SHARES: Axis = {"rangemode": "tozero", "tickformat": ".2~%"}
-NEAR_ONE: Axis = {"autorangeoptions": {"include": [0.9, 1.0]}}
+NEAR_ONE: Axis = {"rangemode": "normal"}
 FROM_ZERO: Axis = {"rangemode": "tozero"}
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7A5195", "#444444")
@@ -46,6 +46,8 @@ GRID = "#e9ecef"
 FEW = 12
 """Points up to which each is marked."""
 LONG_KEY = 34
+LOW = 0.75
+"""Share of the highest value of a metric up to which the lowest one has the axis begin at zero."""
 SMOOTHED = 9
 """Values of a running mean, at most."""
 
@@ -84,8 +86,11 @@ def lines(
             data += _group(runs, reader, title, {"color": colour, "dash": dash}, steady)
     if not data:
         return None
-    if not axis and (span := room([value for one in data for value in one["y"]])) is not None:
+    values = [value for one in data for value in one["y"]]
+    if not axis and (span := room(values)) is not None:
         axis = {"range": list(span)}
+    elif axis is NEAR_ONE:
+        axis = {"range": [min(0.9, min(values) - 0.01), max(1.005, max(values))]}
     legend = len({one["legendgroup"] for one in data}) > 1
     return {"data": data, "layout": layout(x_title, y_title, axis, legend=legend)}
 
@@ -134,13 +139,17 @@ def learning(groups: Groups, metric: str, over: str) -> Figure | None:
     """Validation metric over training time or over epochs, and the level of the best simple method of a single run."""
     title = "training time, seconds" if over == "seconds" else "epochs"
     found = lines(groups, {metric: learning_curve(metric, over)}, title, f"{metric}, validation")
+    if found is None:
+        return None
+    values = [value for one in found["data"] for value in one["y"]]
+    if 0 <= min(values) <= LOW * max(values):
+        found["layout"]["yaxis"] |= FROM_ZERO
     level = _best_simple(groups, metric)
-    if found is None or level is None:
+    if level is None:
         return found
     end = max(x for one in found["data"] for x in one["x"])
     line = {"color": "#8a8f98", "width": 1.5, "dash": "dash"}
     drawn = {"type": "scatter", "mode": "lines", "name": level[0], "x": [0.0, end], "y": _short([level[1]] * 2)}
-    values = [value for one in found["data"] for value in one["y"]]
     look = found["layout"] | {"showlegend": True}
     if (span := room([*values, level[1]])) is None:
         look["yaxis"] = {name: value for name, value in look["yaxis"].items() if name != "range"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from negatives.diagnostics.report.asked import Asked, groups, mean_over
 from negatives.diagnostics.report.figures import COLOURS
@@ -70,7 +71,7 @@ def by_pairs(loaded: Loaded, metric: str) -> Table | None:
         rows.append((f"{text} pair{'s' * (text != '1')}", colour, cells, False))
     what = noun(loaded)
     note = f"Each {what} of the test part by its pairs in training: the tail first, the head last."
-    told = f"{metric}. " if len(found) > 1 else ""
+    told = f"Values are those of {metric}. " if len(found) > 1 else ""
     return Table(["queries", *columns], rows, f"{note} {told}Below a value: its 95 % interval.")
 
 
@@ -98,21 +99,20 @@ def _queries(loaded: Loaded, metric: str) -> Grid | None:
     columns = _columns(found, metric)
     if not columns:
         return None
-    values = {title: mean_over(found[label], name) for title, (label, name) in columns.items()}
+    values: dict[str, NDArray[Any]] = {title: mean_over(found[label], name) for title, (label, name) in columns.items()}
     order = np.argsort(next(iter(values.values())), kind="stable")
     n = len(order)
     kept = order if n <= MOST else order[np.linspace(0, n - 1, MOST).astype(np.int64)]
     assert first.names is not None
     assert first.known is not None
-    rows = [
-        [first.names[at], int(first.known[at]), *(round(float(column[at]), 4) for column in values.values())]
-        for at in kept.tolist()
-    ]
+    if len(set(first.known.tolist())) > 1:
+        values = {"pairs in training": first.known} | values
+    rows = [[first.names[at], *(_plain(column[at].item()) for column in values.values())] for at in kept.tolist()]
     note = "A click on a heading sorts; the lowest stand first."
     if n > MOST:
         note += f" {MOST:,} of {n:,}, evenly from the worst to the best; per_query.parquet holds all."
     what = noun(loaded)
-    return Grid(f"By {what}", note, [what, "pairs in training", *values], rows, 2)
+    return Grid(f"By {what}", note, [what, *values], rows, len(values) - len(columns) + 1)
 
 
 def _asked(loaded: Loaded) -> dict[str, list[Asked]]:

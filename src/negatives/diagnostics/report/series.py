@@ -83,13 +83,16 @@ def thin(series: Series) -> Series:
 
 
 def running_mean(series: Series, width: int) -> Series:
-    """Means of each point and its neighbours, ``width`` points wide, fewer at the ends.
+    """Means of each point and its neighbours, ``width`` points wide, narrower at the ends, which stay what they are.
 
-    >>> running_mean(Series([0.0, 1.0, 2.0], [0.0, 3.0, 0.0]), 3).y
-    [1.5, 1.0, 1.5]
+    >>> running_mean(Series([0.0, 1.0, 2.0, 3.0], [0.0, 3.0, 0.0, 1.0]), 3).y
+    [0.0, 1.0, 1.3333333333333333, 1.0]
     """
-    half, y = width // 2, series.y
-    return Series(series.x, [float(np.mean(y[max(0, at - half) : at + half + 1])) for at in range(len(y))])
+    n, found = len(series.y), []
+    for at in range(n):
+        half = min(width // 2, at, n - 1 - at)
+        found.append(float(np.mean(series.y[at - half : at + half + 1])))
+    return Series(series.x, found)
 
 
 def mean_over_seeds(lines: Sequence[Series]) -> Series:
