@@ -49,10 +49,10 @@ def report(
         learning curves and the summary.
     """
     from negatives.errors import InputError
-    from negatives.training.run_folder import COMPARE, REPORT, RunFolder
+    from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder
 
     for run in runs:
-        if not (run / COMPARE).exists():
+        if not any((run / name).exists() for name in (COMPARE, BEGUN)):
             RunFolder(run).check_run()
     if out is not None and out.is_dir():
         raise InputError("is a folder", path=out, hint="give the name of a file to --out")

@@ -116,7 +116,7 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
 def _test_card(name: str, runs: Sequence[Run], note: str) -> Card:
     span = test_interval(runs, name)
     return Card(
-        name, f"{_mean(run.metrics['test'].get(name) for run in runs):.4f}", f"{note}, {span}" if span else note
+        name, f"{_mean(run.metrics.get('test', {}).get(name) for run in runs):.4f}", f"{note}, {span}" if span else note
     )
 
 
@@ -126,7 +126,7 @@ def test_interval(runs: Sequence[Run], metric: str) -> str:
     if len(found) < len(runs) or len({len(one.values[metric]) for one in found}) != 1:
         return ""
     told = mean_interval([float(value) for value in mean_over(found, metric)])
-    if told is None or abs(told[0] - _mean(run.metrics["test"].get(metric) for run in runs)) > 1e-6:
+    if told is None or abs(told[0] - _mean(run.metrics.get("test", {}).get(metric) for run in runs)) > 1e-6:
         return ""  # a metric that is no mean of its values
     return span_text(*told[1:])
 
