@@ -53,6 +53,12 @@ def test_the_untrained_model_and_the_loss_are_drawn(tmp_path: Path) -> None:
     for heading in ("Against time", "Against epochs"):
         curve = figures[titles(out)[heading]]["data"][0]
         assert (curve["x"][0], curve["y"][0]) == (0.0, 0.002)
+    broken = write_run(tmp_path / "broken", finished=False)
+    text = (broken / "history.jsonl").read_text()
+    first = json.dumps(EVALUATION | {"step": 0, "seconds": 0.0, "metrics": {"recall@20": 0.9}})
+    (broken / "history.jsonl").write_text(f"{first}\n{text}")
+    write_report([broken], tmp_path / "broken.html")
+    assert "recall@20 0.1" in read(tmp_path / "broken.html")[0]  # 0.9 is no state to go back to
     lines = [one for one in history("softmax", 0) if one["kind"] == "step"]
     thin, thick = figures[titles(out)["Training loss"]]["data"]
     assert thin["y"] == pytest.approx([one["loss"] for one in lines], rel=1e-4)

@@ -151,11 +151,9 @@ def _sizes(runs: Sequence[Run]) -> list[Card]:
 
 
 def _validation_card(runs: Sequence[Run], metric: str) -> list[Card]:
-    highest = [
-        max(values)
-        for run in runs
-        if (values := [v for line in run.lines("evaluation") if (v := line.get("metrics", {}).get(metric)) is not None])
-    ]
+    """The best evaluation after a step; the untrained model is no state to go back to."""
+    looks = [[line.get("metrics", {}).get(metric) for line in run.lines("evaluation") if line["step"]] for run in runs]
+    highest = [max(known) for values in looks if (known := [value for value in values if value is not None])]
     return [Card(metric, f"{_mean(highest):.4f}", "validation part, best so far")] if highest else []
 
 
