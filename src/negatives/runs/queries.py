@@ -36,11 +36,15 @@ def write_run(folder: RunFolder, test: Metrics, examples: Examples[object]) -> N
 
 def _asked(queries: Tensor, examples: Examples[object]) -> polars.DataFrame:
     """Columns ``query``, ``name`` and ``known``, one row for each of ``queries`` ``(n,)``."""
-    ids, texts, known = queries.tolist(), examples.query_texts, examples.catalogue.known
-    names = examples.query_names.gather(ids).cast(polars.Utf8) if texts is None else [texts[one] for one in ids]
-    pairs = [0] * len(ids) if known is None else known.lengths()[queries].tolist()
-    places = polars.Series(range(len(ids)), dtype=polars.Int64)
-    return polars.DataFrame({"query": places, "name": names, "known": polars.Series(pairs, dtype=polars.Int64)})
+    ids, texts, known = queries.cpu(), examples.query_texts, examples.catalogue.known
+    names = (
+        examples.query_names.gather(ids.numpy()).cast(polars.Utf8)
+        if texts is None
+        else polars.Series([texts[one] for one in ids.tolist()], dtype=polars.Utf8)
+    )
+    pairs = torch.zeros_like(ids) if known is None else known.lengths()[ids]
+    places = polars.int_range(len(ids), dtype=polars.Int64, eager=True)
+    return polars.DataFrame({"query": places, "name": names, "known": pairs.long().numpy()})
 
 
 def write_all(folder: RunFolder, results: Sequence[Result]) -> None:
@@ -72,9 +76,9 @@ def _frame(per_query: Mapping[str, Tensor]) -> polars.DataFrame:
     columns = [
         polars.DataFrame(
             {
-                "metric": [name] * len(values),
-                "query": polars.Series(range(len(values)), dtype=polars.Int64),
-                "value": polars.Series(values.double().tolist(), dtype=polars.Float64),
+                "metric": polars.repeat(name, len(values), dtype=polars.String, eager=True),
+                "query": polars.int_range(len(values), dtype=polars.Int64, eager=True),
+                "value": polars.Series(values.detach().double().cpu().numpy(), dtype=polars.Float64),
             }
         )
         for name, values in per_query.items()
