@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negatives import control, errors, guards, losses, models, proposals, selection
+    from negatives.answering import Run
     from negatives.config import RunConfig
     from negatives.control import Hold, Linear
     from negatives.data.loading.pairs import load_pairs
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
+    from negatives.runs.opening import load
+    from negatives.runs.training import train
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
-    from negatives.tasks.loading import load
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
 
 _NAMES = {
@@ -27,10 +29,12 @@ _NAMES = {
     "data.loading.pairs": "load_pairs",
     "guards": "AbsoluteMargin KnownPositives OwnPositive RelativeMargin",
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
+    "answering": "Run",
+    "runs.opening": "load",
+    "runs.training": "train",
     "sampler.build": "build",
     "sampler.core": "Sampler",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
-    "tasks.loading": "load",
     "types": "Candidates Catalogue Context Csr Negatives Scorer",
 }
 _WHERE = {name: f"negatives.{module}" for module, names in _NAMES.items() for name in names.split()}
@@ -73,6 +77,7 @@ __all__ = [
     "PositiveSimilarity",
     "Random",
     "RelativeMargin",
+    "Run",
     "RunConfig",
     "Sampler",
     "Scorer",
@@ -90,4 +95,5 @@ __all__ = [
     "models",
     "proposals",
     "selection",
+    "train",
 ]

@@ -31,6 +31,7 @@ from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
+from negatives.regular import TEXT, regular
 from negatives.sizing import Rule, check_rules, is_rule, rules_apart
 
 Values = dict[str, Any]
@@ -53,6 +54,8 @@ GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule
 """A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+MOST_THREADS = 4096
+"""More than any machine has; a million would bring it down."""
 
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -88,30 +91,30 @@ class OptimiserConfig(Section):
     name: Literal["sgd", "adagrad", "adam", "async_sgd"] | None = None
     """Update rule; ``async_sgd`` is the fastest for pairwise losses, and not the same bits with several threads."""
     lr: Annotated[float, Field(gt=0.0)] | None = None
-    """Step size."""
+    """Step size, also called learning rate."""
     weight_decay: Annotated[float, Field(ge=0.0)] | None = None
-    """L2 factor that is added to the gradient of touched rows."""
+    """L2 factor that is added to the gradient of touched rows; left out, none."""
     schedule: Literal["constant", "linear", "cosine"] | None = None
-    """How the step size changes until the end of training."""
+    """How the step size changes until the end of training; left out, not at all."""
     warm_up: Share | None = None
-    """Share of the training over which the step size rises from zero."""
+    """Share of the training over which the step size rises from zero; left out, none."""
 
 
 class SplitConfig(Section):
     """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
-    """How test and validation parts are chosen; ``auto`` takes the given parts if there are, ``group`` whole groups."""
+    """How test and validation parts are chosen; left out, ``auto``: given parts if there are. ``group``: whole groups."""
     test: Share | None = None
-    """Share of the interactions that becomes the test part."""
+    """Share of the interactions that becomes the test part; left out, 0.05 to 0.2 by task."""
     valid: Share | None = None
-    """Share of the training part that becomes the validation part."""
+    """Share of the training part that becomes the validation part; left out, 0.02 to 0.1 by task. 0 holds none back."""
     canaries: Share | None = None
-    """Share of the known positives that is hidden to estimate the false-negative rate."""
+    """Share of the known positives that is hidden to estimate the false-negative rate; left out, 0.005 or 0 by task."""
     seed: Annotated[int, Field(ge=0)] | None = None
-    """Seed of the division; left out, that of the run."""
+    """Seed of the division, so that runs of several seeds share their parts; left out, that of the run."""
     fold: Annotated[int, Field(ge=0)] | None = None
-    """Another validation part of the same size for each number; the test part stays."""
+    """Another validation part of the same size for each number, 0 where it is left out; the test part stays."""
 
 
 class EvaluationConfig(Section):
@@ -122,30 +125,32 @@ class EvaluationConfig(Section):
     seconds: Annotated[float, Field(gt=0.0)] | None = None
     """Seconds of training between two evaluations, in place of epochs."""
     queries: Annotated[int, Field(ge=1)] | None = None
-    """Largest number of validation queries; more are sampled down."""
+    """Largest number of validation queries; more are sampled down. Left out, all."""
     k: Annotated[int, Field(ge=1)] | None = None
-    """Length of the ranked list."""
+    """Length of the ranked list, the 20 in ``ndcg@20``."""
     metric: str | None = None
-    """Metric to watch, for instance ``ndcg@20``."""
+    """Metric that decides which state is the best, for instance ``ndcg@20``; left out, the task's own."""
     patience: Annotated[int, Field(ge=1)] | None = None
-    """Evaluations without a new best after which training stops."""
+    """Evaluations without a new best after which training stops; left out, never."""
 
 
 class RunConfig(Section):
     """Everything that a run depends on."""
 
     task: str
-    """What is trained, for instance ``recommend``."""
+    """What is trained, for instance ``recommend``; on the command line the first word after ``train``."""
     data: str | None = None
-    """File or folder; left out, the offline dataset."""
+    """File or folder of the data, or ``-`` for standard input; left out, the offline dataset."""
+    start: str | None = None
+    """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
-    """Name of the task's recipe that fills the fields left out."""
+    """Name of the task's recipe that fills what is left out; where none is named, several may be tried."""
     sampler: GivenPart | None = None
-    """A preset's name, a preset with changed parameters, or a whole composition."""
+    """Chooses negatives: a preset's name, a preset with changed parameters, or a whole composition."""
     model: GivenPart | None = None
-    """A model's name, or its name with parameters."""
+    """What is trained to score: a model's name, or its name with parameters."""
     loss: GivenPart | None = None
-    """A loss's name, or its name with parameters."""
+    """What training makes small: a loss's name, or its name with parameters."""
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig)
     """How gradients become updates."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
@@ -153,19 +158,21 @@ class RunConfig(Section):
     epochs: Annotated[int, Field(ge=1)] | None = None
     """Passes over the training part."""
     max_seconds: Annotated[float, Field(gt=0.0)] | None = None
-    """Seconds of training after which it stops, evaluation not counted."""
+    """Seconds of training after which it stops, evaluation not counted; left out, no limit."""
     until: Annotated[float, Field(gt=0.0)] | None = None
-    """Epochs after which training stops, while schedules go on as if it ran to the end."""
+    """Epochs after which training stops, while schedules go on as if it ran to the end; left out, it does."""
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
+    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of all randomness."""
-    threads: Annotated[int, Field(ge=1)] | None = None
+    """Seed of all randomness; the same seed, data and machine give the same bits."""
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
     """Threads for kernels and PyTorch; left out, all cores."""
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
-    """Where the model lives; ``auto`` takes CUDA if there is one."""
+    """Where the model lives; ``auto`` takes CUDA if there is one. Left out, the CPU."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column of the data by its role, for instance ``user``; what is left out is found."""
     split: SplitConfig = Field(default_factory=SplitConfig)
@@ -174,6 +181,8 @@ class RunConfig(Section):
     """When and how the validation part is evaluated."""
     baselines: str | None = None
     """Simple methods beside the model: ``all``, ``none``, or names divided by commas; left out, all."""
+    log: str | None = None
+    """Programs that show the run while it trains, divided by commas; left out, none."""
     reading: Values = Field(default_factory=dict)
     """Options of the task's own reader, for instance ``reading.window``; the task checks them."""
     sizing: dict[str, GivenRule] = Field(default_factory=dict)
@@ -280,12 +289,18 @@ def options(kind: type[S], values: Mapping[str, Any], name: str = "reading") -> 
 def load_config(path: str | Path) -> Values:
     """Read a TOML file into nested values.
 
+    A relative path of ``data`` is one from the file's folder where something lies there, else from the current one.
+
     Raises:
         InputError: The file cannot be read or is not TOML; names the line.
     """
     path = Path(path)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
+        data = values.get("data")
+        if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
+            values["data"] = str(path.parent / data)
+        return values
     except tomllib.TOMLDecodeError as error:
         text = str(error)
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", text)
@@ -294,6 +309,8 @@ def load_config(path: str | Path) -> Values:
         raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
     except UnicodeDecodeError as error:
         raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
+    except RecursionError as error:
+        raise InputError("its values are nested too deep", path=path, hint="correct it") from error
     except OSError as error:
         raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 

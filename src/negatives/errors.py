@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 
@@ -36,7 +37,7 @@ class InputError(NegativesError):
         left = LONGEST - len(then) - len(at) - 2
         where = "" if path is None else clipped(str(path), left - min(len(message), 80)) + at + ": "
         super().__init__(f"{where}{clipped(message, LONGEST - len(where) - len(then))}{then}")
-        self.path, self.line, self.hint = path, line, hint
+        self.path, self.line, self.hint, self.reason = path, line, hint, message
 
 
 def clipped(text: str, most: int) -> str:
@@ -50,6 +51,10 @@ def clipped(text: str, most: int) -> str:
         return text
     half = (most - 3) // 2
     return f"{text[:half]}...{text[len(text) - (most - 3 - half) :]}"
+
+
+class UnknownName(InputError):
+    """Something was asked about by a name that the run does not know."""
 
 
 class ConfigError(NegativesError):
@@ -68,16 +73,35 @@ class NonFiniteScores(NegativesError):
     """The model returned NaN or infinity, so no honest draw is possible."""
 
 
+SIGNALS = tuple(int(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What asks the program to give way."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal came where nobody listens for it.
+
+    Args:
+        signal: Its number.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(f"stopped by signal {signal}")
+        self.signal = signal
+
+
 class Interrupted(Exception):
     """A signal stopped the training.
 
     Args:
-        signal: Number of the signal (2 for Ctrl-C, 15 for SIGTERM).
-        run: The run folder, where it is known.
+        signal: Number of the signal (1 for SIGHUP, 2 for Ctrl-C, 15 for SIGTERM).
+        run: The run folder, where something was begun in it.
         command: The command that goes on with it.
-        saved: Whether a checkpoint was saved; without one the command begins anew.
+        saved: Whether a checkpoint was saved; without one the training begins anew.
+        kept: How many trainings of several are finished and kept.
     """
 
-    def __init__(self, signal: int, run: Path | None = None, command: str = "train", saved: bool = True) -> None:
+    def __init__(
+        self, signal: int, run: Path | None = None, command: str = "train", saved: bool = True, kept: int = 0
+    ) -> None:
         super().__init__(f"interrupted by signal {signal}")
-        self.signal, self.run, self.command, self.saved = signal, run, command, saved
+        self.signal, self.run, self.command, self.saved, self.kept = signal, run, command, saved, kept

@@ -7,6 +7,7 @@ fields of such a group flat, beside the other parameters, so that grouping never
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
@@ -89,6 +90,38 @@ def parameters_of(cls: type) -> dict[str, inspect.Parameter]:
                 raise TypeError(f"{cls.__name__} has two parameters that are called {member.name}")
             found[member.name] = member
     return found
+
+
+def meanings(cls: type) -> dict[str, str]:
+    """What docstrings say of a constructor's parameters under ``Args:``, each on one line.
+
+    The class's own docstring first, then those of its groups of :class:`Settings`, then those of its base classes.
+
+    >>> class Tower:
+    ...     '''A tower.
+    ...
+    ...     Args:
+    ...         dim: Length of
+    ...             a vector.
+    ...     '''
+    ...     def __init__(self, dim: int = 8) -> None: ...
+    >>> meanings(Tower)
+    {'dim': 'Length of a vector.'}
+    """
+    groups = [owner for one in _signature(cls) if _is_group(one.annotation) for owner in one.annotation.__mro__]
+    found: dict[str, str] = {}
+    for owner in (cls, *groups, *cls.__mro__[1:]):
+        found = _arguments(owner) | found
+    return {name: found[name] for name in parameters_of(cls) if name in found}
+
+
+def _arguments(owner: type) -> dict[str, str]:
+    """The entries under ``Args:`` of a class's own docstring."""
+    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)*)", inspect.cleandoc(owner.__doc__ or ""), re.MULTILINE)
+    if section is None:
+        return {}
+    entries = re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*|\n(?=\n* {5,}))*)", section.group(1), re.MULTILINE)
+    return {one.group(1): " ".join(one.group(2).split()) for one in entries}
 
 
 def required(cls: type) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import shlex
 import subprocess
@@ -17,7 +18,8 @@ import pytest
 from negatives import runs
 from negatives.cli import main
 from negatives.config import Part, RunConfig
-from negatives.errors import InputError, Interrupted
+from negatives.errors import InputError, Interrupted, Stopped
+from negatives.runs.begun import FORMAT
 
 Calls = list[tuple[Any, ...]]
 
@@ -147,13 +149,22 @@ def test_an_interruption_says_how_to_go_on(
     code, text = fault(capsys, "train recommend d --out here")
     assert code == 143
     assert text.endswith(
-        "interrupted before a recipe was chosen; nothing is saved; begin anew with: "
+        "interrupted before the first checkpoint, nothing is saved; begin anew with: "
         "negatives train --resume --out here\n"
     )
     raising(Interrupted(2, saved=False), monkeypatch)
-    assert fault(capsys, "train recommend d --out here")[1].endswith("chosen; nothing is saved\n")
-    raising(KeyboardInterrupt(), monkeypatch)
-    assert fault(capsys, "train recommend d")[0] == 130
+    assert fault(capsys, "train recommend d --out here")[1].endswith("checkpoint, nothing is saved\n")
+    raising(Interrupted(1, Path("here"), "compare", saved=False, kept=2), monkeypatch)
+    code, text = fault(capsys, "train recommend d")
+    assert code == 129
+    told = "interrupted; 2 finished trainings are kept; go on with: negatives compare --resume --out here\n"
+    assert text.endswith(told)
+    raising(Interrupted(1, Path("here"), "compare", kept=1), monkeypatch)
+    text = fault(capsys, "train recommend d")[1]
+    assert "interrupted; 1 finished training is kept, a checkpoint is saved; go on with" in text
+    for stop, number in ((KeyboardInterrupt(), 130), (Stopped(15), 143), (Stopped(1), 129)):
+        raising(stop, monkeypatch)
+        assert fault(capsys, "train recommend d")[0] == number
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +203,8 @@ def test_messages_of_the_package_go_to_standard_output(
 
 
 def test_resume_reads_the_run(calls: Calls, tmp_path: Path) -> None:
-    (tmp_path / "config.toml").write_text('task = "recommend"\ndata = "d"\nseed = 7\n')
+    told = {"format": FORMAT, "config": {"task": "recommend", "data": "d", "seed": 7}, "data": ""}
+    (tmp_path / "begun.json").write_text(json.dumps(told))
     assert main(["train", "--resume", "--out", str(tmp_path)]) == 0
     config, out, resume = calls[0]
     assert (config.data, config.seed, out, resume) == ("d", 7, tmp_path, True)

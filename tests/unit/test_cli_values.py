@@ -27,8 +27,8 @@ def test_every_option_is_handed_on() -> None:
 
 def test_layers_win_in_their_order(tmp_path: Path) -> None:
     """The run that goes on, the file, the options, and single entries."""
-    resumed, file = tmp_path / "resumed.toml", tmp_path / "file.toml"
-    resumed.write_text('task = "recommend"\nseed = 1\nepochs = 1\nthreads = 1\n[model]\nname = "mf"\ndim = 1\n')
+    file, model = tmp_path / "file.toml", {"name": "mf", "dim": 1}
+    resumed = "begun.json", {"task": "recommend", "seed": 1, "epochs": 1, "threads": 1, "model": model}
     file.write_text("seed = 2\nepochs = 2\n[model]\ndim = 2\n")
     options = RunOptions(config=file, seed=3, set=("model.init=0.5",))
     found = configuration(None, None, None, options, resumed=resumed)

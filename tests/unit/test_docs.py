@@ -57,10 +57,10 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("place", "line"), commands(), ids=lambda value: value if ":" in value else "")
 def test_commands_are_understood(place: str, line: str) -> None:
     from negatives.cli.app import make_app
+    from negatives.cli.options import as_typed
 
-    command, bound, _ = make_app().parse_args(
-        shlex.split(line, comments=True)[1:], exit_on_error=False, print_error=False
-    )
+    words = as_typed(shlex.split(line, comments=True)[1:])
+    command, bound, _ = make_app().parse_args(words, exit_on_error=False, print_error=False)
     assert callable(command)
     assert bound is not None
     names = bound.arguments

@@ -16,6 +16,8 @@ from negatives.tasks.registry import registry
 from negatives.tasks.schemas import SCHEMAS, check_columns
 
 SOURCE = Path(__file__).parents[2] / "src" / "negatives"
+OTHERS = {"logdir", "backend-store-uri", "project"}
+"""Options of TensorBoard, MLflow and Trackio, which a run names to show where it can be looked at."""
 GAP = "\0"
 """Stands for what a message fills in."""
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
@@ -77,7 +79,7 @@ def keys() -> frozenset[str]:
 
 def wrong(text: str) -> list[str]:
     """What a text names that does not exist."""
-    found = [f"--{name}" for name in OPTION.findall(text) if name not in options()]
+    found = [f"--{name}" for name in OPTION.findall(text) if name not in options() | OTHERS]
     for key in SET.findall(text):
         section = key.partition(".")[0]
         if section not in RunConfig.model_fields or (section in ("split", "optimiser") and key not in keys()):

@@ -83,7 +83,7 @@ def test_running_text_from_memory_leaves_the_columns_names_out() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: negatives.load("runs/x"), ConfigError, "load('runs/x') has no data; give a path or a table"),
+        (lambda: negatives.load("runs/x"), InputError, "runs/x: no such run folder; check the path"),
         (lambda: negatives.load("recomend", dict(ROWS)), ConfigError, "did you mean recommend?"),
         (lambda: negatives.load("recommend", dict(ROWS), columns={"usr": "user"}), ConfigError, "did you mean user?"),
         (lambda: negatives.load("recommend", dict(ROWS), columns={"user": "usr"}), InputError, "did you mean user?"),

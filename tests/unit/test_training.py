@@ -27,7 +27,7 @@ from negatives.training.engines.rows import RowEngine
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import RowOptimiser, StepSize
-from negatives.types import Catalogue, Context, Csr, shared_pool
+from negatives.types import Catalogue, Context, Csr, State, shared_pool
 from planted import ITEMS, USERS, Planted
 
 LR, DECAY = 0.07, 0.02
@@ -396,13 +396,32 @@ def test_evaluations_may_be_spaced_in_seconds(planted: Planted, monkeypatch: pyt
 
 
 def test_checkpoints_are_written_now_and_then(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = count()
-    monkeypatch.setattr(loop, "perf_counter", lambda: float(next(ticks)))
     made = make_loop(planted, "uniform", "mf", "bpr", save_every=3.5)
     saved: list[int] = []
     made.save = lambda state: saved.append(state["steps"])
+    monkeypatch.setattr(loop, "monotonic", lambda: float(made.steps))  # a step takes one second
     made.run()
     assert saved == [4, 8, 12, 16, 20, 24]
+
+
+def test_checkpoints_take_no_more_than_their_share(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every minute of the clock, evaluations among it; one that takes two seconds comes every hundred."""
+    made = make_loop(planted, "uniform", "mf", "bpr", epochs=10)
+    saved: list[tuple[int, float]] = []
+    now = 0.0
+
+    def save(state: State) -> None:
+        nonlocal now
+        saved.append((state["steps"], now))
+        now += 2.0 if len(saved) > 1 else 0.5
+
+    def clock() -> float:
+        return now + 10.0 * made.steps
+
+    made.save = save
+    monkeypatch.setattr(loop, "monotonic", clock)
+    made.run()
+    assert [step for step, _ in saved[:4]] == [6, 12, 22, 32]
 
 
 def test_every_pair_is_seen_once_an_epoch(planted: Planted) -> None:

@@ -14,10 +14,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import os
     import sys
 
-    from negatives.cli.app import run
+    from negatives.cli.stopping import stopping
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would slow whatever else runs here
-    return run(list(sys.argv[1:] if arguments is None else arguments))
+    with stopping():
+        from negatives.cli.app import run
+
+        return run(list(sys.argv[1:] if arguments is None else arguments))
 
 
 __all__ = ["main"]

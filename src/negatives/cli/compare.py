@@ -11,7 +11,7 @@ from negatives.cli.options import RunOptions, command_line, configuration, whole
 from negatives.errors import ConfigError
 
 if TYPE_CHECKING:
-    from negatives.runs.begun import Asked
+    from negatives.runs.asked import Asked
 
 SEEDS = 3
 TUNE = 4
@@ -54,13 +54,13 @@ def compare(
             raise ConfigError(
                 "--resume --out DIR goes on as it was begun; leave the rest out, or give the whole command"
             )
-        from negatives.runs.begun import resumed
+        from negatives.runs.asked import resumed
 
         asked = resumed(out)
     else:
         asked = _asked(task, data, samplers, seeds, tune, options or RunOptions())
         if resume:
-            from negatives.runs.begun import resumed
+            from negatives.runs.asked import resumed
 
             resumed(out)
     from negatives.runs.compare import compare as run
@@ -81,7 +81,7 @@ def _asked(
     if seeds < 1 or tune < 0:
         raise ConfigError(f"--seeds {seeds} --tune {tune}: seeds must be at least 1 and tune at least 0")
     config = configuration(task, data, None, options)
-    from negatives.runs.begun import Asked
+    from negatives.runs.asked import Asked
     from negatives.runs.contestants import contestants
 
     return Asked(config, contestants(names), seeds, tune)

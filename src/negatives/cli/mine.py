@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from negatives.cli.options import COLUMNS, named_columns, whole
+from negatives.cli.options import COLUMNS, Overwrite, named_columns, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,7 @@ def mine(
     format: Literal["pairs", "triplet", "n-tuple", "labeled-pair", "labeled-list"] = "triplet",
     scores: Annotated[bool, Parameter(negative=())] = False,
     ignore_identical: Annotated[bool, Parameter(help=IGNORED)] = True,
+    overwrite: Overwrite = False,
     sources: Sources | None = None,
     options: MineOptions | None = None,
 ) -> int:
@@ -86,11 +87,13 @@ def mine(
     from negatives.errors import ConfigError
     from negatives.mining.formats import count, left_out
     from negatives.mining.report import lines, report
-    from negatives.mining.write import check_target, write
+    from negatives.mining.vectors import vector_files
+    from negatives.mining.write import check_out, write
 
     sources = sources or Sources()
     wanted = mining.Mining(**asdict(options or MineOptions()))
-    check_target(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")))
+    read = (data, sources.corpus, *vector_files(sources.vectors), sources.model, sources.teacher)
+    check_out(out, format == "labeled-list" or (scores and format in ("triplet", "n-tuple")), overwrite, read)
     if (sources.model is None) == (sources.vectors is None):
         raise ConfigError("give one of --model (what makes the vectors) and --vectors (a file of them)")
     texts = _texts(data, sources)
@@ -108,7 +111,8 @@ def mine(
     if not count(mined) or not summary["rows"]:
         print(f"negatives: {EMPTY}", file=sys.stderr)
         return 1
-    place = write(found, summary | {"format": format, "options": asdict(wanted)}, out)
+    told = summary | {"format": format, "options": asdict(wanted)}
+    place = write(found, told, out, overwrite=overwrite, inputs=read)
     print(f"mined to: {out}\nreport: {place}")
     return 0
 

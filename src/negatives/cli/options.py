@@ -33,7 +33,31 @@ def whole(kind: Any, tokens: Sequence[Token]) -> int:
 
 DASH = "./-"
 """Standard input, which is called - but for the parser, to whom that is an option; as a path it is the same."""
-COLUMNS = """Column of a role, as user=Kunde; several with commas, or several times."""
+Overwrite = Annotated[bool, Parameter(help="Replace files that are there.", negative=())]
+COLUMNS = """Column of a role, as user=Kunde; several with blanks or commas between."""
+PAIRS = ("--set", "--columns")
+"""Options that take pairs key=value, as many as follow."""
+PAIR = re.compile(r"[\w.]+\s*=")
+
+
+def as_typed(words: Sequence[str]) -> list[str]:
+    """The words of a command for the parser: a single dash as a path, and an option before each of its pairs.
+
+    Pairs end with the first word that is none, so that a task or a path may follow.
+
+    >>> as_typed(["train", "--set", "seed=1", "model.dim=8", "recommend", "-"])
+    ['train', '--set', 'seed=1', '--set', 'model.dim=8', 'recommend', './-']
+    """
+    found, option = list[str](), ""
+    for before, word in zip(["", *words], words, strict=False):
+        if option and before != option and PAIR.match(word):
+            found.append(option)
+        elif word in PAIRS:
+            option = word
+        elif before != option:
+            option = ""
+        found.append(DASH if word == "-" else word)
+    return found
 
 
 @Parameter(name="*")
@@ -47,7 +71,7 @@ class ReadOptions:
     set: Annotated[
         tuple[str, ...],
         Parameter(
-            help="One key=value for any part of the configuration; may stand several times.",
+            help="Pairs key=value for any part of the configuration; see: negatives keys.",
             negative=(),
             show_default=False,
         ),
@@ -83,6 +107,9 @@ class RunOptions(ReadOptions):
     threads: Annotated[int | None, Parameter(help="Threads; all cores by default.", converter=whole)] = None
     device: Annotated[str | None, Parameter(help="Where the model lives: cpu, cuda or auto.")] = None
     baselines: Annotated[str | None, Parameter(help="Simple methods beside the model: all, none, or names.")] = None
+    log: Annotated[
+        str | None, Parameter(help="Programs that show the run: tensorboard, wandb, mlflow, trackio, with commas.")
+    ] = None
     recipe: Annotated[str | None, Parameter(help="Recipe of the task that fills what is left out.")] = None
 
 
@@ -90,6 +117,7 @@ KEYS = {"model": "model", "dim": "model.dim", "loss": "loss", "lr": "optimiser.l
     name: name
     for name in (
         "batch_size", "epochs", "max_seconds", "budget", "seed", "threads", "device", "recipe", "baselines",
+        "log",
     )
 }  # fmt: skip
 """Keys of the configuration by option."""
@@ -117,7 +145,12 @@ def named_columns(given: Sequence[str]) -> dict[str, str]:
 
 
 def configuration(
-    task: str | None, data: str | None, sampler: str | None, options: ReadOptions, *, resumed: Path | None = None
+    task: str | None,
+    data: str | None,
+    sampler: str | None,
+    options: ReadOptions,
+    *,
+    resumed: tuple[str, dict[str, Any]] | None = None,
 ) -> RunConfig:
     """Merge file, options and ``--set`` into a checked configuration.
 
@@ -126,7 +159,7 @@ def configuration(
         data: File or folder, if given.
         sampler: Name of the sampler, if given.
         options: The other options.
-        resumed: Configuration of the run to go on with, the lowest layer.
+        resumed: Configuration of the run to go on with, and its place; the lowest layer.
 
     Raises:
         ConfigError: A key, name or value is wrong.
@@ -137,8 +170,9 @@ def configuration(
     from negatives.registry import suggest
     from negatives.tasks.registry import registry
 
-    files = [path for path in (resumed, options.config) if path is not None]
-    layers: list[tuple[str, dict[str, Any]]] = [(str(path), load_config(path)) for path in files]
+    layers: list[tuple[str, dict[str, Any]]] = [] if resumed is None else [resumed]
+    if options.config is not None:
+        layers.append((str(options.config), load_config(options.config)))
     named = {"task": task, "data": "-" if data == DASH else data, "sampler": sampler}
     layers.append(("the options", {key: value for key, value in named.items() if value is not None} | options.values()))
     merged: dict[str, Any] = {}

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from negatives.cli.options import Overwrite
+
 
 def evaluate(run: Path, data: str | None = None, /) -> None:
     """Evaluate a finished run on its test part, or on other data.
@@ -35,6 +37,7 @@ def report(
     *,
     out: Path | None = None,
     format: str = "",
+    overwrite: Overwrite = False,
 ) -> None:
     """Write report.html for one run, or for several side by side.
 
@@ -48,23 +51,27 @@ def report(
         More formats, separated by commas, written beside it: md, latex and csv for the table, svg and png for the
         learning curves and the summary.
     """
-    from negatives.errors import InputError
-    from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder
+    from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, REPORT, RunFolder
+    from negatives.training.targets import check_target, filling
 
     for run in runs:
-        if not any((run / name).exists() for name in (COMPARE, BEGUN)):
+        compared = (run / COMPARE).exists() or ((run / BEGUN).exists() and not (run / CONFIG).exists())
+        if not compared:
             RunFolder(run).check_run()
-    if out is not None and out.is_dir():
-        raise InputError("is a folder", path=out, hint="give the name of a file to --out")
     from negatives.diagnostics import report as pages
 
     formats = [name.strip() for name in format.split(",") if name.strip()]
     pages.check_formats(formats)
-    target = out or runs[0] / REPORT
-    pages.write_report(runs, target)
+    default = runs[0] / REPORT
+    target = out or default
+    own, read = (pages.is_report, []) if target.absolute() == default.absolute() else (None, runs)
+    check_target(target, overwrite=overwrite, inputs=read, own=own)
+    with filling(target.parent, overwrite=overwrite, inputs=read, own=own) as folder:
+        pages.write_report(runs, folder / target.name)
+        others = [path.name for path in pages.write_formats(runs, folder / target.name, formats)]
     print(f"report: {target}")
-    for path in pages.write_formats(runs, target, formats):
-        print(f"written: {path}")
+    for name in others:
+        print(f"written: {target.with_name(name)}")
 
 
 def export(
@@ -73,6 +80,7 @@ def export(
     *,
     format: str,
     out: Path | None = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a run's vectors for other programs.
 
@@ -87,4 +95,4 @@ def export(
     """
     from negatives.runs.export import export as write
 
-    print(f"exported to: {write(run, format, out)}")
+    print(f"exported to: {write(run, format, out, overwrite=overwrite)}")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from negatives.cli.wrapping import wrapped
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from negatives.registry import Registry
     from negatives.sampler import Preset
 
-SECOND = "Under a loss whose negatives meet in one sum, such as sampled_softmax, it has another form:"
+SECOND = "Under a loss whose negatives meet in one sum, it has another form:"
+INDENT = "    "
 STAGES = ("proposal", "guards", "difficulty", "select", "candidates", "pool")
 
 
@@ -29,18 +32,19 @@ def samplers(name: str | None = None, /) -> None:
             ((known, preset(known)) for known in presets), key=lambda row: (row[1].family, row[0])
         ):
             print(_row(known, one))
-        print("\nOne in full, to paste and change: negatives samplers NAME")
+        print("\n" + wrapped("One in full, to paste and change: negatives samplers NAME"))
     else:
         print(_full(name, preset(name)))
 
 
 def _row(name: str, preset: Preset) -> str:
     lines = [
-        f"{name:<17} {preset.family:<18} {preset.summary}",
-        f"{'':<17} {_stages(preset.parts)}; loss {preset.loss} [{preset.source}]",
+        wrapped(f"{name}  ({preset.family})"),
+        wrapped(preset.summary, INDENT),
+        wrapped(f"{_stages(preset.parts)}; loss {preset.loss} [{preset.source}]", INDENT),
     ]
     if preset.listwise is not None:
-        lines.append(f"{'':<17} under a softmax: {_stages(preset.listwise)}")
+        lines.append(wrapped(f"under a softmax: {_stages(preset.listwise)}", INDENT))
     return "\n".join(lines)
 
 
@@ -67,7 +71,7 @@ def _full(name: str, preset: Preset) -> str:
         shown = {stage: _plain(parts[stage]) for stage in (*STAGES, "observe_every") if stage in parts}
         return tomli_w.dumps({**beside, "sampler": shown})
 
-    head = f"# {name} ({preset.family}): {preset.summary}\n# {preset.source}\n\n"
+    head = wrapped(f"{name} ({preset.family}): {preset.summary}", "# ") + "\n" + wrapped(preset.source, "# ") + "\n\n"
     text = head + toml(preset.parts, loss=preset.loss) + "\n"
     if preset.listwise is not None:
         lines = [SECOND, "", *toml(preset.listwise).splitlines()]
@@ -96,8 +100,10 @@ def _parameters() -> list[str]:
     ]
     lines = []
     for title, table in tables:
-        lines.append(f"# {title}:")
-        lines += [f"#   {name}{_signature(table, name)}  {table.summary(name)}" for name in table]
+        lines.append(wrapped(f"{title}:", "# "))
+        lines += [
+            wrapped(f"{name}{_signature(table, name)}  {table.summary(name)}", "#   ", "#       ") for name in table
+        ]
     return lines
 
 

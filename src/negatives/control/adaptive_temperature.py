@@ -30,7 +30,7 @@ class AdaptiveTemperature(Smoothing):
         signal: Name of the signal, ``"lead"``, see :mod:`negatives.control.signals`.
         start: First value, until there is a measurement.
         low: Smallest value, above zero.
-        high: Largest value.
+        high: Largest value, above ``low``.
         density: ``p``, above 0 and below 1/2; left out, that of the data, which is the signal ``density``.
         smoothing: Share of the old smoothed signal that is kept, from 0 to below 1.
 

@@ -25,7 +25,7 @@ class Hold(Smoothing):
         target: Value at which the signal is to stay.
         start: First value of the number.
         low: Smallest value, above zero.
-        high: Largest value.
+        high: Largest value of the number.
         rate: Largest change of ``log v`` at one observation.
         rises: True when a larger number makes the signal larger.
         smoothing: Share of the old smoothed signal that is kept, from 0 to below 1.

@@ -22,6 +22,9 @@ def _share(progress: float, begin: float, end: float) -> float:
 class Constant(Schedule):
     """The same value throughout.
 
+    Args:
+        value: The value throughout.
+
     >>> Constant(3.0).at(0.7)
     3.0
     """
@@ -38,6 +41,12 @@ class Constant(Schedule):
 @dataclass(frozen=True, slots=True)
 class Linear(Schedule):
     """A straight line from ``start`` to ``stop`` between the progress ``begin`` and ``end``, flat outside.
+
+    Args:
+        start: The value at first.
+        stop: The value in the end.
+        begin: Share of the training after which it begins to change.
+        end: Share of the training after which it has changed.
 
     >>> Linear(1.0, 3.0).at(0.5)
     2.0
@@ -64,6 +73,12 @@ class Linear(Schedule):
 class Cosine(Schedule):
     """Half a cosine from ``start`` to ``stop``: ``start + (stop - start)(1 - cos πp)/2``.
 
+    Args:
+        start: The value at first.
+        stop: The value in the end.
+        begin: Share of the training after which it begins to change.
+        end: Share of the training after which it has changed.
+
     >>> round(Cosine(0.0, 1.0).at(0.25), 4)
     0.1464
     """
@@ -89,6 +104,12 @@ class Cosine(Schedule):
 @dataclass(frozen=True, slots=True)
 class Exponential(Schedule):
     """A constant rate of growth from ``start`` to ``stop``, both above zero: ``start (stop/start)^p``.
+
+    Args:
+        start: The value at first.
+        stop: The value in the end.
+        begin: Share of the training after which it begins to change.
+        end: Share of the training after which it has changed.
 
     >>> round(Exponential(1.0, 100.0).at(0.5), 6)
     10.0
@@ -117,6 +138,10 @@ class Exponential(Schedule):
 class Step(Schedule):
     """Stairs: ``values[i]`` from the progress ``at_progress[i - 1]`` on; one value more than boundaries.
 
+    Args:
+        values: Values, in their order.
+        at_progress: Shares of the training after which the next value begins, ascending.
+
     >>> [Step((1, 2, 3), (0.5, 0.8)).at(p) for p in (0.0, 0.5, 1.0)]
     [1.0, 2.0, 3.0]
     """
@@ -144,6 +169,11 @@ class Step(Schedule):
 @dataclass(frozen=True, slots=True)
 class WarmUp(Schedule):
     """A straight line from ``start`` to ``value`` over the first ``share`` of the training, then constant.
+
+    Args:
+        value: The value in the end.
+        share: Share of the training over which it is reached.
+        start: The value at first.
 
     >>> WarmUp(2.0, share=0.1).at(0.05), WarmUp(2.0).at(0.5)
     (1.0, 2.0)

@@ -49,6 +49,45 @@ class LabelledTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighting:
+    """Rows of unit length, with ``tf_idf`` after ``v = (1 + log tf) log((1 + n) / (1 + df))``.
+
+    Args:
+        kind: ``tf_idf``, or ``length`` for the length alone, or ``none``.
+        idf: ``(n_features,)`` float32, ``log((1 + n) / (1 + df))``; None for other kinds.
+    """
+
+    kind: str = "none"
+    idf: Tensor | None = None
+
+    @staticmethod
+    def learnt(features: SparseFeatures, train: Tensor, kind: str) -> Weighting:
+        """That of a kind, with documents counted in some rows.
+
+        Args:
+            features: Features of all rows.
+            train: ``(n,)`` int64 rows in which documents are counted.
+            kind: As above.
+        """
+        if kind != "tf_idf":
+            return Weighting(kind)
+        counted = torch.zeros(features.n_rows, dtype=torch.bool)
+        counted[train] = True
+        df = torch.bincount(features.indices.long()[counted[features.owners]], minlength=features.n_cols).float()
+        return Weighting(kind, torch.log((1 + train.numel()) / (1 + df)))
+
+    def of(self, features: SparseFeatures) -> SparseFeatures:
+        """The rows, weighted."""
+        if self.kind == "none":
+            return features
+        values = features.values
+        if self.idf is not None:
+            logs = torch.where(values > 1, 1 + values.clamp(min=1e-12).log(), values)
+            values = logs * self.idf[features.indices.long()]
+        return replace(features, values=values).unit()
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledData:
     """Rows of all parts in one numbering, and their labels by part.
 
@@ -62,6 +101,8 @@ class LabelledData:
         n_train: Number of rows with a pair in ``train``.
         notes: What was read and how.
         feature_names: Names of the features, or None.
+        weighting: How the features were weighted.
+        texts: Whether rows are texts, whose words are the features.
     """
 
     name: str
@@ -72,6 +113,8 @@ class LabelledData:
     n_train: int
     notes: tuple[str, ...] = ()
     feature_names: pl.Series | None = None
+    weighting: Weighting = Weighting()
+    texts: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -100,23 +143,3 @@ def joined(features: list[SparseFeatures]) -> SparseFeatures:
     indptr = pad(torch.cat([one.indptr.diff() for one in features]).cumsum(0), (1, 0))
     indices, values = (torch.cat([getattr(one, part) for one in features]) for part in ("indices", "values"))
     return SparseFeatures(indptr, indices, values, features[0].n_cols)
-
-
-def weighted(features: SparseFeatures, train: Tensor, kind: str) -> SparseFeatures:
-    """Rows of unit length, with ``tf_idf`` after ``v = (1 + log tf) log((1 + n) / (1 + df))``.
-
-    Args:
-        features: Features of all rows.
-        train: ``(n,)`` int64 rows in which documents are counted.
-        kind: ``tf_idf``, or ``length`` for the length alone, or ``none``.
-    """
-    if kind == "none":
-        return features
-    columns, values = features.indices.long(), features.values
-    if kind == "tf_idf":
-        counted = torch.zeros(features.n_rows, dtype=torch.bool)
-        counted[train] = True
-        df = torch.bincount(columns[counted[features.owners]], minlength=features.n_cols).float()
-        idf = torch.log((1 + train.numel()) / (1 + df))
-        values = torch.where(values > 1, 1 + values.clamp(min=1e-12).log(), values) * idf[columns]
-    return replace(features, values=values).unit()

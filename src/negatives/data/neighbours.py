@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,9 +15,10 @@ from negatives.types import Csr
 BLOCK = 512
 """Rows whose neighbours are looked up at a time."""
 POWER = 3.0
+WEIGHT = 0.7
 
 
-def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float = 0.7) -> SparseFeatures:
+def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float = WEIGHT) -> SparseFeatures:
     """The features with one more column for each label: how much of the row's neighbourhood has it.
 
     ``v_l = weight * sum_i c_i^3 [l in y_i] / sum_i c_i^3`` over the ``k`` training rows ``i`` of largest inner product
@@ -28,15 +32,28 @@ def with_votes(features: SparseFeatures, known: Csr, k: int = 50, weight: float 
         weight: Factor on the new features.
     """
     near = Neighbours(features, known)
-    sizes, indices, values = [], [], []
-    for first in range(0, features.n_rows, BLOCK):
-        some = torch.arange(first, min(first + BLOCK, features.n_rows))
-        votes = near.votes(some, k) * weight
-        at = votes.nonzero()
-        sizes.append(torch.bincount(at[:, 0], minlength=some.numel()))
+    blocks = torch.split(torch.arange(features.n_rows), BLOCK)
+    return beside(features, (near.votes(some, k) for some in blocks), known.n_cols, weight)
+
+
+def beside(features: SparseFeatures, votes: Iterable[Tensor], n: int, weight: float = WEIGHT) -> SparseFeatures:
+    """The features with ``n`` more columns behind them.
+
+    Args:
+        features: Features of the rows.
+        votes: Blocks ``(rows, n)`` of what the columns hold, in the order of the rows.
+        n: Their number.
+        weight: Factor on them.
+    """
+    sizes, indices = [torch.empty(0, dtype=torch.int64)], [torch.empty(0, dtype=torch.int32)]
+    values = [torch.empty(0)]
+    for one in votes:
+        found = one * weight
+        at = found.nonzero()
+        sizes.append(torch.bincount(at[:, 0], minlength=len(one)))
         indices.append(at[:, 1].int())
-        values.append(votes[at[:, 0], at[:, 1]])
-    return _beside(features, torch.cat(sizes), torch.cat(indices), torch.cat(values), known.n_cols)
+        values.append(found[at[:, 0], at[:, 1]])
+    return _beside(features, torch.cat(sizes), torch.cat(indices), torch.cat(values), n)
 
 
 class Neighbours:
@@ -61,20 +78,37 @@ class Neighbours:
             some: ``(rows,)`` int64 rows.
             k: Number of neighbours.
         """
-        rows = self._rows
-        close = kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(self._features, some)).T
+        close = self._close(self._features.pick(some))
         own = self._place[some]
         close[torch.arange(some.numel())[own >= 0], own[own >= 0]] = 0.0
+        return self._voted(close, some, k)
+
+    def votes_of(self, features: SparseFeatures, k: int) -> Tensor:
+        """:meth:`votes` for rows that are not among them.
+
+        Args:
+            features: Of the rows.
+            k: Number of neighbours.
+        """
+        blocks = torch.split(torch.arange(features.n_rows), BLOCK)
+        found = [self._voted(self._close(features.pick(some)), some, k) for some in blocks]
+        return torch.cat(found) if found else torch.empty(0, self._known.n_cols)
+
+    def _close(self, features: SparseFeatures) -> Tensor:
+        """Inner products ``(rows, n_train)`` with all training rows."""
+        rows = self._rows
+        return kernels.spmm(rows.indptr, rows.indices, rows.values, _dense(features)).T
+
+    def _voted(self, close: Tensor, some: Tensor, k: int) -> Tensor:
         nearest, cosines = kernels.top_k(close, min(k, self._train.numel()), queries=some)
         strength = cosines.clamp(min=0) ** POWER
         strength = strength / strength.sum(1, keepdim=True).clamp(min=1e-12)
         return _votes(strength, self._train[nearest], self._known)
 
 
-def _dense(features: SparseFeatures, rows: Tensor) -> Tensor:
-    """Columns ``(n_cols, rows)`` float32 of some rows."""
-    some = features.pick(rows)
-    dense = torch.zeros(features.n_cols, rows.numel())
+def _dense(some: SparseFeatures) -> Tensor:
+    """Rows as columns ``(n_cols, rows)`` float32."""
+    dense = torch.zeros(some.n_cols, some.n_rows)
     return dense.index_put_((some.indices.long(), some.owners), some.values, accumulate=True)
 
 
@@ -102,3 +136,21 @@ def _beside(features: SparseFeatures, sizes: Tensor, indices: Tensor, values: Te
     index[before], index[after] = features.indices, indices + features.n_cols
     value[before], value[after] = features.values, values
     return SparseFeatures(indptr, index, value, features.n_cols + n)
+
+
+def kept_rows(facts: Mapping[str, Any], votes: bool) -> dict[str, Any]:
+    """The facts of a classifier that is asked about new rows alone.
+
+    Args:
+        facts: ``features`` of all rows, ``known`` labels of the training rows, and others.
+        votes: Whether training rows vote for new ones, and are kept.
+    """
+    features, found = facts["features"], dict(facts)
+    known = facts.get("known")
+    rows = torch.empty(0, dtype=torch.int64)
+    if votes and known is not None:
+        rows = (known.lengths() > 0).nonzero()[:, 0]
+    found["features"] = features.pick(rows)
+    if known is not None:
+        found["known"] = known.pick(rows)
+    return found

@@ -30,6 +30,7 @@ class TextData:
         parts: ``(n,)`` int64 ids of ``train``, ``valid`` and ``test``.
         counts: ``(n_words,)`` int64 in the training part.
         notes: What was read and how.
+        tokens: How a text is cut into words, a row of :data:`negatives.data.loading.text.CUTS`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class TextData:
     parts: Mapping[str, Tensor]
     counts: Tensor
     notes: tuple[str, ...] = ()
+    tokens: str = "blank"
 
     @property
     def n_words(self) -> int:

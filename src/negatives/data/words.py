@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import groupby
 
@@ -94,3 +94,25 @@ def _ranges(points: Iterable[int]) -> str:
         places = [point for _, point in run]
         found.append(f"{chr(places[0])}-{chr(places[-1])}")
     return "".join(found)
+
+
+TOKEN = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+CUTS: dict[str, Callable[[str], list[str]]] = {
+    "blank": str.split,
+    "words": words_of,
+    "marks": lambda text: TOKEN.findall(text.lower()),
+}
+"""How a text is cut into words: at blanks, into runs of letters and digits, or into lower-case words and marks."""
+
+
+def cut(text: str, tokens: str) -> list[str]:
+    """The words of a text as a run has learnt them.
+
+    Args:
+        text: In any of Unicode's forms.
+        tokens: A row of :data:`CUTS`.
+
+    >>> cut("Don't. Go", "marks"), cut("Don't. Go", "words")
+    (["don't", '.', 'go'], ["don't", 'go'])
+    """
+    return CUTS[tokens](composed(text))

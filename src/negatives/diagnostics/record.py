@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from negatives.diagnostics.probes import Probes
+from negatives.regular import TEXT, regular
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.files import write_bytes
 from negatives.training.run_folder import plain
@@ -149,7 +150,7 @@ def is_line(value: object) -> bool:
 def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines of a history, and how many could not be read (a line cut short by an interruption)."""
     found, broken = [], 0
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+    for line in regular(path, TEXT).read_text(encoding="utf-8", errors="replace").split("\n"):
         if not line.strip():
             continue
         try:
@@ -157,7 +158,7 @@ def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
             if not is_line(one):
                 raise ValueError("not a line of a history")
             found.append(one)
-        except ValueError:
+        except (ValueError, RecursionError):
             broken += 1
     return found, broken
 

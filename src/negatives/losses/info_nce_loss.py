@@ -24,7 +24,7 @@ class InfoNCE(Loss):
     contrastive loss of Robinson et al. (2021).
 
     Args:
-        temperature: ``T``.
+        temperature: ``T``, which divides all scores.
 
     Source: van den Oord et al., Representation Learning with Contrastive Predictive Coding, 2018.
     """

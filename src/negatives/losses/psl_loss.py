@@ -31,7 +31,7 @@ class PSL(Loss):
     constant; an activation of zero counts as 1e-6.
 
     Args:
-        temperature: ``T``.
+        temperature: ``T``; small values look at the hardest negatives.
         activation: ``tanh``, ``relu`` or ``atan``.
 
     Raises:

@@ -12,11 +12,14 @@ from torch import Tensor
 from negatives.data.offline.sources import cache_folder
 from negatives.errors import InputError
 from negatives.mining.search import Vectors
+from negatives.temporary import sweep
 from negatives.training.files import replacing
 
 Encode = Callable[[Sequence[str]], Tensor]
 """Gives vectors ``(n, d)`` of texts."""
 BLOCK = 2048
+TABLES = ("queries", "items")
+"""Names of the files in a folder of vectors."""
 
 
 def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None = None) -> Vectors:
@@ -34,6 +37,7 @@ def embedded(texts: Sequence[str], encode: Encode, key: str, folder: Path | None
         raw = text.encode()
         digest.update(f"{len(raw)}:".encode() + raw)
     path = folder / f"{digest.hexdigest()[:32]}.npy"
+    sweep(folder, deep=False)
     if not path.exists():
         _write(texts, encode, path)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
@@ -54,6 +58,13 @@ def _write(texts: Sequence[str], encode: Encode, path: Path) -> None:
         table.flush()  # type: ignore[attr-defined]
 
 
+def vector_files(path: Path | None) -> list[Path]:
+    """The files that :func:`read_vectors` reads."""
+    if path is None:
+        return []
+    return [path / f"{name}.npy" for name in TABLES] if path.is_dir() else [path]
+
+
 def read_vectors(path: Path) -> tuple[Vectors, Vectors]:
     """Vectors of queries and items: a folder with ``queries.npy`` and ``items.npy``, which are mapped, or a safetensors
     file with the tables ``queries`` and ``items``.
@@ -62,7 +73,7 @@ def read_vectors(path: Path) -> tuple[Vectors, Vectors]:
         InputError: Something is missing or damaged, or the vectors differ in length.
     """
     if path.is_dir():
-        left, right = (_mapped(path / f"{name}.npy") for name in ("queries", "items"))
+        left, right = map(_mapped, vector_files(path))
     else:
         left, right = _tables(path)
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:

@@ -23,6 +23,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 from __future__ import annotations
 
 from negatives.models.base import Model, TableModel, device_of
+from negatives.models.restoring import is_restoring, restoring
 from negatives.registry import Registry
 
 registry: Registry[Model] = Registry(
@@ -66,4 +67,4 @@ registry: Registry[Model] = Registry(
     ),
 )
 
-__all__ = ["Model", "TableModel", "device_of", "registry"]
+__all__ = ["Model", "TableModel", "device_of", "is_restoring", "registry", "restoring"]

@@ -16,6 +16,8 @@ Every model promises:
 - **State.** ``state_dict`` holds all that training changes. Loaded into a model that was built from the same facts and
   options, whatever its seed, it gives the same scores and the same next step, bit for bit.
 - **Extend.** :meth:`Model.extend` changes no weight and no size; after it, as after ``refresh``, encodings may differ.
+- **Kept.** A model that is built again from what :meth:`Model.kept` gives, with the saved state and the same
+  ``extend``, answers alike; it holds what answering needs and no more of the training data than that.
 - **Seed.** The same facts, options and seed give the same weights; another seed gives others where any are drawn.
   Dropout depends on the seed and the step alone. No global random state is read or changed.
 """
@@ -23,8 +25,9 @@ Every model promises:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +71,13 @@ class Model(nn.Module, ABC):
     """Whether a score says how much more often an item goes with a query than with others, ``log p(i | q) / p(i)``, so
     that the logarithm of the item's count turns it into a probability."""
 
+    named_rows: ClassVar[Mapping[str, tuple[str, ...]]] = {"query_table": ("query",), "item_table": ("item",)}
+    """Kind of the rows of a parameter, or kinds that stand below one another, so that a later model may take over the
+    rows of the same names; other parameters are taken over whole. ``query`` and ``item``, what :meth:`own_names`
+    gives, or a kind that the task has names of."""
+    given: Mapping[str, Any] = {}
+    """The facts that it was built from, by name."""
+
     def __init__(
         self,
         n_queries: int,
@@ -110,6 +120,23 @@ class Model(nn.Module, ABC):
         Args:
             known: All pairs that are known when the model is used, over the same queries and items.
         """
+
+    def kept(self) -> dict[str, Any]:
+        """Facts from which it can be built again to be asked; smaller than those of training where it can be."""
+        return dict(self.given)
+
+    def own_names(self) -> dict[str, list[str]]:
+        """Names by kind of rows that the model numbers itself, as an encoder its tokens."""
+        return {}
+
+    def fold_in(self, histories: Csr) -> Tensor | None:
+        """Encodings ``(rows, width)`` of queries that came after training, from the items that each is known to go
+        with; None where the model has no way to them. Asked after ``refresh(None)``.
+
+        Args:
+            histories: Known items of each new query, over the model's items.
+        """
+        return None
 
     def normalise(self, vectors: Tensor) -> Tensor:
         """Unit length for cosine models, unchanged for others."""

@@ -85,5 +85,11 @@ class HistoryTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
+    def fold_in(self, histories: Csr) -> Tensor:
+        """As for queries of the training part, but without a free vector."""
+        sums = bipartite(histories, 0.0, 0.0) @ self.item_table
+        vectors = sums * histories.lengths().clamp(min=1).float().pow(-self.power)[:, None]
+        return self.prior.of_queries(self.normalise(vectors))
+
     def all_items(self) -> Tensor:
         return self._items

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives.models.base import Model
-from negatives.models.propagation import bipartite, smooth
+from negatives.models.propagation import Operator, bipartite, edge_weights, smooth
 from negatives.models.settings import ItemLength, Prior, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
 from negatives.randomness import Purpose, generator, stream
@@ -99,6 +99,16 @@ class LightGCN(Model):
             own, other = self._degrees[1][items], self._degrees[0][context.queries]
             vectors = vectors - self.smoothing.own_edge(self._sent[0][context.queries], own, other)
         return self.prior.of_items(self.scaled_items(vectors, self._power), self._prior[items])
+
+    def fold_in(self, histories: Csr) -> Tensor | None:
+        """What a new node receives from its items on the last hop; it has no vector of its own, and sends nothing."""
+        if not self.smoothing.layers:
+            return None
+        lengths, items = histories.lengths(), histories.indices.long()
+        own, other = self.smoothing.own_power, self.smoothing.other_power
+        weights = edge_weights(torch.repeat_interleave(lengths, lengths), self._degrees[1][items], own, other)
+        vectors = Operator.by_rows(histories.indptr, histories.indices, weights, self.n_items) @ self._sent[1]
+        return self.prior.of_queries(self.normalise(vectors))
 
     def all_items(self) -> Tensor:
         return self.prior.of_items(self.scaled_items(self._items, self._power), self._prior)

@@ -18,8 +18,8 @@ class ItemLength(Settings):
     """How far the length of an item's vector counts under the cosine; see :class:`negatives.models.Model`.
 
     Args:
-        item_length: Its power in training.
-        ranking_length: Its power in the final ranking; as in training when None.
+        item_length: Power of the length of an item's vector in training; 0 for the plain cosine.
+        ranking_length: Power of that length in the final ranking; as in training when None.
     """
 
     item_length: float = 0.0
@@ -35,7 +35,7 @@ class Prior(Settings):
     that scores stay inner products.
 
     Args:
-        popularity: ``g``; 0 for no term.
+        popularity: ``g``, weight of the term for an item's count; 0 for none.
 
     Raises:
         ConfigError: It is below 0.
@@ -117,7 +117,7 @@ class Start(Settings):
     """Initial values of free vectors.
 
     Args:
-        init: Their standard deviation.
+        init: Standard deviation of the initial values.
         spectral: Start from singular vectors of the normalised graph rather than from noise.
     """
 

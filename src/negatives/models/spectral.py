@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from negatives.models.propagation import Operator
+from negatives.models.restoring import is_restoring
 from negatives.randomness import generator
 
 OVERSAMPLING = 16
@@ -31,6 +32,9 @@ def leading(
     """
     back = operator.transposed()
     n, m = (side[0].numel() - 1 for side in (operator.forward, operator.backward))
+    if is_restoring():
+        kept = min(dim, n, m)
+        return torch.zeros(n, kept), torch.zeros(kept), torch.zeros(m, kept)
     right = torch.randn(m, min(dim + more, n, m), generator=random)
     for _ in range(passes):
         left = torch.linalg.qr(operator @ right).Q

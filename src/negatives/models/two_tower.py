@@ -96,3 +96,8 @@ class TwoTower(Model):
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
+
+    def fold_in(self, histories: Csr) -> Tensor:
+        """As for queries of the training part, but without a free vector."""
+        sums = bipartite(histories, 0.0, 0.0) @ self._items
+        return self.normalise(sums / histories.lengths().clamp(min=1)[:, None])

@@ -39,7 +39,7 @@ class Cluster(Clustered):
 
     Args:
         clusters: Number of clusters; the root of the number of items when None.
-        temperature: ``T``.
+        temperature: ``T``, which divides the clusters' scores.
         by_size: ``s = 1`` rather than 0: a cluster's chance grows with its number of items.
         within: ``uniform`` or ``counts``: how items of one cluster are weighed.
         balanced: Clusters of equal size, a power of two of them.

@@ -35,7 +35,7 @@ class LearnedUnigram(Proposal):
 
     Args:
         decay: Share of the counts kept at each batch, in ``(0, 1]``; 0.999 remembers about 1,000 batches.
-        alpha: The power.
+        alpha: The power of the counts.
         smoothing: Added to every decayed count.
         every: Batches between two rebuilds of the table.
         n_items: Number of items; taken from the data when left out.

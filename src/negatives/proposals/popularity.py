@@ -29,7 +29,7 @@ class Popularity(Proposal):
 
     Args:
         counts: ``(n_items,)`` counts; those of the training data when left out.
-        alpha: The power.
+        alpha: The power of the counts.
         smoothing: Added to every count.
 
     Raises:

@@ -13,7 +13,6 @@ from negatives.errors import Interrupted, NonFiniteScores
 from negatives.runs import steps
 from negatives.runs.builder import Trained, prepare
 from negatives.runs.race import Score
-from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import HISTORY, RunFolder
 from negatives.training.watcher import LOOK_AT, Watcher
@@ -58,7 +57,7 @@ class Arm:
         task: The task.
         examples: The data.
         place: Where its history goes.
-        begin: Called after its first step.
+        begin: Called after its first step, before anything else is written.
         stop: Asked after every step.
         decisions: Told when it begins anew.
     """
@@ -148,5 +147,5 @@ class Arm:
     def _prepare(self) -> None:
         self.trained = prepare(self.config, self.examples, self.task)
         self.watcher = steps.watcher(self.trained)
-        steps.record(self.place, self.trained, self.watcher, Begin(self.begin))
+        steps.record(self.place, self.trained, self.watcher, within=self.begin)
         self.trained.loop.stop = self.stop

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from negatives.config import EvaluationConfig, Part, RunConfig
 from negatives.errors import Interrupted
-from negatives.runs import baselines, folds, steps
+from negatives.runs import baselines, begun, folds, steps
 from negatives.runs.arms import Arm, Decisions
 from negatives.runs.budget import WRITING, Clock, cost_of, fit, for_baselines, price
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, halve, rungs
 from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import CONFIG, RunFolder
+from negatives.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,6 @@ class Auto:
         made = prepare(counted.model_copy(update={"budget": None}), examples, task)
         made.loop.run()
         made.measured = trained.measured
-        self.folder.write_toml(CONFIG, made.config.given())
         return made
 
     def _whole(self, first: RunConfig) -> Examples[object] | None:
@@ -151,7 +150,7 @@ class Auto:
         for arm in arms:
             self.decisions.row(arm.row() | {"kept": arm is winner})
         winner.keep_in(self.folder)
-        self.folder.write_toml(CONFIG, winner.config.given())
+        begun.begin(self.folder, winner.config, winner.trained.examples)
         self.decisions.hand_over(winner.recorder, winner.trained)
         return winner.trained
 
@@ -162,7 +161,7 @@ class Auto:
         filled = [fill(config, self.task, examples) for config, examples in zip(configs, made, strict=True)]
         arms = []
         for one, examples in zip(filled, made, strict=True):
-            place = RunFolder(self.folder.path / "race" / str(one.recipe))
+            place = RunFolder(RunFolder(self.folder.own("race")).own(str(one.recipe)))
             alike = one.model_copy(update={"evaluation": _asked_alike(one.evaluation, filled[0].evaluation)})
             arms.append(Arm(alike, self.task, examples, place, self._begin, self._stop, self.decisions))
         costs = [price(arm.trained, self.asked, self.clock) for arm in arms]
@@ -192,7 +191,7 @@ class Auto:
     def _begin(self) -> None:
         """What was asked for stands in the folder until a recipe is chosen: ``--resume`` begins the race anew."""
         if not self._begun:
-            self.folder.write_toml(CONFIG, self.asked.given())
+            begun.begin(self.folder, self.asked, self.examples)
             self._begun = True
 
 
@@ -203,7 +202,7 @@ def free(config: RunConfig) -> bool:
 
 def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
     """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
-    if not free(config):
+    if not free(config) or config.start is not None:
         return []
     names = list(task.racing())
     return names if task.recipe_name(config, examples.data) in names else []

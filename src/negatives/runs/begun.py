@@ -1,116 +1,136 @@
-"""What a comparison was begun with, written beside its runs, so that it can go on and only as what it was."""
+"""What a run was begun with, written beside its files, so that it goes on only as what it was."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import importlib.metadata
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from negatives.config import Part, RunConfig, Values, build
-from negatives.errors import ConfigError, InputError
-from negatives.runs.contestants import Contestant
+from negatives.config import RunConfig, Values, load_config
+from negatives.data.digest import digest
+from negatives.errors import InputError
 from negatives.tasks.base import Examples
-from negatives.training.run_folder import BEGUN, COMPARE, RunFolder, plain
-from negatives.types import Catalogue
+from negatives.training.run_folder import BEGUN, CONFIG, MODEL, RunFolder, plain
+
+FORMAT = "1.0"
+"""Version of checkpoints and of what keys mean; a run goes on only under the one that it was begun under."""
+FREE = ("data", "threads", "device", "budget", "baselines", "save_every", "log")
+"""Keys of the configuration that may differ when a run goes on: of its place, its speed, and what stands beside it."""
+ANEW = "choose another --out to train anew"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a comparison is asked to do.
+def begin(folder: RunFolder, config: RunConfig, examples: Examples[object]) -> None:
+    """Write what a run is begun with, and last of all its configuration."""
+    (folder.path / CONFIG).unlink(missing_ok=True)  # the two never differ
+    folder.write_json(BEGUN, head() | {"config": config.given(), "data": digest(examples.data)})
+    write_config(folder, config)
 
-    Args:
-        config: Everything the runs share.
-        contestants: The samplers; the first is the baseline.
-        seeds: Runs of each sampler.
-        tune: Candidates of each sampler's numbers.
+
+def write_config(folder: RunFolder, config: RunConfig) -> None:
+    """Write a run's configuration, which names its data from the run's folder, so that both can be moved together.
+
+    Where one of them lies elsewhere than below the current directory, the whole path stays.
     """
-
-    config: RunConfig
-    contestants: Sequence[Contestant]
-    seeds: int
-    tune: int
-
-    def told(self) -> Values:
-        """As JSON holds it."""
-        samplers = {
-            one.name: {"sampler": one.sampler.plain, "loss": one.loss.plain if one.loss else None}
-            for one in self.contestants
-        }
-        return {"config": self.config.given(), "samplers": samplers, "seeds": self.seeds, "tune": self.tune}
-
-    @staticmethod
-    def of(told: Mapping[str, Any], label: str) -> Asked:
-        """What :meth:`told` gave."""
-        found = [
-            Contestant(name, Part.of(one["sampler"]), Part.of(one["loss"]) if one["loss"] is not None else None)
-            for name, one in told["samplers"].items()
-        ]
-        return Asked(build([(label, told["config"])]), found, told["seeds"], told["tune"])
+    values, here, own = config.given(), Path.cwd(), folder.path.absolute()
+    data = values.get("data")
+    if isinstance(data, str) and Path(data).is_relative_to(here) and own.is_relative_to(here):
+        values["data"] = os.path.relpath(data, own)
+    folder.write_toml(CONFIG, values)
 
 
-def unfinished(folder: RunFolder) -> Asked | None:
-    """What the comparison in a folder was asked for; None where there is none or it is finished."""
-    if not (folder.path / BEGUN).exists() or (folder.path / COMPARE).exists():
-        return None
-    return Asked.of(folder.read_json(BEGUN)["asked"], str(folder.path / BEGUN))
-
-
-def resumed(out: Path | None) -> Asked:
-    """What the comparison that is to go on was asked for.
+def layer(out: Path) -> tuple[str, Values]:
+    """The configuration of the run that is to go on, with its place.
 
     Raises:
-        ConfigError: No folder was given.
-        InputError: There is none in the folder, or it is finished.
+        InputError: There is none that this version can go on with.
     """
-    if out is None:
-        raise ConfigError("--resume needs the folder of the comparison; give it with --out")
-    if not (out / BEGUN).exists():
-        raise InputError("no comparison was begun here", path=out, hint="give the folder of one with --out")
-    found = unfinished(RunFolder(out))
-    if found is None:
-        raise InputError("the comparison is finished", path=out, hint="choose another --out to compare anew")
-    return found
+    folder = RunFolder(out)
+    folder.check_unfinished()
+    return str(out / BEGUN), read(folder, "config", ANEW)["config"]
 
 
-def facts(asked: Asked, filled: Mapping[str, Sequence[RunConfig]], examples: Examples[object]) -> Values:
-    """All that must be the same for a comparison to go on: what was asked, filled in, and the data."""
-    configs = {name: [form.given() for form in forms] for name, forms in filled.items()}
-    told = {"asked": asked.told(), "filled": configs, "data": _digest(examples.catalogue)}
-    same: Values = json.loads(json.dumps(plain(told)))
-    return same
+def check_config(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse to go on under another configuration.
 
-
-def check_same(folder: RunFolder, now: Values) -> None:
-    """Refuse to go on with another comparison than was begun here.
+    Args:
+        folder: Of the run.
+        config: What is asked for now.
 
     Raises:
         InputError: Names what differs.
     """
-    before = folder.read_json(BEGUN)
-    if before == now:
-        return
-    asked, was = now["asked"], before.get("asked", {})
-    differing = [key for key in asked if asked[key] != was.get(key)]
-    if not differing:
-        differing = ["recipes"] if now["filled"] != before.get("filled") else ["data"]
-    raise InputError(
-        f"holds a comparison that was begun with other {' and '.join(differing)}",
-        path=folder.path,
-        hint="go on with: negatives compare --resume --out, or choose another folder",
-    )
+    before = read(folder, "config", ANEW)["config"]
+    if one := differing(before, plain(config.given())):
+        raise InputError(f"the run was begun with {one}", path=folder.path, hint=f"leave that out to go on, or {ANEW}")
+    path = folder.path / CONFIG
+    finishing = (folder.path / MODEL).exists()  # where a simple method was kept in the model's place
+    if path.exists() and not finishing and (one := differing(before, plain(load_config(path)))):
+        raise InputError(
+            f"was changed; the run was begun with {one}", path=path, hint=f"change it back to go on, or {ANEW}"
+        )
 
 
-def _digest(catalogue: Catalogue) -> str:
-    """A fingerprint of the training data."""
-    digest = hashlib.sha256(f"{catalogue.n_queries} {catalogue.n_items}".encode())
-    known: list[Tensor] = [catalogue.counts]
-    if catalogue.known is not None:
-        known += [catalogue.known.indptr, catalogue.known.indices]
-    for tensor in known:
-        digest.update(tensor.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+def check_data(folder: RunFolder, examples: Examples[object]) -> None:
+    """Refuse to go on with other data.
+
+    Raises:
+        InputError: It differs from what the run was begun with.
+    """
+    if read(folder, "data", ANEW)["data"] != digest(examples.data):
+        raise InputError(
+            "the run was begun with other data", path=folder.path, hint=f"give that data to go on, or {ANEW}"
+        )
+
+
+def head() -> Values:
+    """What every such file begins with."""
+    return {"format": FORMAT, "negatives": importlib.metadata.version("negatives")}
+
+
+def read(folder: RunFolder, key: str, anew: str) -> Values:
+    """What was written, which must be of this version and of the command that wants to go on.
+
+    Args:
+        folder: Of the run.
+        key: What the command writes.
+        anew: How to begin anew.
+
+    Raises:
+        InputError: It is of neither.
+    """
+    path = folder.path / BEGUN
+    if not path.exists():
+        hint = f"go on with the version that it was begun with, or {anew}"
+        raise InputError("was begun by an earlier version, or within a comparison", path=folder.path, hint=hint)
+    found = folder.read_json(BEGUN)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        version = str(found.get("negatives", "of an earlier version")) if isinstance(found, dict) else "unknown"
+        hint = f"go on with that version, or {anew}"
+        raise InputError(f"was begun by negatives {version}, whose runs cannot go on here", path=folder.path, hint=hint)
+    if key not in found or (key != "data" and not isinstance(found[key], dict)):
+        raise InputError(f"was not begun by this command; it holds no {key!r}", path=path, hint=anew)
+    return found
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first key under which two configurations differ, with both values; empty where none does."""
+    was, asked = dict(_flat(before)), dict(_flat(now))
+    for key in sorted(was.keys() | asked.keys()):
+        if key.partition(".")[0] not in FREE and was.get(key) != asked.get(key):
+            left, right = ("nothing" if one.get(key) is None else f"{one[key]}" for one in (was, asked))
+            return f"another {key} ({left}, now {right})"
+    return ""
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, Any]]:
+    """Values by dotted key; a part's bare name stands where its table's would."""
+    found: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            part = not prefix and key in ("model", "loss", "sampler")
+            found.append((f"{prefix}{key}.name" if part else f"{prefix}{key}", value))
+    return found

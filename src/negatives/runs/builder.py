@@ -18,6 +18,7 @@ from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
 from negatives.guards import FittingKind
+from negatives.integrations import loggers
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
@@ -111,6 +112,7 @@ def check(config: RunConfig) -> None:
         build_sampler(config.sampler)
     if config.loss and config.loss.name:
         build_part(losses, config.loss)
+    loggers.check(config.log)
     task_of(config).check(config)
 
 
@@ -203,6 +205,7 @@ def plan_of(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Pla
         until=config.until,
         watch=metric,
         patience=watched.patience,
+        save_every=config.save_every,
     )
 
 

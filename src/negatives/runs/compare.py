@@ -15,13 +15,14 @@ from negatives.config import RunConfig, Values
 from negatives.diagnostics import write_report
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
-from negatives.runs import begun, queries, steps
+from negatives.runs import asked as begun
+from negatives.runs import queries, steps
+from negatives.runs.asked import Asked
 from negatives.runs.baselines import limit
-from negatives.runs.begun import Asked
 from negatives.runs.compared import Runs
 from negatives.runs.folds import enough
 from negatives.runs.results import Result, mean_test, summarise
-from negatives.runs.terminal import RunBar, signals_caught
+from negatives.runs.terminal import RunBar, signals_caught, telling
 from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
@@ -50,7 +51,7 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
     config = asked.config
     if out is not None and begun.unfinished(RunFolder(out)) is None:
         RunFolder(out).check_free()
-    with taken(out, config.task, config.data, "compare") as folder:
+    with taken(out, config.task, config.data, "compare") as folder, telling(folder, "compare"):
         _into(folder, asked, command)
     return folder.path
 

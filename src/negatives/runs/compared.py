@@ -8,18 +8,19 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from negatives.config import RunConfig
 from negatives.errors import Interrupted, NonFiniteScores
+from negatives.integrations.loggers.following import tell
 from negatives.runs import queries, runner, steps
 from negatives.runs.builder import Trained, prepare
 from negatives.runs.results import Curve, Result
-from negatives.runs.terminal import Begin, RunBar
+from negatives.runs.terminal import RunBar, kept
 from negatives.runs.tuning import Tuned, tuned
 from negatives.tasks.base import AnyTask, Examples
-from negatives.training.run_folder import CHECKPOINTS, METRICS, QUERIES, RunFolder
+from negatives.temporary import folder_in
+from negatives.training.run_folder import BEGUN, CHECKPOINTS, METRICS, QUERIES, RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Runs:
 
     def run(self, config: RunConfig, name: str, seed: int) -> Result:
         """Train, test and keep one run."""
+        self._give_way()
         place = self._run_folder(name, seed)
         self.bar.begin(f"{name}, seed {seed}")
         if (place.path / QUERIES).exists():
@@ -75,12 +77,14 @@ class Runs:
         told = {"sampler": name, "command": self.command, "curve": curve.points}
         test, whole = steps.test(trained)
         runner.keep(place, trained, test, whole | told)
+        tell(place, config.log, self.folder.path.name)
         queries.write_run(place, test, trained.examples)  # last of all: the run is finished
         shutil.rmtree(place.checkpoints, ignore_errors=True)
         return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
 
     def _trial(self, name: str, number: int, config: RunConfig, share: float) -> float:
         """Train one candidate until a share of its schedule; see :data:`negatives.runs.tuning.Judge`."""
+        self._give_way()
         place = self._trial_folder(name, number)
         told = _told(place)
         self.bar.begin(f"{name}, trial {number} of tuning, {share:.0%}")
@@ -101,7 +105,8 @@ class Runs:
         trained = prepare(config, self.examples, self.task)
         watch = trained.loop.plan.watch
         curve = Curve(watch, [])
-        if not steps.proceed(place, trained, curve, Begin(self.begin)):
+        steps.record(place, trained, curve, within=self.begin)
+        if not steps.go_on(place, trained):
             untrained = trained.evaluate("valid").mean
             curve.points.append([0.0, 0.0, untrained[watch]])
             steps.recorder(trained).begin(untrained)
@@ -121,18 +126,29 @@ class Runs:
                 loop.run()
         except NonFiniteScores as error:
             diverged = error
-        if self.caught:
-            raise Interrupted(self.caught[0], self.folder.path, "compare")
+        if loop.interrupted:
+            self._give_way(saved=True)
         self.bar.count()
         if share == 1.0:
             loop.restore_best()
         return diverged
 
+    def _give_way(self, saved: bool = False) -> None:
+        """Between trainings, and where one was saved; one that has come to its end is first tested and kept.
+
+        Raises:
+            Interrupted: A signal was caught.
+        """
+        if self.caught:
+            begun = (self.folder.path / BEGUN).exists()
+            where = self.folder.path if begun else None
+            raise Interrupted(self.caught[0], where, "compare", saved, kept(self.folder))
+
     def _run_folder(self, name: str, seed: int) -> RunFolder:
-        return RunFolder(self.folder.path / f"{name}-{seed}")
+        return RunFolder(self.folder.own(f"{name}-{seed}"))
 
     def _trial_folder(self, name: str, number: int) -> RunFolder:
-        return RunFolder(self.folder.path / TRIALS / f"{name}-{number}")
+        return RunFolder(RunFolder(self.folder.own(TRIALS)).own(f"{name}-{number}"))
 
 
 def _told(place: RunFolder) -> dict[str, Any]:
@@ -154,7 +170,6 @@ def _hand_over(trial: RunFolder, run: RunFolder) -> None:
     """Make a trial that is trained to its end the folder of a run, all at once; nothing happens where that stands."""
     if run.path.exists() or not (trial.path / CHECKPOINTS).exists():
         return
-    partial_copy = Path(f"{run.path}.part")
-    shutil.rmtree(partial_copy, ignore_errors=True)
-    shutil.copytree(trial.path, partial_copy, ignore=shutil.ignore_patterns(TRIAL))
-    partial_copy.rename(run.path)
+    with folder_in(run.path.parent, run.path.name) as copy:
+        shutil.copytree(trial.path, copy / "whole", ignore=shutil.ignore_patterns(TRIAL))
+        (copy / "whole").rename(run.path)

@@ -14,9 +14,12 @@ from torch import Tensor
 from negatives.data.word_vectors import write_binary, write_text
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
+from negatives.runs.ids import read_ids
 from negatives.runs.names import words
 from negatives.training import files
 from negatives.training.run_folder import IDS, MODEL, RunFolder, plural
+from negatives.training.sound import finite
+from negatives.training.targets import Written, filling
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +37,46 @@ class Vectors:
     table: Tensor
 
 
-def export(run: Path, format: str, out: Path | None) -> Path:
+def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False) -> Path:
     """Write the vectors of a run.
 
     Args:
         run: A finished run's folder.
         format: A name in :data:`FORMATS` or :data:`RANKINGS`.
-        out: Folder to write to; None for ``export`` in the run's folder.
+        out: Folder to write to; None for ``export`` in the run's folder, where what was exported before is replaced.
+        overwrite: Whether other files that are there may be replaced.
 
     Returns:
         The folder written to.
 
     Raises:
         ConfigError: The format is not known, or its package is not installed.
-        InputError: The folder holds no finished run, or its files do not fit together.
+        InputError: The folder holds no finished run, its files do not fit together, or a file is there already.
     """
     if format not in (*FORMATS, *RANKINGS):
         raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *RANKINGS))}")
     folder = RunFolder(run)
     folder.check_run()
-    target = out if out is not None else folder.path / "export"
-    if target.exists() and not target.is_dir():
-        raise InputError("is a file, not a folder", path=target, hint="choose another folder with --out")
-    if format in RANKINGS:
-        RANKINGS[format](run, target)
-        return target
-    kinds = _names(folder)["kind"].unique(maintain_order=True)
-    if kinds.is_empty():
-        raise InputError("the run's model has no vectors", path=run, hint="export a run of another model")
-    FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
+    target = out if out is not None else folder.own("export")
+    written = Written(target)
+    with filling(target, overwrite=overwrite, own=written.own if out is None else None) as staging:
+        _write(folder, format, staging)
+        names = [target / path.relative_to(staging) for path in staging.rglob("*") if not path.is_dir()]
+    if out is None:
+        written.remember(names)
     return target
+
+
+def _write(folder: RunFolder, format: str, target: Path) -> None:
+    if format in RANKINGS:
+        RANKINGS[format](folder.path, target)
+        return
+    names = read_ids(folder.path / IDS)
+    tensors, _ = files.read_tensors(folder.path / MODEL)
+    kinds = [kind for kind in names if plural(kind) in tensors]
+    if not kinds:
+        raise InputError("the run's model has no vectors", path=folder.path, hint="export a run of another model")
+    FORMATS[format]([read_vectors(folder, kind) for kind in kinds], target)
 
 
 def read_vectors(folder: RunFolder, kind: str) -> Vectors:
@@ -76,25 +89,16 @@ def read_vectors(folder: RunFolder, kind: str) -> Vectors:
     tensors, _ = files.read_tensors(path)
     if plural(kind) not in tensors:
         raise InputError(f"holds no table {plural(kind)!r}", path=path, hint="train the run again")
-    names = _names(folder).filter(polars.col("kind") == kind).sort("index")["name"]
-    table = tensors[plural(kind)].float()
+    names = read_ids(folder.path / IDS)[kind]
+    table = tensors[plural(kind)]
+    if table.dim() != 2 or not table.is_floating_point() or not finite(table):
+        raise InputError(f"{plural(kind)!r} is no table of finite numbers", path=path, hint="train the run again")
+    table = table.float()
     if len(names) != table.shape[0]:
         raise InputError(
             f"{len(names)} {kind} names for {table.shape[0]} vectors", path=folder.path / IDS, hint="train again"
         )
     return Vectors(kind, names, table)
-
-
-def _names(folder: RunFolder) -> polars.DataFrame:
-    path = folder.path / IDS
-    if not path.exists():
-        raise InputError("no such file", path=path, hint="train the run to its end")
-    try:
-        return polars.read_parquet(path).select(
-            polars.col("kind", "name").cast(polars.String), polars.col("index").cast(polars.Int64)
-        )
-    except polars.exceptions.PolarsError as error:
-        raise InputError("not a table of names", path=path, hint="train the run again") from error
 
 
 def _frame(vectors: Vectors) -> polars.DataFrame:

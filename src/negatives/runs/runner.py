@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import polars
-
 from negatives.config import Part, RunConfig, Values, build, load_config
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
-from negatives.runs import baselines, queries, steps
+from negatives.integrations.loggers.following import following
+from negatives.regular import regular
+from negatives.runs import baselines, begun, carrying, opening, queries, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
-from negatives.runs.builder import Trained, fill, prepare, task_of
-from negatives.runs.terminal import Bar, signals_caught
+from negatives.runs.builder import Trained, fill, located, prepare, task_of
+from negatives.runs.ids import write_ids
+from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
+from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.files import read_tensors, replacing
+from negatives.training.files import read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
@@ -52,7 +55,7 @@ def train(
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
     if out is not None:
         check(RunFolder(out))
-    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder:
+    with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):
         check(folder)
         trained = _into(folder, config, resume, clock, command)
     if (told := told_of_rest(trained, clock)) is not None:
@@ -62,15 +65,20 @@ def train(
 
 def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str) -> Trained:
     """Train, test and write into a folder that is held."""
+    if resume:
+        begun.check_config(folder, located(config))
     config, task, examples = steps.load(config)
-    with signals_caught() as caught:
-        auto = Auto(task, examples, config, folder, clock, caught)
-        trained = _ready(auto, resume)
-        _tell_sizes(config, trained)
-        _train_into(folder, trained, resume, caught, clock)
-    with signals_caught():  # a trained model is tested and written before the program gives way
-        trained = auto.kept(trained)
-        finish(folder, trained, command, clock.left)
+    if resume:
+        begun.check_data(folder, examples)
+    with following(folder, config.log) as told:
+        with signals_caught() as caught:
+            auto = Auto(task, examples, config, folder, clock, caught)
+            trained = _ready(auto, resume)
+            _tell_sizes(config, trained)
+            _train_into(folder, trained, resume, caught, clock, told)
+        with signals_caught():  # a trained model is tested and written before the program gives way
+            trained = auto.kept(trained)
+            finish(folder, trained, command, clock.left)
     return trained
 
 
@@ -81,6 +89,7 @@ def _ready(auto: Auto, resume: bool) -> Trained:
         return auto.choose(names)
     filled = fill(asked, task, examples)
     trained = prepare(filled, examples, task)
+    carrying.start_from(trained)
     if not resume and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
@@ -94,15 +103,18 @@ def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
     steps.tell_sizes([kept], trained.task, trained.examples)
 
 
-def _train_into(folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock) -> None:
+def _train_into(
+    folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock, told: Callback
+) -> None:
     loop = trained.loop
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
         loop.callbacks.append(Deadline(loop, clock, reserved(trained, clock)))
-    if loop.steps:  # what a race has found is not lost
+    if loop.steps or trained.config.start:  # what a race has found, or was taken over, is not lost
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
+    loop.callbacks = [*loop.callbacks, told]  # last: it has nothing to remember among the checkpoints' callbacks
     loop.stop = lambda: bool(caught)
     loop.run()
     if loop.interrupted:
@@ -118,6 +130,10 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
     whole |= steps.beside(
         task, trained.examples, config, str(config.model), test, seconds, trained.simple, trained.measured
     )
+    if (before := carrying.judged(trained)) is not None:
+        sentence = carrying.verdict(trained, before, test)
+        log.info(sentence)
+        whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
     queries.write_run(folder, test, trained.examples)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
@@ -128,7 +144,9 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
     vectors = trained.task.vectors(trained.model, trained.examples)
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
-    write_ids(folder, {kind: names for kind, (names, _) in vectors.items()})
+    found = trained.task.kept(trained.examples, trained.config)
+    write_ids(folder.path / IDS, dict(found.names) | {kind: names for kind, (names, _) in vectors.items()})
+    opening.keep(folder, trained, found)
     checkpoint.save(folder.path / SAMPLER, trained.sampler.state())
     samples = trained.task.samples(trained.model, trained.examples)
     whole |= {"samples": samples}
@@ -136,22 +154,13 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
+    begun.write_config(folder, trained.config)  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
 def _history(folder: RunFolder) -> list[dict[str, Any]]:
     path = folder.path / HISTORY
     return read_history(path)[0] if path.exists() else []
-
-
-def write_ids(folder: RunFolder, named: Mapping[str, polars.Series]) -> None:
-    """The names of all vectors, by kind."""
-    columns = [polars.DataFrame(schema={"kind": polars.Utf8, "index": polars.Int64, "name": polars.Utf8})]
-    for kind, names in named.items():
-        index = polars.Series("index", range(len(names)), dtype=polars.Int64)
-        columns.append(polars.DataFrame({"kind": [kind] * len(names), "index": index, "name": names.cast(polars.Utf8)}))
-    with replacing(folder.path / IDS) as temporary:
-        polars.concat(columns).write_parquet(temporary)
 
 
 def load_run(run: Path, data: str | None = None) -> Trained:
@@ -167,6 +176,8 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError("the run is not finished", path=run, hint="finish it with train --resume --out " + str(run))
     if data is not None:
         config = config.model_copy(update={"data": data})
+    elif config.data is not None:
+        _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
     trained = prepare(config, examples, task)
@@ -178,8 +189,18 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError(
             "the model does not fit this data", path=run, hint="give the data that it was trained on"
         ) from error
+    if not all(map(finite, state.values())):
+        raise InputError("holds weights that are no finite numbers", path=run / MODEL, hint="train the run again")
     task.complete(trained.model, examples)
     return trained
+
+
+def _check_data(path: Path, run: Path) -> None:
+    """Refuse data that a run folder names and that is no file or folder: a pipe or a device may never end."""
+    if path == STANDARD_INPUT:
+        raise InputError("the data came from standard input", path=run, hint="give it after the folder of the run")
+    if path.exists() and not path.is_dir():
+        regular(path)
 
 
 def evaluate(run: Path, data: str | None = None) -> dict[str, float]:

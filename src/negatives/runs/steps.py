@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -13,14 +13,15 @@ from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
 from negatives.evaluation import Metrics
 from negatives.models import Model
-from negatives.runs import baselines
+from negatives.runs import baselines, begun
 from negatives.runs.builder import Trained, check, from_data, located, task_of
 from negatives.runs.terminal import Begin
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.run_folder import CONFIG, HISTORY, RunFolder
+from negatives.training.restoring import restore
+from negatives.training.run_folder import HISTORY, RunFolder
 from negatives.training.watcher import Watcher, carries_over
 
 log = logging.getLogger(__name__)
@@ -61,35 +62,58 @@ def tell_sizes(asked: Iterable[RunConfig], task: AnyTask, examples: Examples[obj
         log.info("from the data: %s", ", ".join(found))
 
 
-def record(folder: RunFolder, trained: Trained, *more: Callback) -> None:
-    """Let a training write its configuration and its history, and tell ``more`` listeners."""
+def record(folder: RunFolder, trained: Trained, *more: Callback, within: Callable[[], object] | None = None) -> None:
+    """Let a training write what it was begun with and its history, and tell ``more`` listeners.
+
+    Args:
+        folder: Of the training.
+        trained: The training.
+        more: Further listeners.
+        within: Begins the folder of the whole where the training is one of several; it goes on with that alone.
+    """
+
+    def begin() -> None:
+        if within is None:
+            begun.begin(folder, trained.config, trained.examples)
+        else:
+            within()
+            begun.write_config(folder, trained.config)
+
     probes = Probes(trained.examples.catalogue.counts)
-    begin = Begin(lambda: folder.write_toml(CONFIG, trained.config.given()))
     recorder = Recorder(folder.path / HISTORY, probes)
     for one in more:
         if isinstance(one, Watcher) and one.before is not None:
             recorder.begin({one.metric: one.before})
-    trained.loop.callbacks = [begin, probes, recorder, *more]
-
-
-def proceed(folder: RunFolder, trained: Trained, *more: Callback) -> bool:
-    """Like :func:`record`, and :func:`go_on`."""
-    record(folder, trained, *more)
-    return go_on(folder, trained)
+    trained.loop.callbacks = [Begin(begin), probes, recorder, *more]
 
 
 def go_on(folder: RunFolder, trained: Trained) -> bool:
-    """Let a training save checkpoints, and go on from the newest of the folder, if there is one.
+    """Let a training save checkpoints, and go on from the newest of the folder that is whole, if there is one.
 
     Returns:
         Whether there was one.
+
+    Raises:
+        InputError: None of several is whole, or the state is not of this training.
     """
     checkpoints = Checkpoints(folder.checkpoints)
-    latest = checkpoints.latest()
     trained.loop.save = lambda state: checkpoints.save(state["steps"], state)
-    if latest is not None:
-        trained.loop.load_state(checkpoint.load(latest))
-    return latest is not None
+    damaged = ""
+    for path in checkpoints.newest_first():
+        try:
+            state = checkpoint.load(path)
+        except InputError as error:
+            damaged = damaged or f"{path.name} is damaged"
+            log.warning("%s (%s); the one before it is tried", path.name, error.reason)
+            continue
+        restore(trained.loop, state, path)
+        if damaged:
+            log.warning("%s; going on from step %d", damaged, trained.loop.steps)
+        return True
+    if damaged:
+        hint = "delete this folder to begin the training anew"
+        raise InputError("no checkpoint can be read", path=folder.checkpoints, hint=hint)
+    return False
 
 
 def recorder(trained: Trained) -> Recorder:

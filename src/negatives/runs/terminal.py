@@ -11,8 +11,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from negatives.errors import SIGNALS, Interrupted, Stopped
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.loop import Loop
+from negatives.training.run_folder import BEGUN, CHECKPOINTS, RunFolder
 
 
 class Begin(Callback):
@@ -74,15 +76,22 @@ class RunBar:
 
 @contextmanager
 def signals_caught() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of dying; a second one has its usual effect."""
+    """Collect :data:`SIGNALS` in a list instead of dying; a second one of a kind has its usual effect.
+
+    A terminal that closes may send SIGHUP twice, so that a second one is only noted. What the process was started to
+    ignore, as ``nohup`` does with SIGHUP, stays ignored.
+    """
     caught: list[int] = []
     before: dict[int, Any] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
-        signal.signal(number, before[number])
+        if number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, before[number])
 
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+    for number in SIGNALS:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue
         try:
             before[number] = signal.signal(number, note)
         except ValueError:  # not in the main thread
@@ -92,3 +101,25 @@ def signals_caught() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def telling(folder: RunFolder, command: str) -> Iterator[None]:
+    """Say of an interruption outside of a training what the folder holds, and how to go on.
+
+    Raises:
+        Interrupted: In the place of a KeyboardInterrupt, once something was begun in the folder.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if not (folder.path / BEGUN).exists():
+            raise
+        saved = any(folder.path.glob(f"**/{CHECKPOINTS}/*"))
+        number = stop.signal if isinstance(stop, Stopped) else int(signal.SIGINT)
+        raise Interrupted(number, folder.path, command, saved, kept(folder)) from stop
+
+
+def kept(folder: RunFolder) -> int:
+    """How many trainings of a comparison are finished and read back when it goes on."""
+    return sum(1 for _ in folder.path.glob("*/per_query.parquet"))

@@ -14,6 +14,8 @@ import polars
 import torch
 from torch import Tensor
 
+from negatives.answering import Kept, Run
+from negatives.answering.pairs import PairRun
 from negatives.config import RunConfig, Section, Values, merge, options
 from negatives.data.loading.named import Given
 from negatives.data.readers.schema import Schema
@@ -83,6 +85,7 @@ class Task(ABC, Generic[D, R]):
         baselines: Simple methods that everyone in the field knows, rows of the table of models; the cheapest first.
         demo: What the demo changes in the recipe, so that it ends soon.
         phrases: How the demo words what a query is known to go with, and what the model answers.
+        answering: How a finished run is asked.
     """
 
     name: ClassVar[str]
@@ -98,6 +101,7 @@ class Task(ABC, Generic[D, R]):
     baselines: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
+    answering: ClassVar[type[Run]] = PairRun
 
     # What a task says itself.
 
@@ -152,11 +156,15 @@ class Task(ABC, Generic[D, R]):
         """Positives that training never shows, by which one sees early whether what is learned carries over."""
         return examples.canaries
 
-    def complete(self, model: Model, examples: Examples[D]) -> None:
-        """Give a trained model every pair that was held back from training but is known when it is used.
+    def completion(self, examples: Examples[D]) -> Csr | None:
+        """All pairs that are known when a model is used, those that training held back among them, in the form that
+        models take in without training; None where none do."""
+        return None
 
-        Most models take in nothing without training.
-        """
+    def kept(self, examples: Examples[D], config: RunConfig) -> Kept:
+        """What a finished run keeps so that it can be asked without the data: names, and known pairs."""
+        names = {self.kinds[kind]: self.names(kind, examples) for kind in ("query", "item") if kind in self.kinds}
+        return Kept(names, examples.catalogue.known)
 
     def check_filled(self, config: RunConfig) -> None:
         """Refuse parts that do not go together in this task.
@@ -176,6 +184,12 @@ class Task(ABC, Generic[D, R]):
         return {self.kinds[kind]: (self.names(kind, examples), found[kind].detach().cpu()) for kind in kept}
 
     # What all tasks share.
+
+    @final
+    def complete(self, model: Model, examples: Examples[D]) -> None:
+        """Give a trained model every pair that was held back from training but is known when it is used."""
+        if (known := self.completion(examples)) is not None:
+            model.extend(known)
 
     @final
     def recipes(self) -> Mapping[str, Values]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import polars as pl
 import torch
 from pydantic import Field
 
+from negatives.answering import Kept
+from negatives.answering.rows import ClassifyRun
 from negatives.config import RunConfig
 from negatives.data.labelled import LabelledData
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
@@ -63,6 +66,7 @@ class Classify(Task[LabelledData, LabelledReading]):
     kinds: ClassVar = {"item": "label"}
     baselines = ("popularity", "nearest_rows", "linear")
     phrases = ("labelled", "the model says")
+    answering = ClassifyRun
 
     def read(self, path: Path | None, config: RunConfig) -> LabelledData:
         reading, split = self.options(config), config.split
@@ -124,6 +128,15 @@ class Classify(Task[LabelledData, LabelledReading]):
         reading = self.options(config)
         chance = propensities(data.counts(), data.n_train, reading.propensity_a, reading.propensity_b)
         return label_metrics(top, queries, truth, names, chance)
+
+    def kept(self, examples: Examples[LabelledData], config: RunConfig) -> Kept:
+        """Labels, and how a new row becomes features."""
+        data = examples.data
+        names = {"label": data.label_names.cast(pl.String)}
+        if data.feature_names is not None:
+            names["feature"] = data.feature_names.cast(pl.String)
+        weighting = {"kind": data.weighting.kind, "idf": data.weighting.idf}
+        return Kept(names, more=weighting | {"texts": data.texts, "n_features": data.features.n_cols})
 
     def samples(self, model: Model, examples: Examples[LabelledData]) -> list[Sample]:
         truth = examples.data.known(("test",))

@@ -96,8 +96,10 @@ def build_model(part: Part, facts: Facts, seed: int) -> Model:
     if lacking:
         raise ConfigError(f"the model {part} needs {' and '.join(lacking)}, which this data does not have")
     wanted = [name for name in parameters if name in facts and (name in needed or name not in part.params)]
-    given = {name: facts[name]() for name in wanted} | ({SEED: seed} if SEED in parameters else {})
-    return registry.build(part, given)
+    given = {name: facts[name]() for name in wanted}
+    model = registry.build(part, given | ({SEED: seed} if SEED in parameters else {}))
+    model.given = given
+    return model
 
 
 def catalogue_facts(catalogue: Catalogue) -> dict[str, Callable[[], object]]:

@@ -11,6 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.language import LanguageRun
 from negatives.config import RunConfig
 from negatives.data.loading.language import load_text
 from negatives.data.text import END, TextData, repeated
@@ -55,6 +57,7 @@ class Language(Task[TextData, LanguageReading]):
     kinds: ClassVar = {"item": "word", "input": "input"}
     demo: ClassVar = {"epochs": 1}
     phrases = ("goes on", "the model expects")
+    answering = LanguageRun
 
     def read(self, path: Path | None, config: RunConfig) -> TextData:
         data = load_text(path, text_split(config, self.options(config)))
@@ -113,6 +116,10 @@ class Language(Task[TextData, LanguageReading]):
     def evaluate(self, model: Model, examples: Examples[TextData], part: str, config: RunConfig) -> Metrics:
         found = exact(model, examples.data, examples.data.parts[part][: most(config, part)])
         return Metrics(measure(found, FIGURES).mean, {self.metric: found.log_p})
+
+    def kept(self, examples: Examples[TextData], config: RunConfig) -> Kept:
+        """Words, and how a text is cut into them."""
+        return Kept({"word": examples.data.words}, more={"tokens": examples.data.tokens})
 
     def samples(self, model: Model, examples: Examples[TextData]) -> list[Sample]:
         data, reader = examples.data, require(model, TextModel)

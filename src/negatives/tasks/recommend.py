@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.pairs import RecommendRun
 from negatives.config import RunConfig
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
@@ -44,6 +46,7 @@ class Recommend(Task[PairData, PairReading]):
     offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
     baselines = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
+    answering = RecommendRun
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
         options = table_options(config, self.options(config), PAIRS)
@@ -99,8 +102,12 @@ class Recommend(Task[PairData, PairReading]):
     def hidden(self, examples: Examples[PairData]) -> Csr:
         return examples.data.known(("valid", "canaries"))
 
-    def complete(self, model: Model, examples: Examples[PairData]) -> None:
-        model.extend(examples.data.known(HELD))
+    def completion(self, examples: Examples[PairData]) -> Csr:
+        return examples.data.known(HELD)
+
+    def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
+        """Names, and all known pairs but those of the test part."""
+        return Kept({"query": examples.query_names, "item": examples.item_names}, self.completion(examples))
 
     def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         data = examples.data

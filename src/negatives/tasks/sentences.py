@@ -11,6 +11,8 @@ import polars
 import torch
 from pydantic import Field
 
+from negatives.answering import Kept
+from negatives.answering.language import SentencesRun
 from negatives.config import Part, RunConfig
 from negatives.data import ngrams
 from negatives.data.loading.language import load_text
@@ -95,6 +97,7 @@ class Sentences(Task[SentenceData, SentenceReading]):
     kinds: ClassVar = {"word": "word"}
     demo: ClassVar = {"epochs": 1}
     phrases = ("is known", "from the most real to the least")
+    answering = SentencesRun
 
     def read(self, path: Path | None, config: RunConfig) -> SentenceData:
         options = self.options(config)
@@ -179,6 +182,11 @@ class Sentences(Task[SentenceData, SentenceReading]):
 
     def names(self, kind: str, examples: Examples[SentenceData]) -> polars.Series:
         return examples.data.text.words
+
+    def kept(self, examples: Examples[SentenceData], config: RunConfig) -> Kept:
+        """Words, how a text is cut into them, and how many a sentence may have."""
+        data = examples.data
+        return Kept({"word": data.text.words}, more={"tokens": data.text.tokens, "longest": data.longest})
 
     def samples(self, model: Model, examples: Examples[SentenceData]) -> list[Sample]:
         """A few test sentences, each ranked with noise of every kind by its score."""

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from negatives.errors import InputError
 from negatives.training.files import read_tensors, write_tensors
-from negatives.types import State
+from negatives.training.trees import flattened, unflattened
+from negatives.types import State, raw
 
 FORMAT = "negatives-checkpoint-1"
-TAG = "$"
 
 
 def save(path: str | Path, state: Mapping[str, Any]) -> None:
@@ -32,7 +31,7 @@ def save(path: str | Path, state: Mapping[str, Any]) -> None:
         OSError: The disk is full or the folder cannot be written; names the path.
     """
     tensors: dict[str, Tensor] = {}
-    tree = json.dumps(_encode(state, tensors, "state"))
+    tree = json.dumps(flattened(state, tensors, "state"))
     write_tensors(path, tensors, {"format": FORMAT, "tree": tree, "sha256": _digest(tree, tensors)})
 
 
@@ -45,9 +44,14 @@ def load(path: str | Path) -> State:
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != FORMAT:
         raise InputError("not a checkpoint of this program", path=path, hint="give a file from checkpoints/")
-    if _digest(metadata["tree"], tensors) != metadata["sha256"]:
+    if _digest(metadata.get("tree", ""), tensors) != metadata.get("sha256"):
         raise InputError("its checksum is wrong", path=path, hint="delete it and resume from an earlier one")
-    state: State = _decode(json.loads(metadata["tree"]), tensors)
+    try:
+        state: State = unflattened(json.loads(metadata["tree"]), tensors)
+        if not isinstance(state, dict):
+            raise TypeError("no dictionary")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError("holds no state", path=path, hint="delete it and resume from an earlier one") from error
     return state
 
 
@@ -64,7 +68,9 @@ class Checkpoints:
     keep: int = 2
 
     def save(self, step: int, state: Mapping[str, Any]) -> Path:
-        """Write the checkpoint of a step and drop those that are too old.
+        """Write the checkpoint of a step and drop those that are too old, and those of later steps.
+
+        A later one is damaged: the training went on from one before it.
 
         Args:
             step: Steps done.
@@ -72,51 +78,28 @@ class Checkpoints:
         """
         path = self.folder / f"step-{step:012d}.safetensors"
         save(path, state)
-        for old in sorted(self._steps())[: -self.keep]:
-            old.unlink(missing_ok=True)
+        found = self.newest_first()
+        here = found.index(path)
+        for other in found[:here] + found[here + self.keep :]:
+            other.unlink(missing_ok=True)
         return path
 
     def latest(self) -> Path | None:
         """The newest checkpoint, or None."""
         return max(self._steps(), default=None)
 
+    def newest_first(self) -> list[Path]:
+        """All checkpoints."""
+        return sorted(self._steps(), reverse=True)
+
     def _steps(self) -> Iterator[Path]:
         return self.folder.glob("step-*.safetensors")
-
-
-def _encode(value: Any, tensors: dict[str, Tensor], place: str) -> Any:
-    if isinstance(value, Tensor):
-        name = str(len(tensors))
-        tensors[name] = value
-        return {TAG: "tensor", "at": name}
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise TypeError(f"{place} has a key that is not text")
-        return {TAG: "dict", "of": {key: _encode(one, tensors, f"{place}.{key}") for key, one in value.items()}}
-    if isinstance(value, (list, tuple)):
-        items = [_encode(one, tensors, f"{place}.{index}") for index, one in enumerate(value)]
-        return items if isinstance(value, list) else {TAG: "tuple", "of": items}
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    raise TypeError(f"{place} is a {type(value).__name__}, which a checkpoint cannot hold")
-
-
-def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(value, list):
-        return [_decode(one, tensors) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if value[TAG] == "tensor":
-        return tensors[value["at"]]
-    if value[TAG] == "tuple":
-        return tuple(_decode(one, tensors) for one in value["of"])
-    return {key: _decode(one, tensors) for key, one in value["of"].items()}
 
 
 def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(tree.encode())
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
+        tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(raw(tensor).data)
     return digest.hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,32 +13,54 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from negatives.errors import InputError
+from negatives.regular import regular
+from negatives.temporary import file_beside
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     """A temporary path in the same folder that takes the place of ``path`` when the block ends well.
+
+    Args:
+        path: Where.
+        overwrite: Whether a file that is there may be replaced.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; its ``filename`` is always ``path``.
+        FileExistsError: Something is there that may not be replaced.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        with file_beside(path) as temporary:
             yield temporary
-            _flush(temporary)
             temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, path)
-            _flush(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            place(temporary, path, overwrite=overwrite)
     except OSError as error:
-        error.filename = str(path)
+        error.filename, error.filename2 = str(path), None
         raise
+
+
+def place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished file its name; both are of one file system.
+
+    Raises:
+        FileExistsError: Something is there that may not be replaced.
+    """
+    _flush(temporary)
+    if overwrite:
+        os.replace(temporary, path)
+    else:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, path)
+        else:
+            temporary.unlink()
+    _flush(path.parent)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -71,7 +92,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         InputError: The file is missing, cut short, or not a safetensors file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, hint="check the path") from error

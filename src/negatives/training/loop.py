@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from torch import Tensor
@@ -18,6 +18,10 @@ from negatives.training.optimisers import StepSize
 from negatives.types import Context, State
 
 Evaluator = Callable[[], Mapping[str, float]]
+SAVE_EVERY = 60.0
+"""Seconds by the clock between two checkpoints, and so the work that is lost at most."""
+SAVE_SHARE = 0.02
+"""Share of the time that writing checkpoints may take."""
 LOSS = "loss."
 """Stands before the paths of the loss's controllers; those of the sampler have no such word."""
 
@@ -38,7 +42,8 @@ class Plan:
         until: Epochs after which to stop, while schedules go on as if the training ran to its end; None for the end.
         watch: Metric that decides which state is the best.
         patience: Evaluations without a new best after which to stop; None for never.
-        save_every: Seconds between two checkpoints.
+        save_every: Seconds by the clock between two checkpoints; left out, :data:`SAVE_EVERY`, or more where writing
+            them takes more than :data:`SAVE_SHARE` of the time.
     """
 
     epochs: float
@@ -51,7 +56,7 @@ class Plan:
     until: float | None = None
     watch: str = "recall@20"
     patience: int | None = None
-    save_every: float = 60.0
+    save_every: float | None = None
 
     def __post_init__(self) -> None:
         if self.epochs <= 0 or self.batch_size < 1 or self.evaluate_every <= 0:
@@ -87,7 +92,8 @@ class Loop:
     best_step: int = 0
     _best_model: dict[str, Tensor] = field(default_factory=dict)
     _stale: int = 0
-    _saved_at: float = 0.0
+    _saved_at: float | None = None
+    _save_took: float = 0.0
     _evaluated_at: float = 0.0
 
     @property
@@ -120,6 +126,8 @@ class Loop:
         Args:
             pause: Share of the plan after which to return as it stands; another call goes on, to the same bits.
         """
+        if self._saved_at is None:
+            self._saved_at = monotonic()
         while not self.done:
             if self.progress >= pause:
                 return
@@ -128,7 +136,7 @@ class Loop:
                 self._evaluate()
             if self.stop():
                 self.interrupted = True
-            if self.interrupted or self.seconds - self._saved_at > self.plan.save_every:
+            if self.interrupted or self._unsaved():
                 self._save()
             if self.interrupted:
                 break
@@ -168,7 +176,7 @@ class Loop:
         self.best, self.best_step, self._stale = state["best"], state["best_step"], state["stale"]
         self.best_metrics = dict(state["best_metrics"])
         self._best_model = dict(state["best_model"])
-        self._evaluated_at, self._saved_at = state["evaluated_at"], self.seconds
+        self._evaluated_at, self._saved_at = state["evaluated_at"], monotonic()
         self.engine.model.load_state_dict(dict(state["model"]))
         self.engine.load_state(state["engine"])
         self.engine.seconds.update(state["engine_seconds"])
@@ -240,7 +248,16 @@ class Loop:
         for callback in self.callbacks:
             callback.on_evaluation(told)
 
+    def _unsaved(self) -> bool:
+        """Whether a checkpoint is due, by the clock: evaluations are work too."""
+        every = self.plan.save_every
+        if every is None:
+            every = max(SAVE_EVERY, self._save_took / SAVE_SHARE)
+        return self._saved_at is not None and monotonic() - self._saved_at >= every
+
     def _save(self) -> None:
         if self.save is not None:
+            start = monotonic()
             self.save(self.state())
-            self._saved_at = self.seconds
+            self._saved_at = monotonic()
+            self._save_took = self._saved_at - start

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from negatives.errors import InputError
+from negatives.temporary import sweep
 from negatives.training.run_folder import LOCK, RunFolder
 
 try:
     import fcntl
 except ImportError:  # not on Windows, where folders are not held
     fcntl = None  # type: ignore[assignment]
+
+
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+"""Makes opening a link an error, where the system can."""
 
 
 @contextmanager
@@ -47,7 +53,7 @@ def taken(out: Path | None, task: str, data: str | None, sampler: str) -> Iterat
 def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """Hold a folder, which is made if need be; a process that ends, in whatever way, lets go.
 
-    What was made for it and is empty in the end is removed again.
+    What killed ones have left there is removed. What was made for it and is empty in the end is removed again.
 
     Args:
         path: The folder.
@@ -59,8 +65,9 @@ def held(path: Path, fresh: bool = False) -> Iterator[None]:
     """
     made = _make(path, fresh)
     try:
-        handle = _locked(path)
+        handle = lock(path)
         try:
+            sweep(path)
             yield
         finally:
             (path / LOCK).unlink(missing_ok=True)
@@ -81,14 +88,22 @@ def _make(path: Path, fresh: bool) -> list[Path]:
     return missing
 
 
-def _locked(path: Path) -> int:
-    """An open and locked file; one that its last holder has just removed does not count."""
+def lock(path: Path) -> int:
+    """An open and locked file in a folder; one that its last holder has just removed does not count.
+
+    Raises:
+        InputError: Another process holds it, or the folder cannot be written.
+    """
     while True:
         try:
-            handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o644)
         except PermissionError:
             hint = "choose another folder with --out"
             raise InputError("cannot be written", path=path, hint=hint) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise InputError("is a link, and nothing is written through links", path=path / LOCK) from None
         if fcntl is None:
             return handle
         try:

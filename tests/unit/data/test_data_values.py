@@ -18,7 +18,7 @@ from negatives.data.corpus.encode import encode as encoded
 from negatives.data.edges import EdgeData, without_self
 from negatives.data.encode import distinct, number
 from negatives.data.ids import Ids
-from negatives.data.labelled import weighted
+from negatives.data.labelled import Weighting
 from negatives.data.loading.language import _divided, load_text
 from negatives.data.ngrams import Ngram, Sentences, sentences_of, shuffled_words
 from negatives.data.pairs import PairData, Pairs, SparseFeatures
@@ -246,15 +246,18 @@ def sparse(indptr: list[int], indices: list[int], values: list[float]) -> Sparse
 
 
 def test_weights_of_features() -> None:
+    def learnt(features: SparseFeatures) -> torch.Tensor:
+        return Weighting.learnt(features, torch.tensor([0]), "tf_idf").of(features).values
+
     idf = [1 + math.log(3 / 3), 1 + math.log(3 / 2)]
     length = math.hypot(idf[0], 2 * idf[1])
     found = sparse([0, 2, 3], [0, 1, 0], [1.0, 2.0, 3.0]).normalised().values
     assert found.tolist() == pytest.approx([idf[0] / length, 2 * idf[1] / length, 1.0])
     # documents are counted in the first row alone: every document has feature 0, so that it says nothing
-    found = weighted(sparse([0, 1, 3], [0, 0, 1], [1.0, 4.0, 1.0]), torch.tensor([0]), "tf_idf").values
+    found = learnt(sparse([0, 1, 3], [0, 0, 1], [1.0, 4.0, 1.0]))
     assert found.tolist() == pytest.approx([0.0, 0.0, 1.0])
     tf = 1 + math.log(4)
-    found = weighted(sparse([0, 0, 2], [0, 1], [4.0, 1.0]), torch.tensor([0]), "tf_idf").values
+    found = learnt(sparse([0, 0, 2], [0, 1], [4.0, 1.0]))
     assert found.tolist() == pytest.approx([tf / math.hypot(tf, 1), 1 / math.hypot(tf, 1)])
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from negatives.data.bags import vocabulary
-from negatives.data.labelled import LabelledTable, weighted
+from negatives.data.labelled import LabelledTable, Weighting
 from negatives.data.loading.labelled import LabelledSplit, TextReading, load_labelled
 from negatives.data.offline.labels import docstring_modules
 from negatives.data.pairs import SparseFeatures
@@ -199,8 +199,8 @@ def test_weights_count_training_rows_only() -> None:
     x = SparseFeatures(
         torch.tensor([0, 2, 3, 4]), torch.tensor([0, 1, 0, 1], dtype=torch.int32), torch.tensor([3.0, 4, 1, 1]), 2
     )
-    assert weighted(x, torch.tensor([0, 1]), "length").values.tolist() == pytest.approx([0.6, 0.8, 1, 1])
-    by_idf = weighted(x, torch.tensor([0, 1]), "tf_idf").values.tolist()
+    assert Weighting("length").of(x).values.tolist() == pytest.approx([0.6, 0.8, 1, 1])
+    by_idf = Weighting.learnt(x, torch.tensor([0, 1]), "tf_idf").of(x).values.tolist()
     assert by_idf[0] == pytest.approx(0.0)  # stands in both training rows, log(3 / 3)
     assert by_idf[1] == pytest.approx(1.0)
 

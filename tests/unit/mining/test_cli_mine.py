@@ -78,7 +78,7 @@ def test_a_collection_and_the_encoder_of_a_run(tmp_path: Path, monkeypatch: pyte
     assert found["anchor"].to_list() == texts[:9]
     assert len(list(cache.glob("*.npy"))) == 2
     stamp = {path: path.stat().st_mtime_ns for path in cache.glob("*.npy")}
-    assert main(["mine", str(folder), "--out", str(out), *options]) == 0
+    assert main(["mine", str(folder), "--out", str(out), "--overwrite", *options]) == 0
     assert {path: path.stat().st_mtime_ns for path in cache.glob("*.npy")} == stamp
 
 
@@ -139,7 +139,7 @@ def test_a_query_that_is_a_document_is_never_its_own_negative(
     folder, out = collection(tmp_path), tmp_path / "m.jsonl"
     own = []
     for more in ([], ["--no-ignore-identical"]):
-        options = ["--vectors", str(folder), "--num-negatives", "4", "--format", format, *more]
+        options = ["--overwrite", "--vectors", str(folder), "--num-negatives", "4", "--format", format, *more]
         assert main(["mine", str(folder), "--out", str(out), *options]) == 0
         rows = pl.read_ndjson(out)
         assert len(rows) == 40
@@ -157,7 +157,8 @@ def test_tuples_that_are_left_out_are_told(data: Path, capsys: pytest.CaptureFix
     summary = json.loads((data.parent / "mined.report.json").read_text())
     assert (summary["rows"], summary["queries_left_out"]) == (len(rows), 0)
     assert "left out" not in told
-    assert mine(data, "--num-negatives", "5", "--format", "n-tuple") == 0  # "what barks" knows two of the six
+    more = "--overwrite", "--num-negatives", "5"  # "what barks" knows two of the six
+    assert mine(data, *more, "--format", "n-tuple") == 0
     summary = json.loads((data.parent / "mined.report.json").read_text())
     assert (summary["rows"], summary["queries_left_out"]) == (2, 1)
     assert "1 queries are left out of the file" in capsys.readouterr().out

@@ -177,6 +177,7 @@ def test_a_resumed_loop_has_all_that_the_interrupted_one_had(monkeypatch: pytest
     first.stop = lambda: first.steps == 5
     first.run()
     state = first.state()
+    monkeypatch.setattr(loop, "monotonic", lambda: second.seconds)
     second.load_state(state)
     for name in ("steps", "seconds", "best", "best_metrics", "best_step", "stale", "engine", "sampler", "callbacks"):
         assert second.state()[name] == state[name], name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from negatives.temporary import Passing
 
 LONGEST = 10_000
 """Words of a sentence; longer ones are cut, as gensim does."""
@@ -24,12 +24,13 @@ Bounds = npt.NDArray[np.int64]
 class Folder:
     """A folder of its own below the system's temporary folder, removed with the object or at the end of the program.
 
-    ``TMPDIR`` in the environment chooses another place.
+    ``TMPDIR`` in the environment chooses another place. What a killed process has left goes with the next one's first.
     """
 
     def __init__(self) -> None:
-        self.name = tempfile.mkdtemp(prefix="negatives-corpus-")
-        weakref.finalize(self, shutil.rmtree, self.name, True)
+        passing = Passing("corpus")
+        self.name = str(passing.path)
+        weakref.finalize(self, passing.remove)
 
 
 @dataclass(slots=True)

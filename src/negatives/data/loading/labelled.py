@@ -18,7 +18,7 @@ from negatives.data import splits
 from negatives.data.bags import bags, vocabulary
 from negatives.data.dividing import Division, Places, Ways, choose, divide, hold
 from negatives.data.ids import Ids, codes_of, names_of
-from negatives.data.labelled import LabelledData, LabelledTable, joined, weighted
+from negatives.data.labelled import LabelledData, LabelledTable, Weighting, joined
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import Pairs, SparseFeatures
 from negatives.data.readers import Options, read, reader_of
@@ -120,7 +120,8 @@ def load_labelled(data: Any, how: LabelledSplit, reading: TextReading, cache: bo
         tables, name = read_parts(data, reading), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     rows = _divide_rows(tables, how, notes, path)
-    features, feature_names = _features(tables, rows["train"], reading, path, notes)
+    features, feature_names, texts = _features(tables, path, rows["train"], reading, notes)
+    weighting = _weighting(features, rows["train"], reading.weights, notes)
     owners, labels, label_names = _labels(tables, path)
     parts = _parts(owners, labels, rows, features.n_rows, how)
     n_train = torch.unique(parts["train"].queries).numel()
@@ -128,7 +129,10 @@ def load_labelled(data: Any, how: LabelledSplit, reading: TextReading, cache: bo
         raise InputError("no training row has a label", path=path, hint="give rows with labels")
     notes += _summary(parts, rows, len(label_names))
     names = _row_names(tables)
-    return LabelledData(name, features, names, label_names, parts, n_train, tuple(notes), feature_names)
+    features = weighting.of(features)
+    return LabelledData(
+        name, features, names, label_names, parts, n_train, tuple(notes), feature_names, weighting, texts
+    )
 
 
 def read_parts(data: Any, reading: TextReading) -> dict[str, LabelledTable]:
@@ -199,8 +203,9 @@ def _contents(parts: list[SparseFeatures | pl.Series]) -> Tensor:
 
 
 def _features(
-    tables: Mapping[str, LabelledTable], train: Tensor, reading: TextReading, path: Path | None, notes: list[str]
-) -> tuple[SparseFeatures, pl.Series | None]:
+    tables: Mapping[str, LabelledTable], path: Path | None, train: Tensor, reading: TextReading, notes: list[str]
+) -> tuple[SparseFeatures, pl.Series | None, bool]:
+    """Features of all rows, their names, and whether they are the words of texts."""
     contents = [table.content for table in tables.values()]
     sparse = [one for one in contents if isinstance(one, SparseFeatures)]
     names = next(iter(tables.values())).feature_names
@@ -220,14 +225,19 @@ def _features(
             raise InputError(f"no word stands in {reading.min_rows} rows", path=path, hint=hint)
         found, names = bags(texts, words), pl.Series("word", words)
         notes.append(f"text: {len(words):,} words that stand in at least {reading.min_rows} training rows")
-    kind = reading.weights
+    return found, names, not sparse
+
+
+def _weighting(found: SparseFeatures, train: Tensor, kind: str, notes: list[str]) -> Weighting:
+    """How features are weighted."""
+    chosen = kind
     if kind == "auto":
-        kind = "tf_idf" if bool((found.values == found.values.round()).all()) else "length"
-    notes.append(f"features: weights {kind}" + (" (chosen automatically)" if reading.weights == "auto" else ""))
+        chosen = "tf_idf" if bool((found.values == found.values.round()).all()) else "length"
+    notes.append(f"features: weights {chosen}" + (" (chosen automatically)" if kind == "auto" else ""))
     empty = int((found.indptr.diff() == 0).sum())
     if empty:
         notes.append(f"features: {empty:,} rows have none; they are kept and get the most frequent labels")
-    return weighted(found, train, kind), names
+    return Weighting.learnt(found, train, chosen)
 
 
 def _labels(tables: Mapping[str, LabelledTable], path: Path | None) -> tuple[Longs, Longs, pl.Series]:

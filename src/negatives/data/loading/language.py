@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
         from negatives.data.offline.lines import docstring_lines
 
         lines, notes = docstring_lines(cache=cache)
-        parts, name = _divided(lines, how, notes), "stdlib"
+        parts, name, tokens = _divided(lines, how, notes), "stdlib", "marks"
     else:
         name, notes = short_name(path), list[str]()
         read, tokens = {}, how.tokens
@@ -43,7 +44,7 @@ def load_text(path: Path | None, how: TextSplit, cache: bool = True) -> TextData
             parts = read if "valid" in read else _with_valid(read, how, notes)
         else:
             parts = _divided([line for one in read.values() for line in one], how, notes)
-    return encoded(parts, how, name, notes, path)
+    return replace(encoded(parts, how, name, notes, path), tokens=tokens)
 
 
 def _part_files(path: Path, notes: list[str]) -> dict[str, list[Path]]:

@@ -23,7 +23,7 @@ from negatives.data.readers.read import read
 from negatives.data.readers.roles import find_roles
 from negatives.data.readers.schema import LINES, Options
 from negatives.data.readers.values import texts
-from negatives.data.words import DICTIONARY, UNSPACED, composed, words_of
+from negatives.data.words import CUTS, DICTIONARY, UNSPACED, composed
 from negatives.errors import InputError
 
 SUFFIXES = ("", ".txt", ".text", ".tokens", ".jsonl", ".ndjson", ".parquet", ".arrow")
@@ -154,10 +154,9 @@ def sentences(text: Text) -> Iterator[list[str]]:
         text.notes.append(f"text: words are {BLANK if text.tokens == 'blank' else RUNS}")
     if text.tokens == "words":
         text.notes += [f"text: {note}" for pattern, note in UNCUT if pattern.search(start)]
-    cut = str.split if text.tokens == "blank" else words_of
     seen = False
     for one in chain(head, rest):
-        words = cut(one)
+        words = CUTS[text.tokens](one)
         if words:
             seen = True
             yield words

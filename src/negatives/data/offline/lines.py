@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from negatives.data.offline.sources import mine
+from negatives.data.words import CUTS
 
-TOKEN = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 LINE = re.compile(r"(?<=[.!?:])\s+|\n\s*\n")
 
 
@@ -20,11 +20,11 @@ def docstring_lines(root: Path | None = None, cache: bool = True) -> tuple[list[
         root: Folder of sources; None for the standard library.
         cache: Use the user's cache folder.
 
-    >>> [TOKEN.findall(one) for one in LINE.split("Don't. Go\\n\\non!")]
-    [["Don't", '.'], ['Go'], ['on', '!']]
+    >>> LINE.split("Don't. Go\\n\\non!")
+    ["Don't.", 'Go', 'on!']
     """
     docs = mine(root, cache).filter(pl.col("doc").str.len_chars() > 0)["doc"]
-    lines = [TOKEN.findall(one.lower()) for doc in docs for one in LINE.split(doc) if ">>>" not in one]
+    lines = [CUTS["marks"](one) for doc in docs for one in LINE.split(doc) if ">>>" not in one]
     lines = [line for line in lines if len(line) > 2]
     words = sum(len(line) for line in lines)
     return lines, [f"standard library: {len(docs):,} docstrings, {len(lines):,} sentences, {words:,} words"]

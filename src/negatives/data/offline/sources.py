@@ -12,12 +12,13 @@ import hashlib
 import os
 import sys
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+
+from negatives.temporary import file_beside, sweep
 
 SKIP = frozenset(
     (
@@ -84,13 +85,10 @@ def cache_file() -> Path:
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        frame.write_parquet(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    sweep(path.parent, deep=False)
+    with file_beside(path) as temporary:
+        frame.write_parquet(temporary)
+        os.replace(temporary, path)
 
 
 def _mine(root: Path) -> pl.DataFrame:

@@ -11,7 +11,6 @@ import select
 import shutil
 import stat
 import sys
-import tempfile
 import time
 import zipfile
 import zlib
@@ -24,6 +23,7 @@ from typing import IO, cast
 import zstandard
 
 from negatives.errors import InputError
+from negatives.temporary import Passing
 
 BUFFER = 1 << 20
 COMPRESSIONS = (".gz", ".xz", ".zst", ".zip")
@@ -162,7 +162,7 @@ def faults_told(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path, hint="check its permissions") from error
     except MemoryError:
-        hint = "unpack it first, or fetch it again"
+        hint = "give the process more (see ulimit -v), or unpack a compressed file first"
         raise InputError("needs more memory than there is", path=path, hint=hint) from None
 
 
@@ -178,8 +178,11 @@ def at_rest(path: Path) -> Path:
         if sys.stdin is None or sys.stdin.isatty():
             raise InputError("standard input is a terminal", path=path, hint="pipe a file into the command")
         return _copied(sys.stdin.buffer, "standard-input")
-    with faults_told(path):
-        mode = path.stat().st_mode
+    try:
+        with faults_told(path):
+            mode = path.stat().st_mode
+    except ValueError as error:  # a name with a null character
+        raise InputError("no name of a file", path=path, hint="correct the path") from error
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return path
     if stat.S_ISFIFO(mode):
@@ -222,6 +225,6 @@ def _copied(file: IO[bytes] | io.RawIOBase, name: str, head: bytes = b"") -> Pat
 @cache
 def passing_folder() -> Path:
     """A folder that this process removes when it ends."""
-    found = Path(tempfile.mkdtemp(prefix="negatives-"))
-    atexit.register(shutil.rmtree, found, ignore_errors=True)
-    return found
+    found = Passing("data")
+    atexit.register(found.remove)
+    return found.path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
 from negatives.diagnostics.report.settings import settings
 from negatives.diagnostics.report.tables import TABLES
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
 from negatives.training.files import write_bytes
 from negatives.training.run_folder import plain
+
+MARK = b'<meta name="generator" content="negatives">'
+"""Stands in the head of every report, by which one is known."""
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
@@ -35,8 +39,15 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         InputError: A folder holds neither a run nor a comparison.
         OSError: The file cannot be written; names the path.
     """
-    loaded = load([Path(run) for run in runs])
-    write_bytes(out, rendered(content(loaded)).encode("utf-8"))
+    with understood(runs):
+        page = rendered(content(load([Path(run) for run in runs])))
+    write_bytes(out, page.encode("utf-8"))
+
+
+def is_report(path: Path) -> bool:
+    """Whether this program wrote a page."""
+    with path.open("rb") as file:
+        return MARK in file.read(1000)
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -69,7 +80,25 @@ def write_formats(runs: Sequence[Path], report: Path, formats: Sequence[str]) ->
         InputError: A folder holds neither a run nor a comparison.
     """
     check_formats(formats)
-    loaded = load([Path(run) for run in runs])
+    with understood(runs):
+        return _written(load([Path(run) for run in runs]), report, formats)
+
+
+@contextmanager
+def understood(runs: Sequence[Path]) -> Iterator[None]:
+    """Tell a run whose files hold values that no run writes, such as text in place of a number.
+
+    Raises:
+        InputError: So it is.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        told = f"its metrics or its history hold what no run writes ({type(error).__name__}: {error})"
+        raise InputError(told, path=runs[0], hint="get the folder again, or train the run again") from error
+
+
+def _written(loaded: Loaded, report: Path, formats: Sequence[str]) -> list[Path]:
     written = []
     for name in formats:
         if name in IMAGES:
@@ -181,4 +210,4 @@ def _config(runs: Sequence[Run]) -> str:
     return ""
 
 
-__all__ = ["check_formats", "content", "write_formats", "write_report"]
+__all__ = ["check_formats", "content", "is_report", "understood", "write_formats", "write_report"]

@@ -10,11 +10,15 @@ import numpy as np
 import polars
 from numpy.typing import NDArray
 
+from negatives.errors import InputError
+from negatives.regular import regular
 from negatives.training.run_folder import QUERIES
 
 FEWEST = 20
 """Queries from which on they are divided by their pairs."""
 GROUPS = 4
+MOST = 2**31
+"""Bytes of the file at most; it has nine for each query and metric."""
 LETTERS = 100
 """Letters of a query's name that are shown."""
 
@@ -44,19 +48,25 @@ def read(folder: Path) -> Asked | None:
     """The values of a run's test part; None where none were kept.
 
     Raises:
-        OSError: The file cannot be read.
-        polars.exceptions.PolarsError: It is broken.
+        InputError: The file cannot be read, or holds what no run writes.
     """
     path = folder / QUERIES
     if not path.exists():
         return None
-    frame = polars.read_parquet(path)
+    try:
+        return _asked(polars.read_parquet(regular(path, MOST), glob=False))
+    except (OSError, ValueError, TypeError, polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        raise InputError("cannot be read", path=path, hint="get the folder again") from error
+
+
+def _asked(frame: polars.DataFrame) -> Asked:
     parts = {str(name): part for (name,), part in frame.group_by(["metric"], maintain_order=True)}
     values = {name: part["value"].to_numpy().astype(np.float64) for name, part in parts.items()}
     first = next((part for part in parts.values() if "name" in part.columns and not part["name"].has_nulls()), None)
     if first is None:
         return Asked(values)
-    return Asked(values, [_clipped(name) for name in first["name"].to_list()], first["known"].to_numpy())
+    names = [_clipped(name) for name in first["name"].to_list()]
+    return Asked(values, names, first["known"].to_numpy().astype(np.int64))
 
 
 def groups(known: NDArray[np.int64]) -> list[tuple[str, NDArray[np.bool_]]]:

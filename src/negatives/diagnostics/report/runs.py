@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars
-
 from negatives.diagnostics.record import read_history
 from negatives.diagnostics.report import asked
 from negatives.diagnostics.report.asked import Asked
 from negatives.errors import InputError
+from negatives.regular import TEXT, regular
 from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, HISTORY, METRICS, QUERIES
 
 Values = Mapping[str, Any]
@@ -134,7 +133,7 @@ def load(folders: Iterable[Path]) -> Loaded:
             found = _json(folder / COMPARE, problems)
             compare = compare or found
             runs += _compared(folder, found)
-        elif (folder / BEGUN).exists():
+        elif (folder / BEGUN).exists() and not (folder / CONFIG).exists():
             runs += _compared(folder, {})
             problems.append("The comparison was interrupted or is still going on; nothing is tested yet.")
         elif any((folder / name).exists() for name in (CONFIG, METRICS, HISTORY)):
@@ -174,7 +173,7 @@ def _run(folder: Path) -> Run:
     found = Run(folder, config, metrics, history, str(sampler), int(seed), problems=problems)
     try:
         found.asked = asked.read(folder)
-    except (OSError, polars.exceptions.PolarsError):
+    except InputError:
         problems.append(f"{QUERIES} cannot be read, so nothing is said of single queries.")
     return found
 
@@ -185,8 +184,10 @@ def _compared(folder: Path, compare: Values) -> list[Run]:
     runs = []
     for (sampler, seed), one in named.items():
         own = folder / f"{sampler}-{seed}"
-        run = _run(own) if own.is_dir() else Run(None, {}, {}, [], str(sampler), int(seed or 0))
-        if not own.is_dir():
+        run = (
+            _run(own) if own.parent == folder and own.is_dir() else Run(None, {}, {}, [], str(sampler), int(seed or 0))
+        )
+        if run.path is None:
             run.metrics = {"test": one.get("test", {}), "train_seconds": one.get("train_seconds")}
             run.problems.append("Its folder is missing, so only its learning curve and test metrics are shown.")
         run.sampler, run.curve = str(sampler), list(one.get("curve", []))
@@ -228,8 +229,8 @@ def _label(runs: Sequence[Run]) -> None:
 
 def _json(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        value = json.loads(regular(path, TEXT).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, InputError) as error:
         problems.append(f"{path.name} cannot be read: {error}.")
         return {}
     return value if isinstance(value, dict) else {}
@@ -237,10 +238,10 @@ def _json(path: Path, problems: list[str]) -> dict[str, Any]:
 
 def _toml(path: Path, problems: list[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         problems.append("config.toml is missing, so the configuration is not shown.")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, InputError) as error:
         problems.append(f"config.toml cannot be read: {error}.")
     return {}
 
@@ -248,6 +249,9 @@ def _toml(path: Path, problems: list[str]) -> dict[str, Any]:
 def _history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
     try:
         history, broken = read_history(path)
+    except InputError as error:
+        problems.append(f"history.jsonl cannot be read: {error}.")
+        return []
     except OSError:
         problems.append("history.jsonl is missing, so nothing is known of the course of the training.")
         return []

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from negatives.diagnostics.record import is_line
+from negatives.errors import InputError
+from negatives.regular import TEXT, regular
 from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, HISTORY, LOCK, METRICS
 
 try:
@@ -100,7 +102,7 @@ class Follower:
         for text in whole.splitlines():
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if is_line(line):
                 self.lines.append(line if run is None else line | {"run": run})
@@ -127,9 +129,10 @@ def held(folder: Path) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
+    """Of a regular file of a sane size; None for all else."""
     try:
-        return path.stat()
-    except OSError:
+        return regular(path, TEXT).stat()
+    except (OSError, InputError):
         return None
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from negatives.diagnostics.report import content
+from negatives.diagnostics.report import content, understood
 from negatives.diagnostics.report.head import duration
 from negatives.diagnostics.report.page import body
 from negatives.diagnostics.report.runs import load
 from negatives.diagnostics.watch.follow import Follower
 from negatives.diagnostics.wording import seen_text
 from negatives.errors import InputError
-from negatives.training.run_folder import BEGUN, COMPARE, HISTORY, METRICS
+from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, HISTORY, METRICS
 
 MOST = 200
 """Entries of the feed that are sent at once; the newest."""
@@ -79,18 +79,22 @@ class Told:
     def _made(self) -> dict[str, Any]:
         follower, state = self.follower, self.follower.state()
         folders = [follower.path] if _whole(follower.path) else follower.folders()
+        if not folders:
+            return _nothing(state, follower.path)
         try:
-            loaded = load(folders)
-        except InputError:  # nothing there yet, or taken away a moment ago
-            return _nothing(state, follower.path)
-        if not any(run.history or run.metrics for run in loaded.runs):
-            return _nothing(state, follower.path)
-        found = content(loaded)
+            with understood(folders):
+                loaded = load(folders)
+                if not any(run.history or run.metrics for run in loaded.runs):
+                    return _nothing(state, follower.path)
+                found = content(loaded)
+        except InputError as error:  # or something was taken away a moment ago
+            return _nothing(state, follower.path) | {"problems": [str(error)]}
         return found if state != "running" else found | {"problems": []}
 
 
 def _whole(path: Path) -> bool:
-    return any((path / name).exists() for name in (HISTORY, METRICS, COMPARE, BEGUN))
+    begun = (path / BEGUN).exists() and not (path / CONFIG).exists()  # a comparison
+    return begun or any((path / name).exists() for name in (HISTORY, METRICS, COMPARE))
 
 
 def _nothing(state: str, path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.baselines.sparse import Matrix, matrix_of_sets
+from negatives.models.restoring import is_restoring
 from negatives.types import Csr
 
 MOST = 20_000
@@ -25,7 +26,7 @@ class Ease(CountedModel):
 
     Args:
         known: Known pairs of the training part.
-        l2: ``l``.
+        l2: ``l``, the penalty on large weights.
 
     Raises:
         ConfigError: ``l2`` is not above 0, or there are more items than :data:`MOST`.
@@ -40,15 +41,20 @@ class Ease(CountedModel):
             raise ConfigError(f"l2 is {l2}; it must be above 0")
         if known.n_cols > MOST:
             raise ConfigError(f"EASE solves a matrix of at most {MOST:,} items, and there are {known.n_cols:,}")
-        history = matrix_of_sets(known)
+        self._history: Matrix = matrix_of_sets(known)
+        self.register_buffer("weights", self._solved(l2))
+
+    def _solved(self, l2: float) -> Tensor:
+        """Weights ``(n_items, n_items)``."""
+        n, history = self.n_items, self._history
+        if is_restoring():
+            return torch.empty(n, n)
         gram = torch.from_numpy((history.T @ history).toarray())
         gram.diagonal().add_(l2)
         factor = torch.linalg.cholesky(gram)
-        inverse = torch.cholesky_solve(torch.eye(known.n_cols), factor)  # LAPACK's inverse of a factor is slow
+        inverse = torch.cholesky_solve(torch.eye(n), factor)  # LAPACK's inverse of a factor is slow
         scale = inverse.diagonal().clone()
-        inverse.div_(-scale).fill_diagonal_(0.0)
-        self.register_buffer("weights", inverse, persistent=False)
-        self._history: Matrix = history
+        return inverse.div_(-scale).fill_diagonal_(0.0).contiguous()  # the order of sums follows the layout
 
     @classmethod
     def seconds(cls, sizes: Sizes) -> float:
@@ -59,6 +65,10 @@ class Ease(CountedModel):
     def extend(self, known: Csr) -> None:
         """Take ``known`` as the histories; weights stay."""
         self._history = matrix_of_sets(known)
+
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``."""
+        return torch.from_numpy(matrix_of_sets(histories).toarray()).to(self.weights.device) @ self.weights
 
     def score_all(self, queries: Tensor) -> Tensor:
         some = torch.from_numpy(self._history[queries.cpu().numpy()].toarray())

@@ -24,8 +24,8 @@ class ItemKnn(CountedModel):
 
     Args:
         known: Known pairs of the training part.
-        neighbours: ``k``.
-        shrinkage: ``h``.
+        neighbours: ``k``, nearest items that an item keeps.
+        shrinkage: ``h``, added to the norms.
 
     Raises:
         ConfigError: ``neighbours`` is below 1 or ``shrinkage`` below 0.
@@ -57,6 +57,10 @@ class ItemKnn(CountedModel):
     def extend(self, known: Csr) -> None:
         """Take ``known`` as the histories; similarities stay."""
         self._history = matrix_of_sets(known)
+
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``."""
+        return dense_rows(matrix_of_sets(histories), torch.arange(histories.n_rows), self._near)
 
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._history, queries, self._near)

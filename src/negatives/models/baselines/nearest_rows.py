@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from negatives.data.neighbours import Neighbours
+from negatives.data.neighbours import Neighbours, kept_rows
 from negatives.data.pairs import SparseFeatures
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.types import Csr
@@ -19,7 +19,7 @@ class NearestRows(CountedModel):
     Args:
         features: Features of all rows, one row per query.
         known: Labels of the training rows; other rows have none.
-        neighbours: ``k``.
+        neighbours: ``k``, training rows that are asked.
     """
 
     grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"neighbours": (50, 20, 100)}
@@ -31,6 +31,14 @@ class NearestRows(CountedModel):
     @classmethod
     def seconds(cls, sizes: Sizes) -> float:
         return 2e-8 * sizes.examples * min(sizes.n_queries, 20_000)
+
+    def encode_rows(self, features: SparseFeatures) -> Tensor:
+        """The scores ``(rows, n_items)`` of rows that came after training."""
+        return self._rows.votes_of(features.unit(), self.neighbours)
+
+    def kept(self) -> dict[str, Any]:
+        """Training rows alone."""
+        return kept_rows(self.given, votes=True)
 
     def score_all(self, queries: Tensor) -> Tensor:
         return self._rows.votes(queries, self.neighbours)

@@ -23,7 +23,7 @@ class PersonalisedPagerank(CountedModel):
     Args:
         graph: Neighbours of each node in the training part, in both directions.
         restart: ``a``, the chance that the walk goes home.
-        steps: ``L``.
+        steps: ``L``, after which the sum is cut.
 
     Raises:
         ConfigError: ``restart`` does not lie between 0 and 1, or ``steps`` is below 1.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from negatives.data.pairs import SparseFeatures
 from negatives.models.baselines.base import CountedModel
+from negatives.types import Csr
 
 
 class Popularity(CountedModel):
@@ -21,6 +23,14 @@ class Popularity(CountedModel):
     def __init__(self, n_queries: int, counts: Tensor) -> None:
         super().__init__(n_queries, counts.numel())
         self.register_buffer("counts", torch.log1p(counts.double()).float(), persistent=False)
+
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``, the same for everyone."""
+        return self.score_all(torch.arange(histories.n_rows))
+
+    def encode_rows(self, features: SparseFeatures) -> Tensor:
+        """The scores ``(rows, n_items)``, the same for every row."""
+        return self.score_all(torch.arange(features.n_rows))
 
     def score_all(self, queries: Tensor) -> Tensor:
         return self.counts.expand(queries.numel(), -1).clone()

@@ -29,8 +29,8 @@ class PpmiSvd(CountedModel):
         n_items: Number of words.
         cooccurrence: Counts of pairs of words that stand near each other.
         dim: Length of a vector.
-        power: ``p``.
-        smoothing: ``c``.
+        power: ``p``, power of the singular values in the words' vectors.
+        smoothing: ``c``, power of the counts of contexts.
         shift: Negatives of skip-gram that the shift stands for.
 
     Raises:

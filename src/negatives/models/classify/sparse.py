@@ -8,15 +8,17 @@ al., WSDM 2021); features and vector elements are dropped in training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from negatives.data.neighbours import with_votes
+from negatives.data.neighbours import Neighbours, beside, kept_rows, with_votes
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
+from negatives.models.restoring import is_restoring
 from negatives.models.tower import TowerModel, TowerSteps
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
@@ -82,6 +84,7 @@ class SparseClassifier(TowerModel):
     """
 
     feed = "grouped"
+    named_rows: ClassVar = {"feature_table": ("feature", "item"), "item_table": ("item",)}
 
     def __init__(
         self,
@@ -94,7 +97,10 @@ class SparseClassifier(TowerModel):
         steps: TowerSteps = TowerSteps(),
         seed: int = 0,
     ) -> None:
-        if tower.neighbours and known is not None:
+        self._near = Neighbours(features, known) if tower.neighbours and known is not None else None
+        if is_restoring() and known is not None and tower.neighbours:  # its own rows are not asked for
+            features = replace(features, n_cols=features.n_cols + known.n_cols)
+        elif tower.neighbours and known is not None:
             features = with_votes(features, known, tower.neighbours)
         item_init = max(dim, 1) ** -0.5 if labels.item_init is None else labels.item_init
         super().__init__(features.n_rows, n_items, dim, labels.bias, item_init, steps, seed)
@@ -120,6 +126,17 @@ class SparseClassifier(TowerModel):
         """Vectors ``(rows, dim + 1)`` of rows of the data."""
         some = self._features.pick(queries)
         return self.encode_bags(some.indices.long(), some.values, some.indptr[:-1])
+
+    def encode_rows(self, features: SparseFeatures) -> Tensor:
+        """Vectors ``(rows, dim + 1)`` of rows that came after training, from their features."""
+        if self._near is not None:
+            votes = self._near.votes_of(features, self.tower.neighbours)
+            features = beside(features, [votes], votes.shape[1])
+        return self.encode_bags(features.indices.long(), features.values, features.indptr[:-1])
+
+    def kept(self) -> dict[str, Any]:
+        """Training rows where they vote for new ones, else no rows."""
+        return kept_rows(self.given, votes=self._near is not None)
 
     def encode_bags(self, index: Tensor, values: Tensor, offsets: Tensor) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of any rows.

@@ -7,6 +7,7 @@ from a global generator and a step depends on its keys alone.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import os
 from collections.abc import Sequence
@@ -18,11 +19,15 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
+from negatives.models.encoders.foreign import check_folder
 from negatives.models.fingerprint import fingerprint
 
 MISSING = "sentence_transformers needs its package; run: pip install 'negatives[sentence-transformers]'"
 MARK = "modules.json"
 """The file by which a folder is known to hold a model."""
+UNTRUSTED: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""How every model is loaded, whoever made it."""
+log = logging.getLogger(__name__)
 
 
 class SentenceEncoder(TextEncoder):
@@ -119,20 +124,22 @@ def load_encoder(path: str) -> Any:
     """A Sentence Transformers model from a folder, a package or the local cache; nothing is downloaded.
 
     Raises:
-        ConfigError: The package is missing, or there is no such model.
+        ConfigError: The package is missing, there is no such model, or it would run code of its own.
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise ConfigError(MISSING)
     if not path:
         raise ConfigError("sentence_transformers needs a model; give its folder or package with --set model.path=...")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    folder = model_folder(path)
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
+    from transformers.utils import logging as messages
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = _folder(path)
+    messages.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(str(folder) if folder else path, device="cpu", local_files_only=True)
+        if folder is None:
+            raise FileNotFoundError
+        return SentenceTransformer(str(folder), device="cpu", model_kwargs={"use_safetensors": True}, **UNTRUSTED)
     except Exception as error:
         reason = f" ({type(error).__name__}: {' '.join(str(error).split())[:120]})" if folder else ""
         raise ConfigError(
@@ -141,15 +148,39 @@ def load_encoder(path: str) -> Any:
         ) from error
 
 
+def model_folder(path: str) -> Path | None:
+    """The folder of a model, once :func:`check_folder` has looked through it; None where there is none.
+
+    Args:
+        path: The folder itself, an installed package that holds one, or a name in the local cache.
+
+    Raises:
+        ConfigError: It would run code of its own.
+    """
+    folder = _folder(path)
+    if folder is not None:
+        check_folder(folder)
+    return folder
+
+
 def _folder(path: str) -> Path | None:
-    """The folder of a model: the path itself, or one inside an installed package of that name."""
-    if (Path(path) / MARK).exists():
+    if Path(path).is_dir() and any((Path(path) / mark).exists() for mark in (MARK, "config.json")):
         return Path(path)
     name = path.replace("-", "_")
-    if not name.isidentifier():
-        return None
-    found = importlib.util.find_spec(name)
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
     for place in (found.submodule_search_locations or []) if found else []:
         for mark in sorted(Path(place).rglob(MARK)):
             return mark.parent
+    return _cached(path)
+
+
+def _cached(name: str) -> Path | None:
+    """The folder of a model in the local cache; names without an owner are those of Sentence Transformers."""
+    from huggingface_hub import snapshot_download
+
+    for full in (name, f"sentence-transformers/{name}"):
+        try:
+            return Path(snapshot_download(full, local_files_only=True))
+        except Exception as error:  # it raises errors of many kinds for a name that is none
+            log.debug("%s is not in the local cache: %s", full, error)
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,8 @@ class StaticEncoder(TextEncoder):
         ConfigError: The vectors do not fit the vocabulary.
     """
 
+    named_rows: ClassVar = {"token_table": ("token",), "token_weight": ("token",)}
+
     def __init__(
         self,
         query_bags: SparseFeatures,
@@ -112,6 +114,10 @@ class StaticEncoder(TextEncoder):
         if other is not None and not torch.equal(other.cpu(), own.cpu()):
             raise RuntimeError("the tokenizer of the saved model is another one")
         return super().load_state_dict(state_dict, strict, assign)
+
+    def own_names(self) -> dict[str, list[str]]:
+        """``token``: the pieces of the tokenizer, by id."""
+        return {"token": [piece for piece, _ in sorted(self.tokenizer.get_vocab().items(), key=lambda pair: pair[1])]}
 
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,8 @@ class GraphNetwork(Model, ABC):
     """
 
     inner_product = True
+
+    named_rows: ClassVar = {"node_table": ("query",)}
 
     def __init__(
         self,

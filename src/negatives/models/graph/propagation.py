@@ -6,6 +6,8 @@ shares its sparse products and its start from singular vectors with :mod:`negati
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,8 @@ class NodePropagation(Model):
     """
 
     inner_product = True
+
+    named_rows: ClassVar = {"node_table": ("query",)}
 
     def __init__(
         self,

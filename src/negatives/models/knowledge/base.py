@@ -64,6 +64,7 @@ class ComposedModel(Model, ABC):
 
     engine = "composed"
     feed = "triples"
+    named_rows: ClassVar = {"entities": ("item",), "relations": ("relation",)}
     kind: str
     """How a composed vector is compared with an entity's; see :mod:`negatives.kernels.distances`."""
     parts: ClassVar[int] = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class Layers(Settings):
     """The network between words and prefixes.
 
     Args:
-        layers: Its depth.
+        layers: Depth of the network, one or more layers.
         drop: Share of the elements of a vector that is left out in training.
 
     Raises:
@@ -87,6 +88,7 @@ class LanguageModel(TowerModel, TextModel, ABC):
     """
 
     feed = "text"
+    named_rows: ClassVar = {"word_table": ("item",), "item_table": ("item",)}
 
     def __init__(
         self,
@@ -106,6 +108,10 @@ class LanguageModel(TowerModel, TextModel, ABC):
         share = (counts.float() + 0.1) / (counts.sum() + 0.1 * n)
         self.item_table.data[:, dim] = share.log()
         self._tokens = tokens
+
+    def kept(self) -> dict[str, Any]:
+        """No text: prefixes are read as they are asked for."""
+        return {**self.given, "tokens": torch.empty(0, dtype=torch.int64)}
 
     def vectors(self) -> dict[str, Tensor]:
         """``item``: words as they are predicted, without their bias; ``input``: words as they are read."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import rnn
@@ -60,7 +63,7 @@ class SentenceModel(Model):
 
     Args:
         real: The real sentences, one for each query.
-        noise: The noise sentences.
+        noise: The noise sentences; None for a model that is only asked.
         n_words: Number of words.
         dim: Length of the vectors of words and of each direction.
         seed: Seed of the initial values.
@@ -70,17 +73,30 @@ class SentenceModel(Model):
     There the noise model follows the data by likelihood; here it follows the errors of the scorer.
     """
 
-    def __init__(self, real: Sentences, noise: NoiseBank, n_words: int, dim: int = 64, seed: int = 0) -> None:
-        super().__init__(real.lengths.numel(), 1 + noise.size, dim)
+    named_rows: ClassVar = {"scorer.words": ("word",)}
+
+    def __init__(self, real: Sentences, noise: NoiseBank | None, n_words: int, dim: int = 64, seed: int = 0) -> None:
+        super().__init__(real.lengths.numel(), 1 + (0 if noise is None else noise.size), dim)
         self.scorer, self.noise = SentenceScorer(n_words, dim, seed), noise
         self._words: Tensor
         self._lengths: Tensor
         self.register_buffer("_words", real.words, persistent=False)
         self.register_buffer("_lengths", real.lengths, persistent=False)
 
+    def kept(self) -> dict[str, Any]:
+        """No sentences: the scorer reads those that it is asked about."""
+        nothing = torch.empty(0, 1, dtype=torch.int64)
+        return {**self.given, "real": Sentences(nothing, nothing[:, 0]), "noise": None}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in PyTorch; noise sentences are left out where the model has none."""
+        if self.noise is None:
+            state_dict = {name: one for name, one in state_dict.items() if not name.startswith("noise.")}
+        return super().load_state_dict(state_dict, strict, assign)
+
     def refresh(self, context: Context | None = None) -> None:
         """Draw new noise sentences where they are due; the evaluator, which gives no batch, changes nothing."""
-        if context is not None:
+        if context is not None and self.noise is not None:
             self.noise.follow(context.step, self.told)
 
     def vectors(self) -> dict[str, Tensor]:
@@ -121,5 +137,6 @@ class SentenceModel(Model):
         return found
 
     def _of_noise(self, items: Tensor) -> Tensor:
+        assert self.noise is not None
         found: Tensor = self.scorer(self.noise.pick((items.reshape(-1) - 1).clamp(min=0)))
         return found.view(items.shape)
