@@ -168,6 +168,12 @@ def test_simple_methods_show_their_level_and_their_numbers(tmp_path: Path) -> No
     assert (line["name"], line["y"]) == ("ease", [0.12, 0.12])
 
 
+def test_what_a_run_began_from_is_told(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    note(run, start={"run": "old", "test": {"recall@20": 0.1}, "verdict": "The new model is better than old."})
+    assert '<div class="box verdict">The new model is better than old.</div>' in reported(tmp_path, run).read_text()
+
+
 def test_settings_are_those_of_the_configuration(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     with (run / "config.toml").open("a") as file:

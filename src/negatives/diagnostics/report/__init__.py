@@ -118,7 +118,7 @@ def content(loaded: Loaded) -> dict[str, Any]:
     return {
         "title": head.title(loaded),
         "subtitle": "" if several else head.subtitle(loaded),
-        "verdicts": list(filter(None, (head.verdict(loaded), "" if several else beside_verdict(loaded)))),
+        "verdicts": [head.verdict(loaded)] if several else _verdicts(loaded),
         "parts": [_part(part, f"{place}" if several else "", drawn) for place, part in enumerate(parts)],
         "drawn": drawn,
         "notes": list(dict.fromkeys(note for run in loaded.runs for note in run.metrics.get("notes", []))),
@@ -129,6 +129,11 @@ def content(loaded: Loaded) -> dict[str, Any]:
     }
 
 
+def _verdicts(loaded: Loaded) -> list[str]:
+    """Sentences about runs on the same data."""
+    return list(filter(None, (head.verdict(loaded), beside_verdict(loaded), head.start_verdict(loaded))))
+
+
 def _part(part: Loaded, mark: str, drawn: dict[str, Any]) -> dict[str, Any]:
     """Runs on the same data; what is drawn goes into ``drawn`` under names with the part's mark."""
     metric = head.main_metric(part)
@@ -137,7 +142,7 @@ def _part(part: Loaded, mark: str, drawn: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": head.title(part) if mark else "",
         "subtitle": head.subtitle(part),
-        "verdicts": list(filter(None, (head.verdict(part), beside_verdict(part)))) if mark else [],
+        "verdicts": _verdicts(part) if mark else [],
         "cards": head.cards(part, metric),
         "table": head.test_table(part, metric),
         "beside": beside(part, metric),

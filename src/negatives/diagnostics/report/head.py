@@ -177,6 +177,13 @@ def verdict(loaded: Loaded) -> str:
     return told
 
 
+def start_verdict(loaded: Loaded) -> str:
+    """One sentence about a run and the one that it began from; empty where it is not alone, or began from none."""
+    if len(loaded.runs) != 1 or loaded.compare:
+        return ""
+    return str((loaded.runs[0].metrics.get("start") or {}).get("verdict") or "")
+
+
 def _division(run: Run) -> str:
     """What decides which pairs are the test part."""
     split = run.config.get("split", {})
