@@ -218,9 +218,12 @@ def test_runs_divided_by_different_seeds_are_told(tmp_path: Path) -> None:
 
 def test_a_comparison_that_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_comparison(tmp_path / "compare", ("uniform", "dns"), 1)
-    (folder / "compare.json").rename(folder / "begun.json")
+    (folder / "compare.json").unlink()
+    (folder / "begun.json").write_text(json.dumps({"asked": {"samplers": {"uniform": {}, "dns": {}}}}))
     assert main(["report", str(folder), "--out", str(tmp_path / "r.html")]) == 0
     assert capsys.readouterr().out == f"report: {tmp_path / 'r.html'}\n"
     text: Any = read(tmp_path / "r.html")[0]
     assert "The comparison was interrupted or is still going on" in text
     assert "2 samplers compared" in text
+    assert "not made as one comparison" not in text
+    assert [row[0] for row in table(tmp_path / "r.html", "Test results")[1:]] == ["uniform", "dns"]

@@ -18,6 +18,9 @@ from negatives.regular import TEXT, regular
 from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, HISTORY, METRICS, QUERIES
 
 Values = Mapping[str, Any]
+UNFINISHED = (
+    "The comparison was interrupted or is still going on; whether its differences are chance is tested at its end."
+)
 
 
 @dataclass(slots=True)
@@ -134,8 +137,9 @@ def load(folders: Iterable[Path]) -> Loaded:
             compare = compare or found
             runs += _compared(folder, found)
         elif (folder / BEGUN).exists() and not (folder / CONFIG).exists():
-            runs += _compared(folder, {})
-            problems.append("The comparison was interrupted or is still going on; nothing is tested yet.")
+            found = {"verdict": UNFINISHED}
+            compare = compare or found
+            runs += _in_order(_compared(folder, found), _json(folder / BEGUN, problems))
         elif any((folder / name).exists() for name in (CONFIG, METRICS, HISTORY)):
             runs.append(_run(folder))
         else:
@@ -146,6 +150,13 @@ def load(folders: Iterable[Path]) -> Loaded:
     if any(len({id(run.compare) for run in found if run.compare}) > 1 for found in _alike(runs)):
         problems.append("Of several comparisons on the same data, only the first one's tests are shown.")
     return Loaded(runs, compare, problems)
+
+
+def _in_order(runs: list[Run], begun: Values) -> list[Run]:
+    """Runs in the order in which their samplers were asked for."""
+    asked = begun.get("asked")
+    samplers = list(asked.get("samplers") or ()) if isinstance(asked, Mapping) else []
+    return sorted(runs, key=lambda run: samplers.index(run.sampler) if run.sampler in samplers else len(samplers))
 
 
 def _alike(runs: Sequence[Run]) -> list[list[Run]]:
