@@ -36,11 +36,12 @@ from negatives.cli.serve import serve
 from negatives.cli.stopping import hushed
 from negatives.cli.streams import steady
 from negatives.cli.train import train
+from negatives.cli.watch import watch
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
 COMMANDS = (
-    demo, inspect, train, predict, serve, compare, mine, evaluate, report, export, clean, samplers, keys, doctor,
+    demo, inspect, train, predict, serve, compare, mine, evaluate, report, watch, export, clean, samplers, keys, doctor,
 )  # fmt: skip
 USAGE = 2
 BROKEN_PIPE = 141
