@@ -92,8 +92,13 @@ class Case:
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen of one command."""
+    """What was seen of one command.
 
+    Args:
+        length: Seconds of the quickest run in one go so far.
+    """
+
+    length: float
     kills: int = 0
     rounds: int = 0
     pairs: int = 0
@@ -226,14 +231,17 @@ def differing(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     return [f"{name} differs" for name in odd]
 
 
-def round_of(case: Case, place: Path, wanted: dict[str, Any], seconds: float, tally: Tally, most: int) -> None:
+def round_of(case: Case, place: Path, wanted: dict[str, Any], tally: Tally, most: int) -> None:
     """Start and kill until a start comes to its end, after ``most`` kills at the latest."""
     out, log, before = place / case.out, place / "log", tally.kills
     case.ready(out)
     while True:
         begun = (out / "begun.json").exists() and case.again
-        patience = random.uniform(0.0, seconds) if tally.kills - before < most else MOST
+        patience = random.uniform(0.0, 1.1 * tally.length) if tally.kills - before < most else MOST
+        begin = time.monotonic()
         code = wait(start(case.again if begun else case.words, out, log), patience)
+        if code == 0 and not begun:
+            tally.length = min(tally.length, time.monotonic() - begin)
         tally.wrong += [f"{case.name}: {one}" for one in unreadable(place, place.with_suffix(".note"))]
         if code is None:
             if patience == MOST:
@@ -313,11 +321,11 @@ def tried(kills: int, pairs: int, seconds: float, only: Sequence[str] = ()) -> l
         tempfile.tempdir = None
         (root / "tmp").mkdir()
         data(root)
-        known: dict[str, tuple[dict[str, Any], float]] = {}
+        known: dict[str, dict[str, Any]] = {}
         every = [one for one in cases(root) if not only or one.name in only]
         for case in every:
-            tallies[case.name] = Tally()
-            known[case.name] = measure(case, fresh(root / "whole"))
+            known[case.name], length = measure(case, fresh(root / "whole"))
+            tallies[case.name] = Tally(length)
             if case.name == "train":
                 shutil.copytree(root / "whole" / "out", root / "run")
         while time.monotonic() < end:
@@ -325,17 +333,17 @@ def tried(kills: int, pairs: int, seconds: float, only: Sequence[str] = ()) -> l
             if done[0] >= kills and done[1] >= pairs:
                 break
             case = min(every, key=lambda one: tallies[one.name].kills + 5 * tallies[one.name].pairs)
-            tally, (wanted, length) = tallies[case.name], known[case.name]
+            tally, wanted = tallies[case.name], known[case.name]
             place = fresh(root / "round")
             if done[1] * kills < done[0] * pairs or done[0] >= kills:
                 without = "--out" in case.words and case.again and tally.pairs % 2
                 (apart if without else pair_of)(case, place, wanted, tally)
             else:
-                round_of(case, place, wanted, 1.1 * length, tally, min(4, kills - done[0]))
+                round_of(case, place, wanted, tally, min(4, kills - done[0]))
             tally.wrong += [f"{case.name}: {one}" for one in left_over(root / "tmp")]
         for name, one in tallies.items():
             print(f"{name:<12} {one.kills:>4} kills in {one.rounds:>3} rounds, {one.pairs:>3} pairs, "
-                 f"{len(one.wrong)} wrong, {known[name][1]:.1f} s in one go")  # fmt: skip
+                 f"{len(one.wrong)} wrong, {one.length:.1f} s in one go")  # fmt: skip
     finally:
         shutil.rmtree(root)
     return [one for tally in tallies.values() for one in tally.wrong]
