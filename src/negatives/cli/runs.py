@@ -51,11 +51,12 @@ def report(
         More formats, separated by commas, written beside it: md, latex and csv for the table, svg and png for the
         learning curves and the summary.
     """
-    from negatives.training.run_folder import COMPARE, REPORT, RunFolder
+    from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, REPORT, RunFolder
     from negatives.training.targets import check_target, filling
 
     for run in runs:
-        if not (run / COMPARE).exists():
+        compared = (run / COMPARE).exists() or ((run / BEGUN).exists() and not (run / CONFIG).exists())
+        if not compared:
             RunFolder(run).check_run()
     from negatives.diagnostics import report as pages
 

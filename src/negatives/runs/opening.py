@@ -174,7 +174,7 @@ def _check_known(
     kind: type[Run], known: Csr | None, names: Mapping[str, pl.Series], tables: Mapping[str, Tensor], path: Path
 ) -> None:
     """Whether what is known, the names and the vectors are of the same questions and answers."""
-    sides = [getattr(kind, "queries", None), kind.items]
+    sides = [str(getattr(kind, "queries", "")), kind.items]
     sizes = [len(names[one]) if one in names else None for one in sides]
     if known is not None and any(n not in (None, m) for n, m in zip(sizes, (known.n_rows, known.n_cols), strict=True)):
         raise InputError("what is known does not fit the names", path=path / KEPT, hint="train the run again")

@@ -16,7 +16,7 @@ from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
 from negatives.models import files_from
 from negatives.regular import regular
-from negatives.runs import baselines, begun, carrying, opening, steps
+from negatives.runs import baselines, begun, carrying, opening, queries, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, located, prepare, task_of
@@ -135,6 +135,7 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
         sentence = carrying.verdict(trained, before, test)
         log.info(sentence)
         whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
+    queries.write_run(folder, test, trained.examples)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 

@@ -5,6 +5,7 @@ One encoder serves both sides. Every document is ranked for every test query, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +90,7 @@ class Search(Task[RetrievalData, SearchReading]):
             item_names=data.item_names,
             notes=data.notes,
             data=data,
+            query_texts=data.query_texts,
         )
 
     def facts(self, config: RunConfig, examples: Examples[RetrievalData]) -> Facts:
@@ -120,7 +122,7 @@ class Search(Task[RetrievalData, SearchReading]):
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
-        return Metrics({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
+        return replace(metrics, mean={name: value for name, value in metrics.mean.items() if value == value})
 
     @torch.no_grad()
     def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
@@ -138,7 +140,11 @@ class Search(Task[RetrievalData, SearchReading]):
             for row, query in enumerate(queries):
                 scores[row, data.identical.row(query).long()] = -torch.inf
         asked = zip(texts, answers, scores, strict=True)
-        return [sample(text, known, best(row, names)) for text, known, row in asked]
+        places = {name: place for place, name in enumerate(names.to_list())}
+        return [
+            sample(text, known, best(row, names), known or None, lambda name: data.item_texts[places[name]])
+            for text, known, row in asked
+        ]
 
 
 def _feed(data: RetrievalData, repeats: int) -> PairFeed:

@@ -107,5 +107,6 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
             query, partner = int(pairs.left[row]), int(pairs.right[row])
             scores = answers.every(torch.tensor([query]))[0]
             scores[query] = -torch.inf
-            found.append(sample(names[query], [names[partner]], best(scores, names, SHOWN)))
+            right = [names[partner]]
+            found.append(sample(names[query], right, best(scores, names, SHOWN), right))
         return found

@@ -145,7 +145,9 @@ def _made(kind: str, of: Any) -> Any:
 
         try:
             return Tokenizer.from_str(of)
-        except Exception as error:  # the package raises nothing narrower
+        except BaseException as error:  # the package raises nothing narrower, and in a panic not even an Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             raise ValueError("no tokenizer") from error
     raise KeyError(kind)
 
