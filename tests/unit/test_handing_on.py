@@ -172,7 +172,7 @@ def test_the_card_says_what_was_trained(ready: Ready, tmp_path: Path) -> None:
     assert f"| ndcg@10 | {value:.4f} |" in text
     assert "| negatives drawn by | uniform (candidates = 4) |" in text
     assert "anchor" in text  # how the data was read
-    assert str(path.parent) not in text
+    assert str(path.parent) not in text.replace("\\", "")
     assert "Not chosen yet" in text
 
 
@@ -187,7 +187,7 @@ def test_a_folder_of_the_hub_answers_as_the_run(model: str, ready: Ready, tmp_pa
     assert described["vectors"]["item"] == list(one.held.table("item").shape)
     assert "negatives.load(" in (out / "README.md").read_text()
     for name in ("config.toml", "metrics.json", "config.json", "README.md"):
-        assert str(path.parent) not in (out / name).read_text()
+        assert str(path.parent) not in (out / name).read_text().replace("\\", "")
 
 
 def test_other_models_are_handed_on_as_vectors(tmp_path: Path) -> None:
