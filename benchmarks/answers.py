@@ -175,13 +175,13 @@ def one(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
 
 
 def trained(folder: Path, sizes: Sizes) -> Path:
-    """A run of matrix factorisation over all items, hardly trained."""
+    """A run over all items, hardly trained."""
     random, pairs = generator(1), 2 * sizes.items
-    users = torch.randint(0, sizes.users, (pairs,), generator=random)
+    users = torch.randint(0, sizes.alone, (pairs,), generator=random)  # few users, which are soon evaluated
     items = torch.arange(pairs) % sizes.items
     data = folder / "pairs.csv"
     np.savetxt(data, torch.stack([users, items], 1).numpy(), fmt="%d", delimiter=",", header="user,item", comments="")
-    words = ["train", "recommend", str(data), "--epochs", "1", "--baselines", "none", "--out", str(folder / "run")]
+    words = ["train", "recommend", str(data), "--max-seconds", "5", "--baselines", "none", "--out", str(folder / "run")]
     subprocess.run([sys.executable, "-m", "negatives", *words], check=True, stdout=subprocess.DEVNULL)
     return folder / "run"
 
