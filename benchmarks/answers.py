@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,13 @@ def many(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
     users, items = vectors(sizes)
     print(f"{sizes.users:,} users, {sizes.items:,} items, d={sizes.dim}, k={sizes.k}, {threads} threads; per block:")
     asked = contestants(items, sizes.k, threads)
-    blocks = users.split(sizes.block)
+    blocks = torch.split(users, sizes.block)
     answers = {name: ask(blocks[0]).sort(1).values for name, ask in asked.items()}
     for name, answer in answers.items():
         same = float((answer == answers[OURS]).double().mean())
         print(f"  {name:<28} gives the same items in {same:.4%} of the places")
     calls: dict[str, list[Callable[[], object]]] = {
-        name: [lambda ask=ask, block=block: ask(block) for block in blocks] for name, ask in asked.items()
+        name: [partial(ask, block) for block in blocks] for name, ask in asked.items()
     }
     taken = turns(calls, clock)
     ratios = table(taken, "", "s", 1.0)
@@ -167,7 +168,7 @@ def one(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
     asked = contestants(items, sizes.k, threads)
     queries = [users[i % sizes.users][None] for i in range(sizes.alone)]
     calls: dict[str, list[Callable[[], object]]] = {
-        name: [lambda ask=ask, query=query: ask(query) for query in queries] for name, ask in asked.items()
+        name: [partial(ask, query) for query in queries] for name, ask in asked.items()
     }
     calls[READING] = [lambda: items.sum()] * len(queries)
     ratio = table(turns(calls, clock), READING, "ms", 1e3)[READING]
