@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from negatives import control, errors, guards, losses, models, proposals, selection
+    from negatives.answering import Run
     from negatives.config import RunConfig
     from negatives.control import Hold, Linear
     from negatives.data.loading.pairs import load_pairs
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
     from negatives.runs.opening import load
+    from negatives.runs.pretrained import from_pretrained
+    from negatives.runs.training import train
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
@@ -27,7 +30,10 @@ _NAMES = {
     "data.loading.pairs": "load_pairs",
     "guards": "AbsoluteMargin KnownPositives OwnPositive RelativeMargin",
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
+    "answering": "Run",
     "runs.opening": "load",
+    "runs.pretrained": "from_pretrained",
+    "runs.training": "train",
     "sampler.build": "build",
     "sampler.core": "Sampler",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
@@ -73,6 +79,7 @@ __all__ = [
     "PositiveSimilarity",
     "Random",
     "RelativeMargin",
+    "Run",
     "RunConfig",
     "Sampler",
     "Scorer",
@@ -83,6 +90,7 @@ __all__ = [
     "build",
     "control",
     "errors",
+    "from_pretrained",
     "guards",
     "load",
     "load_pairs",
@@ -90,4 +98,5 @@ __all__ = [
     "models",
     "proposals",
     "selection",
+    "train",
 ]

@@ -31,6 +31,7 @@ from negatives.errors import ConfigError, InputError
 from negatives.parameters import WORDS
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
+from negatives.regular import TEXT, regular
 from negatives.sizing import Rule, check_rules, is_rule, rules_apart
 
 Values = dict[str, Any]
@@ -53,6 +54,7 @@ GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule
 """A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -165,7 +167,7 @@ class RunConfig(Section):
     where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness; the same seed, data and machine give the same bits."""
-    threads: Annotated[int, Field(ge=1)] | None = None
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
     """Threads for kernels and PyTorch; left out, all cores."""
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
@@ -294,7 +296,7 @@ def load_config(path: str | Path) -> Values:
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(regular(path, TEXT).read_text(encoding="utf-8"))
         data = values.get("data")
         if isinstance(data, str) and not Path(data).is_absolute() and (path.parent / data).exists():
             values["data"] = str(path.parent / data)
@@ -305,8 +307,9 @@ def load_config(path: str | Path) -> Values:
         reason = text[: at.start()] if at else text
         line = int(at.group(1)) if at and at.group(1) else None
         raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
-    except UnicodeDecodeError as error:
-        raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        told = "its values are nested too deep" if isinstance(error, RecursionError) else "not a text file in UTF-8"
+        raise InputError(told, path=path, hint="give a TOML file") from error
     except OSError as error:
         raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 

@@ -53,6 +53,10 @@ def clipped(text: str, most: int) -> str:
     return f"{text[:half]}...{text[len(text) - (most - 3 - half) :]}"
 
 
+class UnknownName(InputError):
+    """Something was asked about by a name that the run does not know."""
+
+
 class ConfigError(NegativesError):
     """An option, name or value is not known or does not fit."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -120,7 +121,8 @@ def remove(path: Path, *, dry: bool = False) -> Leftover | None:
     """Remove one of them; None where it is in use, somebody else's, a link, or gone."""
     try:
         status = path.lstat()
-        if path.is_symlink() or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        ours = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+        if not ours or not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # to open a pipe would wait
             return None
         handle = os.open(path, os.O_RDONLY) if fcntl is not None else None
     except OSError:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,6 +24,18 @@ from negatives.randomness import Purpose, stream
 T = TypeVar("T")
 State = dict[str, Any]
 """What a part must remember: tensors, numbers, strings and nested dictionaries of them."""
+
+
+def raw(tensor: Tensor) -> npt.NDArray[np.uint8]:
+    """The bytes of a tensor's numbers, ``(n,)``, row by row; a view where it lies so in memory.
+
+    >>> raw(torch.zeros(1, dtype=torch.int64).expand(0)).size, raw(torch.ones(1, dtype=torch.uint8).expand(3)).tolist()
+    (0, [1, 1, 1])
+    """
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if flat.numel() < 2:  # its stride may be 0, and still it counts as contiguous
+        flat = flat.as_strided(flat.shape, (1,))
+    return flat.view(torch.uint8).numpy()
 
 
 @dataclass(frozen=True, slots=True)

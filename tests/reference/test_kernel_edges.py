@@ -56,6 +56,34 @@ def test_top_k_is_the_same_on_every_path(rows: int, n: int, k: int, density: flo
         assert torch.equal(values, found[0][1])
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 200),
+    st.integers(0, 40),
+    st.integers(0, 60),
+    st.sampled_from([0.0, 0.2, 0.9]),
+    st.integers(0, 10_000),
+)
+def test_the_best_are_the_same_bits_on_every_path(rows: int, n: int, d: int, k: int, density: float, seed: int) -> None:
+    random = generator(seed)
+    # Of numbers with eight bits the twins' sums in float64 are exact, so that all round alike.
+    queries, items = (torch.randn(size, d, generator=random).bfloat16().float() for size in (rows, n))
+    items[torch.rand(n, generator=random) < 0.3] = items[0].clone()
+    items[torch.rand(n, d, generator=random) < 0.003] = float("nan")
+    pairs = (torch.rand(3, n, generator=random) < density).nonzero()
+    exclude = Csr.from_pairs(pairs[:, 0], pairs[:, 1], 3, n)
+    owners = torch.randint(0, 3, (rows,), generator=random)
+    only = torch.randint(0, n, (n,), generator=random) if seed % 2 else None
+    found = []
+    for path in ALL:
+        with kernels.use(path):
+            found.append(kernels.best(queries, items, k, exclude=exclude, rows=owners, only=only))
+    for ids, values in found[1:]:
+        assert torch.equal(ids, found[0][0])
+        assert torch.equal(values, found[0][1])
+
+
 def test_top_k_of_wide_rows_agrees_with_torch() -> None:
     scores = torch.randn(9, 5000, generator=generator(1))
     scores[0] = torch.arange(5000.0)
@@ -199,6 +227,7 @@ def everything():
     yield from (ids, kernels.draw_uniform(rows, 3, 5, 7, queries=rows, known=known, tries=1), scores)
     yield from kernels.score_backward(items, items, rows, ids, scores)
     yield from kernels.top_k(items.T.contiguous(), 3, exclude=known, queries=rows[:2])
+    yield from kernels.best(items[:2], items, 3, exclude=known, rows=rows[:2])
     yield kernels.contains_pool(known, rows, torch.tensor([2, 1, 2]))
 with numpy.errstate(over="ignore"):
     compiled = list(everything())

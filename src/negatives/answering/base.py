@@ -21,10 +21,11 @@ from negatives.answering.forms import Form, Question, checked, form_of, question
 from negatives.answering.held import Held
 from negatives.answering.names import Names
 from negatives.answering.ranked import Ranked, by_vectors, sets
+from negatives.answering.reasons import REASONS, nearest_known, shared_words
 from negatives.errors import ConfigError, InputError
 from negatives.training.run_folder import plural
 
-SCHEMA = {"query": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32}
+SCHEMA: dict[str, type[pl.DataType]] = {"query": pl.String, "rank": pl.Int64, "item": pl.String, "score": pl.Float32}
 """Columns of every table of answers; ``known`` and ``text`` follow where there are any."""
 
 
@@ -47,6 +48,7 @@ class Run(ABC):
     def __init__(self, held: Held) -> None:
         self.held = held
         self._lock = RLock()
+        self._units: dict[str, Tensor] = {}
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(names):,} {plural(names.kind)}" for names in self.held.names.values())
@@ -79,6 +81,11 @@ class Run(ABC):
     @final
     def ask(self, questions: Sequence[Question], k: int = 10, include_known: bool = False) -> pl.DataFrame:
         """As :meth:`predict`, with each question a mapping of field to value; they may be of several forms."""
+        return self.answers(questions, k, include_known).drop("row")
+
+    @final
+    def answers(self, questions: Sequence[Question], k: int = 10, include_known: bool = False) -> pl.DataFrame:
+        """As :meth:`ask`, with the number of each answer's question, from 0, as the column ``row``."""
         if k < 1:
             raise ConfigError(f"k is {k}; it must be at least 1")
         with self._one_at_a_time():
@@ -86,8 +93,8 @@ class Run(ABC):
                 self._predict(form, some, k, include_known).frame(rows) for form, rows, some in self._by_form(questions)
             ]
         if not found:
-            return pl.DataFrame(schema=SCHEMA)
-        return pl.concat(found, how="diagonal").sort("row", maintain_order=True).drop("row")
+            return pl.DataFrame(schema={"row": pl.Int64, **SCHEMA})
+        return pl.concat(found, how="diagonal").sort("row", maintain_order=True)
 
     @final
     def similar(self, names: str | Sequence[str], *, k: int = 10, kind: str | None = None) -> pl.DataFrame:
@@ -110,11 +117,32 @@ class Run(ABC):
             raise ConfigError(f"k is {k}; it must be at least 1")
         with self._one_at_a_time():
             ids = self.names(kind).ids(names)
-            table = torch.nn.functional.normalize(self.similar_table(kind), dim=-1)
+            table = self.unit_table(kind)
             itself = sets([[one] for one in ids.tolist()], len(table))
             found, scores, _ = by_vectors(table[ids], table, k, itself)
             ranked = Ranked(names, found, scores, self.names(kind), texts=self.texts(kind))
         return ranked.frame(range(len(names))).drop("row")
+
+    @final
+    def why(self, question: Question, items: Sequence[str], *, most: int = 3) -> pl.DataFrame:
+        """What speaks for answers: the known items of the question that are nearest, or the words that both hold.
+
+        Args:
+            question: Value by field.
+            items: Names of answers to it.
+            most: Reasons for each, at most.
+
+        Returns:
+            Columns ``item``, ``because`` and ``score``: the cosine with a known item, null for a word. An item for
+            which nothing speaks has no row.
+
+        Raises:
+            InputError: A name is not known.
+            ConfigError: The run is not asked so.
+        """
+        form = form_of(self.forms, question)
+        with self._one_at_a_time():
+            return self._why(form, checked(form, question), items, most)
 
     @final
     def encode(self, queries: Any = None, /, *, kind: str | None = None, **fields: Any) -> Tensor:
@@ -182,6 +210,8 @@ class Run(ABC):
         Raises:
             ConfigError: There is no such kind.
         """
+        if not self.held.names:
+            raise ConfigError("this run has nothing by name yet; give it documents: run.index(documents)")
         if kind not in self.held.names:
             raise ConfigError(
                 f"this run has no {plural(kind)} by name; it has {' and '.join(self.held.names) or 'none'}"
@@ -205,6 +235,12 @@ class Run(ABC):
         """Vectors by which :meth:`similar` compares the things of a kind."""
         return self.held.table(kind)
 
+    def unit_table(self, kind: str) -> Tensor:
+        """The vectors of :meth:`similar_table` at unit length, made when they are first asked for."""
+        if kind not in self._units:
+            self._units[kind] = torch.nn.functional.normalize(self.similar_table(kind), dim=-1)
+        return self._units[kind]
+
     # What a task says.
 
     @abstractmethod
@@ -218,6 +254,17 @@ class Run(ABC):
     def _score(self, form: Form, questions: Sequence[Question], items: Sequence[str]) -> Tensor:
         """Scores ``(n,)`` of questions of one form with an item each."""
         raise ConfigError(f"the model {self.held.config.part('model')} gives no scores of single pairs")
+
+    def _why(self, form: Form, question: Question, items: Sequence[str], most: int) -> pl.DataFrame:
+        """What speaks for answers to a question of a form."""
+        known = [one for one in self.known(form, question) if one >= 0]
+        if known and self.items in self.held.tables:
+            return nearest_known(self.names(self.items), self.similar_table(self.items), known, items, most)
+        texts = self.texts(self.items)
+        written = [str(value) for name, value in question.items() if form.field(name).kind is None]
+        if texts is not None and written:
+            return shared_words(self.names(self.items), texts, " ".join(written), items, most)
+        return pl.DataFrame(schema=REASONS)
 
     def _by_form(self, questions: Sequence[Question]) -> Iterator[tuple[Form, list[int], list[dict[str, Any]]]]:
         """Questions by their form, with their places."""

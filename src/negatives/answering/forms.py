@@ -28,12 +28,14 @@ class Field:
         about: What it is, in a few words.
         many: Whether its value is a list.
         optional: Whether it may be left out.
+        kind: Kind of things whose names it takes; None where it takes any text.
     """
 
     name: str
     about: str
     many: bool = False
     optional: bool = False
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from negatives.answering.names import Names
 from negatives.config import RunConfig
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.models import Model
 from negatives.models import registry as models
+from negatives.training.sound import finite
 from negatives.types import Csr, State
 
 
@@ -58,6 +59,8 @@ class Held:
     more: State
     make: Callable[[], Model]
     path: Path | None = None
+    _sound: set[str] = field(default_factory=set, init=False, repr=False)
+    """Kinds whose vectors have been looked at, which waits until they are needed: they may be large."""
 
     @cached_property
     def model(self) -> Model:
@@ -79,4 +82,9 @@ class Held:
         if kind not in self.tables:
             has = f"it has those of {' and '.join(self.tables)}" if self.tables else "it has none at all"
             raise ConfigError(f"the model {self.config.part('model')} has no vectors of the kind {kind}; {has}")
+        if kind not in self._sound:
+            if not finite(self.tables[kind]):
+                told = f"its vectors of the kind {kind} hold what is no finite number"
+                raise InputError(told, path=self.path, hint="train the run again")
+            self._sound.add(kind)
         return self.tables[kind]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cached_property
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError
+from negatives.errors import UnknownName
 
 FEW = 16
 """Names up to which each is looked up by itself, which needs no index over all."""
@@ -41,6 +42,10 @@ class Names:
         index = pl.Series(ids.reshape(-1).numpy())
         return self.series.gather(index.set(index < 0, None))
 
+    @cached_property
+    def _lower(self) -> pl.Series:
+        return self.series.str.to_lowercase()
+
     def find(self, names: Sequence[str]) -> Tensor:
         """Ids ``(n,)`` int64 of names; -1 for those that are not there.
 
@@ -60,12 +65,12 @@ class Names:
         """Ids ``(n,)`` int64.
 
         Raises:
-            InputError: One is not known; names the first, how many there are, and names like it.
+            UnknownName: One is not known; names the first, how many there are, and names like it.
         """
         found = self.find(names)
         missing = (found < 0).nonzero()[:, 0].tolist()
         if missing:
-            raise InputError(self.unknown([names[at] for at in missing]), hint=self.like(names[missing[0]]))
+            raise UnknownName(self.unknown([names[at] for at in missing]), hint=self.like(names[missing[0]]))
         return found
 
     def unknown(self, names: Sequence[str]) -> str:
@@ -84,7 +89,9 @@ class Names:
 
     def starting(self, text: str, most: int) -> list[str]:
         """Names that begin with a text, else those that hold it, whatever the case; the shortest first."""
-        lower, wanted = self.series.str.to_lowercase(), text.strip().lower()
+        lower, wanted = self._lower, text.strip().lower()
+        if not wanted:
+            return self.series.head(most).to_list()
         for mask in (lower.str.starts_with(wanted), lower.str.contains(wanted, literal=True)):
             found = self.series.filter(mask).unique(maintain_order=True)
             if len(found):

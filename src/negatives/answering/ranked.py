@@ -62,9 +62,14 @@ class Ranked:
 
 
 def by_vectors(
-    vectors: Tensor, items: Tensor, k: int, known: Csr | None = None, leave_out: bool = True
+    vectors: Tensor,
+    items: Tensor,
+    k: int,
+    known: Csr | None = None,
+    leave_out: bool = True,
+    only: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The items of highest inner product.
+    """The items of highest inner product; the same for a question in whatever company it is asked.
 
     Args:
         vectors: ``(n, d)`` float32, of the questions.
@@ -72,16 +77,25 @@ def by_vectors(
         k: How many.
         known: Known items of each question; None for none.
         leave_out: Whether these are left out.
+        only: ``(c,)`` int64 items that may be answered; all when left out.
 
     Returns:
         Ids ``(n, k)``, scores ``(n, k)``, and which are known ``(n, k)``.
     """
-    columns = items.T
-    return by_scores(lambda rows: vectors[rows] @ columns, len(vectors), k, known, leave_out)
+    rows, exclude = torch.arange(len(vectors)), known if leave_out else None
+    ids, scores = kernels.best(
+        vectors, items, min(k, len(items)), exclude=exclude, rows=rows, only=only, ties=torch.zeros_like(rows)
+    )
+    return ids, scores, marked(ids, known)
 
 
 def by_scores(
-    every: Callable[[Tensor], Tensor], n: int, k: int, known: Csr | None = None, leave_out: bool = True
+    every: Callable[[Tensor], Tensor],
+    n: int,
+    k: int,
+    known: Csr | None = None,
+    leave_out: bool = True,
+    only: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The items of highest score; see :func:`by_vectors`.
 
@@ -91,11 +105,18 @@ def by_scores(
         k: How many.
         known: Known items of each question; None for none.
         leave_out: Whether these are left out.
+        only: ``(c,)`` int64 items that may be answered; all when left out.
     """
     ids, scores = [], []
     for rows in torch.split(torch.arange(n), BLOCK):
         found = every(rows)
-        top = kernels.top_k(found, min(k, found.shape[1]), exclude=known if leave_out else None, queries=rows)
+        if only is not None:
+            found = torch.full_like(found, -torch.inf).index_copy_(1, only, found[:, only])
+        if known is not None and leave_out:
+            some = known.pick(rows)
+            owners = torch.repeat_interleave(torch.arange(rows.numel()), some.lengths())
+            found = found.index_put((owners, some.indices.long()), torch.tensor(-torch.inf))
+        top = kernels.top_k(found, min(k, found.shape[1]), queries=torch.zeros_like(rows))
         ids.append(top[0])
         scores.append(top[1])
     all_ids = torch.cat(ids) if ids else torch.empty(0, k, dtype=torch.int64)

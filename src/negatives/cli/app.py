@@ -5,13 +5,11 @@ A command's module imports the heavy packages inside its function, so that help 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import errno
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from cyclopts import App, CycloptsError
 from cyclopts.exceptions import (
@@ -26,34 +24,31 @@ from negatives.cli.clean import clean
 from negatives.cli.compare import compare
 from negatives.cli.demo import demo
 from negatives.cli.doctor import doctor
+from negatives.cli.faults import check_place, sentence
 from negatives.cli.inspect import inspect
 from negatives.cli.keys import keys
 from negatives.cli.mine import mine
 from negatives.cli.options import as_typed
+from negatives.cli.predict import predict
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
+from negatives.cli.serve import serve
 from negatives.cli.stopping import hushed
+from negatives.cli.streams import steady
 from negatives.cli.train import train
+from negatives.cli.watch import watch
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
-COMMANDS = (demo, inspect, train, compare, mine, evaluate, report, export, clean, samplers, keys, doctor)
+COMMANDS = (
+    demo, inspect, train, predict, serve, compare, mine, evaluate, report, watch, export, clean, samplers, keys, doctor,
+)  # fmt: skip
 USAGE = 2
+BROKEN_PIPE = 141
+"""As a shell reports a process that SIGPIPE has ended."""
 CLOSE = 0.75
 """How alike an option must be to be suggested, from 0 to 1: a letter or two may differ."""
 NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
-
-HINTS = {
-    errno.ENOSPC: "free some space, or choose another folder with --out",
-    errno.EDQUOT: "free some space, or choose another folder with --out",
-    errno.EFBIG: "raise the limit on file sizes, or choose another folder with --out",
-    errno.EACCES: "choose a file or folder that you may use",
-    errno.EPERM: "choose a file or folder that you may use",
-    errno.EROFS: "choose another folder with --out",
-    errno.ENOENT: "check the path",
-    errno.ENOTDIR: "check the path",
-    errno.EISDIR: "give a file",
-}
 
 
 def make_app() -> App:
@@ -73,13 +68,18 @@ def make_app() -> App:
 
 def run(arguments: list[str]) -> int:
     """Run one command; see :func:`negatives.cli.main`."""
-    with _messages():
-        return _run(arguments)
+    steady()
+    try:
+        with _messages():
+            return _run(arguments)
+    finally:
+        hushed(sys.stdout, sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:
     arguments = as_typed(arguments)
     try:
+        check_place(arguments)
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -91,20 +91,21 @@ def _run(arguments: list[str]) -> int:
         return _interrupted(stop)
     except KeyboardInterrupt as stop:
         _fault("interrupted; no checkpoint was written")
-        hushed(sys.stdout, sys.stderr)
         return 128 + (stop.signal if isinstance(stop, Stopped) else 2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        if error.errno is None:
+        return BROKEN_PIPE
+    except SystemExit as stop:  # so the printer of the help ends where nobody reads it
+        if not isinstance(stop.__context__, BrokenPipeError):
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        hint = HINTS.get(error.errno, "check the disk and the path")
-        return _fault(f"{where}{error.strerror or error}; {hint}")
+        return BROKEN_PIPE
+    except BaseException as error:  # some libraries' errors are not of type Exception
+        told = sentence(error)
+        if told is None:
+            raise
+        return _fault(told)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _messages() -> Iterator[None]:
     """What the package logs, such as what a reader took for what, goes to standard output as it is."""
     logger, handler = logging.getLogger("negatives"), logging.StreamHandler(sys.stdout)
@@ -119,7 +120,7 @@ def _messages() -> Iterator[None]:
 
 
 def _fault(message: str) -> int:
-    with suppress(OSError):  # a terminal that was closed
+    with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
         print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
     return USAGE
 
@@ -135,7 +136,6 @@ def _interrupted(stop: Interrupted) -> int:
         how = "go on with" if stop.saved or kept else "begin anew with"
         told += f"; {how}: negatives {stop.command} --resume --out {shlex.quote(str(stop.run))}"
     _fault(told)
-    hushed(sys.stdout, sys.stderr)
     return 128 + stop.signal
 
 

@@ -12,9 +12,13 @@ from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 
+from negatives.cli.faults import sentence
+
 MINIMUM_PYTHON = (3, 11)
 MINIMUM_TORCH = (2, 10)
 LITTLE_SPACE = 2 * 2**30
+SPACE_OF_KERNELS = 64 * 2**20
+"""Bytes that all compiled kernels may take."""
 EXTRAS = {
     "faiss": "ann",
     "torch_geometric": "graph",
@@ -22,6 +26,7 @@ EXTRAS = {
     "sklearn": "baselines",
     "sentence_transformers": "sentence-transformers",
     "matplotlib": "figures",
+    "uvicorn": "serve",
     "tensorboard": "tensorboard",
     "wandb": "wandb",
     "mlflow": "mlflow",
@@ -66,11 +71,15 @@ def numba() -> Result:
     from importlib.metadata import version
 
     from negatives import kernels
+    from negatives.kernels.jit import cache
 
-    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(kernels.__file__).parent)
-    if not os.access(folder, os.W_OK):
-        return Status.NOTE, f"{version('numba')}; {folder} cannot be written, kernels compile at every start"
-    return Status.OK, f"{version('numba')}, {kernels.threads()} threads"
+    text, folder = f"{version('numba')}, {kernels.threads()} threads", cache.location()
+    if folder is None:
+        hint = "set NUMBA_CACHE_DIR to a folder that only you can write"
+        return Status.NOTE, f"{text}; no folder can keep compiled kernels, so every start compiles them: {hint}"
+    if shutil.disk_usage(folder).free < SPACE_OF_KERNELS:
+        return Status.NOTE, f"{text}; {folder} has no room for compiled kernels, so every start compiles them"
+    return Status.OK, f"{text}, compiled kernels in {folder}"
 
 
 def cuda() -> Result:
@@ -85,7 +94,10 @@ def cuda() -> Result:
 
 def disk() -> Result:
     """The working and temporary folders have room."""
-    places = {str(Path.cwd()), tempfile.gettempdir()}
+    try:
+        places = {str(Path.cwd()), tempfile.gettempdir()}
+    except FileNotFoundError as error:  # the current folder is gone, or no temporary one can be written
+        return Status.BROKEN, str(sentence(error))
     free = {place: shutil.disk_usage(place).free for place in sorted(places)}
     text = ", ".join(f"{place} {bytes_free / 2**30:.1f} GB free" for place, bytes_free in free.items())
     return (Status.OK if min(free.values()) >= LITTLE_SPACE else Status.NOTE), text

@@ -40,6 +40,5 @@ def clean(
     for one in found:
         print(f"{one.path}: {one.size:,} bytes")
     how = "would be removed" if dry_run else "removed"
-    print(
-        f"{len(found):,} leftovers with {sum(one.size for one in found):,} bytes {how}" if found else "nothing is left"
-    )
+    told = f"{len(found):,} leftovers with {sum(one.size for one in found):,} bytes {how}"
+    print(told if found else "nothing is left over")

@@ -19,6 +19,7 @@ import polars as pl
 import torch
 
 from negatives.data.corpus.encoded import Corpus
+from negatives.types import raw
 
 BLOCK = 1 << 16
 """Words of eight bytes that are summed at a time."""
@@ -48,7 +49,7 @@ def _pieces(value: Any, place: str) -> Iterable[bytes]:
         if value.layout != torch.strided:
             value = value.to_dense()
         yield f"{value.dtype} {tuple(value.shape)}".encode()
-        yield _sums(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        yield _sums(raw(value))
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield f"{value.dtype} {value.shape}".encode()
         yield _sums(np.ascontiguousarray(value).reshape(-1).view(np.uint8))

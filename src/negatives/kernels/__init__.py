@@ -14,6 +14,7 @@ on every path.
 from __future__ import annotations
 
 from negatives.kernels.alias import AliasTable, build_alias
+from negatives.kernels.best import best
 from negatives.kernels.dispatch import use
 from negatives.kernels.division import latest_of_each, lowest_of_each, move_up_
 from negatives.kernels.draw import draw_alias, draw_uniform
@@ -37,6 +38,7 @@ __all__ = [
     "adagrad_rows_",
     "adam_rows_",
     "async_pairs_",
+    "best",
     "build_alias",
     "contains",
     "contains_pool",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.mining.mine import Teacher
-from negatives.models.encoders.sentence_transformers import MISSING, load_encoder
+from negatives.models.encoders.sentence_transformers import MISSING, UNTRUSTED, load_encoder, model_folder
 from negatives.models.fingerprint import fingerprint
 
 
@@ -54,10 +53,13 @@ def cross_encoder(path: str, queries: Sequence[str], items: Sequence[str]) -> Te
     """
     if importlib.util.find_spec("sentence_transformers") is None:
         raise ConfigError(MISSING)
+    folder = model_folder(path)
     from sentence_transformers import CrossEncoder
 
     try:
-        model = CrossEncoder(str(Path(path)), device="cpu", local_files_only=True)
+        if folder is None:
+            raise FileNotFoundError("no such folder")
+        model = CrossEncoder(str(folder), device="cpu", model_kwargs={"use_safetensors": True}, **UNTRUSTED)
     except Exception as error:
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(

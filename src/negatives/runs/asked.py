@@ -45,12 +45,22 @@ class Asked:
 
     @staticmethod
     def of(told: Mapping[str, Any], label: str) -> Asked:
-        """What :meth:`told` gave."""
-        found = [
-            Contestant(name, Part.of(one["sampler"]), Part.of(one["loss"]) if one["loss"] is not None else None)
-            for name, one in told["samplers"].items()
-        ]
-        return Asked(build([(label, told["config"])]), found, told["seeds"], told["tune"])
+        """What :meth:`told` gave.
+
+        Raises:
+            InputError: It is not what that gives; names of samplers are part of names of folders.
+        """
+        try:
+            found = [
+                Contestant(name, Part.of(one["sampler"]), Part.of(one["loss"]) if one["loss"] is not None else None)
+                for name, one in told["samplers"].items()
+            ]
+            seeds, tune, config = int(told["seeds"]), int(told["tune"]), dict(told["config"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError("holds no comparison that can go on", path=label, hint=ANEW) from error
+        if odd := [one.name for one in found if set(one.name) & set("/\\\0")]:
+            raise InputError(f"the sampler {odd[0]!r} has no name for a folder", path=label, hint=ANEW)
+        return Asked(build([(label, config)]), found, seeds, tune)
 
 
 def unfinished(folder: RunFolder) -> Asked | None:

@@ -161,7 +161,7 @@ class Auto:
         filled = [fill(config, self.task, examples) for config, examples in zip(configs, made, strict=True)]
         arms = []
         for one, examples in zip(filled, made, strict=True):
-            place = RunFolder(self.folder.path / "race" / str(one.recipe))
+            place = RunFolder(RunFolder(self.folder.own("race")).own(str(one.recipe)))
             alike = one.model_copy(update={"evaluation": _asked_alike(one.evaluation, filled[0].evaluation)})
             arms.append(Arm(alike, self.task, examples, place, self._begin, self._stop, self.decisions))
         costs = [price(arm.trained, self.asked, self.clock) for arm in arms]

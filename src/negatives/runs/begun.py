@@ -109,7 +109,7 @@ def read(folder: RunFolder, key: str, anew: str) -> Values:
         version = str(found.get("negatives", "of an earlier version")) if isinstance(found, dict) else "unknown"
         hint = f"go on with that version, or {anew}"
         raise InputError(f"was begun by negatives {version}, whose runs cannot go on here", path=folder.path, hint=hint)
-    if key not in found:
+    if key not in found or (key != "data" and not isinstance(found[key], dict)):
         raise InputError(f"was not begun by this command; it holds no {key!r}", path=path, hint=anew)
     return found
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, overload
 
 import polars as pl
+import torch
 from torch import Tensor
 
 from negatives.answering import Held, Kept, Names, Run
 from negatives.config import RunConfig, build, load_config
 from negatives.data.loading.named import Given
 from negatives.errors import ConfigError, InputError
-from negatives.models import Model, restoring
+from negatives.models import Model, files_from, restoring
 from negatives.runs.builder import Trained, task_of
 from negatives.runs.ids import read_ids
 from negatives.tasks.facts import build_model
@@ -22,10 +23,13 @@ from negatives.tasks.loading import Loaded, load_data
 from negatives.tasks.registry import registry as tasks
 from negatives.training import kept
 from negatives.training.run_folder import CONFIG, IDS, KEPT, METRICS, MODEL, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.types import Csr, State
 
 WEIGHTS = "model."
 """What the names of weights begin with in the file of the model."""
+UNFIT = (RuntimeError, TypeError, ValueError, AttributeError, LookupError)
+"""What building a model raises where facts and weights are not those of one that was trained."""
 Missing = Enum("Missing", "DATA")
 
 
@@ -102,13 +106,18 @@ def opened(path: Path) -> Run:
         raise InputError("the run was written by a version that kept nothing to answer from", path=path, hint=hint)
     config = build([(str(path / CONFIG), load_config(path / CONFIG))])
     values, metrics = kept.read(path / KEPT), folder.read_json(METRICS)
+    if not isinstance(metrics, dict):
+        raise InputError("holds no values by name", path=path / METRICS, hint="train the run again")
     tensors, _ = kept.mapped(path / MODEL)
     names = read_ids(path / IDS)
     tables = {kind: tensors[plural(kind)] for kind in names if plural(kind) in tensors}
     for kind, table in tables.items():
-        if table.dim() != 2 or len(table) != len(names[kind]):
+        if table.dim() != 2 or table.dtype != torch.float32:
+            raise InputError(f"{plural(kind)!r} is no table of vectors", path=path / MODEL, hint="train again")
+        if len(table) != len(names[kind]):
             raise InputError(f"{len(names[kind])} {kind} names for {len(table)} vectors", path=path, hint="train again")
     facts, extend, known, more = _parts(values, path)
+    _check_known(task_of(config).answering, known, names, tables, path)
     weights = {name.removeprefix(WEIGHTS): one for name, one in tensors.items() if name.startswith(WEIGHTS)}
 
     def make() -> Model:
@@ -161,15 +170,29 @@ def _parts(values: State, path: Path) -> tuple[State, Csr | None, Csr | None, St
     return facts, extend, known, more
 
 
+def _check_known(
+    kind: type[Run], known: Csr | None, names: Mapping[str, pl.Series], tables: Mapping[str, Tensor], path: Path
+) -> None:
+    """Whether what is known, the names and the vectors are of the same questions and answers."""
+    sides = [str(getattr(kind, "queries", "")), kind.items]
+    sizes = [len(names[one]) if one in names else None for one in sides]
+    if known is not None and any(n not in (None, m) for n, m in zip(sizes, (known.n_rows, known.n_cols), strict=True)):
+        raise InputError("what is known does not fit the names", path=path / KEPT, hint="train the run again")
+    if len({tables[one].shape[1] for one in sides if one in tables}) > 1:
+        raise InputError("its vectors are of several lengths", path=path / MODEL, hint="train the run again")
+
+
 def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], extend: Csr | None, path: Path) -> Model:
     """The trained model, built from what was kept of its facts."""
-    with restoring():
-        model = build_model(config.part("model"), {name: _gives(one) for name, one in facts.items()}, config.seed)
+    hint = "train the run again"
     try:
+        with restoring(), files_from(path):
+            model = build_model(config.part("model"), {name: _gives(one) for name, one in facts.items()}, config.seed)
         model.load_state_dict(weights)  # copied, for sums over memory that is aligned otherwise may differ in a bit
-    except RuntimeError as error:
-        hint = "train the run again"
+    except UNFIT as error:
         raise InputError("its weights do not fit what it was built from", path=path / MODEL, hint=hint) from error
+    if not all(map(finite, weights.values())):
+        raise InputError("holds weights that are no finite numbers", path=path / MODEL, hint=hint)
     model.requires_grad_(False).eval()
     if extend is not None:
         model.extend(extend)

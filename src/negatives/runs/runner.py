@@ -8,12 +8,15 @@ from time import perf_counter
 from typing import Any
 
 from negatives.config import Part, RunConfig, Values, build, load_config
+from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.diagnostics import write_report
 from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
-from negatives.runs import baselines, begun, carrying, opening, steps
+from negatives.models import files_from
+from negatives.regular import regular
+from negatives.runs import baselines, begun, carrying, opening, queries, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, located, prepare, task_of
@@ -22,8 +25,9 @@ from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.files import read_tensors
+from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
+from negatives.training.sound import finite
 from negatives.training.taken import taken
 
 log = logging.getLogger(__name__)
@@ -131,6 +135,7 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
         sentence = carrying.verdict(trained, before, test)
         log.info(sentence)
         whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
+    queries.write_run(folder, test, trained.examples)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 
@@ -138,7 +143,9 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
 def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> None:
     """Write model, names, sampler and, last of all, metrics.json with ``whole`` in it."""
     vectors = trained.task.vectors(trained.model, trained.examples)
-    tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
+    with moving_up(folder.path) as temporary:
+        apart = trained.model.write_files(temporary)
+    tensors = {f"model.{name}": one for name, one in trained.model.state_dict().items() if name not in apart}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
     found = trained.task.kept(trained.examples, trained.config)
     write_ids(folder.path / IDS, dict(found.names) | {kind: names for kind, (names, _) in vectors.items()})
@@ -150,7 +157,7 @@ def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> N
         whole["race"] = raced
     if test.details:
         whole["details"] = dict(test.details)
-    folder.write_toml(CONFIG, trained.config.given())  # a simple method may have taken the model's place
+    begun.write_config(folder, trained.config)  # a simple method may have taken the model's place
     folder.write_json(METRICS, whole)
 
 
@@ -172,9 +179,12 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError("the run is not finished", path=run, hint="finish it with train --resume --out " + str(run))
     if data is not None:
         config = config.model_copy(update={"data": data})
+    elif config.data is not None:
+        _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
-    trained = prepare(config, examples, task)
+    with files_from(run):
+        trained = prepare(config, examples, task)
     tensors, _ = read_tensors(run / MODEL)
     state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     try:
@@ -183,8 +193,18 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         raise InputError(
             "the model does not fit this data", path=run, hint="give the data that it was trained on"
         ) from error
+    if not all(map(finite, state.values())):
+        raise InputError("holds weights that are no finite numbers", path=run / MODEL, hint="train the run again")
     task.complete(trained.model, examples)
     return trained
+
+
+def _check_data(path: Path, run: Path) -> None:
+    """Refuse data that a run folder names and that is no file or folder: a pipe or a device may never end."""
+    if path == STANDARD_INPUT:
+        raise InputError("the data came from standard input", path=run, hint="give it after the folder of the run")
+    if path.exists() and not path.is_dir():
+        regular(path)
 
 
 def evaluate(run: Path, data: str | None = None) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -10,6 +11,8 @@ import polars
 import torch
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.knowledge import KnowledgeRun
 from negatives.config import RunConfig
 from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.readers.schema import TRIPLES
@@ -29,6 +32,8 @@ from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 DIRECTIONS = ("tail", "head")
+HELD = ("train", "valid", "canaries")
+"""Parts that are known when a model is used."""
 SMALL = 100_000
 """Training triples below which the recipe ``small`` serves, if the graph is dense."""
 DENSE = 5
@@ -63,6 +68,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     demo: ClassVar = {"model": {"name": "complex", "dim": 128}}
     baselines = ("relation_frequencies",)
     phrases = ("known", "also likely")
+    answering = KnowledgeRun
 
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
@@ -109,10 +115,15 @@ class Knowledge(Task[TripleData, TripleReading]):
     def size(self, part: str, examples: Examples[TripleData]) -> int:
         return len(examples.data.part(part))
 
+    def kept(self, examples: Examples[TripleData], config: RunConfig) -> Kept:
+        """Names, and all known answers but those of the test part."""
+        names = {called: self.names(kind, examples) for kind, called in self.kinds.items()}
+        return Kept(names, examples.data.known(HELD), {"codes": examples.data.query_codes})
+
     def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         ranked, queries = ranks(model, data, part, most(config, part), config.seed)
-        found = measure(Ranks(ranked), self.metric_names(config))
+        found = replace(measure(Ranks(ranked), self.metric_names(config)), queries=queries)
         mean, values = found.mean, found.per_query
         if part != "test":
             return found
@@ -135,11 +146,11 @@ class Knowledge(Task[TripleData, TripleReading]):
 
     def samples(self, model: Model, examples: Examples[TripleData]) -> list[Sample]:
         data = examples.data
-        known = data.known(("train", "valid", "canaries"))
+        known, right = data.known(HELD), data.known(("test",))
         asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None] or best_known(known)
         scores = scores_of(model)(torch.tensor(asked))
         return [
-            answers(examples.query_names[query], mine, known.row(query), examples.item_names)
+            answers(examples.query_names[query], mine, known.row(query), examples.item_names, right.row(query))
             for query, mine in zip(asked, scores, strict=True)
         ]
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from negatives.errors import InputError
 from negatives.training.files import read_tensors, write_tensors
 from negatives.training.trees import flattened, unflattened
-from negatives.types import State
+from negatives.types import State, raw
 
 FORMAT = "negatives-checkpoint-1"
 
@@ -100,7 +99,7 @@ class Checkpoints:
 def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(tree.encode())
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
+        tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(raw(tensor).data)
     return digest.hexdigest()

@@ -18,6 +18,7 @@ import tomli_w
 from torch import Tensor
 
 from negatives.errors import InputError
+from negatives.regular import TEXT, regular
 from negatives.training import files
 
 CONFIG = "config.toml"
@@ -32,8 +33,12 @@ REPORT = "report.html"
 COMPARE = "compare.json"
 BEGUN = "begun.json"
 """What a run or a comparison was begun with; the first file that is written."""
+QUERIES = "per_query.parquet"
+"""Test values of each query."""
 LOCK = ".lock"
 """Held while a process writes into the folder."""
+WRITTEN = (CHECKPOINTS, HISTORY, LOCK, "race")
+"""What is written in place or below, rather than put in place of what is there."""
 
 
 def plural(kind: str) -> str:
@@ -94,6 +99,7 @@ class RunFolder:
             raise InputError("no such run folder", path=self.path, hint="check the path")
         if not (self.path / CONFIG).exists():
             raise InputError(f"not a run folder; it has no {CONFIG}", path=self.path, hint="give a folder of train")
+        regular(self.path / CONFIG, TEXT)
 
     def check_unfinished(self) -> None:
         """Make sure that a run is here which can go on.
@@ -101,10 +107,23 @@ class RunFolder:
         Raises:
             InputError: There is no run, or a finished one, which training anew would overwrite.
         """
+        for name in WRITTEN:
+            self.own(name)
         if not (self.path / BEGUN).exists():
             self.check_run()
         if (self.path / METRICS).exists():
             raise InputError("the run is finished", path=self.path, hint="choose another --out to train anew")
+
+    def own(self, name: str) -> Path:
+        """A folder or file in this one, where a command writes without being told to write elsewhere.
+
+        Raises:
+            InputError: It is a link, by which what is written would land outside.
+        """
+        path = self.path / name
+        if path.is_symlink():
+            raise InputError("is a link, and would be written through", path=path, hint="put what it leads to here")
+        return path
 
     def _check_writable(self) -> None:
         nearest = self.path.absolute()
@@ -151,7 +170,9 @@ class RunFolder:
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json.loads(regular(path, TEXT).read_text(encoding="utf-8"))
+        except RecursionError as error:
+            raise InputError("its values are nested too deep", path=path, hint="train the run again") from error
         except OSError as error:
             raise InputError(error.strerror or str(error), path=path, hint="train the run to its end") from error
         except ValueError as error:

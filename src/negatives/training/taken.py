@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,10 @@ try:
     import fcntl
 except ImportError:  # not on Windows, where folders are not held
     fcntl = None  # type: ignore[assignment]
+
+
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+"""Makes opening a link an error, where the system can."""
 
 
 @contextmanager
@@ -91,10 +96,14 @@ def lock(path: Path) -> int:
     """
     while True:
         try:
-            handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | NO_LINKS, 0o644)
         except PermissionError:
             hint = "choose another folder with --out"
             raise InputError("cannot be written", path=path, hint=hint) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise InputError("is a link, and nothing is written through links", path=path / LOCK) from None
         if fcntl is None:
             return handle
         try:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from negatives.errors import InputError
+from negatives.regular import TEXT, regular
 from negatives.temporary import folder_in, sweep
 from negatives.training import files
 
@@ -116,9 +117,9 @@ class Written:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:
-            found = json.loads((folder / WRITTEN).read_text(encoding="utf-8"))
+            found = json.loads(regular(folder / WRITTEN, TEXT).read_text(encoding="utf-8"))
             self._known = {str(name): tuple(stamp) for name, stamp in found.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError, InputError):
             self._known = {}
 
     def own(self, path: Path) -> bool:

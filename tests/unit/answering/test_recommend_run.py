@@ -65,8 +65,6 @@ def test_answers_are_those_of_the_training_process(ready: Ready, model: str) -> 
         opened.predict(users, k=ITEMS, include_known=True)
     )
     new = [["i1", "i3"], ["i2"]]
-    if model == "mf":
-        return
     assert trained.predict(history=new, k=3).equals(opened.predict(history=new, k=3))
     assert trained.score("u1", ["i1", "i2"]).equals(opened.score("u1", ["i1", "i2"]))
 
@@ -179,3 +177,16 @@ def test_a_project_can_be_moved_with_its_data(tmp_path: Path, monkeypatch: pytes
     assert runner.evaluate(Path("moved/runs/x")) == before
     elsewhere = runner.train(build([("test", given | quick | {"data": "moved/data.csv"})]), tmp_path.parent / "y")
     assert Path(load_config(elsewhere / "config.toml")["data"]).is_absolute()
+
+
+@pytest.mark.parametrize("model", ["lightgcn", "mf", "popularity"])
+def test_company_changes_no_answer(ready: Ready, model: str) -> None:
+    _, run = ready(model)
+    users = [f"u{user}" for user in range(USERS)]
+    together = run.predict(users, k=6)
+    alone = pl.concat([run.predict(user, k=6) for user in users])
+    assert together.equals(alone)
+    for user in reversed(users[:3]):
+        assert (
+            run.predict(users[::-1], k=6).filter(pl.col("query") == user).equals(alone.filter(pl.col("query") == user))
+        )

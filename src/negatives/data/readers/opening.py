@@ -162,7 +162,7 @@ def faults_told(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})", path=path, hint="check its permissions") from error
     except MemoryError:
-        hint = "unpack it first, or fetch it again"
+        hint = "give the process more (see ulimit -v), or unpack a compressed file first"
         raise InputError("needs more memory than there is", path=path, hint=hint) from None
 
 
@@ -178,8 +178,13 @@ def at_rest(path: Path) -> Path:
         if sys.stdin is None or sys.stdin.isatty():
             raise InputError("standard input is a terminal", path=path, hint="pipe a file into the command")
         return _copied(sys.stdin.buffer, "standard-input")
-    with faults_told(path):
-        mode = path.stat().st_mode
+    try:
+        with faults_told(path):
+            mode = path.stat().st_mode
+    except UnicodeError:  # a name that the locale has no characters for, which the command tells
+        raise
+    except ValueError as error:  # a name with a null character
+        raise InputError("no name of a file", path=path, hint="correct the path") from error
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return path
     if stat.S_ISFIFO(mode):

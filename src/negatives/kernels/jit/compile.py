@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,9 @@ import torch
 from torch import Tensor
 
 from negatives.kernels.jit import cache
+from negatives.kernels.jit.kept import KeptKernel
+
+log = logging.getLogger(__name__)
 
 compiler: Any = numba
 Array = np.ndarray[Any, Any]
@@ -31,15 +35,19 @@ def kernel(
     """
     # A division by zero gives infinity, as in NumPy; Python's exception would keep loops from being vectorised.
     flags = {"nogil": True, "fastmath": fast or False, "error_model": "numpy", "forceinline": inline, "_nrt": counted}
+    compiled = compiler.njit(**flags)(function)
     folder = cache.location()
-    if folder is None:
-        return compiler.njit(**flags)(function)
+    if folder is None or compiled is function:  # with NUMBA_DISABLE_JIT it is
+        return compiled
     config = compiler.core.config
     before, config.CACHE_DIR = config.CACHE_DIR, folder
     try:
-        return compiler.njit(cache=True, **flags)(function)
+        compiled._cache = KeptKernel(function)
+    except (OSError, RuntimeError) as error:  # no source file, or the folder has just gone
+        log.debug("%s is not kept: %s", function.__name__, error)
     finally:
         config.CACHE_DIR = before
+    return compiled
 
 
 def inner_kernel(function: Callable[..., Any]) -> Any:

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from negatives.kernels.jit.compile import inner_kernel
+from negatives.kernels.jit.compile import compiler, inner_kernel
 from negatives.kernels.threads import LINE
 
 AHEAD = 8
@@ -41,7 +41,11 @@ def _line(typing_context, table, place):
     return types.void(table, place), generate
 
 
-_fetch: Any = intrinsic(_line)
+def _nothing(table, place):
+    """What stands for a prefetch where nothing is compiled."""
+
+
+_fetch: Any = _nothing if compiler.config.DISABLE_JIT else intrinsic(_line)
 
 
 @inner_kernel

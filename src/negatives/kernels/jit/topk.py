@@ -7,15 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.kernels.jit.compile import array, inner_kernel, kernel
+from negatives.kernels.jit.compile import array, inline_kernel, inner_kernel, kernel
 from negatives.kernels.jit.members import sets
 from negatives.kernels.jit.mix import shuffled
 from negatives.kernels.threads import by_chunks
 from negatives.types import Csr
 
 _BLOCK = 64
-_LEAST = np.finfo(np.float32).min
+LEAST = np.finfo(np.float32).min
 """Every score from here on may be ranked; NaN and minus infinity are below."""
+
+
+@inline_kernel
+def better(value, place, worst, last):
+    """Whether an entry comes before another one: by its score, or by its place where the scores are equal."""
+    return value > worst or (value == worst and place < last)
 
 
 @inner_kernel
@@ -27,11 +33,9 @@ def _sink(best, places, ids, at, size):
         if child >= size:
             break
         other = child + 1
-        if other < size and (
-            best[other] < best[child] or (best[other] == best[child] and places[other] > places[child])
-        ):
+        if other < size and better(best[child], places[child], best[other], places[other]):
             child = other
-        if best[child] > value or (best[child] == value and places[child] < place):
+        if better(best[child], places[child], value, place):
             break
         best[at], places[at], ids[at] = best[child], places[child], ids[child]
         at = child
@@ -39,8 +43,29 @@ def _sink(best, places, ids, at, size):
 
 
 @inner_kernel
-def _sort(best, places, ids, n):
-    """Heap order to descending order."""
+def keep(best, places, ids, n, value, place, item):
+    """Take an entry into a heap that holds ``n``, in place of its worst where it is full; gives how many it holds then.
+
+    The entries become a heap when they are complete.
+    """
+    k = best.size
+    at = n if n < k else 0
+    best[at], places[at], ids[at] = value, place, item
+    if n == k:
+        _sink(best, places, ids, 0, k)
+        return k
+    if n + 1 == k:
+        for at in range(k // 2 - 1, -1, -1):
+            _sink(best, places, ids, at, k)
+    return n + 1
+
+
+@inner_kernel
+def finish(best, places, ids, n):
+    """Sort the ``n`` entries of a heap, the best first."""
+    if n < best.size:
+        for at in range(n // 2 - 1, -1, -1):
+            _sink(best, places, ids, at, n)
     for end in range(n - 1, 0, -1):
         best[0], best[end] = best[end], best[0]
         places[0], places[end] = places[end], places[0]
@@ -60,7 +85,7 @@ def _any_from(row, start, stop, worst):
 def _row(row, indices, lo, hi, word, first, best, places, ids):
     """Fill one row of ``best``, ``places`` and ``ids``; gives how many were found."""
     k, n = best.size, 0
-    worst, last = _LEAST, np.uint64(0)
+    worst, last = LEAST, np.uint64(0)
     for start in range(0, row.size, _BLOCK):
         stop = min(start + _BLOCK, row.size)
         if not _any_from(row, start, stop, worst):
@@ -75,15 +100,7 @@ def _row(row, indices, lo, hi, word, first, best, places, ids):
                 lo += 1
             if lo < hi and indices[lo] == i:
                 continue
-            if n < k:
-                best[n], places[n], ids[n] = row[i], place, i
-                n += 1
-                if n == k:
-                    for at in range(k // 2 - 1, -1, -1):
-                        _sink(best, places, ids, at, k)
-            else:
-                best[0], places[0], ids[0] = row[i], place, i
-                _sink(best, places, ids, 0, k)
+            n = keep(best, places, ids, n, row[i], place, i)
             if n == k:
                 worst, last = best[0], places[0]
     return n
@@ -97,10 +114,7 @@ def _top_k(scores, queries, indptr, indices, words, first, best, ids, start, sto
         if queries.size:
             lo, hi = indptr[queries[r]], indptr[queries[r] + 1]
         n = _row(scores[r], indices, lo, hi, words[r], first, best[r], places, ids[r])
-        if n < best.shape[1]:
-            for at in range(n // 2 - 1, -1, -1):
-                _sink(best[r], places, ids[r], at, n)
-        _sort(best[r], places, ids[r], n)
+        finish(best[r], places, ids[r], n)
 
 
 def top_k(
