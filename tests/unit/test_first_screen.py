@@ -50,4 +50,6 @@ def test_from_a_table_to_answers(
     finally:
         started.send_signal(signal.SIGINT)
         started.wait(timeout=30)
+        if started.stdout is not None:
+            started.stdout.close()
     assert started.returncode in (0, 130)

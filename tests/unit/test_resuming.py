@@ -108,6 +108,7 @@ def test_a_second_hang_up_does_not_disturb_and_an_ignored_one_is_ignored(
     with monkeypatch.context() as patch:
         patch.setattr(Begin, "on_step", again)
         assert train(planted_file, tmp_path / "a") == 129
+        assert len(list((tmp_path / "a" / "checkpoints").iterdir())) == 1
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             assert train(planted_file, tmp_path / "b") == 0

@@ -48,6 +48,7 @@ class Run(ABC):
     def __init__(self, held: Held) -> None:
         self.held = held
         self._lock = RLock()
+        self._units: dict[str, Tensor] = {}
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(names):,} {plural(names.kind)}" for names in self.held.names.values())
@@ -116,7 +117,7 @@ class Run(ABC):
             raise ConfigError(f"k is {k}; it must be at least 1")
         with self._one_at_a_time():
             ids = self.names(kind).ids(names)
-            table = torch.nn.functional.normalize(self.similar_table(kind), dim=-1)
+            table = self.unit_table(kind)
             itself = sets([[one] for one in ids.tolist()], len(table))
             found, scores, _ = by_vectors(table[ids], table, k, itself)
             ranked = Ranked(names, found, scores, self.names(kind), texts=self.texts(kind))
@@ -209,6 +210,8 @@ class Run(ABC):
         Raises:
             ConfigError: There is no such kind.
         """
+        if not self.held.names:
+            raise ConfigError("this run has nothing by name yet; give it documents: run.index(documents)")
         if kind not in self.held.names:
             raise ConfigError(
                 f"this run has no {plural(kind)} by name; it has {' and '.join(self.held.names) or 'none'}"
@@ -231,6 +234,12 @@ class Run(ABC):
     def similar_table(self, kind: str) -> Tensor:
         """Vectors by which :meth:`similar` compares the things of a kind."""
         return self.held.table(kind)
+
+    def unit_table(self, kind: str) -> Tensor:
+        """The vectors of :meth:`similar_table` at unit length, made when they are first asked for."""
+        if kind not in self._units:
+            self._units[kind] = torch.nn.functional.normalize(self.similar_table(kind), dim=-1)
+        return self._units[kind]
 
     # What a task says.
 

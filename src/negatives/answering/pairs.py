@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from negatives.answering.base import Run
@@ -12,7 +13,8 @@ from negatives.answering.forms import Field, Form, Question
 from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, sets
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
-from negatives.types import Csr
+from negatives.training.run_folder import plural
+from negatives.types import Csr, union
 
 QUERY = Form("query", "a query that it was trained on", (Field("query", "its name", kind="query"),))
 USER = Form("user", "someone whom it was trained on", (Field("user", "the name", kind="query"),))
@@ -24,110 +26,119 @@ HISTORY = Form(
 
 
 class PairRun(Run):
-    """Queries and items by name.
+    """Queries and items by name; a query that came after training is folded in by the items that it goes with.
 
     Attributes:
         queries: Kind of what it is asked.
+        later: The forms of queries that came after training; their first field names items.
+        folding: Models that can be asked so, for messages.
     """
 
     forms: tuple[Form, ...] = (QUERY,)
     queries: ClassVar[str] = "query"
+    later: ClassVar[tuple[Form, ...]] = ()
+    folding: ClassVar[str] = "lightgcn, history or mf"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
-        ids = self._ids(form, questions)
-        known = None if self.held.known is None else self.held.known.pick(ids)
-        if self.held.by_tables:
-            query_table, items = self.held.table(self.queries), self.held.table(self.items)
-            found = by_vectors(query_table[ids], items, k, known, not include_known)
-        else:
-            every = self._answers().every
-            found = by_scores(lambda rows: every(ids[rows]), len(ids), k, known, not include_known)
-        return self._ranked(form, questions, found)
+        known, never = self._known(form, questions), self._never(form, questions)
+        left_out = [one for one in (never, None if include_known else known) if one is not None]
+        exclude = union(left_out) if left_out else None
+        found = self._found(form, questions, k, exclude)
+        labels, names = [self.label(form, question) for question in questions], self.names(self.items)
+        return Ranked(labels, found[0], found[1], names, marked(found[0], known), self.texts(self.items))
 
     def known(self, form: Form, question: Question) -> list[int]:
-        if self.held.known is None:
-            return []
-        return [int(one) for one in self.held.known.row(int(self._ids(form, [question])[0])).tolist()]
+        found = self._known(form, [question])
+        return [] if found is None else [int(one) for one in found.row(0).tolist()]
 
     def _encode(self, form: Form, questions: Sequence[Question]) -> Tensor:
+        if form in self.later:
+            return self._folded(form, questions).clone()
         return self.held.table(self.queries)[self._ids(form, questions)].clone()
 
     def _score(self, form: Form, questions: Sequence[Question], items: Sequence[str]) -> Tensor:
-        ids, others = self._ids(form, questions), self.names(self.items).ids(items)
-        if self.held.by_tables:
-            return (self.held.table(self.queries)[ids] * self.held.table(self.items)[others]).sum(1)
-        return self._answers().pairs(ids, others[:, None])[:, 0]
+        others, sides = self.names(self.items).ids(items), self._sides(form, questions)
+        if sides is not None:
+            return (sides[0] * sides[1][others]).sum(1)
+        if form in self.later:
+            return self._folded(form, questions).gather(1, others[:, None])[:, 0]
+        return self._answers().pairs(self._ids(form, questions), others[:, None])[:, 0]
+
+    # How questions are scored.
+
+    def _found(
+        self, form: Form, questions: Sequence[Question], k: int, exclude: Csr | None, only: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and scores ``(n, k)`` of the best items but those of ``exclude``; of the items ``only`` where given."""
+        sides = self._sides(form, questions)
+        if sides is not None:
+            return by_vectors(*sides, k, exclude, only=only)[:2]
+        return by_scores(self._every(form, questions), len(questions), k, exclude, only=only)[:2]
+
+    def _sides(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor] | None:
+        """Vectors ``(n, d)`` of questions and ``(m, d)`` of all items whose inner products are the scores; None where
+        the model has no such vectors."""
+        if not self.held.by_tables:
+            return None
+        if form in self.later:
+            return self._folded(form, questions), self.held.table(self.items)
+        return self.held.table(self.queries)[self._ids(form, questions)], self.held.table(self.items)
+
+    def _every(self, form: Form, questions: Sequence[Question]) -> Callable[[Tensor], Tensor]:
+        """Scores of rows of questions with all items, where :meth:`_sides` gives no vectors."""
+        if form in self.later:
+            folded = self._folded(form, questions)
+            return lambda rows: folded[rows]
+        ids, every = self._ids(form, questions), self._answers().every
+        return lambda rows: every(ids[rows])
 
     def _ids(self, form: Form, questions: Sequence[Question]) -> Tensor:
+        """Ids ``(n,)`` of queries that it was trained on."""
         field = form.fields[0].name
         return self.names(self.queries).ids([question[field] for question in questions])
 
     def _answers(self) -> Answers:
         return self.held.model.answers()
 
-    def _ranked(self, form: Form, questions: Sequence[Question], found: tuple[Tensor, Tensor, Tensor | None]) -> Ranked:
-        labels = [self.label(form, question) for question in questions]
-        return Ranked(labels, found[0], found[1], self.names(self.items), found[2], self.texts(self.items))
+    def _folded(self, form: Form, questions: Sequence[Question]) -> Tensor:
+        """Encodings of queries that came after training; of a model without tables the scores ``(n, n_items)``."""
+        self.held.model.refresh()
+        vectors = self._fold(form, questions)
+        if vectors is None:
+            kind = plural(self.called.get(self.queries, self.queries))
+            raise ConfigError(
+                f"the model {self.held.config.part('model')} knows {kind} by name only; ask for {kind} of its data, or "
+                f"train {self.folding}"
+            )
+        return vectors.cpu()
+
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        """What the model makes of queries that came after training; None where it has no way to them."""
+        return self.held.model.fold_in(self._named(form, questions))
+
+    # What goes with a question already.
+
+    def _known(self, form: Form, questions: Sequence[Question]) -> Csr | None:
+        """Items that questions are known to go with; None where there is no such thing."""
+        if form in self.later:
+            return self._named(form, questions)
+        return None if self.held.known is None else self.held.known.pick(self._ids(form, questions))
+
+    def _never(self, form: Form, questions: Sequence[Question]) -> Csr | None:
+        """Items that are no answers to questions at all; None for none."""
+        return None
+
+    def _named(self, form: Form, questions: Sequence[Question]) -> Csr:
+        """The items that questions name in their first field."""
+        names, field = self.names(self.items), form.fields[0].name
+        lists = [question.get(field, []) for question in questions]
+        ids = names.ids([name for one in lists for name in one])
+        return sets([part.tolist() for part in torch.split(ids, [len(one) for one in lists])], len(names))
 
 
 class RecommendRun(PairRun):
     """Users and items; someone who came after training is folded in by a history."""
 
-    forms = (USER, HISTORY)
+    forms: tuple[Form, ...] = (USER, HISTORY)
+    later = (HISTORY,)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}
-
-    def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
-        if form is USER:
-            return super()._predict(form, questions, k, include_known)
-        known = self._histories(questions)
-        vectors, items = self._folded(known), self._item_vectors()
-        if items is None:
-            found = by_scores(lambda rows: vectors[rows], len(vectors), k, known, not include_known)
-        else:
-            found = by_vectors(vectors, items, k, known, not include_known)
-        return self._ranked(form, questions, (found[0], found[1], marked(found[0], known)))
-
-    def known(self, form: Form, question: Question) -> list[int]:
-        if form is USER:
-            return super().known(form, question)
-        return [int(one) for one in self._histories([question]).row(0).tolist()]
-
-    def _encode(self, form: Form, questions: Sequence[Question]) -> Tensor:
-        if form is USER:
-            return super()._encode(form, questions)
-        return self._folded(self._histories(questions)).clone()
-
-    def _score(self, form: Form, questions: Sequence[Question], items: Sequence[str]) -> Tensor:
-        if form is USER:
-            return super()._score(form, questions, items)
-        vectors, table = self._folded(self._histories(questions)), self._item_vectors()
-        others = self.names(self.items).ids(items)
-        if table is None:
-            return vectors.gather(1, others[:, None])[:, 0]
-        return (vectors * table[others]).sum(1)
-
-    def _histories(self, questions: Sequence[Question]) -> Csr:
-        names = self.names(self.items)
-        ids = names.ids([name for question in questions for name in question["history"]]).tolist()
-        lists, at = [], 0
-        for question in questions:
-            lists.append(ids[at : at + len(question["history"])])
-            at += len(question["history"])
-        return sets(lists, len(names))
-
-    def _folded(self, histories: Csr) -> Tensor:
-        """Encodings of histories; of a model without tables the scores ``(n, n_items)``."""
-        model = self.held.model
-        model.refresh()
-        vectors = model.fold_in(histories)
-        if vectors is None:
-            name = self.held.config.part("model")
-            raise ConfigError(
-                f"the model {name} knows users by name only; ask for users of its data, or train lightgcn, history or "
-                "mf"
-            )
-        return vectors.cpu()
-
-    def _item_vectors(self) -> Tensor | None:
-        """Vectors of all items, None where the encoding of a query is the row of its scores."""
-        return self.held.table(self.items) if self.held.by_tables else None

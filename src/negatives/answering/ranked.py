@@ -67,6 +67,7 @@ def by_vectors(
     k: int,
     known: Csr | None = None,
     leave_out: bool = True,
+    only: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The items of highest inner product; the same for a question in whatever company it is asked.
 
@@ -76,13 +77,14 @@ def by_vectors(
         k: How many.
         known: Known items of each question; None for none.
         leave_out: Whether these are left out.
+        only: ``(c,)`` int64 items that may be answered; all when left out.
 
     Returns:
         Ids ``(n, k)``, scores ``(n, k)``, and which are known ``(n, k)``.
     """
     rows, exclude = torch.arange(len(vectors)), known if leave_out else None
     ids, scores = kernels.best(
-        vectors, items, min(k, len(items)), exclude=exclude, rows=rows, ties=torch.zeros_like(rows)
+        vectors, items, min(k, len(items)), exclude=exclude, rows=rows, only=only, ties=torch.zeros_like(rows)
     )
     return ids, scores, marked(ids, known)
 
@@ -93,6 +95,7 @@ def by_scores(
     k: int,
     known: Csr | None = None,
     leave_out: bool = True,
+    only: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """The items of highest score; see :func:`by_vectors`.
 
@@ -102,10 +105,13 @@ def by_scores(
         k: How many.
         known: Known items of each question; None for none.
         leave_out: Whether these are left out.
+        only: ``(c,)`` int64 items that may be answered; all when left out.
     """
     ids, scores = [], []
     for rows in torch.split(torch.arange(n), BLOCK):
         found = every(rows)
+        if only is not None:
+            found = torch.full_like(found, -torch.inf).index_copy_(1, only, found[:, only])
         if known is not None and leave_out:
             some = known.pick(rows)
             owners = torch.repeat_interleave(torch.arange(rows.numel()), some.lengths())

@@ -94,6 +94,10 @@ def _run(arguments: list[str]) -> int:
         return 128 + (stop.signal if isinstance(stop, Stopped) else 2)
     except BrokenPipeError:
         return BROKEN_PIPE
+    except SystemExit as stop:  # so the printer of the help ends where nobody reads it
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return BROKEN_PIPE
     except BaseException as error:  # some libraries' errors are not of type Exception
         told = sentence(error)
         if told is None:

@@ -82,14 +82,15 @@ def export(
     out: Path | None = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run's vectors for other programs.
+    """Write a run, or its vectors, for other programs.
 
     Parameters
     ----------
     run
         A run folder.
     format
-        One of safetensors, parquet, word2vec, word2vec-binary, faiss; trec for the ranking of a search run.
+        Of vectors: safetensors, parquet, numpy, word2vec, word2vec-binary, glove, faiss. Of encoders of texts:
+        sentence-transformers, onnx. Of any run: hub, the layout of Hugging Face's. Of search: trec, its test ranking.
     out
         Folder to write to; export/ in the run folder by default.
     """

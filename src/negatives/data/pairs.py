@@ -139,9 +139,12 @@ class SparseFeatures:
 
     def normalised(self) -> SparseFeatures:
         """Rows of unit length after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``."""
+        return replace(self, values=self.values * self.rarity()[self.indices.long()]).unit()
+
+    def rarity(self) -> Tensor:
+        """``(n_cols,)`` float32: ``1 + log((1 + n) / (1 + df_j))`` of each feature, the more the fewer rows have it."""
         df = torch.bincount(self.indices.long(), minlength=self.n_cols).to(torch.float32)
-        values = self.values * (1 + torch.log((1 + self.n_rows) / (1 + df)))[self.indices.long()]
-        return replace(self, values=values).unit()
+        return 1 + torch.log((1 + self.n_rows) / (1 + df))
 
 
 @dataclass(frozen=True, slots=True)

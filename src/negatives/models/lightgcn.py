@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives.models.base import Model
-from negatives.models.propagation import Operator, bipartite, edge_weights, smooth
+from negatives.models.propagation import bipartite, received, smooth
 from negatives.models.settings import ItemLength, Prior, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
 from negatives.randomness import Purpose, generator, stream
@@ -104,11 +104,8 @@ class LightGCN(Model):
         """What a new node receives from its items on the last hop; it has no vector of its own, and sends nothing."""
         if not self.smoothing.layers:
             return None
-        lengths, items = histories.lengths(), histories.indices.long()
-        own, other = self.smoothing.own_power, self.smoothing.other_power
-        weights = edge_weights(torch.repeat_interleave(lengths, lengths), self._degrees[1][items], own, other)
-        vectors = Operator.by_rows(histories.indptr, histories.indices, weights, self.n_items) @ self._sent[1]
-        return self.prior.of_queries(self.normalise(vectors))
+        heard = received(histories, self._degrees[1], self.smoothing.own_power, self.smoothing.other_power)
+        return self.prior.of_queries(self.normalise(heard @ self._sent[1]))
 
     def all_items(self) -> Tensor:
         return self.prior.of_items(self.scaled_items(self._items, self._power), self._prior)

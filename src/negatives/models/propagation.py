@@ -83,8 +83,26 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
 
 
 def edge_weights(own: Tensor, other: Tensor, own_power: float, other_power: float) -> Tensor:
-    """What an edge weighs, ``own^-a other^-b``, float32, from the degrees of who receives and who sends, ``(n,)``."""
-    return (own.double() ** -own_power * other.double() ** -other_power).float()
+    """What an edge weighs, ``own^-a other^-b``, float32, from the degrees of who receives and who sends, ``(n,)``.
+
+    A degree of 0, of one who had no edge before, counts as 1.
+    """
+    own, other = own.clamp(min=1).double(), other.clamp(min=1).double()
+    return (own**-own_power * other**-other_power).float()
+
+
+def received(histories: Csr, degrees: Tensor, own_power: float, other_power: float) -> Operator:
+    """What new nodes receive from those that they are linked to, ``(n_rows, n_cols)``; these stay as they were.
+
+    Args:
+        histories: Links of each new node.
+        degrees: ``(n_cols,)`` degrees of those that send.
+        own_power: Power of the degree of who receives.
+        other_power: Power of the degree of who sends.
+    """
+    own, other = histories.lengths(), degrees[histories.indices.long()]
+    weights = edge_weights(own.repeat_interleave(own), other, own_power, other_power)
+    return Operator.by_rows(histories.indptr, histories.indices, weights, histories.n_cols)
 
 
 def matrix_of(features: SparseFeatures) -> Operator:

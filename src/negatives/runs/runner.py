@@ -14,6 +14,7 @@ from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
+from negatives.models import files_from
 from negatives.regular import regular
 from negatives.runs import baselines, begun, carrying, opening, queries, steps
 from negatives.runs.auto import Auto, racing
@@ -24,7 +25,7 @@ from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.files import read_tensors
+from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 from negatives.training.sound import finite
 from negatives.training.taken import taken
@@ -142,7 +143,9 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
 def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> None:
     """Write model, names, sampler and, last of all, metrics.json with ``whole`` in it."""
     vectors = trained.task.vectors(trained.model, trained.examples)
-    tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
+    with moving_up(folder.path) as temporary:
+        apart = trained.model.write_files(temporary)
+    tensors = {f"model.{name}": one for name, one in trained.model.state_dict().items() if name not in apart}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
     found = trained.task.kept(trained.examples, trained.config)
     write_ids(folder.path / IDS, dict(found.names) | {kind: names for kind, (names, _) in vectors.items()})
@@ -180,7 +183,8 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
-    trained = prepare(config, examples, task)
+    with files_from(run):
+        trained = prepare(config, examples, task)
     tensors, _ = read_tensors(run / MODEL)
     state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     try:

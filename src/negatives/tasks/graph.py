@@ -17,6 +17,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.graph import GraphRun
 from negatives.config import RunConfig
 from negatives.data.edges import EdgeData, symmetric
 from negatives.data.loading.edges import Reading, load_edges
@@ -43,6 +45,8 @@ from negatives.training.feeds import Feed, PairFeed
 from negatives.training.walk_feed import WalkFeed
 from negatives.types import Csr
 
+HELD = ("train", "valid", "canaries")
+"""Parts that are known when a model is used."""
 MOST = 10_000
 """Held-back edges of a part that are evaluated; more are sampled down."""
 ASKED = ("json", "asyncio.tasks", "http.client", "zipfile", "dataclasses", "urllib.request")
@@ -99,6 +103,7 @@ class Graph(Task[GraphData, GraphOptions]):
     kinds: ClassVar = {"query": "node", "item": "context"}
     baselines = ("common_neighbours", "adamic_adar", "personalised_pagerank")
     phrases = ("is linked to", "may also be linked to")
+    answering = GraphRun
 
     def read(self, path: Path | None, config: RunConfig) -> GraphData:
         options = self.options(config)
@@ -164,6 +169,16 @@ class Graph(Task[GraphData, GraphOptions]):
         parts = ("train", "canaries", "valid") if examples.data.valid_at_test else ("train", "canaries")
         return symmetric(examples.data.edges.graph(parts))
 
+    def kept(self, examples: Examples[GraphData], config: RunConfig) -> Kept:
+        """Names, all known neighbours but those of the test part, and what new nodes' features weigh."""
+        edges = examples.data.edges
+        more: dict[str, object] = {"directed": edges.directed}
+        if edges.sides is not None:
+            more["sides"] = edges.sides
+        if edges.features is not None:
+            more["weights"] = edges.features.rarity()
+        return Kept({"node": edges.node_names}, edges.graph(HELD), more)
+
     def evaluate(self, model: Model, examples: Examples[GraphData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         questions = data.valid if part == "valid" else data.test
@@ -180,7 +195,7 @@ class Graph(Task[GraphData, GraphOptions]):
     def samples(self, model: Model, examples: Examples[GraphData]) -> list[Sample]:
         edges = examples.data.edges
         names = {name: index for index, name in enumerate(edges.node_names.to_list())}
-        known, right = edges.known(("train", "valid", "canaries")), edges.known(("test",))
+        known, right = edges.known(HELD), edges.known(("test",))
         asked = [names[name] for name in ASKED if name in names][:QUERIES] or best_known(known)
         scores = _scores(model, edges)(torch.tensor(asked), torch.arange(len(names)).repeat(len(asked), 1))
         return [

@@ -11,6 +11,8 @@ import polars
 import torch
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.knowledge import KnowledgeRun
 from negatives.config import RunConfig
 from negatives.data.loading.triples import TripleSplit, load_triples
 from negatives.data.readers.schema import TRIPLES
@@ -30,6 +32,8 @@ from negatives.training.triple_feed import TripleFeed, head_chances
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 DIRECTIONS = ("tail", "head")
+HELD = ("train", "valid", "canaries")
+"""Parts that are known when a model is used."""
 SMALL = 100_000
 """Training triples below which the recipe ``small`` serves, if the graph is dense."""
 DENSE = 5
@@ -64,6 +68,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     demo: ClassVar = {"model": {"name": "complex", "dim": 128}}
     baselines = ("relation_frequencies",)
     phrases = ("known", "also likely")
+    answering = KnowledgeRun
 
     def read(self, path: Path | None, config: RunConfig) -> TripleData:
         reading, split = self.options(config), config.split
@@ -110,6 +115,11 @@ class Knowledge(Task[TripleData, TripleReading]):
     def size(self, part: str, examples: Examples[TripleData]) -> int:
         return len(examples.data.part(part))
 
+    def kept(self, examples: Examples[TripleData], config: RunConfig) -> Kept:
+        """Names, and all known answers but those of the test part."""
+        names = {called: self.names(kind, examples) for kind, called in self.kinds.items()}
+        return Kept(names, examples.data.known(HELD), {"codes": examples.data.query_codes})
+
     def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         ranked, queries = ranks(model, data, part, most(config, part), config.seed)
@@ -136,7 +146,7 @@ class Knowledge(Task[TripleData, TripleReading]):
 
     def samples(self, model: Model, examples: Examples[TripleData]) -> list[Sample]:
         data = examples.data
-        known, right = data.known(("train", "valid", "canaries")), data.known(("test",))
+        known, right = data.known(HELD), data.known(("test",))
         asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None] or best_known(known)
         scores = scores_of(model)(torch.tensor(asked))
         return [

@@ -13,6 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.texts import ASKED, TEXTS, SearchRun
 from negatives.config import RunConfig
 from negatives.data.loading.retrieval import Holding, load_retrieval
 from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS
@@ -32,7 +34,7 @@ from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 
-ASKED = (
+READERS = (
     "how do I read a csv file row by row",
     "run a command and capture its output",
     "copy a whole directory tree",
@@ -66,6 +68,7 @@ class Search(Task[RetrievalData, SearchReading]):
     family = TextScorer
     baselines = ("bm25",)
     phrases = ("is answered by", "finds")
+    answering = SearchRun
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
         reading = self.options(config)
@@ -93,6 +96,12 @@ class Search(Task[RetrievalData, SearchReading]):
     def facts(self, config: RunConfig, examples: Examples[RetrievalData]) -> Facts:
         data = examples.data
         return text_facts(config, self.options(config), data.query_texts, data.item_texts)
+
+    def kept(self, examples: Examples[RetrievalData], config: RunConfig) -> Kept:
+        """Names and texts. What is relevant to a query is the answer to it, and never left out."""
+        data = examples.data
+        names = {"query": examples.query_names, "item": examples.item_names}
+        return Kept(names, None, {ASKED: data.query_texts, TEXTS: data.item_texts})
 
     def metric_names(self, config: RunConfig) -> list[str]:
         k = self.length(config)
@@ -124,7 +133,7 @@ class Search(Task[RetrievalData, SearchReading]):
         texts = [data.query_texts[query] for query in queries]
         answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
         if data.name == "stdlib":
-            texts, answers = list(ASKED), [[] for _ in ASKED]
+            texts, answers = list(READERS), [[] for _ in READERS]
             queries = []
         scores = require(model, TextScorer).score_texts(texts).cpu()
         if data.identical is not None:

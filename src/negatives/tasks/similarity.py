@@ -13,6 +13,8 @@ import polars as pl
 import torch
 from pydantic import Field
 
+from negatives.answering import Kept
+from negatives.answering.texts import SimilarityRun
 from negatives.config import RunConfig
 from negatives.data.dividing import Division
 from negatives.data.loading.similarity import load_similarity
@@ -54,6 +56,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     baselines = ("tfidf",)
     kinds: ClassVar = {"query": "sentence"}
     phrases = ("is like", "is near")
+    answering = SimilarityRun
 
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         reading = self.options(config)
@@ -79,6 +82,10 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     def facts(self, config: RunConfig, examples: Examples[SimilarityData]) -> Facts:
         sentences = examples.data.sentences
         return {**text_facts(config, self.options(config), sentences, sentences), "symmetric": lambda: True}
+
+    def kept(self, examples: Examples[SimilarityData], config: RunConfig) -> Kept:
+        """The sentences, which are their own names."""
+        return Kept({"sentence": examples.query_names})
 
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]

@@ -12,6 +12,8 @@ import polars
 import torch
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.words import WordsRun
 from negatives.config import RunConfig
 from negatives.data.cooccurrence import count_cooccurrence
 from negatives.evaluation import Metrics, evaluate, rank
@@ -49,6 +51,7 @@ class Words(Task[WordData, WordReading]):
     kinds: ClassVar = {"query": "word", "item": "context"}
     baselines = ("ppmi_svd",)
     phrases = ("stands near", "is like")
+    answering = WordsRun
 
     def read(self, path: Path | None, config: RunConfig) -> WordData:
         options = self.options(config)
@@ -94,6 +97,10 @@ class Words(Task[WordData, WordReading]):
     def metric_names(self, config: RunConfig) -> list[str]:
         """``spearman:<set>`` and ``analogies`` for the sets found; here those of the best-known sets."""
         return ["mean", "analogies", *(f"spearman:{name}" for name in ("ws353", "simlex999", "men")), "recall@20"]
+
+    def kept(self, examples: Examples[WordData], config: RunConfig) -> Kept:
+        """The words."""
+        return Kept(dict.fromkeys(self.kinds.values(), examples.item_names))
 
     def evaluate(self, model: Model, examples: Examples[WordData], part: str, config: RunConfig) -> Metrics:
         """Spearman's correlations and analogies, and their mean; or the recall of held-out contexts."""

@@ -65,8 +65,6 @@ def test_answers_are_those_of_the_training_process(ready: Ready, model: str) -> 
         opened.predict(users, k=ITEMS, include_known=True)
     )
     new = [["i1", "i3"], ["i2"]]
-    if model == "mf":
-        return
     assert trained.predict(history=new, k=3).equals(opened.predict(history=new, k=3))
     assert trained.score("u1", ["i1", "i2"]).equals(opened.score("u1", ["i1", "i2"]))
 

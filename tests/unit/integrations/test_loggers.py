@@ -309,6 +309,21 @@ def test_mlflow_reads_it_back(told: Path) -> None:
     assert "baselines/popularity/recall_at_20" in run.data.metrics
 
 
+@pytest.mark.nightly
+def test_mlflow_keeps_it_in_a_database_where_nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder(tmp_path / "r")
+    folder.write_text("config.toml", 'task = "recommend"\n')
+    line = {"kind": "evaluation", "step": 8, "seconds": 1.0, "epoch": 1.0, "metrics": {"mrr": 0.5}, "best": True}
+    folder.write_text("history.jsonl", json.dumps(line) + "\n")
+    following.tell(folder, "mlflow", "recommend")
+    known = json.loads((folder.path / following.LOGGED).read_text())["mlflow"]
+    found = MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db").get_run(known["id"])
+    assert (found.data.metrics["valid/mrr"], found.info.status) == (0.5, "KILLED")
+
+
 def test_wandb_keeps_it_offline(told: Path) -> None:
     found: list[dict[str, Any]] = []
     summary: dict[str, Any] = {}
@@ -328,6 +343,19 @@ def test_wandb_keeps_it_offline(told: Path) -> None:
         value for _, value in curve(told / "r", "valid", "recall@20")
     ]
     assert summary["test/recall@20"] == final(told / "r")
+
+
+def test_wandb_keeps_all_sentences_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    one = loggers.registry.build("wandb")
+    one.open(Begun(tmp_path, "recommend", {}))
+    one.text("decision", "a", 8)
+    one.text("decision", "b", 8)
+    one.numbers({"train/loss": 0.5}, 9)
+    one.text("decision", "c", 9)
+    one.close(None, 9)
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    assert [items["decision"] for kind, items in wandb_records(path) if kind == "history"] == ["a\nb", "c"]
 
 
 def wandb_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,6 +6,7 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -17,6 +18,8 @@ from negatives.models.base import Model
 
 CELLS = 1 << 24
 """Scores that are held at a time."""
+FEW = 8
+"""Pairs are few where there is one for so many queries, or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +100,21 @@ class CountedModel(Model, ABC):
         return found
 
     def answers(self) -> Answers:
-        """The scores themselves, block by block: no table is made but where queries are asked for over and over."""
+        """The scores themselves, block by block: no table is made but where queries are asked for over and over.
+
+        Where a score has no direction and a table is not too large, it is made as soon as many pairs are asked for.
+        """
         if not self.symmetric:
             return answers_of_scores(self.score_all, self.score)
         if self.n_queries * self.n_items > CELLS:
             return Answers(self.score_all, self.score, self.score)
-        table = self.score_all(torch.arange(self.n_queries))
+        table = cache(lambda: self.score_all(torch.arange(self.n_queries)))
 
         def pairs(nodes: Tensor, others: Tensor) -> Tensor:
-            return table[nodes[:, None], others]
+            few = FEW * nodes.numel() <= self.n_queries
+            return self.score(nodes, others) if few else table()[nodes[:, None], others]
 
-        return Answers(lambda nodes: table[nodes], pairs, pairs)
+        return Answers(self.score_all, pairs, pairs)
 
     def vectors(self) -> dict[str, Tensor]:
         """Nothing: it has no vectors that another program could use."""

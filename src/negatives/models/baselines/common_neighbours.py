@@ -41,6 +41,10 @@ class SharedNeighbours(CountedModel, ABC):
         weights = self._weight(known.lengths().double()).float().numpy()
         self._weighted: Matrix = self._graph.multiply(weights[:, None]).tocsr()
 
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``; the degrees of the others stay."""
+        return dense_rows(matrix_of_sets(histories), torch.arange(histories.n_rows), self._weighted)
+
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._graph, queries, self._weighted)
 

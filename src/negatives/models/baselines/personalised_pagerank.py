@@ -50,13 +50,31 @@ class PersonalisedPagerank(CountedModel):
         self._back: Operator = bipartite(known, 1.0, 0.0).transposed()
         self._degrees = known.lengths().clamp(min=1).float()
 
+    def fold_in(self, histories: Csr) -> Tensor:
+        """The scores ``(rows, n_items)``; walks leave a new node for its neighbours, and none lead to it."""
+        lengths, rows = histories.lengths(), torch.arange(histories.n_rows)
+        owners = rows.repeat_interleave(lengths)
+        mass = torch.zeros(self.n_items, histories.n_rows)
+        mass[histories.indices.long(), owners] = self.restart * (1 - self.restart) / lengths[owners].float()
+        return self._both_ways(mass, self.steps - 1, lengths.float())
+
     def score_all(self, queries: Tensor) -> Tensor:
         """See :meth:`Model.score_all`; ``(P^l)^T`` is applied to the unit vectors of the queries."""
         mass = torch.zeros(self.n_items, queries.numel(), device=queries.device)
         mass[queries, torch.arange(queries.numel())] = self.restart
+        return self._both_ways(mass, self.steps, self._degrees[queries])
+
+    def _both_ways(self, mass: Tensor, steps: int, degrees: Tensor) -> Tensor:
+        """Scores ``(rows, n_items)`` after further steps.
+
+        Args:
+            mass: ``(n_items, rows)``, where the walks are so far.
+            steps: How many are left.
+            degrees: ``(rows,)`` of where they began.
+        """
         total = mass.clone()
-        for _ in range(self.steps):
+        for _ in range(steps):
             mass = (self._back @ mass).mul_(1 - self.restart)
             total += mass
-        both = 1 + self._degrees[queries] / self._degrees[:, None]
+        both = 1 + degrees / self._degrees[:, None]
         return total.mul_(both).mul_(0.5).T.contiguous()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from negatives.models.propagation import Operator
 from negatives.models.spectral import leading
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Csr
+
+EMPTY = Cooccurrence(torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int32), torch.empty(0), ())
+"""No counts."""
 
 
 class PpmiSvd(CountedModel):
@@ -58,8 +61,12 @@ class PpmiSvd(CountedModel):
         matrix = ppmi(cooccurrence, n_items, smoothing, shift)
         left, values, right = leading(matrix, dim, 16, 3, generator(stream(0, Purpose.INIT)))
         self.dim = values.numel()
-        self.register_buffer("query_table", left * values.pow(power), persistent=False)
-        self.register_buffer("item_table", right * values.pow(1 - power), persistent=False)
+        self.register_buffer("query_table", left * values.pow(power))
+        self.register_buffer("item_table", right * values.pow(1 - power))
+
+    def kept(self) -> dict[str, Any]:
+        """The counts are in the vectors."""
+        return {**super().kept(), "cooccurrence": EMPTY}
 
     @classmethod
     def seconds(cls, sizes: Sizes) -> float:

@@ -35,3 +35,11 @@ class RelationFrequencies(CountedModel):
 
     def score_all(self, queries: Tensor) -> Tensor:
         return self.table[self.query_relations[queries]]
+
+    def score_pairs(self, entities: Tensor, relations: Tensor) -> Tensor:
+        """Scores ``(rows, n_items)`` of entities, which do not matter, and directed relations with all entities."""
+        return self.table[relations]
+
+    def score_triples(self, entities: Tensor, relations: Tensor, items: Tensor) -> Tensor:
+        """The same with one entity each, ``(rows,)``."""
+        return self.table[relations, items]

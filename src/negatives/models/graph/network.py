@@ -131,6 +131,30 @@ class GraphNetwork(Model, ABC):
             hidden = hidden.relu() if index + 1 < len(self.layers) else hidden
         self._queries, self._items = (end(hidden) for end in self.ends) if len(self.ends) else (hidden, hidden)
 
+    @torch.no_grad()
+    def fold_in(self, histories: Csr, features: SparseFeatures | None = None) -> Tensor | None:
+        """New nodes hear their neighbours and are not heard: those stay as they are.
+
+        Args:
+            histories: Neighbours of each new node.
+            features: Content of the new nodes, weighted as that of the old ones; needed where these have any. A free
+                vector is zero for a new node.
+        """
+        if (features is None) != (self.feature_table is None):
+            return None
+        old = self._inputs(None)
+        new = torch.zeros(histories.n_rows, self.dim)
+        if features is not None and self.feature_table is not None:
+            new = matrix_of(features.unit()) @ self.feature_table
+        indptr = torch.cat([self._graph.indptr, self._graph.nnz + histories.indptr[1:]])
+        indices = torch.cat([self._graph.indices, histories.indices])
+        matrix, hidden = adjacency(Csr(indptr, indices, len(old) + len(new))), torch.cat([old, new])
+        for index, layer in enumerate(self.layers):
+            hidden = layer(hidden, matrix)
+            hidden = hidden.relu() if index + 1 < len(self.layers) else hidden
+        hidden = hidden[len(old) :]
+        return self._scaled(self.ends[0](hidden) if len(self.ends) else hidden)
+
     def _random(self, context: Context | None, place: int) -> torch.Generator | None:
         """What one dropout of one step draws from; None outside training."""
         if context is None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from negatives.errors import ConfigError
 from negatives.models.base import Model
-from negatives.models.propagation import bipartite
+from negatives.models.propagation import bipartite, received
 from negatives.models.settings import ItemLength, Smoothing, Start
 from negatives.models.spectral import spectral_vectors
 from negatives.randomness import Purpose, generator, stream
@@ -92,6 +92,13 @@ class NodePropagation(Model):
         if context is not None and items is context.positives:
             vectors = self._without_edge(vectors, items, context.queries)
         return self.scaled_items(vectors, self._power) * self._end
+
+    def fold_in(self, histories: Csr) -> Tensor | None:
+        """What a new node receives from its neighbours on the last hop; it has no vector of its own, sends nothing."""
+        if not self.smoothing.layers:
+            return None
+        heard = received(histories, self._degrees, self.smoothing.own_power, self.smoothing.other_power)
+        return self.normalise(heard @ self._sent) * self._end
 
     def _without_edge(self, vectors: Tensor, own: Tensor, other: Tensor) -> Tensor:
         """Vectors ``(rows, dim)`` of the nodes ``own`` without what their rows' edges to ``other`` bring."""

@@ -200,6 +200,19 @@ class ComposedModel(Model, ABC):
     def encode_items(self, items: Tensor) -> Tensor:
         return self.entities[items]
 
+    def encode_pairs(self, entities: Tensor, relations: Tensor) -> Tensor:
+        """Query vectors ``(rows, w)`` of entities ``(rows,)`` and directed relations ``(rows,)``, whether or not the
+        data has such queries."""
+        return self.compose(self.entities[entities], self.relations[relations])
+
+    def score_pairs(self, entities: Tensor, relations: Tensor) -> Tensor:
+        """Scores ``(rows, n_items)`` of entities and directed relations with all entities, without gradient."""
+        return kernels.pool_scores(self.encode_pairs(entities, relations), self.entities, self.kind)
+
+    def score_triples(self, entities: Tensor, relations: Tensor, items: Tensor) -> Tensor:
+        """The same with one entity each, ``(rows,)``."""
+        return self.compare(self.encode_pairs(entities, relations), items)
+
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """As :meth:`Model.score`; without gradient by kernels that gather nothing."""
         vectors = self.encode_queries(queries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -53,6 +55,10 @@ class Glove(TableModel):
         tables = [torch.empty(n_items, dim + 2).uniform_(-0.5 / dim, 0.5 / dim, generator=random) for _ in range(2)]
         tables[0][:, -1] = tables[1][:, -2] = 1.0
         self.query_table, self.item_table = (nn.Parameter(table) for table in tables)
+
+    def kept(self) -> dict[str, Any]:
+        """The counts are needed to train alone."""
+        return {**super().kept(), "cell_counts": torch.empty(0)}
 
     def targets(self, examples: Tensor) -> tuple[Tensor, Tensor]:
         """``log x`` and ``f(x)`` of the cells of a batch, ``(rows,)`` each."""
