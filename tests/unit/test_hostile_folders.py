@@ -20,7 +20,20 @@ from negatives.runs import runner
 from negatives.runs.export import FORMATS
 from negatives.training.run_folder import METRICS
 
-OPTIONS = "--model mf --dim 4 --epochs 2 --threads 1 --baselines none --sampler uniform".split()
+OPTIONS = [
+    "--model",
+    "mf",
+    "--dim",
+    "4",
+    "--epochs",
+    "2",
+    "--threads",
+    "1",
+    "--baselines",
+    "none",
+    "--sampler",
+    "uniform",
+]
 LONGEST = 30
 """Seconds after which a command hangs."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from negatives.answering import Run
-from negatives.config import Values, load_config
+from negatives.config import load_config
 from negatives.models.encoders.sentence_transformers import FOLDER
 from negatives.runs.exports.card import card
 from negatives.runs.opening import opened
@@ -65,7 +65,7 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def _apart(values: Values) -> dict[str, object]:
+def _apart(values: Mapping[str, Any]) -> dict[str, object]:
     """Values with the last names of paths in place of whole ones."""
     return {key: _named(one) for key, one in values.items()}
 
