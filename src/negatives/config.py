@@ -56,7 +56,6 @@ Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
-
 Duration = Annotated[float, Field(gt=0.0), BeforeValidator(duration)]
 """Seconds, also in text with a unit."""
 
