@@ -41,6 +41,8 @@ CLOCKS = (
     *("baselines_verdict", "race", "data", "curve"),
 )
 """What the clock or the folder's name decides."""
+MEASURED = ("test", "valid", "watched", "steps", "epochs", "best_step", "unfilled", "samples", "details")
+"""What a run gave, whenever and wherever it ran."""
 READ: dict[str, Callable[[Path], object]] = {
     ".json": lambda path: json.loads(path.read_text()),
     ".toml": lambda path: path.read_text(),
@@ -210,7 +212,8 @@ def outcome(out: Path) -> dict[str, Any]:
     for path in files(out):
         name = path.relative_to(out).as_posix()
         if path.name in ("metrics.json", "compare.json"):
-            found[name] = steady(json.loads(path.read_text()))
+            told = json.loads(path.read_text())
+            found[name] = steady(told if path.name == "compare.json" else {key: told.get(key) for key in MEASURED})
         elif path.name in ("model.safetensors", "vectors.parquet", "per_query.parquet", "ids.parquet"):
             found[name] = path.read_bytes()
     return found

@@ -21,7 +21,7 @@ from negatives.training.callbacks import Step
 from negatives.training.checkpoint import Checkpoints
 from quick import ALONE
 
-MODEL = ["--set", "model.name=mf", "--set", "batch_size=256", "--set", "optimiser.name=adagrad", "--epochs", "4"]
+MODEL = ["--set", "model.name=mf", "--set", "batch_size=256", "--set", "optimiser.name=adagrad", "--epochs", "2"]
 STOPS = 9
 """Steps after which the run of all tests is interrupted."""
 
@@ -130,7 +130,7 @@ def test_a_second_ctrl_c_tells_what_the_folder_holds(
     ("more", "said"),
     [
         (["--seed", "7"], "the run was begun with another seed (0, now 7); leave that out to go on"),
-        (["--epochs", "9"], "another epochs (4, now 9)"),
+        (["--epochs", "9"], "another epochs (2, now 9)"),
         (["--model", "lightgcn"], "another model"),
         (["--set", "evaluation.patience=3"], "another evaluation.patience (8, now 3)"),
     ],
@@ -177,9 +177,9 @@ def test_another_version_is_refused(run: Path, capsys: pytest.CaptureFixture[str
 
 def test_an_edited_configuration_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = run / "config.toml"
-    path.write_text(path.read_text().replace("epochs = 4", "epochs = 40"))
+    path.write_text(path.read_text().replace("epochs = 2", "epochs = 20"))
     told = refused(capsys, resume(run))
-    assert "config.toml: was changed; the run was begun with another epochs (4, now 40); change it back" in told
+    assert "config.toml: was changed; the run was begun with another epochs (2, now 20); change it back" in told
 
 
 def test_a_run_that_was_killed_before_its_configuration_was_written_goes_on(run: Path, whole: Path) -> None:
