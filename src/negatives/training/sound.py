@@ -49,7 +49,7 @@ def ends_fit(starts: Tensor, count: int) -> None:
 
 
 def _csr(value: Csr | SparseFeatures) -> None:
-    if type(value.n_cols) is not int or value.n_cols < 0:
+    if type(value.n_cols) is not int or not 0 <= value.n_cols < 1 << 63:
         raise ValueError("its number of columns is none")
     _like(value.indices, 1, torch.int32, torch.int64)
     ends_fit(value.indptr, len(value.indices))
