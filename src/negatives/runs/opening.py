@@ -195,6 +195,8 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
         raise InputError("holds weights that are no finite numbers", path=path / MODEL, hint=hint)
     model.requires_grad_(False).eval()
     if extend is not None:
+        if (extend.n_rows, extend.n_cols) != (model.n_queries, model.n_items):
+            raise InputError("what is known is of another size than the model", path=path / KEPT, hint=hint)
         model.extend(extend)
     return model
 
