@@ -47,7 +47,7 @@ def served(run: Run, name: str) -> Iterator[str]:
 def first_form(run: Run) -> tuple[Any, str]:
     """The first field of the first form, and what to type into it."""
     field = run.forms[0].fields[0]
-    text = run.names(field.kind)[0] if field.kind else "what is new"
+    text = run.names(field.kind)[0] if field.kind else "0:1" if field.many else "what is new"
     return field, text
 
 
@@ -73,6 +73,8 @@ def walk(page: Any, run: Run, shot: Any) -> list[str]:
         if other.kind:
             page.locator(f"#field-{other.name}").fill(run.names(other.kind)[0])
     box.press("Enter")
+    if field.many:
+        box.press("Enter")
     page.wait_for_selector("ol.answers li")
     page.wait_for_timeout(200)
     shot("answers")

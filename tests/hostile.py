@@ -226,7 +226,8 @@ CASES: dict[str, Case] = {
     "a pipe for metrics": Case(in_place(METRICS, os.mkfifo), "load", "not a file", "report"),
     "a pipe for the history": Case(in_place(HISTORY, os.mkfifo), "", "", "report"),
     "a device for weights": Case(in_place(MODEL, lambda path: path.symlink_to("/dev/zero")), READ, "not a file"),
-    "a device for metrics": Case(in_place(METRICS, lambda path: path.symlink_to("/dev/zero")), "load", "not a file", "report"),
+    "a device for metrics": Case(
+        in_place(METRICS, lambda path: path.symlink_to("/dev/zero")), "load", "not a file", "report"),
     "a folder for weights": Case(in_place(MODEL, Path.mkdir), READ, "not a file"),
     # links
     "the folder of exports is a link": Case(linked("export", True), "export-here", "is a link"),
@@ -242,11 +243,11 @@ CASES: dict[str, Case] = {
     # weights
     "a header without end": Case(text(MODEL, header(1 << 60)), READ, "not a safetensors file"),
     "a table without end": Case(text(MODEL, huge_table()), READ, "not a safetensors file"),
-    "weights of NaN": Case(weights(lambda t: [one.fill_(torch.nan) for one in t.values()]), READ, "finite"),
+    "weights of NaN": Case(weights(lambda t: [one.fill_(torch.nan) for one in t.values()]), f"{READ} start", "finite"),
     "weights of other keys": Case(
         weights(lambda t: [t.update({f"{name}x": t.pop(name)}) for name in list(t)]), READ, ""),
     "weights of other shapes": Case(
-        weights(lambda t: t.update({name: one[:-1].clone() for name, one in t.items()})), READ, ""),
+        weights(lambda t: t.update({name: one[:-1].clone() for name, one in t.items()})), f"{READ} start", ""),
     "weights of other types": Case(
         weights(lambda t: t.update({name: one.to(torch.int8) for name, one in t.items()})), "export load", ""),
     "tables of one dimension": Case(weights(lambda t: t.update(items=t["items"][:, 0].clone())), "export load", "tabl"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from negatives.guards import AbsoluteMargin, KnownPositives, OwnPositive, RelativeMargin
     from negatives.proposals import InBatch, LearnedUnigram, Mixed, Popularity, Uniform
     from negatives.runs.opening import load
+    from negatives.runs.pretrained import from_pretrained
     from negatives.runs.training import train
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
@@ -31,6 +32,7 @@ _NAMES = {
     "proposals": "InBatch LearnedUnigram Mixed Popularity Uniform",
     "answering": "Run",
     "runs.opening": "load",
+    "runs.pretrained": "from_pretrained",
     "runs.training": "train",
     "sampler.build": "build",
     "sampler.core": "Sampler",
@@ -88,6 +90,7 @@ __all__ = [
     "build",
     "control",
     "errors",
+    "from_pretrained",
     "guards",
     "load",
     "load_pairs",

@@ -54,9 +54,7 @@ GivenRule = Annotated[Rule, PlainValidator(Rule.of), PlainSerializer(lambda rule
 """A number that follows from a size of the data."""
 Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-MOST_THREADS = 4096
-"""More than any machine has; a million would bring it down."""
-
+MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds of the units of a duration."""
@@ -104,7 +102,7 @@ class SplitConfig(Section):
     """How the data is divided."""
 
     kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
-    """How test and validation parts are chosen; left out, ``auto``: given parts if there are. ``group``: whole groups."""
+    """How the parts are chosen; left out, ``auto``: the given parts if there are. ``group`` takes whole groups."""
     test: Share | None = None
     """Share of the interactions that becomes the test part; left out, 0.05 to 0.2 by task."""
     valid: Share | None = None
@@ -164,7 +162,8 @@ class RunConfig(Section):
     budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
     """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
     save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
-    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
+    """Time by the clock between two checkpoints, in seconds or as ``90s`` or ``10m``; left out, 60 seconds, or more
+    where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness; the same seed, data and machine give the same bits."""
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None
@@ -307,10 +306,9 @@ def load_config(path: str | Path) -> Values:
         reason = text[: at.start()] if at else text
         line = int(at.group(1)) if at and at.group(1) else None
         raise InputError(f"not TOML: {reason}", path=path, line=line, hint="correct it") from error
-    except UnicodeDecodeError as error:
-        raise InputError("not a text file in UTF-8", path=path, hint="give a TOML file") from error
-    except RecursionError as error:
-        raise InputError("its values are nested too deep", path=path, hint="correct it") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        told = "its values are nested too deep" if isinstance(error, RecursionError) else "not a text file in UTF-8"
+        raise InputError(told, path=path, hint="give a TOML file") from error
     except OSError as error:
         raise InputError(error.strerror or str(error), path=path, hint="give a TOML file that exists") from error
 

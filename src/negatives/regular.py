@@ -27,6 +27,8 @@ def regular(path: str | Path, most: int | None = None) -> Path:
     path = Path(path)
     try:
         status = path.stat()
+    except UnicodeError:  # a name that the locale has no characters for, which the command tells
+        raise
     except ValueError as error:  # a name with a null character
         raise InputError("no name of a file", path=path, hint="correct the path") from error
     if not stat.S_ISREG(status.st_mode):

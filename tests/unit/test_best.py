@@ -66,6 +66,25 @@ def test_only_some_may_be_answered_and_ties_go_by_the_numbers_given() -> None:
     assert kernels.best(queries, items, 5, only=only[:0])[0].tolist() == [[-1] * 5] * 7
 
 
+def test_equal_scores_favour_no_item() -> None:
+    queries, items = torch.ones(7, 5), torch.ones(90, 5)
+    for some in (queries, queries[:1]):
+        n = len(some)
+        ids = kernels.best(some, items, 5, rows=torch.arange(n))[0]
+        assert ids.tolist() == expected(some, items, 5, [[]] * n, list(range(n)))
+
+
+def test_many_parts_have_the_answers_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, items = whole(7, 5, 9), whole(90, 5, 10)
+    for k in (1, 20, 100):
+        ids, scores = kernels.best(queries, items, k, exclude=KNOWN, rows=torch.arange(7) % 3)
+        with monkeypatch.context() as patch:
+            patch.setattr("negatives.kernels.jit.best.WORTH", 1)
+            parts = kernels.best(queries, items, k, exclude=KNOWN, rows=torch.arange(7) % 3)
+        assert torch.equal(parts[0], ids)
+        assert torch.equal(parts[1], scores)
+
+
 @pytest.mark.usefixtures("restored_threads")
 @pytest.mark.parametrize("d", [10, 64])
 def test_every_bit_is_the_same_alone_and_among_others_and_for_any_threads(d: int) -> None:

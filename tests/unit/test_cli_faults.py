@@ -62,7 +62,7 @@ def fault(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str]:
     ("line", "message"),
     [
         ("trian", "did you mean train?"),
-        ("frobnicate", "choose one of: compare, demo"),
+        ("frobnicate", "choose one of: clean, compare"),
         ("train recommend d --sampelr x", "no option is called --sampelr. Did you mean --sampler?"),
         ("train recommend d --learning 0.1", "no option is called --learning. See: negatives train --help"),
         ("train recommend d --batchsize 8", "Did you mean --batch-size?"),

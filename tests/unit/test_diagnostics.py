@@ -241,3 +241,22 @@ def test_lines_are_strict_json(tmp_path: Path) -> None:
 
     line = json.loads(recorder.path.read_text().splitlines()[-1], parse_constant=refuse)
     assert line["gap"] is None
+
+
+def test_the_untrained_model_stands_first_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    first = Recorder(path)
+    first.begin({"mrr": 0.01})
+    first.tell("decision", {"decision": "race"})
+    first.on_step(make_step(0))
+    lines = read_history(path)[0]
+    assert [(one["kind"], one["step"]) for one in lines[:2]] == [("evaluation", 0), ("decision", 0)]
+    assert lines[0]["metrics"] == {"mrr": 0.01}
+    assert not lines[0]["best"]
+    state, kept = first.state(), path.read_text()
+    second = Recorder(path)
+    second.begin({"mrr": 0.5})  # a resumed model is looked at again
+    second.load_state(state)
+    assert path.read_text() == kept
+    second.on_step(make_step(8))
+    assert [one["step"] for one in read_history(path)[0] if one["kind"] == "evaluation"] == [0]

@@ -96,4 +96,4 @@ def test_faults_are_named_and_leave_nothing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a table of names"):
         export(run, "parquet", None)
     assert not (run / "export").exists()
-    assert set(FORMATS) == {"safetensors", "parquet", "word2vec", "word2vec-binary", "faiss"}
+    assert set(FORMATS) == {"safetensors", "parquet", "numpy", "word2vec", "word2vec-binary", "glove", "faiss"}

@@ -145,6 +145,7 @@ def test_words_look_for_keys(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "says"),
     [
         (["recomend"], "did you mean recommend"),
+        (["recommend", "xyzzy"], "no key and no task has 'xyzzy'; negatives keys lists them all"),
         (["recommend", "--model", "mff"], "did you mean mf"),
         (["recommend", "--model", "glove"], "the model glove does not fit the task recommend"),
         (["--loss", "bprr"], "no loss is called 'bprr'; did you mean bpr"),

@@ -72,12 +72,29 @@ def test_the_files_of_a_run(run: Path) -> None:
     assert found["environment"]["threads"] == 1
     lines = history(run)
     assert {line["kind"] for line in lines} >= {"step", "evaluation"}
-    assert len(evaluations(run)) == 4
-    assert max(one["recall@20"] for _, one, _ in evaluations(run)) == found["valid"]["recall@20"]
+    assert [step for step, *_ in evaluations(run)] == [0, 7, 14, 21, 28]
+    assert evaluations(run)[0][1].keys() == {"recall@20"}
+    assert not evaluations(run)[0][2]  # nothing to go back to
+    model = read_tensors(run / "model.safetensors")[0]
+    assert found["parameters"] == sum(table.numel() for name, table in model.items() if name.startswith("model."))
+    assert 50 < found["peak_memory_mb"] < 100_000
+    asked = pl.read_parquet(run / "per_query.parquet").filter(pl.col("metric") == "recall@20")
+    assert asked["value"].mean() == pytest.approx(found["test"]["recall@20"])
+    assert asked["name"].n_unique() == len(asked)
+    assert asked["known"].min() >= 1
+    assert max(one["recall@20"] for step, one, _ in evaluations(run) if step) == found["valid"]["recall@20"]
     text = (run / "report.html").read_text()
     assert "recall@20" in text
     assert 'src="http' not in text
     assert "<link" not in text
+
+
+def test_every_field_of_the_history_is_documented(run: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "run-folder.md").read_text().split("## history.jsonl")[1]
+    lines = history(run)
+    fields = {name for line in lines for name in line} | {name for line in lines for name in line.get("parts", {})}
+    assert len(fields) > 25
+    assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
 
 
 def test_names_and_vectors_belong_together(run: Path, planted: Planted) -> None:
@@ -99,6 +116,8 @@ def test_samples_are_names_and_never_known(run: Path) -> None:
         offered = {one["item"] for one in sample["recommended"]}
         assert len(offered) == 8
         assert not offered & set(sample["known"])
+    right = [one["right"] for sample in metrics(run)["samples"] for one in sample["recommended"]]
+    assert 0.1 < sum(right) / len(right) < 1  # the test part says so, and not of all
 
 
 def test_evaluate_repeats_the_test_metrics(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

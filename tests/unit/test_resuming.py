@@ -108,6 +108,7 @@ def test_a_second_hang_up_does_not_disturb_and_an_ignored_one_is_ignored(
     with monkeypatch.context() as patch:
         patch.setattr(Begin, "on_step", again)
         assert train(planted_file, tmp_path / "a") == 129
+        assert len(list((tmp_path / "a" / "checkpoints").iterdir())) == 1
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             assert train(planted_file, tmp_path / "b") == 0
@@ -194,6 +195,16 @@ def test_a_finished_run_and_a_begun_one_are_not_begun_again(
     assert "holds a run already; add --resume" in refused(capsys, train(planted_file, run))
     assert main(["compare", "--resume", "--out", str(run)]) == 2
     assert "no comparison was begun here" in capsys.readouterr().err
+
+
+def test_a_start_that_is_refused_tidies_up_first(whole: Path, planted_file: Path) -> None:
+    """The run was killed when all was written but the lock not yet removed."""
+    for again in (lambda: resume(whole), lambda: train(planted_file, whole)):
+        (whole / ".lock").write_text("")
+        (whole / ".report.html.12345678.negatives.part").write_text("")
+        before = {path.name for path in whole.iterdir()}
+        assert again() == 2
+        assert before - {path.name for path in whole.iterdir()} == {".lock", ".report.html.12345678.negatives.part"}
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(

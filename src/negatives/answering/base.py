@@ -210,6 +210,8 @@ class Run(ABC):
         Raises:
             ConfigError: There is no such kind.
         """
+        if not self.held.names:
+            raise ConfigError("this run has nothing by name yet; give it documents: run.index(documents)")
         if kind not in self.held.names:
             raise ConfigError(
                 f"this run has no {plural(kind)} by name; it has {' and '.join(self.held.names) or 'none'}"
@@ -223,6 +225,10 @@ class Run(ABC):
     def known(self, form: Form, question: Question) -> list[int]:
         """Ids of the items that a question is known to go with; none where there is no such thing."""
         return []
+
+    def answered(self, form: Form) -> str:
+        """Kind of what questions of a form are answered with."""
+        return self.items
 
     def label(self, form: Form, question: Question) -> str:
         """A question as one reads it."""
@@ -255,13 +261,13 @@ class Run(ABC):
 
     def _why(self, form: Form, question: Question, items: Sequence[str], most: int) -> pl.DataFrame:
         """What speaks for answers to a question of a form."""
-        known = [one for one in self.known(form, question) if one >= 0]
-        if known and self.items in self.held.tables:
-            return nearest_known(self.names(self.items), self.similar_table(self.items), known, items, most)
-        texts = self.texts(self.items)
+        kind, known = self.answered(form), self.known(form, question)
+        if known and kind in self.held.tables:
+            return nearest_known(self.names(kind), self.similar_table(kind), known, items, most)
+        texts = self.texts(kind)
         written = [str(value) for name, value in question.items() if form.field(name).kind is None]
         if texts is not None and written:
-            return shared_words(self.names(self.items), texts, " ".join(written), items, most)
+            return shared_words(self.names(kind), texts, " ".join(written), items, most)
         return pl.DataFrame(schema=REASONS)
 
     def _by_form(self, questions: Sequence[Question]) -> Iterator[tuple[Form, list[int], list[dict[str, Any]]]]:

@@ -36,11 +36,12 @@ from negatives.cli.serve import serve
 from negatives.cli.stopping import hushed
 from negatives.cli.streams import steady
 from negatives.cli.train import train
+from negatives.cli.watch import watch
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
 
 COMMANDS = (
-    demo, inspect, train, predict, serve, compare, mine, evaluate, report, export, clean, samplers, keys, doctor,
+    demo, inspect, train, predict, serve, compare, mine, evaluate, report, watch, export, clean, samplers, keys, doctor,
 )  # fmt: skip
 USAGE = 2
 BROKEN_PIPE = 141
@@ -92,6 +93,10 @@ def _run(arguments: list[str]) -> int:
         _fault("interrupted; no checkpoint was written")
         return 128 + (stop.signal if isinstance(stop, Stopped) else 2)
     except BrokenPipeError:
+        return BROKEN_PIPE
+    except SystemExit as stop:  # so the printer of the help ends where nobody reads it
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
         return BROKEN_PIPE
     except BaseException as error:  # some libraries' errors are not of type Exception
         told = sentence(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -133,7 +134,9 @@ def _with(word: str, groups: Iterable[Group]) -> list[Group]:
         found = _only(groups, lambda key: low in key.name.lower() or low in key.meaning.lower())
     if not found:
         known = {*tasks, *RunConfig.model_fields, *(key.name for group in groups for key in group.keys)}
-        raise ConfigError(f"no key and no task has {word!r}; {suggest(word, known)}")
+        near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "negatives keys lists them all"
+        raise ConfigError(f"no key and no task has {word!r}; {hint}")
     return found
 
 

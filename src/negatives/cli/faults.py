@@ -28,7 +28,7 @@ HINTS = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
     errno.EISDIR: "give a file",
-    errno.EEXIST: "choose another name; a link that leads nowhere takes one too",
+    errno.EEXIST: "choose another name, or remove it if it is a link that leads nowhere",
     errno.ELOOP: "the links lead in a circle; give the place itself",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "raise the limit on open files: ulimit -n 4096",

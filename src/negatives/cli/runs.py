@@ -51,11 +51,12 @@ def report(
         More formats, separated by commas, written beside it: md, latex and csv for the table, svg and png for the
         learning curves and the summary.
     """
-    from negatives.training.run_folder import COMPARE, REPORT, RunFolder
+    from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, REPORT, RunFolder
     from negatives.training.targets import check_target, filling
 
     for run in runs:
-        if not (run / COMPARE).exists():
+        compared = (run / COMPARE).exists() or ((run / BEGUN).exists() and not (run / CONFIG).exists())
+        if not compared:
             RunFolder(run).check_run()
     from negatives.diagnostics import report as pages
 
@@ -81,14 +82,15 @@ def export(
     out: Path | None = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run's vectors for other programs.
+    """Write a run, or its vectors, for other programs.
 
     Parameters
     ----------
     run
         A run folder.
     format
-        One of safetensors, parquet, word2vec, word2vec-binary, faiss; trec for the ranking of a search run.
+        Of vectors: safetensors, parquet, numpy, word2vec, word2vec-binary, glove, faiss. Of encoders of texts:
+        sentence-transformers, onnx. Of any run: hub, the layout of Hugging Face's. Of search: trec, its test ranking.
     out
         Folder to write to; export/ in the run folder by default.
     """

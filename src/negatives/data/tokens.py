@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
@@ -27,18 +28,28 @@ ACCENTS = (
     "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"  # Arabic
 )
 """Marks that writers leave out or add at will; those of other scripts are vowels, without which words fall together."""
+SATURATION = 0.9, 0.4
+"""``k`` and ``b`` of :func:`saturated` in BEIR's runs of BM25."""
 MISSING = "text needs the package tokenizers; run: pip install 'negatives[text]'"
 
 
-def saturated(bags: SparseFeatures, k: float = 0.9, b: float = 0.4, mean: float | None = None) -> SparseFeatures:
+def saturated(
+    bags: SparseFeatures, k: float = SATURATION[0], b: float = SATURATION[1], mean: float | None = None
+) -> SparseFeatures:
     """BM25's weights: ``(k + 1) n / (n + k (1 - b + b L / mean L))`` for a count ``n`` in a text of length ``L``.
 
     Source: Robertson et al., 1994, "Okapi at TREC-3".
     """
-    lengths = torch.zeros(bags.n_rows).index_add_(0, bags.owners, bags.values)
+    lengths = lengths_of(bags)
     mean = float(lengths.mean()) if mean is None else mean
     damping = k * (1 - b + b * lengths / max(mean, 1e-9))
     return replace(bags, values=bags.values * (k + 1) / (bags.values + damping[bags.owners]))
+
+
+def lengths_of(bags: SparseFeatures) -> Tensor:
+    """``(n,)`` how many tokens each text has."""
+    found: Tensor = torch.zeros(bags.n_rows).index_add_(0, bags.owners, bags.values)
+    return found
 
 
 def learn_tokenizer(texts: Iterable[str], size: int = 8000) -> Tokenizer:

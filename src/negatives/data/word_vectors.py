@@ -14,15 +14,17 @@ from torch import Tensor
 from negatives.data.vector_blocks import Rows, VectorFile
 
 
-def write_text(file: IO[str], words: Iterable[str], vectors: Tensor) -> None:
+def write_text(file: IO[str], words: Iterable[str], vectors: Tensor, header: bool = True) -> None:
     """Write the text format; words must not hold blanks.
 
     Args:
         file: Open for text in UTF-8.
         words: ``n`` names.
         vectors: ``(n, d)``.
+        header: Whether a first line says how many of which length, as word2vec has it and GloVe has not.
     """
-    file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
+    if header:
+        file.write(f"{vectors.shape[0]} {vectors.shape[1]}\n")
     for word, row in zip(words, vectors.float().numpy(), strict=True):
         file.write(f"{word} {' '.join(map(str, row))}\n")
 

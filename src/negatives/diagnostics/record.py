@@ -28,7 +28,8 @@ class Recorder(Callback):
 
     Every line has ``kind``, ``step`` (steps done) and ``seconds`` (of training). Kind ``step`` adds ``epoch``,
     ``progress``, the means of the probes since the last such line, and ``parts``, the seconds so far by part of the
-    step. Kind ``evaluation`` adds ``epoch``, ``metrics`` and ``best``. Kind ``control`` adds ``values``, each
+    step. Kind ``evaluation`` adds ``epoch``, ``metrics`` and ``best``; the one of step 0 is what :meth:`begin` was
+    given. Kind ``control`` adds ``values``, each
     controlled number by its dotted path. Kind ``decision`` says in words what a controller or a run did: ``decision``
     is what it was about, such as a dotted path, ``seen`` what it saw, ``changed`` what it changed. Kinds ``decision``
     and ``race`` are also what :meth:`tell` was given. Numbers that are not finite become null.
@@ -50,6 +51,16 @@ class Recorder(Callback):
     _step: int = field(default=0, init=False, repr=False)
     _control: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _told: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
+    _untrained: list[Mapping[str, Any]] = field(default_factory=list, init=False, repr=False)
+
+    def begin(self, metrics: Mapping[str, float]) -> None:
+        """Note the metrics of the model before its first step; they are written first, unless a history goes on.
+
+        Args:
+            metrics: On the validation part, or on a sample of it.
+        """
+        line = {"kind": "evaluation", "step": 0, "seconds": 0.0, "epoch": 0.0, "metrics": dict(metrics), "best": False}
+        self._untrained = [line]
 
     def tell(self, kind: str, line: Mapping[str, Any], step: int = 0, seconds: float = 0.0) -> None:
         """Note what was decided; it is written before the next line, so that nothing stands before the first step.
@@ -102,6 +113,7 @@ class Recorder(Callback):
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._step, self._control = state["step"], dict(state["control"])
         self._fresh = False
+        self._untrained.clear()
         if self.path.exists():
             kept = [line for line in read_history(self.path)[0] if line["step"] <= self._step]
             write_bytes(self.path, "".join(_line(one) for one in kept).encode())
@@ -110,7 +122,8 @@ class Recorder(Callback):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if self._fresh else "a", encoding="utf-8") as file:
-                file.write("".join(map(_line, (*self._told, *records))))
+                file.write("".join(map(_line, (*self._untrained, *self._told, *records))))
+            self._untrained.clear()
             self._told.clear()
         except OSError as error:
             error.filename = str(self.path)
@@ -129,6 +142,11 @@ def interval(step: int) -> int:
     )
 
 
+def is_line(value: object) -> bool:
+    """Whether a value from a history has what every line has."""
+    return isinstance(value, dict) and {"kind", "step", "seconds"} <= value.keys()
+
+
 def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The lines of a history, and how many could not be read (a line cut short by an interruption)."""
     found, broken = [], 0
@@ -137,7 +155,7 @@ def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
             continue
         try:
             one = json.loads(line)
-            if not isinstance(one, dict) or not {"kind", "step", "seconds"} <= one.keys():
+            if not is_line(one):
                 raise ValueError("not a line of a history")
             found.append(one)
         except (ValueError, RecursionError):

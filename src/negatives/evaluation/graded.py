@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -60,7 +61,7 @@ def evaluate_graded(
         n_candidates=n_items,
         ideal=highest(judged[0], judged[2].clamp(min=0), queries, top.shape[1]),
     )
-    return measure(lists, names)
+    return replace(measure(lists, names), queries=queries)
 
 
 def trec_run(queries: Sequence[str], top: Sequence[Sequence[tuple[str, float]]], tag: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -54,4 +55,4 @@ def label_metrics(top: Tensor, queries: Tensor, truth: Csr, names: Sequence[str]
         weights=weights,
         best=highest(owners, weights[truth.indices.long()], queries, top.shape[1]),
     )
-    return measure(lists, names)
+    return replace(measure(lists, names), queries=queries)

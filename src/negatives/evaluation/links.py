@@ -8,7 +8,7 @@ prediction"). It differs from HeaRT in that one measure, personalised PageRank o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -238,7 +238,7 @@ def evaluate_links(test: LinkTest, scores: LinkScores, *, k: int = 10) -> Metric
     """
     right = finite(scores(test.sources, test.targets[:, None])[:, 0], "scores")
     wrong = finite(scores(test.other_sources, test.other_targets[:, None])[:, 0], "scores")
-    found = measure(Scored(right, wrong), ["auc", "ap"])
+    found = replace(measure(Scored(right, wrong), ["auc", "ap"]), queries=test.sources)
     for suffix, candidates in (("", test.random), (":hard", test.hard)):
         ranks = Ranks(_ranks(test, candidates, right, scores))
         ranked = measure(ranks, ["mrr", f"hits@{k}"])

@@ -22,11 +22,13 @@ class Metrics:
         mean: Metric name to value.
         per_query: Metric name to ``(n,)`` float64, for metrics that each query has; what paired tests compare.
         details: Figures of parts of the test, written to metrics.json as they are.
+        queries: ``(n,)`` int64 query of each of those values; None where they are of no query that training knows.
     """
 
     mean: dict[str, float]
     per_query: dict[str, Tensor]
     details: dict[str, Any] = field(default_factory=dict)
+    queries: Tensor | None = None
 
     @staticmethod
     def of(per_query: dict[str, Tensor]) -> Metrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def evaluate(ranking: Ranking, names: Sequence[str], counts: Tensor | None = Non
     Raises:
         ConfigError: A metric is not known, needs other values, or is longer than what was ranked.
     """
-    return measure(ranking.lists(counts), names)
+    return replace(measure(ranking.lists(counts), names), queries=ranking.queries)
 
 
 def rank(

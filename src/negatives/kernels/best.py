@@ -27,11 +27,11 @@ def best(
     products, and a product that is NaN or -inf marks its item as left out, as there. The table of items is read where
     it lies, also if that is a file mapped into memory: once for a few queries, once for every thousand or so of many.
 
-    A score is one chain of fused multiply-adds in float32 over the dimensions in their order, ``s = fma(q[c], x[c], s)``.
-    It depends on nothing but the two vectors, so that a query has the same scores and the same order, bit for bit,
-    whether it is asked alone or among others, from all items or from some, by any number of threads, on any processor.
-    Tensors on other devices are summed in the same order with a rounding in float64 in between, which changes a last bit
-    about once in a billion additions.
+    A score is one chain of fused multiply-adds in float32 over the dimensions in their order,
+    ``s = fma(q[c], x[c], s)``. It depends on nothing but the two vectors, so that a query has the same scores and the
+    same order, bit for bit, whether it is asked alone or among others, from all items or from some, by any number of
+    threads, on any processor. Tensors on other devices are summed in the same order with a rounding in float64 in
+    between, which changes a last bit about once in a billion additions.
 
     Args:
         queries: ``(n, d)`` float32.
@@ -64,7 +64,7 @@ def best(
         numbers = torch.arange(len(queries), device=queries.device)
     same(numbers.numel(), len(queries), "ties and queries")
     if only is not None:
-        only = torch.unique(only)
+        only = only if bool((only[1:] > only[:-1]).all()) else torch.unique(only)
         if only.numel() and (only[0] < 0 or only[-1] >= len(items)):
             raise IndexError(f"only must name items in [0, {len(items)}); found {int(only[0])} to {int(only[-1])}")
     tables, words = (queries.detach(), items.detach()), tie_words(numbers)

@@ -23,7 +23,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 from __future__ import annotations
 
 from negatives.models.base import Model, TableModel, device_of
-from negatives.models.restoring import is_restoring, restoring
+from negatives.models.restoring import files_from, is_restoring, own_files, restoring
 from negatives.registry import Registry
 
 registry: Registry[Model] = Registry(
@@ -67,4 +67,13 @@ registry: Registry[Model] = Registry(
     ),
 )
 
-__all__ = ["Model", "TableModel", "device_of", "is_restoring", "registry", "restoring"]
+__all__ = [
+    "Model",
+    "TableModel",
+    "device_of",
+    "files_from",
+    "is_restoring",
+    "own_files",
+    "registry",
+    "restoring",
+]

@@ -17,7 +17,8 @@ Every model promises:
   options, whatever its seed, it gives the same scores and the same next step, bit for bit.
 - **Extend.** :meth:`Model.extend` changes no weight and no size; after it, as after ``refresh``, encodings may differ.
 - **Kept.** A model that is built again from what :meth:`Model.kept` gives, with the saved state and the same
-  ``extend``, answers alike; it holds what answering needs and no more of the training data than that.
+  ``extend``, answers alike; it holds what answering needs and no more of the training data than that. Weights that
+  :meth:`Model.write_files` has written need not be in that state.
 - **Seed.** The same facts, options and seed give the same weights; another seed gives others where any are drawn.
   Dropout depends on the seed and the step alone. No global random state is read or changed.
 """
@@ -27,6 +28,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -124,6 +126,16 @@ class Model(nn.Module, ABC):
     def kept(self) -> dict[str, Any]:
         """Facts from which it can be built again to be asked; smaller than those of training where it can be."""
         return dict(self.given)
+
+    def write_files(self, folder: Path) -> frozenset[str]:
+        """Write what of it has a file format of its own into the folder of a run.
+
+        Within :func:`negatives.models.files_from` it is built from these files.
+
+        Returns:
+            Names of the weights that stand there, and need not stand among the others.
+        """
+        return frozenset()
 
     def own_names(self) -> dict[str, list[str]]:
         """Names by kind of rows that the model numbers itself, as an encoder its tokens."""

@@ -1,10 +1,15 @@
-"""Models that are built to take in the weights of a finished run, and so need no first values."""
+"""Models that are built to take in the weights of a finished run, and so need no first values.
+
+A model that has a file format of its own stands there in files beside the others; see
+:meth:`negatives.models.Model.write_files`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 _RESTORING: ContextVar[bool] = ContextVar("restoring", default=False)
+_FOLDER: ContextVar[Path | None] = ContextVar("folder", default=None)
 DRAWS = (Tensor.normal_, Tensor.uniform_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_)
 """What fills a tensor with first values."""
 
@@ -41,3 +47,19 @@ def restoring() -> Iterator[None]:
 def is_restoring() -> bool:
     """Whether first values are needless, so that a costly start may be left out."""
     return _RESTORING.get()
+
+
+@contextmanager
+def files_from(folder: Path) -> Iterator[None]:
+    """Within it, models that have files of their own in the folder of a finished run are built from these."""
+    token = _FOLDER.set(folder)
+    try:
+        yield
+    finally:
+        _FOLDER.reset(token)
+
+
+def own_files(name: str) -> Path | None:
+    """The files of that name in the folder of the run that a model is built for; None where there are none."""
+    folder = _FOLDER.get()
+    return folder / name if folder is not None and (folder / name).exists() else None

@@ -31,6 +31,7 @@ from negatives.tasks.registry import registry
 from negatives.tasks.sizes import batch_size, derived, sized
 from negatives.training.engines import Update, engine_for
 from negatives.training.loop import Loop, Plan
+from negatives.training.memory import peak_memory_mb
 from negatives.training.optimisers import StepSize
 from negatives.training.run_folder import environment
 
@@ -83,6 +84,8 @@ class Trained:
             "epochs": self.loop.steps / self.loop.steps_per_epoch,
             "steps": self.loop.steps,
             "best_step": self.loop.best_step,
+            "parameters": sum(table.numel() for table in self.model.parameters()),
+            "peak_memory_mb": peak_memory_mb(),
             "train_seconds": self.loop.seconds,
             "sampler_share": sampling / seconds,
             "seconds": self.sampler.seconds | self.loop.engine.seconds,

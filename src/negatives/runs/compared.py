@@ -20,7 +20,7 @@ from negatives.runs.terminal import RunBar, kept
 from negatives.runs.tuning import Tuned, tuned
 from negatives.tasks.base import AnyTask, Examples
 from negatives.temporary import folder_in
-from negatives.training.run_folder import BEGUN, CHECKPOINTS, METRICS, RunFolder
+from negatives.training.run_folder import BEGUN, CHECKPOINTS, METRICS, QUERIES, RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Runs:
         self._give_way()
         place = self._run_folder(name, seed)
         self.bar.begin(f"{name}, seed {seed}")
-        if (place.path / queries.QUERIES).exists():
+        if (place.path / QUERIES).exists():
             self.bar.count()
             return _read(place, name, seed)
         trained, curve = self._begun(place, config.model_copy(update={"seed": seed}))
@@ -78,7 +78,7 @@ class Runs:
         test, whole = steps.test(trained)
         runner.keep(place, trained, test, whole | told)
         tell(place, config.log, self.folder.path.name)
-        queries.write_run(place, test.per_query)  # last of all: the run is finished
+        queries.write_run(place, test, trained.examples)  # last of all: the run is finished
         shutil.rmtree(place.checkpoints, ignore_errors=True)
         return Result(name, seed, trained.loop.seconds, curve.points, test.mean, test.per_query)
 
@@ -107,7 +107,9 @@ class Runs:
         curve = Curve(watch, [])
         steps.record(place, trained, curve, within=self.begin)
         if not steps.go_on(place, trained):
-            curve.points.append([0.0, 0.0, trained.evaluate("valid").mean[watch]])
+            untrained = trained.evaluate("valid").mean
+            curve.points.append([0.0, 0.0, untrained[watch]])
+            steps.recorder(trained).begin(untrained)
         return trained, curve
 
     def _train(self, trained: Trained, share: float) -> NonFiniteScores | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars
 from torch import Tensor
 
@@ -38,11 +40,11 @@ class Vectors:
 
 
 def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False) -> Path:
-    """Write the vectors of a run.
+    """Write a run, or its vectors, for other programs.
 
     Args:
         run: A finished run's folder.
-        format: A name in :data:`FORMATS` or :data:`RANKINGS`.
+        format: A name in :data:`FORMATS` or :data:`WHOLE`.
         out: Folder to write to; None for ``export`` in the run's folder, where what was exported before is replaced.
         overwrite: Whether other files that are there may be replaced.
 
@@ -53,8 +55,8 @@ def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False)
         ConfigError: The format is not known, or its package is not installed.
         InputError: The folder holds no finished run, its files do not fit together, or a file is there already.
     """
-    if format not in (*FORMATS, *RANKINGS):
-        raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *RANKINGS))}")
+    if format not in (*FORMATS, *WHOLE):
+        raise ConfigError(f"no format is called {format!r}; {suggest(format, (*FORMATS, *WHOLE))}")
     folder = RunFolder(run)
     folder.check_run()
     target = out if out is not None else folder.own("export")
@@ -68,8 +70,8 @@ def export(run: Path, format: str, out: Path | None, *, overwrite: bool = False)
 
 
 def _write(folder: RunFolder, format: str, target: Path) -> None:
-    if format in RANKINGS:
-        RANKINGS[format](folder.path, target)
+    if format in WHOLE:
+        WHOLE[format](folder.path, target)
         return
     names = read_ids(folder.path / IDS)
     tensors, _ = files.read_tensors(folder.path / MODEL)
@@ -124,18 +126,34 @@ def _parquet(found: list[Vectors], target: Path) -> None:
     _write_frame(polars.concat([_frame(one) for one in found]), target / "vectors.parquet")
 
 
+def _numpy(found: list[Vectors], target: Path) -> None:
+    """``queries.npy`` and ``items.npy``; ``queries.json`` and ``items.json`` list the names of their rows."""
+    for one in found:
+        with files.replacing(target / f"{plural(one.kind)}.npy") as temporary, temporary.open("wb") as file:
+            np.save(file, one.table.contiguous().numpy())
+        names = json.dumps(one.names.to_list(), ensure_ascii=False)
+        files.write_bytes(target / f"{plural(one.kind)}.json", names.encode("utf-8", "surrogatepass"))
+
+
 def _word2vec(found: list[Vectors], target: Path) -> None:
     """``queries.vec`` and ``items.vec``: a line with number and length, then name and numbers.
 
     The format separates by blanks, so blanks in names become underscores; names that then stand twice, and
     empty ones, get ``#`` and their index.
     """
+    _lines(found, target, ".vec", header=True)
+
+
+def _glove(found: list[Vectors], target: Path) -> None:
+    """``queries.txt`` and ``items.txt``: name and numbers, without a first line; names as in :func:`_word2vec`."""
+    _lines(found, target, ".txt", header=False)
+
+
+def _lines(found: list[Vectors], target: Path, ending: str, header: bool) -> None:
     for one in found:
-        with (
-            files.replacing(target / f"{plural(one.kind)}.vec") as temporary,
-            temporary.open("w", encoding="utf-8") as file,
-        ):
-            write_text(file, words(one.names), one.table)
+        path = target / f"{plural(one.kind)}{ending}"
+        with files.replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            write_text(file, words(one.names), one.table, header)
 
 
 def _word2vec_binary(found: list[Vectors], target: Path) -> None:
@@ -157,21 +175,31 @@ def _faiss(found: list[Vectors], target: Path) -> None:
     _write_frame(polars.concat([_frame(one).drop("vector") for one in found]), target / IDS)
 
 
-def _trec(run: Path, target: Path) -> None:
-    """``test.run`` and ``test.qrels`` of a search run."""
-    from negatives.runs.trec import write_trec
+def _later(place: str) -> Callable[[Path, Path], None]:
+    """A function of another file, which is read when it is called."""
+    module, _, name = place.partition(":")
 
-    write_trec(run, target)
+    def write(run: Path, target: Path) -> None:
+        getattr(importlib.import_module(module), name)(run, target)
+
+    return write
 
 
 FORMATS: dict[str, Callable[[list[Vectors], Path], None]] = {
     "safetensors": _safetensors,
     "parquet": _parquet,
+    "numpy": _numpy,
     "word2vec": _word2vec,
     "word2vec-binary": _word2vec_binary,
+    "glove": _glove,
     "faiss": _faiss,
 }
 """Formats of a run's vectors."""
 
-RANKINGS: dict[str, Callable[[Path, Path], None]] = {"trec": _trec}
-"""Formats of a run's ranking of its test part."""
+WHOLE: dict[str, Callable[[Path, Path], None]] = {
+    "trec": _later("negatives.runs.trec:write_trec"),
+    "sentence-transformers": _later("negatives.runs.exports.encoders:write_sentence_transformers"),
+    "onnx": _later("negatives.runs.exports.onnx:write_onnx"),
+    "hub": _later("negatives.runs.exports.hub:write_hub"),
+}
+"""Formats of a whole run: its ranking of the test part, its encoder, or all that answering needs."""

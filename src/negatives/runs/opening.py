@@ -15,7 +15,7 @@ from negatives.answering import Held, Kept, Names, Run
 from negatives.config import RunConfig, build, load_config
 from negatives.data.loading.named import Given
 from negatives.errors import ConfigError, InputError
-from negatives.models import Model, restoring
+from negatives.models import Model, files_from, restoring
 from negatives.runs.builder import Trained, task_of
 from negatives.runs.ids import read_ids
 from negatives.tasks.facts import build_model
@@ -174,7 +174,7 @@ def _check_known(
     kind: type[Run], known: Csr | None, names: Mapping[str, pl.Series], tables: Mapping[str, Tensor], path: Path
 ) -> None:
     """Whether what is known, the names and the vectors are of the same questions and answers."""
-    sides = [getattr(kind, "queries", None), kind.items]
+    sides = [str(getattr(kind, "queries", "")), kind.items]
     sizes = [len(names[one]) if one in names else None for one in sides]
     if known is not None and any(n not in (None, m) for n, m in zip(sizes, (known.n_rows, known.n_cols), strict=True)):
         raise InputError("what is known does not fit the names", path=path / KEPT, hint="train the run again")
@@ -186,7 +186,7 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
     """The trained model, built from what was kept of its facts."""
     hint = "train the run again"
     try:
-        with restoring():
+        with restoring(), files_from(path):
             model = build_model(config.part("model"), {name: _gives(one) for name, one in facts.items()}, config.seed)
         model.load_state_dict(weights)  # copied, for sums over memory that is aligned otherwise may differ in a bit
     except UNFIT as error:

@@ -14,8 +14,9 @@ from negatives.diagnostics.record import read_history
 from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
+from negatives.models import files_from
 from negatives.regular import regular
-from negatives.runs import baselines, begun, carrying, opening, steps
+from negatives.runs import baselines, begun, carrying, opening, queries, steps
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, located, prepare, task_of
@@ -24,10 +25,10 @@ from negatives.runs.terminal import Bar, signals_caught, telling
 from negatives.training import checkpoint
 from negatives.training.callbacks import Callback
 from negatives.training.checkpoint import Checkpoints
-from negatives.training.files import read_tensors
+from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 from negatives.training.sound import finite
-from negatives.training.taken import taken
+from negatives.training.taken import taken, tidy
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def train(
     """
     clock = Clock(config.budget, perf_counter() if started is None else started)
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
+    tidy(out)
     if out is not None:
         check(RunFolder(out))
     with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):
@@ -134,6 +136,7 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
         sentence = carrying.verdict(trained, before, test)
         log.info(sentence)
         whole["start"] = {"run": config.start, "test": dict(before.mean), "verdict": sentence}
+    queries.write_run(folder, test, trained.examples)
     keep(folder, trained, test, whole | {"command": command})
     write_report([folder.path], folder.path / REPORT)
 
@@ -141,7 +144,9 @@ def finish(folder: RunFolder, trained: Trained, command: str, left: float = floa
 def keep(folder: RunFolder, trained: Trained, test: Metrics, whole: Values) -> None:
     """Write model, names, sampler and, last of all, metrics.json with ``whole`` in it."""
     vectors = trained.task.vectors(trained.model, trained.examples)
-    tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
+    with moving_up(folder.path) as temporary:
+        apart = trained.model.write_files(temporary)
+    tensors = {f"model.{name}": one for name, one in trained.model.state_dict().items() if name not in apart}
     folder.write_tensors(MODEL, tensors | {plural(kind): table for kind, (_, table) in vectors.items()})
     found = trained.task.kept(trained.examples, trained.config)
     write_ids(folder.path / IDS, dict(found.names) | {kind: names for kind, (names, _) in vectors.items()})
@@ -179,7 +184,8 @@ def load_run(run: Path, data: str | None = None) -> Trained:
         _check_data(Path(config.data), run)
     task = task_of(config)
     examples = task.load(Path(config.data) if config.data else None, config)
-    trained = prepare(config, examples, task)
+    with files_from(run):
+        trained = prepare(config, examples, task)
     tensors, _ = read_tensors(run / MODEL)
     state = {name[6:]: value for name, value in tensors.items() if name.startswith("model.")}
     try:

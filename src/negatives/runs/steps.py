@@ -80,7 +80,11 @@ def record(folder: RunFolder, trained: Trained, *more: Callback, within: Callabl
             begun.write_config(folder, trained.config)
 
     probes = Probes(trained.examples.catalogue.counts)
-    trained.loop.callbacks = [Begin(begin), probes, Recorder(folder.path / HISTORY, probes), *more]
+    recorder = Recorder(folder.path / HISTORY, probes)
+    for one in more:
+        if isinstance(one, Watcher) and one.before is not None:
+            recorder.begin({one.metric: one.before})
+    trained.loop.callbacks = [Begin(begin), probes, recorder, *more]
 
 
 def go_on(folder: RunFolder, trained: Trained) -> bool:

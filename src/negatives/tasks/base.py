@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,6 +52,7 @@ class Examples(Generic[D]):
         item_names: Names by item id.
         notes: What the reader took for what, and what it skipped.
         data: The task's own data.
+        query_texts: What stands behind the names, by query id, for a reader; None where names say all.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Examples(Generic[D]):
     item_names: polars.Series
     notes: tuple[str, ...]
     data: D
+    query_texts: Sequence[str] | None = None
 
 
 class Task(ABC, Generic[D, R]):

@@ -143,6 +143,6 @@ class Classify(Task[LabelledData, LabelledReading]):
         rows = torch.nonzero(truth.lengths() > 0)[:, 0]
         asked = rows[torch.linspace(0, rows.numel() - 1, min(QUERIES, rows.numel())).long()]
         scores, name = model.answers().every(asked), examples.item_names
-        known = ([name[label] for label in truth.row(row).tolist()] for row in asked.tolist())
+        known = [[name[label] for label in truth.row(row).tolist()] for row in asked.tolist()]
         found = zip(asked.tolist(), known, scores, strict=True)
-        return [sample(examples.query_names[row], right, best(one, name, SHOWN)) for row, right, one in found]
+        return [sample(examples.query_names[row], right, best(one, name, SHOWN), right) for row, right, one in found]

@@ -195,11 +195,12 @@ class Graph(Task[GraphData, GraphOptions]):
     def samples(self, model: Model, examples: Examples[GraphData]) -> list[Sample]:
         edges = examples.data.edges
         names = {name: index for index, name in enumerate(edges.node_names.to_list())}
-        known = edges.known(HELD)
+        known, right = edges.known(HELD), edges.known(("test",))
         asked = [names[name] for name in ASKED if name in names][:QUERIES] or best_known(known)
         scores = _scores(model, edges)(torch.tensor(asked), torch.arange(len(names)).repeat(len(asked), 1))
         return [
-            _sample(node, mine, known.row(node), edges.node_names) for node, mine in zip(asked, scores, strict=True)
+            _sample(node, mine, known.row(node), edges.node_names, right.row(node))
+            for node, mine in zip(asked, scores, strict=True)
         ]
 
 
@@ -246,7 +247,7 @@ def _transposed(sets: Csr) -> Csr:
     return Csr.from_pairs(sets.indices.long(), rows, sets.n_cols, sets.n_rows)
 
 
-def _sample(node: int, scores: Tensor, known: Tensor, names: polars.Series) -> Sample:
+def _sample(node: int, scores: Tensor, known: Tensor, names: polars.Series, right: Tensor) -> Sample:
     """A node is among its own known nodes, but neither asked for nor answered."""
     scores[node] = -torch.inf
-    return answers(names[node], scores, known[known != node], names)
+    return answers(names[node], scores, known[known != node], names, right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -122,7 +123,7 @@ class Knowledge(Task[TripleData, TripleReading]):
     def evaluate(self, model: Model, examples: Examples[TripleData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
         ranked, queries = ranks(model, data, part, most(config, part), config.seed)
-        found = measure(Ranks(ranked), self.metric_names(config))
+        found = replace(measure(Ranks(ranked), self.metric_names(config)), queries=queries)
         mean, values = found.mean, found.per_query
         if part != "test":
             return found
@@ -145,11 +146,11 @@ class Knowledge(Task[TripleData, TripleReading]):
 
     def samples(self, model: Model, examples: Examples[TripleData]) -> list[Sample]:
         data = examples.data
-        known = data.known(HELD)
+        known, right = data.known(HELD), data.known(("test",))
         asked = [query for pair in ASKED if (query := _query(data, *pair)) is not None] or best_known(known)
         scores = scores_of(model)(torch.tensor(asked))
         return [
-            answers(examples.query_names[query], mine, known.row(query), examples.item_names)
+            answers(examples.query_names[query], mine, known.row(query), examples.item_names, right.row(query))
             for query, mine in zip(asked, scores, strict=True)
         ]
 

@@ -140,4 +140,5 @@ def _sample(model: TextModel, data: TextData, words: Tensor, end: int) -> Sample
     scores = model.following(words[: end + 1])
     prefix = [data.words[word] for word in words[max(0, end + 1 - PREFIX) : end + 1].tolist()]
     query = " ".join("/" if word == END else word for word in prefix)
-    return sample(query, [data.words[int(words[end + 1])]], best(scores, data.words, SHOWN))
+    right = [data.words[int(words[end + 1])]]
+    return sample(query, right, best(scores, data.words, SHOWN), right)

@@ -124,13 +124,13 @@ class Recommend(Task[PairData, PairReading]):
         return evaluate(ranking, names, counts=data.counts())
 
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
-        names, known = examples.query_names, examples.data.known(HELD)
+        names, known, right = examples.query_names, examples.data.known(HELD), examples.data.known(("test",))
         found = (names.index_of(name) for name in ASKED)
         asked = [index for index in found if index is not None][:QUERIES]
         asked = asked or best_known(examples.data.known())
         scores = model.answers().every(torch.tensor(asked))
         return [
-            answers(names[index], mine, known.row(index), examples.item_names)
+            answers(names[index], mine, known.row(index), examples.item_names, right.row(index))
             for index, mine in zip(asked, scores, strict=True)
         ]
 

@@ -5,6 +5,7 @@ One encoder serves both sides. Every document is ranked for every test query, an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from negatives.answering import Kept
+from negatives.answering.texts import ASKED, TEXTS, SearchRun
 from negatives.config import RunConfig
 from negatives.data.loading.retrieval import Holding, load_retrieval
 from negatives.data.readers.schema import DOCUMENTS, JUDGED, QUESTIONS
@@ -31,7 +34,7 @@ from negatives.tasks.texts import ENCODED, EncoderReading, text_facts
 from negatives.training.feeds import PairFeed
 from negatives.types import Csr
 
-ASKED = (
+READERS = (
     "how do I read a csv file row by row",
     "run a command and capture its output",
     "copy a whole directory tree",
@@ -65,6 +68,7 @@ class Search(Task[RetrievalData, SearchReading]):
     family = TextScorer
     baselines = ("bm25",)
     phrases = ("is answered by", "finds")
+    answering = SearchRun
 
     def read(self, path: Path | None, config: RunConfig) -> RetrievalData:
         reading = self.options(config)
@@ -86,11 +90,18 @@ class Search(Task[RetrievalData, SearchReading]):
             item_names=data.item_names,
             notes=data.notes,
             data=data,
+            query_texts=data.query_texts,
         )
 
     def facts(self, config: RunConfig, examples: Examples[RetrievalData]) -> Facts:
         data = examples.data
         return text_facts(config, self.options(config), data.query_texts, data.item_texts)
+
+    def kept(self, examples: Examples[RetrievalData], config: RunConfig) -> Kept:
+        """Names and texts. What is relevant to a query is the answer to it, and never left out."""
+        data = examples.data
+        names = {"query": examples.query_names, "item": examples.item_names}
+        return Kept(names, None, {ASKED: data.query_texts, TEXTS: data.item_texts})
 
     def metric_names(self, config: RunConfig) -> list[str]:
         k = self.length(config)
@@ -111,7 +122,7 @@ class Search(Task[RetrievalData, SearchReading]):
         metrics = evaluate_graded(top, queries, (judged.queries, judged.items, judged.grades), data.n_items, names)
         if part == "test":
             metrics.mean[FRESH] = float(metrics.per_query[names[0]][~_answered_before(data, queries)].mean())
-        return Metrics({name: value for name, value in metrics.mean.items() if value == value}, metrics.per_query)
+        return replace(metrics, mean={name: value for name, value in metrics.mean.items() if value == value})
 
     @torch.no_grad()
     def samples(self, model: Model, examples: Examples[RetrievalData]) -> list[Sample]:
@@ -122,14 +133,18 @@ class Search(Task[RetrievalData, SearchReading]):
         texts = [data.query_texts[query] for query in queries]
         answers = [[names[item] for item in right.row(query).tolist()] for query in queries]
         if data.name == "stdlib":
-            texts, answers = list(ASKED), [[] for _ in ASKED]
+            texts, answers = list(READERS), [[] for _ in READERS]
             queries = []
         scores = require(model, TextScorer).score_texts(texts).cpu()
         if data.identical is not None:
             for row, query in enumerate(queries):
                 scores[row, data.identical.row(query).long()] = -torch.inf
         asked = zip(texts, answers, scores, strict=True)
-        return [sample(text, known, best(row, names)) for text, known, row in asked]
+        places = {name: place for place, name in enumerate(names.to_list())}
+        return [
+            sample(text, known, best(row, names), known or None, lambda name: data.item_texts[places[name]])
+            for text, known, row in asked
+        ]
 
 
 def _feed(data: RetrievalData, repeats: int) -> PairFeed:

@@ -199,7 +199,8 @@ class Sentences(Task[SentenceData, SentenceReading]):
         for at in range(rows.numel()):
             ranked = sorted(shown, key=lambda kind: -scores[kind][at])
             answers = [(f"{kind}: {_words(data, shown[kind], at)}", scores[kind][at]) for kind in ranked]
-            found.append(sample(_words(data, shown["real"], at), [], answers))
+            real = _words(data, shown["real"], at)
+            found.append(sample(real, [], answers, {f"real: {real}"}))
         return found
 
 

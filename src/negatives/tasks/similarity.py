@@ -13,6 +13,8 @@ import polars as pl
 import torch
 from pydantic import Field
 
+from negatives.answering import Kept
+from negatives.answering.texts import SimilarityRun
 from negatives.config import RunConfig
 from negatives.data.dividing import Division
 from negatives.data.loading.similarity import load_similarity
@@ -54,6 +56,7 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
     baselines = ("tfidf",)
     kinds: ClassVar = {"query": "sentence"}
     phrases = ("is like", "is near")
+    answering = SimilarityRun
 
     def read(self, path: Path | None, config: RunConfig) -> SimilarityData:
         reading = self.options(config)
@@ -80,6 +83,10 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
         sentences = examples.data.sentences
         return {**text_facts(config, self.options(config), sentences, sentences), "symmetric": lambda: True}
 
+    def kept(self, examples: Examples[SimilarityData], config: RunConfig) -> Kept:
+        """The sentences, which are their own names."""
+        return Kept({"sentence": examples.query_names})
+
     def metric_names(self, config: RunConfig) -> list[str]:
         return [METRIC]
 
@@ -100,5 +107,6 @@ class Similarity(Task[SimilarityData, SimilarityReading]):
             query, partner = int(pairs.left[row]), int(pairs.right[row])
             scores = answers.every(torch.tensor([query]))[0]
             scores[query] = -torch.inf
-            found.append(sample(names[query], [names[partner]], best(scores, names, SHOWN)))
+            right = [names[partner]]
+            found.append(sample(names[query], right, best(scores, names, SHOWN), right))
         return found

@@ -144,7 +144,9 @@ def _recall(model: Model, truth: Csr, counts: Tensor, seed: int) -> Metrics:
     ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols), items=order)
     name = f"recall@{min(20, truth.n_cols)}"
     found = evaluate(ranking, [name])
-    return Metrics({"mean": found.mean[name]} | found.mean, {"mean": found.per_query[name]} | found.per_query)
+    return replace(
+        found, mean={"mean": found.mean[name]} | found.mean, per_query={"mean": found.per_query[name]} | found.per_query
+    )
 
 
 def _together(sets: list[Tensor]) -> Tensor:

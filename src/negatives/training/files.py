@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from negatives.errors import InputError
 from negatives.regular import regular
-from negatives.temporary import file_beside
+from negatives.temporary import file_beside, folder_in
 
 
 @contextmanager
@@ -39,6 +40,23 @@ def replacing(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
+
+
+@contextmanager
+def moving_up(folder: Path) -> Iterator[Path]:
+    """An empty folder within ``folder``; what stands in it moves up there when the block ends well.
+
+    What has the same name there is replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder_in(folder, "files") as temporary:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            target = folder / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+        _flush(folder)
 
 
 def place(temporary: Path, path: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import polars as pl
@@ -37,6 +37,39 @@ TABLES: dict[str, Any] = {
     "cooccurrence": Cooccurrence,
 }
 """Classes whose fields are written one by one."""
+
+
+class Texts(Sequence[str]):
+    """Texts that lie one after another in a file; each is read when it is asked for.
+
+    Args:
+        whole: ``(bytes,)`` uint8, their UTF-8.
+        ends: ``(n,)`` int64, where each ends.
+    """
+
+    def __init__(self, whole: Tensor, ends: Tensor) -> None:
+        ends_fit(torch.nn.functional.pad(ends, (1, 0)), len(whole))
+        self.whole, self.ends = whole.numpy(), ends.numpy()
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        start = self.ends[at - 1] if at else 0
+        text = self.whole[start : self.ends[at]].tobytes()
+        try:
+            return text.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:  # damaged
+            return text.decode("utf-8", "replace")
 
 
 def save(path: Path, values: Mapping[str, Any]) -> None:
@@ -93,6 +126,8 @@ def _special(value: Any) -> tuple[str, Any] | None:
         return "series", _packed(value.cast(pl.String))
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return "texts", _packed(pl.Series(value, dtype=pl.String))
+    if isinstance(value, Texts):
+        return "texts", {"bytes": torch.from_numpy(value.whole), "ends": torch.from_numpy(value.ends)}
     if type(value).__module__.startswith("tokenizers"):
         return "tokenizer", value.to_str()
     return None
@@ -102,15 +137,17 @@ def _made(kind: str, of: Any) -> Any:
     if kind in TABLES:
         return sound(TABLES[kind](**of))
     if kind == "series":
-        return pl.Series(_unpacked(of), dtype=pl.String)
+        return pl.Series(list(Texts(of["bytes"], of["ends"])), dtype=pl.String)
     if kind == "texts":
-        return _unpacked(of)
+        return Texts(of["bytes"], of["ends"])
     if kind == "tokenizer":
         from tokenizers import Tokenizer
 
         try:
             return Tokenizer.from_str(of)
-        except Exception as error:  # the package raises nothing narrower
+        except BaseException as error:  # the package raises nothing narrower, and in a panic not even an Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
             raise ValueError("no tokenizer") from error
     raise KeyError(kind)
 
@@ -121,10 +158,3 @@ def _packed(texts: pl.Series) -> dict[str, Tensor]:
     ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
     whole = np.frombuffer(b"".join(encoded), np.uint8)
     return {"bytes": torch.from_numpy(whole.copy()), "ends": torch.from_numpy(ends)}
-
-
-def _unpacked(of: Mapping[str, Tensor]) -> Sequence[str]:
-    ends_fit(torch.nn.functional.pad(of["ends"], (1, 0)), len(of["bytes"]))
-    whole, ends = of["bytes"].numpy().tobytes(), of["ends"].tolist()
-    starts = [0, *ends[:-1]]
-    return [whole[a:b].decode("utf-8", "surrogatepass") for a, b in zip(starts, ends, strict=True)]

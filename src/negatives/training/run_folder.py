@@ -33,6 +33,8 @@ REPORT = "report.html"
 COMPARE = "compare.json"
 BEGUN = "begun.json"
 """What a run or a comparison was begun with; the first file that is written."""
+QUERIES = "per_query.parquet"
+"""Test values of each query."""
 LOCK = ".lock"
 """Held while a process writes into the folder."""
 WRITTEN = (CHECKPOINTS, HISTORY, LOCK, "race")

@@ -109,6 +109,11 @@ class Watcher(Callback):
     _losses: list[float] = field(default_factory=list, init=False, repr=False)
     _looked: bool = field(default=False, init=False, repr=False)
 
+    @property
+    def before(self) -> float | None:
+        """The watched metric before the first step; None so long as nobody looked."""
+        return None if self._before is None else self._before[0]
+
     def begin(self) -> None:
         """Look at the model before its first step; without this nothing is told."""
         self._before = self.look()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -237,6 +238,12 @@ def test_signals_stop_it(folder: Path) -> None:
     assert "RecommendRun lightgcn, 30 users, 24 items" in first
     assert re.fullmatch(r"serving: http://127\.0\.0\.1:\d+/ \(Ctrl-C stops\)\n", second)
     assert (rest, process.returncode) == ("stopped\n", 0)
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """asyncio does so only for sockets that name their protocol; else each answer waits 40 ms for the other side."""
+    with bind("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_in_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

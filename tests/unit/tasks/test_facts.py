@@ -47,7 +47,7 @@ COMPUTED = {
         "popularity",
     },
     "words": {"ppmi_svd"},
-    "search": {"bm25"},
+    "search": {"bm25", "tfidf"},
     "similarity": {"bm25", "tfidf"},
     "classify": {"ease", "item_knn", "linear", "nearest_rows", "popularity"},
     "language": {"ngram"},

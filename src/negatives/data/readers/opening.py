@@ -181,6 +181,8 @@ def at_rest(path: Path) -> Path:
     try:
         with faults_told(path):
             mode = path.stat().st_mode
+    except UnicodeError:  # a name that the locale has no characters for, which the command tells
+        raise
     except ValueError as error:  # a name with a null character
         raise InputError("no name of a file", path=path, hint="correct the path") from error
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):

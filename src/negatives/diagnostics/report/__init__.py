@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from negatives.diagnostics.report import head
+from negatives.diagnostics.report import head, questions
 from negatives.diagnostics.report.beside import beside, beside_verdict
 from negatives.diagnostics.report.decisions import decided
 from negatives.diagnostics.report.images import IMAGES, check_images, write_images
+from negatives.diagnostics.report.page import rendered
 from negatives.diagnostics.report.runs import Loaded, Run, load
 from negatives.diagnostics.report.sections import sections
+from negatives.diagnostics.report.settings import settings
 from negatives.diagnostics.report.tables import TABLES
 from negatives.errors import ConfigError, InputError
 from negatives.registry import suggest
 from negatives.training.files import write_bytes
+from negatives.training.run_folder import plain
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-TEMPLATE = "report.html.j2"
 MARK = b'<meta name="generator" content="negatives">'
 """Stands in the head of every report, by which one is known."""
 
@@ -42,9 +39,8 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
         InputError: A folder holds neither a run nor a comparison.
         OSError: The file cannot be written; names the path.
     """
-    template, library = _template()
     with understood(runs):
-        page = template.render(content(load([Path(run) for run in runs])) | {"plotly": library})
+        page = rendered(content(load([Path(run) for run in runs])))
     write_bytes(out, page.encode("utf-8"))
 
 
@@ -114,43 +110,74 @@ def _written(loaded: Loaded, report: Path, formats: Sequence[str]) -> list[Path]
     return written
 
 
-@cache
-def _template() -> tuple[Template, str]:
-    """The compiled template and plotly.js."""
-    import jinja2  # slow to import
-    from plotly import offline
-
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    source = resources.files("negatives.diagnostics").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    library: str = offline.get_plotlyjs()  # type: ignore[attr-defined, no-untyped-call]
-    return environment.from_string(source), library
-
-
 def content(loaded: Loaded) -> dict[str, Any]:
-    """Everything that the template shows."""
-    metric = head.main_metric(loaded)
-    shown = [asdict(section) for section in sections(loaded.groups(), metric)]
-    panels = [panel for section in shown for panel in section["panels"]]
-    for number, panel in enumerate(panels):
-        panel["id"] = f"graph-{number}"
-    drawn = {panel["id"]: panel["figure"] for panel in panels if panel["figure"]}
+    """Everything that the page shows; ``drawn`` holds what its script draws: figures, and tables that are long."""
+    drawn: dict[str, Any] = {"figures": {}, "grids": {}}
+    parts = loaded.parts()
+    several = len(parts) > 1
     return {
         "title": head.title(loaded),
-        "subtitle": head.subtitle(loaded),
-        "verdicts": list(filter(None, (head.verdict(loaded), beside_verdict(loaded)))),
-        "cards": head.cards(loaded, metric),
-        "table": head.test_table(loaded, metric),
-        "beside": beside(loaded, metric),
-        "decided": [asdict(block) for block in decided(loaded, metric)],
-        "sections": shown,
-        "figures": json.dumps(drawn, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "samples": next((run.metrics["samples"] for run in loaded.runs if run.metrics.get("samples")), []),
+        "subtitle": "" if several else head.subtitle(loaded),
+        "verdicts": [head.verdict(loaded)] if several else _verdicts(loaded),
+        "parts": [_part(part, f"{place}" if several else "", drawn) for place, part in enumerate(parts)],
+        "drawn": drawn,
         "notes": list(dict.fromkeys(note for run in loaded.runs for note in run.metrics.get("notes", []))),
         "problems": _problems(loaded),
         "environment": _environment(loaded),
         "command": _command(loaded),
         "config": _config(loaded.runs),
     }
+
+
+def _verdicts(loaded: Loaded) -> list[str]:
+    """Sentences about runs on the same data."""
+    return list(filter(None, (head.verdict(loaded), beside_verdict(loaded), head.start_verdict(loaded))))
+
+
+def _part(part: Loaded, mark: str, drawn: dict[str, Any]) -> dict[str, Any]:
+    """Runs on the same data; what is drawn goes into ``drawn`` under names with the part's mark."""
+    metric = head.main_metric(part)
+    answered = [run.metrics["samples"] for run in part.runs if run.metrics.get("samples")]
+    samples: list[Mapping[str, Any]] = answered[0] if answered else []
+    return {
+        "title": head.title(part) if mark else "",
+        "subtitle": head.subtitle(part),
+        "verdicts": _verdicts(part) if mark else [],
+        "cards": head.cards(part, metric),
+        "table": head.test_table(part, metric),
+        "beside": beside(part, metric),
+        "by_pairs": questions.by_pairs(part, metric),
+        "grids": _grids(part, metric, mark, drawn),
+        "decided": [asdict(block) for block in decided(part, metric)],
+        "settings": settings(part),
+        "several": len(part.groups()) > 1,
+        "sections": _sections(part, metric, mark, drawn),
+        "samples": samples,
+        "marked": any("right" in one for sample in samples for one in sample.get("recommended", [])),
+    }
+
+
+def _sections(part: Loaded, metric: str, mark: str, drawn: dict[str, Any]) -> list[dict[str, Any]]:
+    shown = [asdict(section) for section in sections(part.groups(), metric)]
+    for section in shown:
+        for panel in section["panels"]:
+            panel["id"] = "-".join(["graph", *filter(None, (mark, _slug(section["title"]), _slug(panel["title"])))])
+            if panel["figure"]:
+                drawn["figures"][panel["id"]] = panel["figure"]
+    return shown
+
+
+def _grids(part: Loaded, metric: str, mark: str, drawn: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for grid in questions.grids(part, metric):
+        name = "-".join(["grid", *filter(None, (mark, _slug(grid.title)))])
+        drawn["grids"][name] = {"rows": plain(grid.rows), "order": grid.order}
+        found.append({"id": name, "title": grid.title, "note": grid.note, "columns": grid.columns, "n": len(grid.rows)})
+    return found
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
 
 
 def _problems(loaded: Loaded) -> list[str]:
@@ -188,4 +215,4 @@ def _config(runs: Sequence[Run]) -> str:
     return ""
 
 
-__all__ = ["check_formats", "content", "is_report", "write_formats", "write_report"]
+__all__ = ["check_formats", "content", "is_report", "understood", "write_formats", "write_report"]

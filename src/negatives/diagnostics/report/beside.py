@@ -31,11 +31,26 @@ def beside(loaded: Loaded, metric: str) -> Table | None:
     best = max(test, key=lambda one: test[one].get(metric) or 0.0)
     best = best if (own["baselines"][name].get(metric) or 0.0) < (test[best].get(metric) or 0.0) else name
     colour = COLOURS[list(loaded.groups()).index(label) % len(COLOURS)]
+    chosen = {one: _numbers(told, one) for one in test}
     rows = [(name, colour, [_cell(own, name, column) for column in names], name == best)]
     rows += [(one, COLOUR, [_cell(told, one, column) for column in names], one == best) for one in test]
+    if any(chosen.values()):
+        names = [*names, "chosen numbers"]
+        for label, _, cells, _ in rows:
+            cells.append((chosen.get(label, ""), ""))
     note = f"Simple methods, computed on the training part with nothing to train, beside {name}."
     note += " Below each test value stands that of validation." if told.get("baselines_valid") else ""
     return Table(names, rows, note)
+
+
+def _numbers(told: Mapping[str, Any], name: str) -> str:
+    """The numbers of a method that were chosen on the validation part."""
+    one = (told.get("baselines_chosen") or {}).get(name) or {}
+    return ", ".join(f"{key} {value:.4g}" for key, value in (one.get("params") or {}).items() if _is_number(value))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _means(runs: Sequence[Run], part: str) -> dict[str, float]:

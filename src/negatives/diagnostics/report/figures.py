@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from negatives.diagnostics.report.runs import Run
-from negatives.diagnostics.report.series import Reader, controlled, learning_curve, mean_over_seeds, measured
+from negatives.diagnostics.report.series import (
+    Reader,
+    controlled,
+    learning_curve,
+    mean_over_seeds,
+    measured,
+    running_mean,
+)
+from negatives.diagnostics.report.uncertain import room
 
 Groups = Mapping[str, Sequence[Run]]
 Figure = dict[str, Any]
@@ -16,7 +24,7 @@ Axis = Mapping[str, Any]
 PLAIN: Axis = {}
 SHARES: Axis = {"range": [0, 1.03], "tickformat": ".0%"}
 SMALL_SHARES: Axis = {"rangemode": "tozero", "tickformat": ".2~%"}
-NEAR_ONE: Axis = {"autorangeoptions": {"include": [0.9, 1.0]}}
+NEAR_ONE: Axis = {"rangemode": "normal"}
 FROM_ZERO: Axis = {"rangemode": "tozero"}
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7A5195", "#444444")
@@ -35,12 +43,27 @@ PARTS = {
     "other": ("everything else", "#B5BBC2"),
 }
 GRID = "#e9ecef"
+FEW = 12
+"""Points up to which each is marked."""
+LONG_KEY = 34
+LOW = 0.75
+"""Share of the highest value of a metric up to which the lowest one has the axis begin at zero."""
+SMOOTHED = 9
+"""Values of a running mean, at most."""
 
 
 def lines(
-    groups: Groups, readers: Mapping[str, Reader], x_title: str, y_title: str, axis: Axis = PLAIN
+    groups: Groups,
+    readers: Mapping[str, Reader],
+    x_title: str,
+    y_title: str,
+    axis: Axis = PLAIN,
+    *,
+    steady: bool = False,
 ) -> Figure | None:
     """One colour per label and one dash per reader; seeds as thin lines, their mean thick.
+
+    An axis without a range of its own spans enough that equal points look equal.
 
     Args:
         groups: Runs by label.
@@ -48,6 +71,7 @@ def lines(
         x_title: Title of the horizontal axis.
         y_title: Title of the vertical axis.
         axis: Settings of the vertical axis.
+        steady: Whether single values swing so much that their running mean is drawn thick, and they thin.
 
     Returns:
         The figure, or None when no run has any of the numbers.
@@ -59,27 +83,34 @@ def lines(
             colour = COLOURS[(place if several else number) % len(COLOURS)]
             title = " · ".join(([label] if several else []) + ([name] if len(readers) > 1 or not several else []))
             dash = DASHES[number % len(DASHES)] if several else "solid"
-            data += _group(runs, reader, title, colour, dash)
+            data += _group(runs, reader, title, {"color": colour, "dash": dash}, steady)
     if not data:
         return None
-    return {"data": data, "layout": layout(x_title, y_title, axis, legend=len(data) > 1)}
+    values = [value for one in data for value in one["y"]]
+    if not axis and (span := room(values)) is not None:
+        axis = {"range": list(span)}
+    elif axis is NEAR_ONE:
+        axis = {"range": [min(0.9, min(values) - 0.01), max(1.005, max(values))]}
+    legend = len({one["legendgroup"] for one in data}) > 1
+    return {"data": data, "layout": layout(x_title, y_title, axis, legend=legend)}
 
 
-def _group(runs: Sequence[Run], reader: Reader, title: str, colour: str, dash: str) -> list[dict[str, Any]]:
+def _group(runs: Sequence[Run], reader: Reader, title: str, look: Mapping[str, str], steady: bool) -> list[Figure]:
     found = [(run, series) for run in runs if (series := reader(run)).x]
     if not found:
         return []
     base = {"type": "scatter", "mode": "lines", "legendgroup": title}
-    seeds = [
+    thin = [
         base
         | {"x": _short(series.x), "y": _short(series.y), "showlegend": False, "opacity": 0.35, "hoverinfo": "skip"}
-        | {"line": {"color": colour, "width": 1, "dash": dash}, "name": f"{title}, seed {run.seed}"}
-        for run, series in (found if len(found) > 1 else [])
+        | {"line": {**look, "width": 1}, "name": f"{title}, seed {run.seed}"}
+        for run, series in (found if len(found) > 1 or (steady and len(found[0][1].x) > SMOOTHED) else [])
     ]
     mean = mean_over_seeds([series for _, series in found])
-    mode = "lines+markers" if len(mean.x) <= 2 else "lines"
+    mean = running_mean(mean, min(SMOOTHED, max(3, len(mean.x) // 5))) if steady else mean
+    mode = "lines+markers" if len(mean.x) <= FEW else "lines"
     thick = base | {"x": _short(mean.x), "y": _short(mean.y), "name": title, "mode": mode}
-    return [*seeds, thick | {"line": {"color": colour, "width": 2.5, "dash": dash}}]
+    return [*thin, thick | {"line": {**look, "width": 2.5}}]
 
 
 def _short(values: Sequence[float]) -> list[float]:
@@ -93,8 +124,8 @@ def layout(x_title: str, y_title: str, axis: Axis = PLAIN, *, legend: bool = Tru
         "height": height,
         "margin": {"l": 58, "r": 14, "t": 10, "b": 44},
         "font": {"family": "system-ui, sans-serif", "size": 12.5, "color": "#343a40"},
-        "paper_bgcolor": "white",
-        "plot_bgcolor": "white",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
         "xaxis": ticks | {"title": {"text": x_title, "standoff": 8}, "rangemode": "tozero"},
         "yaxis": ticks | {"title": {"text": y_title, "standoff": 8}} | dict(axis),
         "showlegend": legend,
@@ -105,16 +136,43 @@ def layout(x_title: str, y_title: str, axis: Axis = PLAIN, *, legend: bool = Tru
 
 
 def learning(groups: Groups, metric: str, over: str) -> Figure | None:
-    """Validation metric over training time or over epochs."""
+    """Validation metric over training time or over epochs, and the level of the best simple method of a single run."""
     title = "training time, seconds" if over == "seconds" else "epochs"
-    return lines(groups, {metric: learning_curve(metric, over)}, title, f"{metric}, validation")
+    found = lines(groups, {metric: learning_curve(metric, over)}, title, f"{metric}, validation")
+    if found is None:
+        return None
+    values = [value for one in found["data"] for value in one["y"]]
+    if 0 <= min(values) <= LOW * max(values):
+        found["layout"]["yaxis"] |= FROM_ZERO
+    level = _best_simple(groups, metric)
+    if level is None:
+        return found
+    end = max(x for one in found["data"] for x in one["x"])
+    line = {"color": "#8a8f98", "width": 1.5, "dash": "dash"}
+    drawn = {"type": "scatter", "mode": "lines", "name": level[0], "x": [0.0, end], "y": _short([level[1]] * 2)}
+    look = found["layout"] | {"showlegend": True}
+    if (span := room([*values, level[1]])) is None:
+        look["yaxis"] = {name: value for name, value in look["yaxis"].items() if name != "range"}
+    else:
+        look["yaxis"] |= {"range": list(span)}
+    return {"data": [*found["data"], drawn | {"line": line, "legendgroup": level[0]}], "layout": look}
 
 
-def probe(groups: Groups, names: Mapping[str, str], y_title: str, axis: Axis = PLAIN) -> Figure | None:
+def _best_simple(groups: Groups, metric: str) -> tuple[str, float] | None:
+    """The simple method that is best on the validation part, of which a run tells; None where several runs are."""
+    runs = [run for runs in groups.values() for run in runs]
+    valid: Mapping[str, Mapping[str, float]] = runs[0].metrics.get("baselines_valid") or {} if len(runs) == 1 else {}
+    known = {name: values[metric] for name, values in valid.items() if values.get(metric) is not None}
+    return max(known.items(), key=lambda one: one[1]) if known else None
+
+
+def probe(
+    groups: Groups, names: Mapping[str, str], y_title: str, axis: Axis = PLAIN, *, steady: bool = False
+) -> Figure | None:
     """Measurements over epochs; ``names`` maps a probe to its name in the legend."""
     readers = {title: measured(name) for name, title in names.items() if _recorded(groups, name)}
     known = all(run.steps_per_epoch() for runs in groups.values() for run in runs if run.history)
-    return lines(groups, readers, "epochs" if known else "steps", y_title, axis)
+    return lines(groups, readers, "epochs" if known else "steps", y_title, axis, steady=steady)
 
 
 def _recorded(groups: Groups, name: str) -> bool:
@@ -134,11 +192,16 @@ def controls(groups: Groups) -> tuple[dict[str, Figure], dict[str, str]]:
     for path in sorted(values):
         if all(len(taken) == 1 for taken in values[path].values()):
             constant[path] = " or ".join(sorted({f"{value:g}" for taken in values[path].values() for value in taken}))
-        elif figure := lines(groups, {path: controlled(path)}, "epochs", path):
+        elif figure := lines(groups, {path: controlled(path)}, "epochs", _wrapped(path)):
             for line in figure["data"]:
                 line["line"]["shape"] = "hv"
             found[path] = figure
     return found, constant
+
+
+def _wrapped(path: str) -> str:
+    """A dotted key on several lines, where it is too long for the height of a figure."""
+    return path if len(path) <= LONG_KEY else path.replace(".", ".<br>")
 
 
 def time_by_part(groups: Groups) -> Figure | None:
@@ -162,7 +225,7 @@ def time_by_part(groups: Groups) -> Figure | None:
         )
     look = layout("seconds of training", "", {"autorange": "reversed"}, height=150 + 46 * len(spent))
     look |= {"barmode": "stack", "hovermode": "closest", "bargap": 0.35}
-    look["legend"] |= {"traceorder": "normal"}
+    look["legend"] |= {"traceorder": "normal", "maxheight": 0.9}
     return {"data": data, "layout": look}
 
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from negatives.diagnostics.report.asked import mean_over
 from negatives.diagnostics.report.figures import COLOURS
 from negatives.diagnostics.report.runs import Loaded, Run, part_name
+from negatives.diagnostics.report.uncertain import mean_interval, share_text, span_text
 from negatives.evaluation import p_text
 
+SIZES = ("parameters", "peak_memory_mb")
 PREFERRED = ("recall@20", "ndcg@20", "mrr", "ndcg@10", "hits@10")
 
 
@@ -52,14 +55,22 @@ def main_metric(loaded: Loaded) -> str:
 
 def title(loaded: Loaded) -> str:
     """What was run, in one line."""
+    parts = loaded.parts()
+    if len(parts) > 1:
+        return f"{len(loaded.runs)} runs on {len(parts)} sets of data"
     first = loaded.runs[0]
-    task = loaded.compare.get("task") or first.metrics.get("task") or first.config.get("task") or "training"
-    data = loaded.compare.get("data") or first.metrics.get("data") or first.config.get("data") or "the offline dataset"
     names = list(dict.fromkeys(run.label for run in loaded.runs))
     what = f"{len(names)} samplers compared" if len(names) > 1 else f"sampler {names[0]}"
     if not loaded.compare and first.metrics.get("model") in first.metrics.get("baselines", {}):
         what = f"{first.metrics['model']}, a simple method"
-    return f"{str(task).capitalize()} on {str(data).rstrip('/').rsplit('/', 1)[-1]}: {what}"
+    return f"{about(loaded)}: {what}"
+
+
+def about(loaded: Loaded) -> str:
+    """Task and data of runs that share both."""
+    first = loaded.runs[0]
+    data = next((run.data for run in loaded.runs if run.data), None) or first.source or "the offline dataset"
+    return f"{first.task.capitalize()} on {data.rstrip('/').rsplit('/', 1)[-1]}"
 
 
 def subtitle(loaded: Loaded) -> str:
@@ -87,7 +98,7 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
     note = f"{label}, test part" if several else "test part"
     tested = list(dict.fromkeys(name for run in runs for name in run.metrics.get("test", {})))
     shown = [name for name in dict.fromkeys([metric, *PREFERRED]) if name in tested][:2]
-    found = [Card(name, f"{_mean(run.metrics['test'].get(name) for run in runs):.4f}", note) for name in shown]
+    found = [_test_card(name, runs, note) for name in shown]
     if not found:
         found += _validation_card(runs, metric)
     seconds = _mean(run.metrics.get("train_seconds") or _last(run, "seconds") for run in runs)
@@ -99,18 +110,50 @@ def cards(loaded: Loaded, metric: str) -> list[Card]:
     share = _mean(run.metrics.get("sampler_share") for run in runs)
     if share:
         found.append(Card("sampler's share", f"{share:.1%}", "of the training time, scoring not counted"))
-    rate = _mean(_last_measured(run, "false_negative_rate") for run in runs)
-    if rate:
-        found.append(Card("false negatives", f"{rate:.2%}", "of the negatives, estimated by canaries"))
+    return [*found, *_false_negatives(runs), *_sizes(runs)]
+
+
+def _test_card(name: str, runs: Sequence[Run], note: str) -> Card:
+    span = test_interval(runs, name)
+    return Card(
+        name, f"{_mean(run.metrics.get('test', {}).get(name) for run in runs):.4f}", f"{note}, {span}" if span else note
+    )
+
+
+def test_interval(runs: Sequence[Run], metric: str) -> str:
+    """95 % interval of a test metric over queries, mean over seeds; empty where no values of queries were kept."""
+    found = [run.asked for run in runs if run.asked is not None and metric in run.asked.values]
+    if len(found) < len(runs) or len({len(one.values[metric]) for one in found}) != 1:
+        return ""
+    told = mean_interval([float(value) for value in mean_over(found, metric)])
+    if told is None or abs(told[0] - _mean(run.metrics.get("test", {}).get(metric) for run in runs)) > 1e-6:
+        return ""  # a metric that is no mean of its values
+    return span_text(*told[1:])
+
+
+def _false_negatives(runs: Sequence[Run]) -> list[Card]:
+    """The rate towards the end, with no more digits than its canaries give."""
+    values = [value for run in runs for value in _tail(run, "false_negative_rate")]
+    told = mean_interval(values)
+    if told is None or not told[0]:
+        return []
+    rate, span = share_text(*told)
+    swing = f"single looks {min(values):.0%} to {max(values):.0%}".replace("%", " %")
+    return [Card("false negatives", rate, f"{span} of the negatives, estimated by canaries; {swing}")]
+
+
+def _sizes(runs: Sequence[Run]) -> list[Card]:
+    parameters, memory = ([run.metrics[name] for run in runs if run.metrics.get(name)] for name in SIZES)
+    found = [Card("parameters", count_text(max(parameters)), "numbers that the model learnt")] if parameters else []
+    if memory:
+        found.append(Card("peak memory", memory_text(max(memory)), "of the process, at most"))
     return found
 
 
 def _validation_card(runs: Sequence[Run], metric: str) -> list[Card]:
-    highest = [
-        max(values)
-        for run in runs
-        if (values := [v for line in run.lines("evaluation") if (v := line.get("metrics", {}).get(metric)) is not None])
-    ]
+    """The best evaluation after a step; the untrained model is no state to go back to."""
+    looks = [[line.get("metrics", {}).get(metric) for line in run.lines("evaluation") if line["step"]] for run in runs]
+    highest = [max(known) for values in looks if (known := [value for value in values if value is not None])]
     return [Card(metric, f"{_mean(highest):.4f}", "validation part, best so far")] if highest else []
 
 
@@ -122,11 +165,30 @@ def best(loaded: Loaded, metric: str) -> tuple[str, list[Run]]:
 
 def verdict(loaded: Loaded) -> str:
     """Which sampler won, and whether that is more than chance; empty when there is nothing to compare."""
+    if len(loaded.parts()) > 1:
+        return "These runs are on different data, or of different tasks: figures of one are no measure for another."
     if loaded.compare.get("verdict"):
         return str(loaded.compare["verdict"])
     if loaded.compare or len(loaded.groups()) < 2:
         return ""
-    return "These runs were not made as one comparison, so no test says whether their differences are chance."
+    told = "These runs were not made as one comparison, so no test says whether their differences are chance."
+    if len({_division(run) for run in loaded.runs if run.config}) > 1:
+        told += " Their data is divided by different seeds: where a test part was drawn, its questions differ."
+    return told
+
+
+def start_verdict(loaded: Loaded) -> str:
+    """One sentence about a run and the one that it began from; empty where it is not alone, or began from none."""
+    if len(loaded.runs) != 1 or loaded.compare:
+        return ""
+    return str((loaded.runs[0].metrics.get("start") or {}).get("verdict") or "")
+
+
+def _division(run: Run) -> str:
+    """What decides which pairs are the test part."""
+    split = run.config.get("split", {})
+    seed = split.get("seed", run.seed)
+    return str([seed, *sorted((name, value) for name, value in split.items() if name not in ("seed", "valid", "fold"))])
 
 
 def test_table(loaded: Loaded, metric: str) -> Table | None:
@@ -144,13 +206,14 @@ def test_table(loaded: Loaded, metric: str) -> Table | None:
         cells = []
         for name in names:
             values = [run.metrics["test"][name] for run in runs if name in run.metrics.get("test", {})]
-            spread = f"{min(values):.4f} to {max(values):.4f}" if len(values) > 1 else ""
+            spread = span_text(min(values), max(values)) if len(values) > 1 else test_interval(runs, name)
             cells.append((f"{_mean(values):.4f}" if values else "–", spread))
         body.append((label, COLOURS[place % len(COLOURS)], cells, label == leader))
-    spread_note = (
-        " The second line gives the range over seeds." if any(len(runs) > 1 for runs in groups.values()) else ""
-    )
-    return Table(names, body, "The test part was looked at once, after the training." + spread_note)
+    note = "The test part was looked at once, after the training."
+    if any(second for _, _, cells, _ in body for _, second in cells):
+        several = any(len(runs) > 1 for runs in groups.values())
+        note += f" Below a value: its {'range over seeds' if several else '95 % interval over queries'}."
+    return Table(names, body, note)
 
 
 def _tested(loaded: Loaded, rows: Sequence[Mapping[str, Any]], metric: str) -> Table:
@@ -197,6 +260,27 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def count_text(number: float) -> str:
+    """A count that a person can read.
+
+    >>> count_text(950), count_text(1_234_000), count_text(25_600)
+    ('950', '1.23 M', '25.6 k')
+    """
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if number >= size:
+            return f"{number / (1e3 if unit == 'k' else size):.3g} {unit}"
+    return f"{number:,.0f}"
+
+
+def memory_text(megabytes: float) -> str:
+    """Memory in the unit that fits.
+
+    >>> memory_text(512.3), memory_text(2048)
+    ('512 MB', '2.05 GB')
+    """
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.3g} GB"
+
+
 def _mean(values: Any) -> float:
     known = [float(value) for value in values if value is not None]
     return sum(known) / len(known) if known else 0.0
@@ -206,8 +290,7 @@ def _last(run: Run, name: str) -> float | None:
     return run.history[-1].get(name) if run.history else None
 
 
-def _last_measured(run: Run, name: str) -> float | None:
-    """Mean of the last quarter of a probe, which is steadier than its last value."""
+def _tail(run: Run, name: str) -> list[float]:
+    """The last quarter of a probe's values, which together are steadier than the last one."""
     values = [line[name] for line in run.lines("step") if line.get(name) is not None]
-    tail = values[-max(1, len(values) // 4) :]
-    return _mean(tail) if tail else None
+    return values[-max(1, len(values) // 4) :]

@@ -58,7 +58,8 @@ def write_images(loaded: Loaded, stem: Path, format: str) -> list[Path]:
 
     Args:
         loaded: The runs.
-        stem: Where, without an ending: ``report`` gives ``report-summary.svg`` and so on.
+        stem: Where, without an ending: ``report`` gives ``report-summary.svg`` and so on, ``report-1-summary.svg``
+            where runs are on different data.
         format: One of :data:`IMAGES`.
 
     Raises:
@@ -67,10 +68,10 @@ def write_images(loaded: Loaded, stem: Path, format: str) -> list[Path]:
     check_images()
     import matplotlib
 
-    metric = head.main_metric(loaded)
-    written = []
+    parts, written = loaded.parts(), []
     with matplotlib.rc_context(LOOK):
-        for name, drawn in _drawn(loaded, metric):
+        for place, (name, drawn) in ((at, one) for at, part in enumerate(parts) for one in _drawn(part)):
+            name = f"{place + 1}-{name}" if len(parts) > 1 else name
             path = stem.with_name(f"{stem.name}-{name}.{format}")
             content = BytesIO()
             about = {"Date": None} if format == "svg" else {"Software": None}
@@ -95,9 +96,10 @@ def marks(loaded: Loaded, metric: str) -> list[Mark]:
     return found
 
 
-def _drawn(loaded: Loaded, metric: str) -> Iterator[tuple[str, Figure]]:
+def _drawn(loaded: Loaded) -> Iterator[tuple[str, Figure]]:
     from matplotlib.figure import Figure
 
+    metric = head.main_metric(loaded)
     groups = loaded.groups()
     for name, over in (("learning-seconds", "seconds"), ("learning-epochs", "epoch")):
         if described := figures.learning(groups, metric, over):
@@ -126,6 +128,8 @@ def _lines(axes: Axes, described: Mapping[str, Any]) -> None:
     look = described["layout"]
     axes.set_xlabel(look["xaxis"]["title"]["text"])
     axes.set_ylabel(look["yaxis"]["title"]["text"])
+    if "range" in look["yaxis"]:
+        axes.set_ylim(look["yaxis"]["range"])
     axes.grid(color=GRID)
     if look["showlegend"]:
         axes.legend(frameon=False)

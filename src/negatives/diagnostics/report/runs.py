@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from negatives.diagnostics.record import read_history
+from negatives.diagnostics.report import asked
+from negatives.diagnostics.report.asked import Asked
 from negatives.errors import InputError
 from negatives.regular import TEXT, regular
+from negatives.training.run_folder import BEGUN, COMPARE, CONFIG, HISTORY, METRICS, QUERIES
 
 Values = Mapping[str, Any]
+UNFINISHED = (
+    "The comparison was interrupted or is still going on; whether its differences are chance is tested at its end."
+)
 
 
 @dataclass(slots=True)
@@ -31,6 +37,8 @@ class Run:
         curve: ``[seconds, epoch, value]`` from compare.json, used where the history has no evaluation.
         problems: What is missing or broken, one sentence each.
         label: Name in graphs and tables; runs of the same label differ by seed only.
+        compare: Contents of the compare.json of the comparison that it is part of; empty if there is none.
+        asked: Test values of each query; None where none were kept.
     """
 
     path: Path | None
@@ -42,6 +50,23 @@ class Run:
     curve: list[list[float]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     label: str = ""
+    compare: Values = field(default_factory=dict)
+    asked: Asked | None = None
+
+    @property
+    def task(self) -> str:
+        """Name of its task."""
+        return str(self.metrics.get("task") or self.compare.get("task") or self.config.get("task") or "training")
+
+    @property
+    def data(self) -> str | None:
+        """Name of its data; None for a run that did not end."""
+        return self.metrics.get("data") or self.compare.get("data")
+
+    @property
+    def source(self) -> str:
+        """Name of the file or folder of its data, as configured; empty for the offline dataset."""
+        return str(self.config.get("data") or "").rstrip("/").rsplit("/", 1)[-1]
 
     def lines(self, kind: str) -> list[dict[str, Any]]:
         """Lines of one kind, in order."""
@@ -87,6 +112,15 @@ class Loaded:
             found.setdefault(run.label, []).append(run)
         return found
 
+    def parts(self) -> list[Loaded]:
+        """The runs by task and data, each with its own comparison; problems stay here."""
+        found = _alike(self.runs)
+        if len(found) == 1:
+            return [Loaded(self.runs, self.compare, [])]
+        for runs in found:
+            _label(runs)
+        return [Loaded(runs, next((run.compare for run in runs if run.compare), {}), []) for runs in found]
+
 
 def load(folders: Iterable[Path]) -> Loaded:
     """Read run folders and folders of comparisons.
@@ -98,20 +132,40 @@ def load(folders: Iterable[Path]) -> Loaded:
     compare: Values = {}
     problems: list[str] = []
     for folder in folders:
-        if (folder / "compare.json").exists():
-            found = _json(folder / "compare.json", problems)
-            if compare:
-                problems.append(f"{folder}: only the first comparison's tests are shown.")
+        if (folder / COMPARE).exists():
+            found = _json(folder / COMPARE, problems)
             compare = compare or found
             runs += _compared(folder, found)
-        elif any((folder / name).exists() for name in ("config.toml", "metrics.json", "history.jsonl")):
+        elif (folder / BEGUN).exists() and not (folder / CONFIG).exists():
+            found = {"verdict": UNFINISHED}
+            compare = compare or found
+            runs += _in_order(_compared(folder, found), _json(folder / BEGUN, problems))
+        elif any((folder / name).exists() for name in (CONFIG, METRICS, HISTORY)):
             runs.append(_run(folder))
         else:
             raise InputError("holds no run", path=folder, hint="give a folder that train or compare has written")
     if not runs:
         raise InputError("there is no run to report on", hint="give a folder that train or compare has written")
     _label(runs)
+    if any(len({id(run.compare) for run in found if run.compare}) > 1 for found in _alike(runs)):
+        problems.append("Of several comparisons on the same data, only the first one's tests are shown.")
     return Loaded(runs, compare, problems)
+
+
+def _in_order(runs: list[Run], begun: Values) -> list[Run]:
+    """Runs in the order in which their samplers were asked for."""
+    asked = begun.get("asked")
+    samplers = list(asked.get("samplers") or ()) if isinstance(asked, Mapping) else []
+    return sorted(runs, key=lambda run: samplers.index(run.sampler) if run.sampler in samplers else len(samplers))
+
+
+def _alike(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs by task and data, in order of appearance; one that did not end is known by where its data lies."""
+    names = {(run.task, run.source): run.data for run in runs if run.data}
+    found: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.task, run.data or names.get((run.task, run.source)) or run.source), []).append(run)
+    return list(found.values())
 
 
 def _run(folder: Path) -> Run:
@@ -127,7 +181,12 @@ def _run(folder: Path) -> Run:
         )
     sampler = metrics.get("sampler") or part_name(config.get("sampler"))
     seed = metrics.get("seed", config.get("seed", 0))
-    return Run(folder, config, metrics, history, str(sampler), int(seed), problems=problems)
+    found = Run(folder, config, metrics, history, str(sampler), int(seed), problems=problems)
+    try:
+        found.asked = asked.read(folder)
+    except InputError:
+        problems.append(f"{QUERIES} cannot be read, so nothing is said of single queries.")
+    return found
 
 
 def _compared(folder: Path, compare: Values) -> list[Run]:
@@ -146,6 +205,8 @@ def _compared(folder: Path, compare: Values) -> list[Run]:
         runs.append(run)
     if not named:
         runs = [_run(own) for own in sorted(folder.iterdir()) if (own / "config.toml").exists()]
+    for run in runs:
+        run.compare = compare
     return runs
 
 

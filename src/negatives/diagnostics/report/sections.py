@@ -56,26 +56,28 @@ def _learning(groups: Groups, metric: str) -> Section:
     seeds = " Thin lines are single seeds, the thick line is their mean." if several else ""
     if any(run.lines("decision") and run.lines("evaluation") for runs in groups.values() for run in runs):
         seeds += " A diamond is a decision, told above."
-    no_evaluation = _no_evaluation(groups)
-    return Section(
-        "Learning",
-        "How good is the model, and how fast did it get there?",
-        [
+    over_time = marked(figures.learning(groups, metric, "seconds"), groups, metric, "seconds")
+    quality = [Panel("Validation", "", None, _no_evaluation(groups), wide=True)]
+    if over_time is not None:
+        quality = [
             Panel(
                 "Against time",
-                f"Quality on the validation part after so many seconds of training, evaluation not counted. "
-                f"Further up and further left is better.{seeds}",
-                marked(figures.learning(groups, metric, "seconds"), groups, metric, "seconds"),
-                no_evaluation,
+                "Quality on the validation part after so many seconds of training, evaluation not counted; at 0 "
+                f"stands the untrained model. Further up and further left is better.{seeds}",
+                over_time,
             ),
             Panel(
                 "Against epochs",
                 "The same after so many passes over the training data: what a pass teaches, whatever it costs.",
                 marked(figures.learning(groups, metric, "epoch"), groups, metric, "epoch"),
-                no_evaluation,
             ),
-        ],
-    )
+        ]
+    loss = "Mean loss of the batch; thin where single values swing, thick their running mean."
+    if len(groups) > 1:
+        loss += " Only compare samplers that share a loss; harder negatives give a higher loss."
+    drawn = figures.probe(groups, {"loss": "loss"}, "loss", steady=True)
+    panels = [*quality, Panel("Training loss", loss, drawn, wide=True)]
+    return Section("Learning", "How good is the model, and how fast did it get there?", panels)
 
 
 def _no_evaluation(groups: Groups) -> str:
@@ -107,26 +109,19 @@ def _hardness(groups: Groups) -> Section:
                 "Score of the right answer less that of the row's hardest negative. Above 0 the right answer wins.",
                 figures.probe(groups, {"gap": "gap"}, "score gap"),
             ),
-            _standing(groups),
+            *_scores(groups),
             *_optional(groups),
         ],
     )
 
 
-def _standing(groups: Groups) -> Panel:
-    """Scores for one sampler; for several, whose scores cannot be compared, the training loss."""
-    if len(groups) == 1:
-        names = {"positive_score": "right answers", "hardest_score": "hardest negatives", "negative_score": "negatives"}
-        return Panel(
-            "Scores",
-            "Mean scores of right answers and negatives. Lines that drift apart mean that the two are told apart well.",
-            figures.probe(groups, names, "score"),
-        )
-    return Panel(
-        "Training loss",
-        "Mean loss of the batch. Only compare samplers that share a loss; harder negatives give a higher loss.",
-        figures.probe(groups, {"loss": "loss"}, "loss"),
-    )
+def _scores(groups: Groups) -> list[Panel]:
+    """Of one sampler; those of several cannot be compared."""
+    if len(groups) > 1:
+        return []
+    names = {"positive_score": "right answers", "hardest_score": "hardest negatives", "negative_score": "negatives"}
+    text = "Mean scores of right answers and negatives. Lines that drift apart mean that the two are told apart well."
+    return [Panel("Scores", text, figures.probe(groups, names, "score"))]
 
 
 def _optional(groups: Groups) -> list[Panel]:
@@ -202,6 +197,7 @@ def _slots(groups: Groups) -> list[Panel]:
 
 
 def _false_negatives(groups: Groups) -> Section:
+    names, look = {"false_negative_rate": "false negatives"}, figures.SMALL_SHARES
     none = "No canaries were hidden in this run, so false negatives were not estimated."
     return Section(
         "False negatives",
@@ -211,15 +207,16 @@ def _false_negatives(groups: Groups) -> Section:
             Panel(
                 "Estimated rate",
                 "Share of the negatives that are probably right answers, on the assumption that the unknown right "
-                "answers are as many, and as tempting, as the known ones.",
-                figures.probe(groups, {"false_negative_rate": "false negatives"}, "share", figures.SMALL_SHARES),
+                "answers are as many, and as tempting, as the known ones. Few canaries are drawn at a time, so single "
+                "values (thin) swing; thick is their running mean.",
+                figures.probe(groups, names, "share", look, steady=True),
                 none,
             ),
             Panel(
                 "Lift",
                 "How many times more often than a uniform draw the sampler picks a hidden right answer. 1 is no "
                 "worse than chance.",
-                figures.probe(groups, {"false_negative_lift": "lift"}, "times", figures.FROM_ZERO),
+                figures.probe(groups, {"false_negative_lift": "lift"}, "times", figures.FROM_ZERO, steady=True),
                 none,
             ),
         ],

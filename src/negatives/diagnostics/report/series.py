@@ -82,6 +82,19 @@ def thin(series: Series) -> Series:
     return Series(x, [float(np.mean(series.y[start : start + size])) for start in starts])
 
 
+def running_mean(series: Series, width: int) -> Series:
+    """Means of each point and its neighbours, ``width`` points wide, narrower at the ends, which stay what they are.
+
+    >>> running_mean(Series([0.0, 1.0, 2.0, 3.0], [0.0, 3.0, 0.0, 1.0]), 3).y
+    [0.0, 1.0, 1.3333333333333333, 1.0]
+    """
+    n, found = len(series.y), []
+    for at in range(n):
+        half = min(width // 2, at, n - 1 - at)
+        found.append(float(np.mean(series.y[at - half : at + half + 1])))
+    return Series(series.x, found)
+
+
 def mean_over_seeds(lines: Sequence[Series]) -> Series:
     """Mean of several lines over the range that all of them cover, by linear interpolation.
 

@@ -17,7 +17,14 @@ COLUMNS = ("sampler", "metric", "mean", "low", "high", "gain", "p_value", "train
 
 
 def markdown(loaded: Loaded) -> str:
-    """A table with the best sampler in bold, what stands in its second lines in brackets, and the verdict."""
+    """A table with the best sampler in bold, what stands in its second lines in brackets, and the verdict.
+
+    Runs on different data have a table each, below a heading.
+    """
+    return _by_part(loaded, lambda part: f"## {head.about(part)}\n\n", _markdown)
+
+
+def _markdown(loaded: Loaded) -> str:
     table, verdict = _table(loaded), head.verdict(loaded)
     lines = [_row(["sampler", *table.columns]), _row(["---", *("---:" for _ in table.columns)])]
     for label, _, cells, best in table.rows:
@@ -28,7 +35,14 @@ def markdown(loaded: Loaded) -> str:
 
 
 def latex(loaded: Loaded) -> str:
-    r"""A ``tabular`` for the package ``booktabs``; what stands in second lines is small, below its value."""
+    r"""A ``tabular`` for the package ``booktabs``; what stands in second lines is small, below its value.
+
+    Runs on different data have one each, below a comment.
+    """
+    return _by_part(loaded, lambda part: f"% {head.about(part)}\n", _latex)
+
+
+def _latex(loaded: Loaded) -> str:
     table = _table(loaded)
     heading = " & ".join(map(_escaped, ["sampler", *table.columns]))
     lines = [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule", rf"{heading} \\", r"\midrule"]
@@ -42,17 +56,33 @@ def latex(loaded: Loaded) -> str:
 
 
 def csv(loaded: Loaded) -> str:
-    """One line for each sampler and metric of a comparison, in full; else one for each run and metric."""
-    summary = loaded.compare.get("summary") or []
-    if summary:
-        rows: list[dict[str, Any]] = [_plain(row) for row in summary]
-    else:
-        rows = [
-            {"sampler": run.label, "seed": run.seed, "metric": name, "value": value}
-            for run in loaded.runs
-            for name, value in run.metrics.get("test", {}).items()
-        ]
+    """One line for each sampler and metric of a comparison, in full; else one for each run and metric.
+
+    Runs on different data have ``task`` and ``data`` before these.
+    """
+    parts = loaded.parts()
+    rows = []
+    for part in parts:
+        about = {"task": part.runs[0].task, "data": part.runs[0].data or part.runs[0].source} if len(parts) > 1 else {}
+        rows += [about | row for row in _rows(part)]
     return polars.DataFrame(rows, infer_schema_length=None).write_csv()
+
+
+def _rows(loaded: Loaded) -> list[dict[str, Any]]:
+    if summary := loaded.compare.get("summary"):
+        return [_plain(row) for row in summary]
+    return [
+        {"sampler": run.label, "seed": run.seed, "metric": name, "value": value}
+        for run in loaded.runs
+        for name, value in run.metrics.get("test", {}).items()
+    ]
+
+
+def _by_part(loaded: Loaded, heading: Callable[[Loaded], str], write: Callable[[Loaded], str]) -> str:
+    parts = loaded.parts()
+    if len(parts) == 1:
+        return write(loaded)
+    return "\n".join(heading(part) + write(part) for part in parts)
 
 
 TABLES: Mapping[str, tuple[str, Callable[[Loaded], str]]] = {

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from negatives.errors import ConfigError
 from negatives.integrations.loggers.base import PROJECT, Begun, Logger
+
+PATIENCE = ("WANDB_INIT_TIMEOUT", "20")
+"""Seconds that a training waits for the server at its beginning; W&B's own are 90."""
 
 
 class WeightsAndBiases(Logger):
@@ -28,6 +32,7 @@ class WeightsAndBiases(Logger):
     def open(self, run: Begun) -> str:
         import wandb
 
+        self._at, self._told = -1, dict[str, list[str]]()
         self._run: Any = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             group=run.group,
@@ -36,18 +41,21 @@ class WeightsAndBiases(Logger):
             id=run.before or uuid4().hex[:12],
             resume="allow",
             config=dict(run.config),
-            settings=wandb.Settings(console="off", silent=True),
+            settings=wandb.Settings(console="off", silent=True, init_timeout=float(os.environ.get(*PATIENCE))),
         )
         return str(self._run.id)
 
     def where(self) -> str:
-        return f"wandb sync {self._run.dir.rpartition('/')[0]}" if self._run.offline else str(self._run.url)
+        return f"wandb sync {Path(self._run.dir).parent}" if self._run.offline else str(self._run.url)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self._run.log(dict(values), step=step)
 
     def text(self, name: str, text: str, step: int) -> None:
-        self._run.log({name: text}, step=step)
+        """Note a sentence, beside those of its name at the same step: W&B keeps one value for each."""
+        self._told = {**self._told, name: [*self._told.get(name, []), text]} if step == self._at else {name: [text]}
+        self._at = step
+        self._run.log({name: "\n".join(self._told[name])}, step=step)
 
     def close(self, final: Mapping[str, float] | None, step: int) -> None:
         if final:

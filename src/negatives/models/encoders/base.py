@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -12,13 +13,48 @@ from torch import Tensor
 from negatives.errors import ConfigError
 from negatives.models.base import Model
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 
 class TextScorer(Model, ABC):
-    """A model that scores new texts against its documents."""
+    """A model that scores new texts."""
 
     @abstractmethod
     def score_texts(self, texts: Sequence[str]) -> Tensor:
         """Scores ``(n, n_items)`` of new queries with all documents, without gradients."""
+
+    @abstractmethod
+    def score_pairs(self, texts: Sequence[str], documents: Sequence[str]) -> Tensor:
+        """Scores ``(n,)`` of new queries with new documents, one each, without gradients."""
+
+
+class TextCounter(TextScorer, ABC):
+    """A model that is counted from its documents, and so can be counted anew from others."""
+
+    @abstractmethod
+    def over(self, documents: Sequence[str]) -> Self:
+        """The model over other documents, and no queries."""
+
+    @abstractmethod
+    def again(self, facts: Mapping[str, Any]) -> Self:
+        """The model over the documents of which :meth:`kept` gave these facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSums:
+    """What an encoder does that only sums the vectors of tokens, for programs that do it again.
+
+    Args:
+        table: ``(n_tokens, dim)`` float32, vectors with their weights in them.
+        tokenizer: Gives the rows.
+        mean: Mean length of the documents by which :func:`negatives.data.tokens.saturated` counts tokens; None where
+            each counts as often as it stands.
+    """
+
+    table: Tensor
+    tokenizer: Tokenizer
+    mean: float | None
 
 
 class TextEncoder(TextScorer, ABC):
@@ -52,9 +88,28 @@ class TextEncoder(TextScorer, ABC):
             kind: ``query`` or ``item``.
         """
 
+    def token_sums(self, kind: str) -> TokenSums | None:
+        """How texts of a kind are summed of their tokens' vectors, then brought to one length; None where more is done.
+
+        Args:
+            kind: ``query`` or ``item``.
+        """
+        return None
+
+    @torch.no_grad()
+    def encode_many(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """As :meth:`encode_texts`, block by block, without gradients and on the CPU."""
+        blocks = [texts[at : at + self.block] for at in range(0, len(texts), self.block)]
+        return torch.cat([torch.empty(0, self.dim), *(self.encode_texts(some, kind).cpu() for some in blocks)])
+
     @torch.no_grad()
     def score_texts(self, texts: Sequence[str]) -> Tensor:
         return self.encode_texts(texts) @ self.tables()[1].T
+
+    @torch.no_grad()
+    def score_pairs(self, texts: Sequence[str], documents: Sequence[str]) -> Tensor:
+        found: Tensor = (self.encode_texts(texts) * self.encode_texts(documents, "item")).sum(1)
+        return found
 
     def scaled(self, vectors: Tensor) -> Tensor:
         """Vectors of length ``sqrt(scale)``; zero stays zero."""

@@ -10,7 +10,8 @@ import importlib.util
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from negatives.errors import ConfigError
 from negatives.models.encoders.base import TextEncoder
 from negatives.models.encoders.foreign import check_folder
 from negatives.models.fingerprint import fingerprint
+from negatives.models.restoring import own_files
 
 MISSING = "sentence_transformers needs its package; run: pip install 'negatives[sentence-transformers]'"
+FOLDER = "encoder"
+"""Where a run's folder holds the model that was trained."""
 MARK = "modules.json"
 """The file by which a folder is known to hold a model."""
 UNTRUSTED: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -60,17 +64,43 @@ class SentenceEncoder(TextEncoder):
         half: bool = False,
         seed: int = 0,
     ) -> None:
-        encoder = load_encoder(path)
+        own = own_files(FOLDER)
+        encoder = load_encoder(path if own is None else str(own))
+        self._read = own is not None
+        for tensor in chain(encoder.parameters(), encoder.buffers()):
+            tensor.data = tensor.data.clone()  # sums over mapped memory, aligned otherwise, may differ in a bit
         dim = int(encoder.get_embedding_dimension())
         super().__init__(len(queries), len(documents), dim, scale)
         self.encoder, self.half_precision = encoder.eval(), half
-        own = encoder.max_seq_length
-        if own is not None and length < own < math.inf:  # infinite where the model has no such limit
+        limit = encoder.max_seq_length
+        if limit is not None and length < limit < math.inf:  # infinite where the model has no such limit
             encoder.max_seq_length = length
         self._prompts = {"query": prompts[0], "item": prompts[1]}
         self._queries = [prompts[0] + text for text in queries]
         self._documents = [prompts[1] + text for text in documents]
         self._tables: tuple[str, tuple[Tensor, Tensor]] | None = None
+
+    def take_own_prompts(self) -> None:
+        """Put in front of texts what the model carries for it, in place of what was given."""
+        own = self.encoder.prompts
+        document = next((own[name] for name in ("document", "passage", "corpus") if own.get(name)), "")
+        self._prompts = {"query": own.get("query") or "", "item": document}
+
+    def kept(self) -> dict[str, Any]:
+        """No texts: what encodes new ones stands in files of its own."""
+        return dict(self.given) | {"queries": [], "documents": []}
+
+    def write_files(self, folder: Path) -> frozenset[str]:
+        """As a Sentence Transformers model that can be used by itself, with the prompts and the length in it."""
+        encoder = self.encoder
+        encoder.prompts = {"query": self._prompts["query"], "document": self._prompts["item"]}
+        encoder.default_prompt_name, encoder.similarity_fn_name = None, "cosine"
+        encoder.save(str(folder / FOLDER), create_model_card=False)
+        return frozenset(self.state_dict())
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in PyTorch; an empty state is that of the files from which the model was built."""
+        return super().load_state_dict(state_dict, strict and not (self._read and not state_dict), assign)
 
     def train(self, mode: bool = True) -> SentenceEncoder:
         """Stays in evaluation mode; gradients flow all the same."""
@@ -85,6 +115,11 @@ class SentenceEncoder(TextEncoder):
     def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
         """See :meth:`TextEncoder.encode_texts`."""
         return self._encode([self._prompts[kind] + text for text in texts])
+
+    @torch.no_grad()
+    def encode_many(self, texts: Sequence[str], kind: str = "query") -> Tensor:
+        """See :meth:`TextEncoder.encode_many`; those of like length together."""
+        return self._sorted([self._prompts[kind] + text for text in texts]).cpu()
 
     @torch.no_grad()
     def tables(self) -> tuple[Tensor, Tensor]:

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from negatives.data.pairs import SparseFeatures
-from negatives.data.tokens import bags_of, saturated
+from negatives.data.tokens import bags_of, lengths_of, saturated
 from negatives.errors import ConfigError
-from negatives.models.encoders.base import TextEncoder
+from negatives.models.encoders.base import TextEncoder, TokenSums
 from negatives.models.encoders.latent import latent_vectors
+from negatives.models.restoring import is_restoring
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 
@@ -85,39 +86,65 @@ class StaticEncoder(TextEncoder):
     ) -> None:
         super().__init__(query_bags.n_rows, document_bags.n_rows, dim if vectors is None else vectors.shape[1], scale)
         self.tokenizer, self.tokens = tokenizer, tokens
-        lengths = torch.zeros(document_bags.n_rows).index_add_(0, document_bags.owners, document_bags.values)
-        self._mean = float(lengths.mean())
-        self._queries = saturated(query_bags, mean=self._mean) if tokens.symmetric else query_bags
-        self._documents = saturated(document_bags, mean=self._mean)
+        self.register_buffer("mean_length", lengths_of(document_bags).mean())
+        self._queries = self._counted(query_bags, "query")
+        self._documents = self._counted(document_bags, "item")
         first = _idf(document_bags).sqrt() if tokens.weights == "idf" else torch.ones(document_bags.n_cols)
-        key = stream(seed, Purpose.INIT)
-        if vectors is None and tokens.start == "latent":
-            vectors = latent_vectors(self._documents, first, self.dim, key)
-        elif vectors is None:
-            vectors = torch.empty(document_bags.n_cols, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
-        if vectors.shape[0] != document_bags.n_cols:
-            raise ConfigError(f"{vectors.shape[0]} vectors were given for {document_bags.n_cols} tokens")
-        self.token_table = nn.Parameter(vectors.clone())
+        self.token_table = nn.Parameter(self._start(first, vectors, stream(seed, Purpose.INIT)))
         self.token_weight = nn.Parameter(torch.zeros(document_bags.n_cols), requires_grad=tokens.speed > 0)
         self.register_buffer("first_weight", first)
         text = bytearray(tokenizer.to_str().encode())
         self.register_buffer("tokenizer_json", torch.frombuffer(text, dtype=torch.uint8).clone())
 
+    def _start(self, weights: Tensor, vectors: Tensor | None, key: int) -> Tensor:
+        """First vectors ``(n_tokens, dim)`` of the tokens; empty ones where they are loaded afterwards."""
+        n_tokens = weights.numel()
+        if is_restoring():
+            return torch.empty(n_tokens, self.dim)
+        if vectors is None and self.tokens.start == "latent":
+            return latent_vectors(self._documents, weights, self.dim, key)
+        if vectors is None:
+            return torch.empty(n_tokens, self.dim).normal_(0, self.dim**-0.5, generator=generator(key))
+        if vectors.shape[0] != n_tokens:
+            raise ConfigError(f"{vectors.shape[0]} vectors were given for {n_tokens} tokens")
+        return vectors.clone()
+
+    def kept(self) -> dict[str, Any]:
+        """No texts: what encodes new ones, beside the weights, is the tokenizer."""
+        found, nothing = dict(self.given), _no_rows(self.first_weight.numel())  # type: ignore[operator]
+        if found.get("vectors") is not None:
+            found["vectors"] = torch.empty(0, self.dim)  # its width is that of the weights
+        return found | {"query_bags": nothing, "document_bags": nothing}
+
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in PyTorch.
+
+        A state that an older version wrote holds no mean length: it is that of the documents given here.
 
         Raises:
             RuntimeError: The state is of another tokenizer.
         """
+        state_dict = {"mean_length": self.mean_length, **state_dict}
         other = state_dict.get("tokenizer_json")
         own: Tensor = self.tokenizer_json  # type: ignore[assignment]
         if other is not None and not torch.equal(other.cpu(), own.cpu()):
             raise RuntimeError("the tokenizer of the saved model is another one")
         return super().load_state_dict(state_dict, strict, assign)
 
+    @property
+    def mean(self) -> float:
+        """Mean number of tokens of the documents that it was trained on."""
+        return float(self.mean_length)  # type: ignore[arg-type]
+
     def own_names(self) -> dict[str, list[str]]:
         """``token``: the pieces of the tokenizer, by id."""
         return {"token": [piece for piece, _ in sorted(self.tokenizer.get_vocab().items(), key=lambda pair: pair[1])]}
+
+    @torch.no_grad()
+    def token_sums(self, kind: str) -> TokenSums:
+        """See :meth:`TextEncoder.token_sums`; that is all that it does."""
+        table = (self.weights()[:, None] * self.token_table).cpu()
+        return TokenSums(table, self.tokenizer, self.mean if self._saturates(kind) else None)
 
     def weights(self) -> Tensor:
         """``(n_tokens,)`` weight of each token: ``first * exp(speed * parameter)``."""
@@ -136,10 +163,16 @@ class StaticEncoder(TextEncoder):
 
     def encode_texts(self, texts: Sequence[str], kind: str = "query") -> Tensor:
         """See :meth:`TextEncoder.encode_texts`."""
-        bags = bags_of(texts, self.tokenizer)
-        bags = bags if kind == "query" and not self.tokens.symmetric else saturated(bags, mean=self._mean)
+        bags = self._counted(bags_of(texts, self.tokenizer), kind)
         device = self.token_table.device
         return self._distinct(bags.to(device), torch.arange(len(texts), device=device))
+
+    def _counted(self, bags: SparseFeatures, kind: str) -> SparseFeatures:
+        """Bags with the counts of documents saturated, and those of queries where both are treated alike."""
+        return saturated(bags, mean=self.mean) if self._saturates(kind) else bags
+
+    def _saturates(self, kind: str) -> bool:
+        return kind == "item" or self.tokens.symmetric
 
     def _distinct(self, bags: SparseFeatures, rows: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of texts ``(...)``; each text is encoded once."""
@@ -150,6 +183,12 @@ class StaticEncoder(TextEncoder):
             some.indices, self.token_table, some.indptr[:-1], mode="sum", per_sample_weights=weights
         )
         return self.scaled(sums)[inverse]
+
+
+def _no_rows(n_cols: int) -> SparseFeatures:
+    """Bags of no texts."""
+    nothing = torch.empty(0, dtype=torch.int64)
+    return SparseFeatures(torch.zeros(1, dtype=torch.int64), nothing, torch.empty(0), n_cols)
 
 
 def _idf(bags: SparseFeatures) -> Tensor:
