@@ -144,6 +144,20 @@ def test_scores_and_vectors_are_those_of_the_model(ready: Ready) -> None:
     assert run.similar("lives in", kind="relation", k=2)["item"].len() == 2
 
 
+def test_a_form_says_what_it_takes_and_what_answers_it(ready: Ready) -> None:
+    _, run = ready("complex")
+    taken = [[field.kind for field in form.fields] for form in run.forms]
+    assert taken == [["entity", "relation"], ["entity", "relation"], ["entity", "entity"]]
+    assert [run.answered(form) for form in run.forms] == ["entity", "entity", "relation"]
+    known = next(
+        fact
+        for fact in facts()
+        if fact[1] == "lives in" and run.known(run.forms[2], {"head": fact[0], "tail": fact[2]})
+    )
+    found = run.why({"head": known[0], "tail": known[2]}, ["lives in", "born in"])
+    assert set(found["because"]) <= {"lives in"}
+
+
 def test_facts_are_counted_for_suggestions(ready: Ready) -> None:
     _, run = ready("complex")
     assert isinstance(run, KnowledgeRun)
