@@ -138,6 +138,8 @@ class QuestionTable:
         needed = [one.name for one in first.fields if not one.optional]
         if len(needed) == len(frames.names):
             return dict(zip(needed, frames.names, strict=True))
+        if not frames.names:
+            raise InputError("no column holds texts or lists of them", path=self.given, hint=f"give {schema.example}")
         fields, first_row = " or ".join(self._fields), frames.sample.head(1).transpose().to_series()
         if frames.header:
             fault, hint = f"no column is called {fields}; there are {', '.join(frames.names[:12])}", "say which"
