@@ -56,7 +56,6 @@ Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
-
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 """Seconds of the units of a duration."""
 

@@ -197,6 +197,16 @@ def test_a_finished_run_and_a_begun_one_are_not_begun_again(
     assert "no comparison was begun here" in capsys.readouterr().err
 
 
+def test_a_start_that_is_refused_tidies_up_first(whole: Path, planted_file: Path) -> None:
+    """The run was killed when all was written but the lock not yet removed."""
+    for again in (lambda: resume(whole), lambda: train(planted_file, whole)):
+        (whole / ".lock").write_text("")
+        (whole / ".report.html.12345678.negatives.part").write_text("")
+        before = {path.name for path in whole.iterdir()}
+        assert again() == 2
+        assert before - {path.name for path in whole.iterdir()} == {".lock", ".report.html.12345678.negatives.part"}
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     run: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,9 @@ def test_mine_replaces_nothing_unasked(pairs: Path, capsys: pytest.CaptureFixtur
         assert content(pairs.parent) == before
         (pairs.parent / name).unlink()
     assert mine(pairs, out) == 0
+    (pairs.parent / f".out.killed{SUFFIX}").mkdir()
+    assert mine(pairs, out) == 2
+    assert not list(pairs.parent.glob(f".*{SUFFIX}"))
     out.write_text("x")
     assert mine(pairs, out, "--overwrite") == 0
     assert len(pl.read_ndjson(out)) == 12

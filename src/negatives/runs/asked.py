@@ -15,6 +15,7 @@ from negatives.runs import begun
 from negatives.runs.contestants import Contestant
 from negatives.tasks.base import Examples
 from negatives.training.run_folder import BEGUN, COMPARE, RunFolder, plain
+from negatives.training.taken import tidy
 
 ANEW = "choose another --out to compare anew"
 
@@ -88,6 +89,7 @@ def resumed(out: Path | None) -> Asked:
     """
     if out is None:
         raise ConfigError("--resume needs the folder of the comparison; give it with --out")
+    tidy(out)
     if not _compared(RunFolder(out)):
         raise InputError("no comparison was begun here", path=out, hint="give the folder of one with --out")
     found = unfinished(RunFolder(out))

@@ -13,6 +13,7 @@ from negatives.data.digest import digest
 from negatives.errors import InputError
 from negatives.tasks.base import Examples
 from negatives.training.run_folder import BEGUN, CONFIG, MODEL, RunFolder, plain
+from negatives.training.taken import tidy
 
 FORMAT = "1.0"
 """Version of checkpoints and of what keys mean; a run goes on only under the one that it was begun under."""
@@ -46,6 +47,7 @@ def layer(out: Path) -> tuple[str, Values]:
     Raises:
         InputError: There is none that this version can go on with.
     """
+    tidy(out)
     folder = RunFolder(out)
     folder.check_unfinished()
     return str(out / BEGUN), read(folder, "config", ANEW)["config"]

@@ -27,7 +27,7 @@ from negatives.runs.tuning import Tuned, candidates, cost, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder, environment, plain
-from negatives.training.taken import taken
+from negatives.training.taken import taken, tidy
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def compare(asked: Asked, *, out: Path | None, command: str = "") -> Path:
         Interrupted: A signal ended the comparison; what has been trained is saved.
     """
     config = asked.config
+    tidy(out)
     if out is not None and begun.unfinished(RunFolder(out)) is None:
         RunFolder(out).check_free()
     with taken(out, config.task, config.data, "compare") as folder, telling(folder, "compare"):

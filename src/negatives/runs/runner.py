@@ -28,7 +28,7 @@ from negatives.training.checkpoint import Checkpoints
 from negatives.training.files import moving_up, read_tensors
 from negatives.training.run_folder import CONFIG, HISTORY, IDS, METRICS, MODEL, REPORT, SAMPLER, RunFolder, plural
 from negatives.training.sound import finite
-from negatives.training.taken import taken
+from negatives.training.taken import taken, tidy
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def train(
     """
     clock = Clock(config.budget, perf_counter() if started is None else started)
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
+    tidy(out)
     if out is not None:
         check(RunFolder(out))
     with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from negatives.errors import InputError
-from negatives.temporary import sweep
+from negatives.temporary import sweep, sweep_passing
 from negatives.training.run_folder import LOCK, RunFolder
 
 try:
@@ -47,6 +47,17 @@ def taken(out: Path | None, task: str, data: str | None, sampler: str) -> Iterat
                 continue
             folder = named
         yield folder
+
+
+def tidy(path: Path | None) -> None:
+    """Remove what killed processes have left in a folder that nobody holds, and in the system's temporary folder.
+
+    A command does so before it looks at the folder, which it may then refuse.
+    """
+    sweep_passing()
+    if path is not None and (path / LOCK).exists():
+        with suppress(InputError), held(path):
+            pass
 
 
 @contextmanager

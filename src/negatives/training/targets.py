@@ -22,7 +22,7 @@ Own = Callable[[Path], bool]
 def check_target(
     path: Path, *, overwrite: bool = False, inputs: Iterable[Path | str | None] = (), own: Own | None = None
 ) -> None:
-    """Make sure that a file may be written; creates nothing.
+    """Make sure that a file may be written; creates nothing, and removes what killed processes have left beside it.
 
     Args:
         path: The file.
@@ -33,6 +33,7 @@ def check_target(
     Raises:
         InputError: It may not.
     """
+    sweep(path.parent, deep=False)
     if path.is_symlink():
         raise InputError("is a link, and nothing is written through links", path=path, hint="give another --out")
     if not path.exists():

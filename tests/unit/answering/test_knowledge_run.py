@@ -80,6 +80,8 @@ def test_pairs_that_training_never_showed_are_answered(ready: Ready, model: str)
     assert found.equals(trained.predict(**asked, k=3))
     assert found["query"].to_list() == ["l0 lies in ?"] * 3 + ["p1 lies in ?"] * 3
     assert not found["known"].any()
+    for entity in ("l0", "l1", "t2"):
+        assert opened.known(opened.forms[0], {"head": entity, "relation": "knows"}) == []
     related = opened.predict(head="p1", tail="t1", k=4, include_known=True)
     assert related.equals(trained.predict(head="p1", tail="t1", k=4, include_known=True))
     assert sorted(related["item"]) == ["born in", "knows", "lies in", "lives in"]
