@@ -21,7 +21,7 @@ from negatives.answering.forms import Field
 from negatives.data.readers import Options, Role, Schema
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import blocks as line_blocks
-from negatives.data.readers.formats import BINARY, reader_for
+from negatives.data.readers.formats import BINARY, reader_for, registry
 from negatives.data.readers.frames import Block, Frames, counted
 from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes
 from negatives.data.readers.roles import find_roles
@@ -197,6 +197,8 @@ def _is_lines(path: Path, schema: Schema) -> bool:
     with faults_told(path), open_bytes(path) as file:
         head = file.read(1 << 12).removeprefix(b"\xef\xbb\xbf")
     if b"\0" in head or head.startswith(tuple(BINARY)) or head.lstrip()[:1] in (b"{", b"["):
+        return False
+    if any(reader.recognises(head) for reader in map(registry.build, registry)):
         return False
     first = head.lstrip().split(b"\n", 1)[0].decode(errors="replace")
     return not any(plain(cell.strip().strip('"')) in schema.known for cell in DIVIDES.split(first))

@@ -200,7 +200,8 @@ UNFIT = {
     "cut.parquet": (b"PAR1\x15\x00", "cannot be read as a Parquet file"),
     "binary": (b"\x00\x01", "binary content, not text"),
     "nested.jsonl": (b'{"user": {"a": 1}}\n', "no column holds texts or lists of them; give columns called user"),
-    "book.xlsx": (b"PK\x03\x04", ".csv"),
+    "book.xlsx": (b"PK\x03\x04 [Content_Types].xml", "Excel is not read; read it with pandas"),
+    "paper": (b"%PDF-1.7\n", "a PDF is not read; give a table of text"),
 }
 
 
