@@ -39,11 +39,14 @@ class Run(ABC):
         forms: What it can be asked; the first is the usual one.
         items: Kind of what it answers.
         called: What messages call a kind, where it is not its own name.
+        by_number: Whether the model itself is asked for queries of its data by their number, so that all of its facts
+            are kept.
     """
 
     forms: tuple[Form, ...]
     items: ClassVar[str] = "item"
     called: ClassVar[Mapping[str, str]] = {}
+    by_number: ClassVar[bool] = False
 
     def __init__(self, held: Held) -> None:
         self.held = held

@@ -41,6 +41,7 @@ class GraphRun(PairRun):
     forms: tuple[Form, ...] = (NODE, TARGET, NEIGHBOURS, ALONE)
     later = (NEIGHBOURS, ALONE)
     queries = items = "node"
+    by_number = True
     folding = "propagation, gcn or sage"
 
     # How nodes are scored.

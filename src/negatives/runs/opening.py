@@ -137,8 +137,9 @@ def asked(trained: Trained, metrics: Mapping[str, Any]) -> Run:
 
 def keep(folder: RunFolder, trained: Trained, found: Kept) -> None:
     """Write what :func:`opened` needs beside weights, vectors and names."""
+    model = trained.model
     values = {
-        "facts": trained.model.kept(),
+        "facts": dict(model.given) if trained.task.answering.by_number else model.kept(),
         "extend": trained.task.completion(trained.examples),
         "known": found.known,
         "more": found.more,
