@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,13 @@ def many(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
     users, items = vectors(sizes)
     print(f"{sizes.users:,} users, {sizes.items:,} items, d={sizes.dim}, k={sizes.k}, {threads} threads; per block:")
     asked = contestants(items, sizes.k, threads)
-    blocks = users.split(sizes.block)
+    blocks = torch.split(users, sizes.block)
     answers = {name: ask(blocks[0]).sort(1).values for name, ask in asked.items()}
     for name, answer in answers.items():
         same = float((answer == answers[OURS]).double().mean())
         print(f"  {name:<28} gives the same items in {same:.4%} of the places")
     calls: dict[str, list[Callable[[], object]]] = {
-        name: [lambda ask=ask, block=block: ask(block) for block in blocks] for name, ask in asked.items()
+        name: [partial(ask, block) for block in blocks] for name, ask in asked.items()
     }
     taken = turns(calls, clock)
     ratios = table(taken, "", "s", 1.0)
@@ -167,7 +168,7 @@ def one(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
     asked = contestants(items, sizes.k, threads)
     queries = [users[i % sizes.users][None] for i in range(sizes.alone)]
     calls: dict[str, list[Callable[[], object]]] = {
-        name: [lambda ask=ask, query=query: ask(query) for query in queries] for name, ask in asked.items()
+        name: [partial(ask, query) for query in queries] for name, ask in asked.items()
     }
     calls[READING] = [lambda: items.sum()] * len(queries)
     ratio = table(turns(calls, clock), READING, "ms", 1e3)[READING]
@@ -175,13 +176,13 @@ def one(sizes: Sizes, threads: int, clock: Callable[[], float]) -> None:
 
 
 def trained(folder: Path, sizes: Sizes) -> Path:
-    """A run of matrix factorisation over all items, hardly trained."""
+    """A run over all items, hardly trained."""
     random, pairs = generator(1), 2 * sizes.items
-    users = torch.randint(0, sizes.users, (pairs,), generator=random)
+    users = torch.randint(0, sizes.alone, (pairs,), generator=random)  # few users, which are soon evaluated
     items = torch.arange(pairs) % sizes.items
     data = folder / "pairs.csv"
     np.savetxt(data, torch.stack([users, items], 1).numpy(), fmt="%d", delimiter=",", header="user,item", comments="")
-    words = ["train", "recommend", str(data), "--epochs", "1", "--baselines", "none", "--out", str(folder / "run")]
+    words = ["train", "recommend", str(data), "--max-seconds", "5", "--baselines", "none", "--out", str(folder / "run")]
     subprocess.run([sys.executable, "-m", "negatives", *words], check=True, stdout=subprocess.DEVNULL)
     return folder / "run"
 

@@ -60,7 +60,6 @@ IMPORTED = (
         "torch",
         "numba",
         "jinja2",
-        "plotly.offline",
         "negatives.runs.runner",
         "negatives.runs.compare",
         "negatives.mining",

@@ -28,7 +28,7 @@ from pydantic import (
 
 from negatives.earlier import moved
 from negatives.errors import ConfigError, InputError
-from negatives.parameters import WORDS
+from negatives.parameters import WORDS, duration
 from negatives.registry import Part as Part  # what a configuration names
 from negatives.registry import Spec, suggest
 from negatives.regular import TEXT, regular
@@ -56,25 +56,8 @@ Kind = Literal["sampler", "model", "loss"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 MOST_THREADS = 4096  # more than any machine has; a million would bring it down
 
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-"""Seconds of the units of a duration."""
-
-
-def duration(given: object) -> object:
-    """Seconds of a duration in text; what is no text is left to the checks that follow.
-
-    Raises:
-        ValueError: The text is none.
-
-    >>> duration("10m"), duration("90s"), duration("1.5h"), duration(30.0)
-    (600.0, 90.0, 5400.0, 30.0)
-    """
-    if not isinstance(given, str):
-        return given
-    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?([smh]?)", given.strip())
-    if found is None:
-        raise ValueError("give a duration such as 90s, 10m or 1h")
-    return float(found.group(1)) * UNITS[found.group(2)]
+Duration = Annotated[float, Field(gt=0.0), BeforeValidator(duration)]
+"""Seconds, also in text with a unit."""
 
 
 class Section(BaseModel):
@@ -159,11 +142,10 @@ class RunConfig(Section):
     """Seconds of training after which it stops, evaluation not counted; left out, no limit."""
     until: Annotated[float, Field(gt=0.0)] | None = None
     """Epochs after which training stops, while schedules go on as if it ran to the end; left out, it does."""
-    budget: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
-    """How long the whole run may take by the clock, in seconds or as ``90s``, ``10m`` or ``1h``."""
-    save_every: Annotated[float, Field(gt=0.0), BeforeValidator(duration)] | None = None
-    """Time by the clock between two checkpoints, in seconds or as ``90s`` or ``10m``; left out, 60 seconds, or more
-    where saving would take over 2 %."""
+    budget: Duration | None = None
+    """How long the whole run may take by the clock, reading and writing included."""
+    save_every: Duration | None = None
+    """Time by the clock between two checkpoints; left out, 60 seconds, or more where saving would take over 2 %."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of all randomness; the same seed, data and machine give the same bits."""
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None

@@ -19,6 +19,8 @@ T = TypeVar("T")
 EMPTY = inspect.Parameter.empty
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 SCALARS = (bool, int, float, str)
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of the units of a duration."""
 
 
 class Settings:
@@ -237,3 +239,20 @@ def _kind(annotation: Any, names: dict[str, Any]) -> Any:
         return get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
     except NameError:  # imported for type checks alone
         return EMPTY
+
+
+def duration(given: object) -> object:
+    """Seconds of a duration in text; what is no text is left to the checks that follow.
+
+    Raises:
+        ValueError: The text is none.
+
+    >>> duration("10m"), duration("90s"), duration("1.5h"), duration(30.0)
+    (600.0, 90.0, 5400.0, 30.0)
+    """
+    if not isinstance(given, str):
+        return given
+    found = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+) ?([smh]?)", given.strip())
+    if found is None:
+        raise ValueError("give a duration such as 90s, 10m or 1h")
+    return float(found.group(1)) * UNITS[found.group(2)]

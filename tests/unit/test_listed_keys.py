@@ -231,5 +231,6 @@ def test_ranges_in_words() -> None:
     assert shown["optimiser.lr"] == "a number above 0"
     assert shown["split.valid"] == "a number from 0 to 1"
     assert shown["evaluation.k"] == "a whole number, at least 1"
+    assert shown["budget"] == "a number above 0, or a time such as 90s, 10m or 1h"
     assert shown["device"] == "cpu, cuda or auto"
     assert words_of(bool | None) == "true or false"

@@ -39,6 +39,7 @@ def test_the_file_is_small_whole_and_asks_nobody(tmp_path: Path) -> None:
     assert page.count('id="library"') == 1
     assert re.findall(r"""(?:src|href|action)\s*=\s*["']?([^"'>\s]*)""", page) == []
     assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest", page)
+    assert "default-src 'none'" in page  # nor could a script in it ask anybody
     files = resources.files("negatives.diagnostics").joinpath("page")
     assert "MIT License" in files.joinpath("plotly-LICENSE.txt").read_text(encoding="utf-8")
     assert "@media print" in page

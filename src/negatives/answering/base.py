@@ -39,11 +39,14 @@ class Run(ABC):
         forms: What it can be asked; the first is the usual one.
         items: Kind of what it answers.
         called: What messages call a kind, where it is not its own name.
+        by_number: Whether the model itself is asked for queries of its data by their number, so that all of its facts
+            are kept.
     """
 
     forms: tuple[Form, ...]
     items: ClassVar[str] = "item"
     called: ClassVar[Mapping[str, str]] = {}
+    by_number: ClassVar[bool] = False
 
     def __init__(self, held: Held) -> None:
         self.held = held
@@ -226,6 +229,10 @@ class Run(ABC):
         """Ids of the items that a question is known to go with; none where there is no such thing."""
         return []
 
+    def answered(self, form: Form) -> str:
+        """Kind of what questions of a form are answered with."""
+        return self.items
+
     def label(self, form: Form, question: Question) -> str:
         """A question as one reads it."""
         values = [", ".join(one) if isinstance(one, list) else str(one) for one in question.values()]
@@ -257,13 +264,13 @@ class Run(ABC):
 
     def _why(self, form: Form, question: Question, items: Sequence[str], most: int) -> pl.DataFrame:
         """What speaks for answers to a question of a form."""
-        known = [one for one in self.known(form, question) if one >= 0]
-        if known and self.items in self.held.tables:
-            return nearest_known(self.names(self.items), self.similar_table(self.items), known, items, most)
-        texts = self.texts(self.items)
+        kind, known = self.answered(form), self.known(form, question)
+        if known and kind in self.held.tables:
+            return nearest_known(self.names(kind), self.similar_table(kind), known, items, most)
+        texts = self.texts(kind)
         written = [str(value) for name, value in question.items() if form.field(name).kind is None]
         if texts is not None and written:
-            return shared_words(self.names(self.items), texts, " ".join(written), items, most)
+            return shared_words(self.names(kind), texts, " ".join(written), items, most)
         return pl.DataFrame(schema=REASONS)
 
     def _by_form(self, questions: Sequence[Question]) -> Iterator[tuple[Form, list[int], list[dict[str, Any]]]]:

@@ -159,12 +159,16 @@ def written_questions(forms: Sequence[Form], words: Sequence[str]) -> list[dict[
     """Questions as the command line gives them.
 
     ``field=value`` sets a field where the run has one of that name, with commas between the values of a list; a field
-    that stands again begins the next question. Any other word is a question of the first form.
+    that stands again, or that no form has beside the ones before it, begins the next question. Any other word is a
+    question of the first form.
 
     >>> pair = Form("pair", "", (Field("head", ""), Field("relation", "")))
     >>> written_questions([pair], ["head=a", "relation=r", "head=b=c", "relation=r"])
     [{'head': 'a', 'relation': 'r'}, {'head': 'b=c', 'relation': 'r'}]
+    >>> written_questions([pair, Form("node", "", (Field("node", "", many=True),))], ["node=a,b", "head=c"])
+    [{'node': ['a', 'b']}, {'head': 'c'}]
     """
+    together = [{one.name for one in form.fields} for form in forms]
     fields = {one.name: one for form in forms for one in form.fields}
     found: list[dict[str, Any]] = []
     open_: dict[str, Any] | None = None
@@ -174,7 +178,7 @@ def written_questions(forms: Sequence[Form], words: Sequence[str]) -> list[dict[
             found.append({forms[0].fields[0].name: word})
             open_ = None
             continue
-        if open_ is None or name in open_:
+        if open_ is None or name in open_ or not any({*open_, name} <= names for names in together):
             open_ = {}
             found.append(open_)
         open_[name] = [one.strip() for one in value.split(",")] if fields[name].many else value

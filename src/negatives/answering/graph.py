@@ -15,13 +15,20 @@ from negatives.errors import ConfigError, InputError
 from negatives.models.graph.network import GraphNetwork
 from negatives.types import Csr
 
-NODE = Form("node", "what a node may be linked to", (Field("node", "its name"),))
-TARGET = Form("target", "what may be linked to a node, where edges have directions", (Field("target", "its name"),))
+NODE = Form("node", "what a node may be linked to", (Field("node", "its name", kind="node"),))
+TARGET = Form(
+    "target",
+    "what may be linked to a node, where edges have directions",
+    (Field("target", "its name", kind="node"),),
+)
 FEATURES = Field("features", "numbers of the columns of its features", many=True)
 NEIGHBOURS = Form(
     "neighbours",
     "a node that came after training, by its links",
-    (Field("neighbours", "names of nodes", many=True), Field(FEATURES.name, FEATURES.about, many=True, optional=True)),
+    (
+        Field("neighbours", "names of nodes", many=True, kind="node"),
+        Field(FEATURES.name, FEATURES.about, many=True, optional=True),
+    ),
 )
 ALONE = Form("features", "a node that came after training and has no links", (FEATURES,))
 
@@ -34,6 +41,7 @@ class GraphRun(PairRun):
     forms: tuple[Form, ...] = (NODE, TARGET, NEIGHBOURS, ALONE)
     later = (NEIGHBOURS, ALONE)
     queries = items = "node"
+    by_number = True
     folding = "propagation, gcn or sage"
 
     # How nodes are scored.

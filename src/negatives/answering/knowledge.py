@@ -19,8 +19,9 @@ from negatives.errors import ConfigError, InputError
 from negatives.models.knowledge import ComposedModel
 from negatives.types import Csr
 
-HEAD_OF, TAIL_OF = Field("head", "the entity it starts from"), Field("tail", "the entity it leads to")
-RELATION_OF = Field("relation", "name of the relation")
+HEAD_OF = Field("head", "the entity it starts from", kind="entity")
+TAIL_OF = Field("tail", "the entity it leads to", kind="entity")
+RELATION_OF = Field("relation", "name of the relation", kind="relation")
 TAIL = Form("tail", "what a relation leads to", (HEAD_OF, RELATION_OF))
 HEAD = Form("head", "what a relation leads from", (TAIL_OF, RELATION_OF))
 RELATION = Form("relation", "how two entities are related", (HEAD_OF, TAIL_OF))
@@ -47,6 +48,9 @@ class KnowledgeRun(Run):
     def n_relations(self) -> int:
         """Relations without their reciprocals."""
         return len(self.names("relation")) // 2
+
+    def answered(self, form: Form) -> str:
+        return "relation" if form is RELATION else self.items
 
     def label(self, form: Form, question: Question) -> str:
         head, tail, relation = (question.get(name, "?") for name in ("head", "tail", "relation"))

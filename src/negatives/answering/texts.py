@@ -23,7 +23,7 @@ from negatives.models.fingerprint import fingerprint
 
 TEXT = Form("text", "a text", (Field("text", "the words of a question"),))
 DOCUMENT = Form("document", "documents like a new one", (Field("document", "its text"),))
-QUERY = Form("query", "a query that it was trained on", (Field("query", "its name"),))
+QUERY = Form("query", "a query that it was trained on", (Field("query", "its name", kind="query"),))
 TEXTS, ASKED = "item_texts", "query_texts"
 """Names of what is kept: texts of what is answered, and of the queries, by id."""
 T = TypeVar("T", bound=TextScorer)

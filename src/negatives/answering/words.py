@@ -20,13 +20,16 @@ from negatives.answering.names import Names
 from negatives.answering.ranked import Ranked, by_vectors, sets
 from negatives.errors import InputError
 
-WORD = Form("word", "words like a word", (Field("word", "a word or phrase"),))
+WORD = Form("word", "words like a word", (Field("word", "a word or phrase", kind="word"),))
 ANALOGY = Form(
     "analogy",
     "words like some words and unlike others",
-    (Field("positive", "words to add", many=True), Field("negative", "words to subtract", many=True, optional=True)),
+    (
+        Field("positive", "words to add", many=True, kind="word"),
+        Field("negative", "words to subtract", many=True, optional=True, kind="word"),
+    ),
 )
-NEAR = Form("near", "words that stand near a word", (Field("near", "a word or phrase"),))
+NEAR = Form("near", "words that stand near a word", (Field("near", "a word or phrase", kind="word"),))
 
 
 def _composed(name: str) -> str:

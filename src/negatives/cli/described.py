@@ -12,11 +12,12 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from negatives.config import RunConfig, Section
 from negatives.control.base import Controller, Schedule
-from negatives.parameters import EMPTY, Range, wanted
+from negatives.parameters import EMPTY, Range, duration, wanted
 from negatives.sizing import is_rule
 from negatives.tasks.base import AnyTask, Task
 from negatives.tasks.registry import registry as tasks
@@ -252,4 +253,6 @@ def _within(bounds: list[Any]) -> str:
     words = [f" above {one.gt:g}" for one in bounds if isinstance(one, Gt)]
     words += [f" below {one.lt:g}" for one in bounds if isinstance(one, Lt)]
     words += [f", at least {low:g}"] if low is not None else []
-    return "".join(words + ([f", at most {high:g}"] if high is not None else []))
+    words += [f", at most {high:g}"] if high is not None else []
+    timed = any(isinstance(one, BeforeValidator) and one.func is duration for one in bounds)
+    return "".join(words) + (", or a time such as 90s, 10m or 1h" if timed else "")

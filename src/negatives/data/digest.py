@@ -77,7 +77,7 @@ def _pieces(value: Any, place: str) -> Iterable[bytes]:
 
 def _fields(value: Any, place: str) -> Iterable[bytes]:
     for field in dataclasses.fields(value):
-        if field.name not in LABELS and not field.name.startswith("_"):  # what was worked out meanwhile
+        if field.name not in LABELS and not field.name.startswith("_"):  # what is worked out later is no data
             yield from _pieces(getattr(value, field.name), f"{place}.{field.name}")
 
 

@@ -137,8 +137,9 @@ def asked(trained: Trained, metrics: Mapping[str, Any]) -> Run:
 
 def keep(folder: RunFolder, trained: Trained, found: Kept) -> None:
     """Write what :func:`opened` needs beside weights, vectors and names."""
+    model = trained.model
     values = {
-        "facts": trained.model.kept(),
+        "facts": dict(model.given) if trained.task.answering.by_number else model.kept(),
         "extend": trained.task.completion(trained.examples),
         "known": found.known,
         "more": found.more,
@@ -195,6 +196,8 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
         raise InputError("holds weights that are no finite numbers", path=path / MODEL, hint=hint)
     model.requires_grad_(False).eval()
     if extend is not None:
+        if (extend.n_rows, extend.n_cols) != (model.n_queries, model.n_items):
+            raise InputError("what is known is of another size than the model", path=path / KEPT, hint=hint)
         model.extend(extend)
     return model
 

@@ -89,7 +89,7 @@ def info(run: Run, name: str) -> Json:
         "test": {key: _plain(value) for key, value in dict(metrics.get("test") or {}).items()},
         "items": run.items,
         "known": run.held.known is not None,
-        "forms": [form_info(form) for form in run.forms],
+        "forms": [form_info(form) | {"answered": run.answered(form)} for form in run.forms],
         "kinds": [
             {
                 "kind": kind,
@@ -135,8 +135,8 @@ def _reasons(run: Run, question: Question, answered: Sequence[Json]) -> Json:
         reasons.setdefault(row["item"], []).append({"because": row["because"], "score": _plain(row["score"])})
     for one in answered[:REASONED]:
         one["why"] = reasons.get(str(one["item"]), [])
-    held = run.held.names.get(run.items)
-    told = [] if held is None else [_named(run, run.items, held[one]) for one in known[:MOST_KNOWN]]
+    kind = run.answered(form)
+    told = [_named(run, kind, run.names(kind)[one]) for one in known[:MOST_KNOWN]]
     return {"known": told, "n_known": len(known)}
 
 

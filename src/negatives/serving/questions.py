@@ -21,7 +21,7 @@ from negatives.answering.forms import Field
 from negatives.data.readers import Options, Role, Schema
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.blocks import blocks as line_blocks
-from negatives.data.readers.formats import BINARY, reader_for
+from negatives.data.readers.formats import BINARY, reader_for, registry
 from negatives.data.readers.frames import Block, Frames, counted
 from negatives.data.readers.opening import at_rest, faults_told, inner_suffix, open_bytes
 from negatives.data.readers.roles import find_roles
@@ -138,6 +138,8 @@ class QuestionTable:
         needed = [one.name for one in first.fields if not one.optional]
         if len(needed) == len(frames.names):
             return dict(zip(needed, frames.names, strict=True))
+        if not frames.names:
+            raise InputError("no column holds texts or lists of them", path=self.given, hint=f"give {schema.example}")
         fields, first_row = " or ".join(self._fields), frames.sample.head(1).transpose().to_series()
         if frames.header:
             fault, hint = f"no column is called {fields}; there are {', '.join(frames.names[:12])}", "say which"
@@ -195,6 +197,8 @@ def _is_lines(path: Path, schema: Schema) -> bool:
     with faults_told(path), open_bytes(path) as file:
         head = file.read(1 << 12).removeprefix(b"\xef\xbb\xbf")
     if b"\0" in head or head.startswith(tuple(BINARY)) or head.lstrip()[:1] in (b"{", b"["):
+        return False
+    if any(reader.recognises(head) for reader in map(registry.build, registry)):
         return False
     first = head.lstrip().split(b"\n", 1)[0].decode(errors="replace")
     return not any(plain(cell.strip().strip('"')) in schema.known for cell in DIVIDES.split(first))

@@ -38,18 +38,18 @@ def finite(tensor: Tensor) -> bool:
 
 
 def ends_fit(starts: Tensor, count: int) -> None:
-    """Bounds ``(n + 1,)`` int64 of consecutive parts of ``count`` things.
+    """Bounds ``(n + 1,)`` of consecutive parts of ``count`` things.
 
     Raises:
         ValueError: They are none.
     """
-    _like(starts, 1, torch.int64)
+    _like(starts, 1, torch.int64, torch.int32)
     if not starts.numel() or starts[0] != 0 or starts[-1] != count or bool((starts.diff() < 0).any()):
         raise ValueError("the bounds of its rows do not fit")
 
 
 def _csr(value: Csr | SparseFeatures) -> None:
-    if type(value.n_cols) is not int or value.n_cols < 0:
+    if type(value.n_cols) is not int or not 0 <= value.n_cols < 1 << 63:
         raise ValueError("its number of columns is none")
     _like(value.indices, 1, torch.int32, torch.int64)
     ends_fit(value.indptr, len(value.indices))
@@ -58,7 +58,7 @@ def _csr(value: Csr | SparseFeatures) -> None:
 
 def _features(value: SparseFeatures) -> None:
     _csr(value)
-    _like(value.values, 1, torch.float32)
+    _like(value.values, 1, torch.float32, torch.float64)
     _same(value.values, value.indices)
 
 

@@ -21,7 +21,7 @@ NODES, COLUMNS = 40, 8
 COUNTED = ("common_neighbours", "adamic_adar", "personalised_pagerank", "item_knn", "ease", "popularity")
 FREE = ("node2vec", "line")
 LEARNT = ("gcn", "sage", "propagation", "mf", "history", "lightgcn")
-FEATURES = ("gcn", "sage", "nearest_rows")
+FEATURES = ("gcn", "sage", "nearest_rows", "linear")
 GRAPH = ("gcn", "sage", "propagation", "common_neighbours", "adamic_adar", "personalised_pagerank")
 
 
@@ -51,7 +51,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Run, 
     @cache
     def of(model: str = "propagation", features: bool = False, directed: bool = False) -> tuple[Run, Run]:
         folder = tmp_path_factory.mktemp(model)
-        narrow: dict[str, Any] = {} if model in (*COUNTED, "nearest_rows") else {"dim": 8}
+        narrow: dict[str, Any] = {} if model in (*COUNTED, "nearest_rows", "linear") else {"dim": 8}
         reading = {"directed": directed, "wrong": 4, "bipartite": "ignore"}
         return trained_and_opened(
             folder, task="graph", data=str(data(folder, features)), model={"name": model} | narrow, reading=reading
@@ -99,7 +99,7 @@ def test_models_of_features(ready: Ready, model: str) -> None:
     trained, opened = ready(model, features=True)
     names = opened.names("node")
     same(trained, opened, [names[1], names[4]])
-    if model == "nearest_rows":
+    if model in ("nearest_rows", "linear"):
         with pytest.raises(ConfigError, match="reads no features; leave features out"):
             opened.predict(features=["1"])
         return

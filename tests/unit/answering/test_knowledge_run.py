@@ -80,6 +80,8 @@ def test_pairs_that_training_never_showed_are_answered(ready: Ready, model: str)
     assert found.equals(trained.predict(**asked, k=3))
     assert found["query"].to_list() == ["l0 lies in ?"] * 3 + ["p1 lies in ?"] * 3
     assert not found["known"].any()
+    for entity in ("l0", "l1", "t2"):
+        assert opened.known(opened.forms[0], {"head": entity, "relation": "knows"}) == []
     related = opened.predict(head="p1", tail="t1", k=4, include_known=True)
     assert related.equals(trained.predict(head="p1", tail="t1", k=4, include_known=True))
     assert sorted(related["item"]) == ["born in", "knows", "lies in", "lives in"]
@@ -140,6 +142,20 @@ def test_scores_and_vectors_are_those_of_the_model(ready: Ready) -> None:
     between = run.score(None, "lives in", head="p1", tail="t1")["score"][0]
     assert between == pytest.approx((there + other) / 2, abs=1e-5)
     assert run.similar("lives in", kind="relation", k=2)["item"].len() == 2
+
+
+def test_a_form_says_what_it_takes_and_what_answers_it(ready: Ready) -> None:
+    _, run = ready("complex")
+    taken = [[field.kind for field in form.fields] for form in run.forms]
+    assert taken == [["entity", "relation"], ["entity", "relation"], ["entity", "entity"]]
+    assert [run.answered(form) for form in run.forms] == ["entity", "entity", "relation"]
+    known = next(
+        fact
+        for fact in facts()
+        if fact[1] == "lives in" and run.known(run.forms[2], {"head": fact[0], "tail": fact[2]})
+    )
+    found = run.why({"head": known[0], "tail": known[2]}, ["lives in", "born in"])
+    assert set(found["because"]) <= {"lives in"}
 
 
 def test_facts_are_counted_for_suggestions(ready: Ready) -> None:

@@ -8,6 +8,7 @@ import struct
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import sleep
 from typing import Any, ClassVar
 
 import pytest
@@ -225,6 +226,16 @@ def test_a_logger_that_fails_is_left_out_with_one_line(
     assert (run / "metrics.json").exists()
 
 
+def test_a_server_that_does_not_answer_is_left_out(
+    planted_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens at that port; the library's own wait is shorter than MLflow's, here there is none."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert train(planted_file, tmp_path / "r", *OPTIONS, "--log", "mlflow") == 0
+    assert capsys.readouterr().out.count("mlflow: MlflowException: API request to http://127.0.0.1:9") == 1
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
@@ -358,16 +369,29 @@ def test_wandb_keeps_all_sentences_of_a_step(tmp_path: Path, monkeypatch: pytest
     assert [items["decision"] for kind, items in wandb_records(path) if kind == "history"] == ["a\nb", "c"]
 
 
-def wandb_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and values of the records in a file of W&B, which is a log in the format of LevelDB."""
+def wandb_records(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and values of the records in a file of W&B, whose own process writes a moment longer than the run lasts."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for _ in range(200):
+        found = list(_records(path.read_bytes()))
+        if any(kind == "exit" for kind, _ in found):
+            return found
+        sleep(0.05)
+    raise AssertionError(f"{path} has no end: {[kind for kind, _ in found]}")
+
+
+def _records(data: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The file is a log in the format of LevelDB."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    data, at, whole = path.read_bytes(), 7, b""
+    at, whole = 7, b""
     while at + 7 <= len(data):
         if (left := 32_768 - at % 32_768) < 7:
             at += left
             continue
         _, length, kind = struct.unpack("<IHB", data[at : at + 7])
+        if at + 7 + length > len(data):
+            return
         whole += data[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in (1, 4):  # whole, or the last piece
@@ -375,9 +399,8 @@ def wandb_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             record.ParseFromString(whole)
             whole = b""
             name = str(record.WhichOneof("record_type"))
-            if name in ("history", "summary"):
-                items = record.history.item if name == "history" else record.summary.update
-                yield name, {one.key or "/".join(one.nested_key): json.loads(one.value_json) for one in items}
+            items = {"history": record.history.item, "summary": record.summary.update}.get(name, ())
+            yield name, {one.key or "/".join(one.nested_key): json.loads(one.value_json) for one in items}
 
 
 def test_trackio_keeps_it_here(told: Path) -> None:
@@ -400,7 +423,10 @@ def trackio_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     return [(step, json.loads(values)) for step, values in rows]
 
 
-def test_every_logger_is_an_extra() -> None:
+def test_every_logger_is_an_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    """And stands in the help."""
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
     text = (Path(__file__).parents[3] / "pyproject.toml").read_text()
     extras = tomllib.loads(text)["project"]["optional-dependencies"]
     for name in ("tensorboard", "wandb", "mlflow", "trackio"):
@@ -408,6 +434,7 @@ def test_every_logger_is_an_extra() -> None:
         assert kind.install == f"negatives[{name}]"
         assert any(one.startswith(kind.module) for one in extras[name])
         assert set(extras[name]) <= set(extras["test"])
+        assert name in shown
 
 
 def test_wandb_without_a_login_is_said_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def plain(found: pl.DataFrame) -> list[tuple[object, ...]]:
 
 
 def test_words_are_questions(run: Run, call: Call) -> None:
-    code, out, _ = call("u1", "history=i1,i3", "u2", "--k", 2, "--format", "json")
+    code, out, _ = call("u1", "history=i1,i3", "user=u2", "--k", 2, "--format", "json")
     assert code == 0
     rows = [json.loads(line) for line in out.splitlines()]
     wanted = run.ask([{"user": "u1"}, {"history": ["i1", "i3"]}, {"user": "u2"}], k=2)
@@ -192,6 +192,25 @@ def test_empty_questions_name_their_line(call: Call, tmp_path: Path) -> None:
     path.write_text("user,history\nu1,\n,\nu2,\n")
     code, _, err = call("--queries", path)
     assert (code, f"{path}, line 3: a question is empty" in err) == (2, True)
+
+
+UNFIT = {
+    "empty.csv": (b"", "the file is empty"),
+    "empty.json": (b"[]", "neither JSON Lines nor a list of objects"),
+    "cut.parquet": (b"PAR1\x15\x00", "cannot be read as a Parquet file"),
+    "binary": (b"\x00\x01", "binary content, not text"),
+    "nested.jsonl": (b'{"user": {"a": 1}}\n', "no column holds texts or lists of them; give columns called user"),
+    "book.xlsx": (b"PK\x03\x04 [Content_Types].xml", "Excel is not read; read it with pandas"),
+    "paper": (b"%PDF-1.7\n", "a PDF is not read; give a table of text"),
+}
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_files_that_hold_no_questions(call: Call, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(UNFIT[name][0])
+    code, out, err = call("--queries", tmp_path / name)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert UNFIT[name][1] in err
 
 
 def test_tables_fit_the_terminal() -> None:

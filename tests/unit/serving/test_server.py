@@ -183,6 +183,13 @@ def test_the_guard(call: Call, port: int) -> None:
     connection.close()
 
 
+def test_more_than_may_wait_are_sent_away(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarding, "WAITING", 0)
+    assert call("/predict?user=u1") == (503, {"error": "too many requests at a time; try again"})
+    monkeypatch.undo()
+    assert call("/predict?user=u1")[0] == 200
+
+
 def test_hosts() -> None:
     assert guarding.allowed("localhost", "127.0.0.1")
     assert not guarding.allowed("192.168.0.7", "127.0.0.1")

@@ -168,7 +168,7 @@ def test_models_without_relations_are_ranked_by_the_same_filter(model: str, grap
     options = [*SHORT, "--epochs", "1", "--model", model, "--sampler", "uniform", "--loss", "bpr"]
     assert train(graph, tmp_path / "r", *options, "--set", "optimiser.weight_decay=0.0") == 0
     assert 0 < metrics(tmp_path / "r")["test"]["mrr"] <= 1
-    assert set(pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"]) == {"entity"}
+    assert set(pl.read_parquet(tmp_path / "r" / "ids.parquet")["kind"]) == {"entity", "relation"}
     assert runner.evaluate(tmp_path / "r") == metrics(tmp_path / "r")["test"]
 
 

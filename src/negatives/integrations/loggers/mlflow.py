@@ -16,6 +16,8 @@ AT_ONCE = 100
 """Parameters that MLflow takes in one request."""
 LONGEST = 500
 """Characters of a parameter that every store of MLflow takes."""
+RETRIES = ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+"""MLflow's own seven let a training wait for four minutes where a server is gone."""
 DECISIONS = "decisions.txt"
 
 
@@ -29,6 +31,7 @@ class MLflow(Logger):
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
+        os.environ.setdefault(*RETRIES)
         self._client: Any = MlflowClient()
         self._lines, self._told = list[str](), False
         if run.before is not None:

@@ -11,6 +11,9 @@ from uuid import uuid4
 from negatives.errors import ConfigError
 from negatives.integrations.loggers.base import PROJECT, Begun, Logger
 
+PATIENCE = ("WANDB_INIT_TIMEOUT", "20")
+"""Seconds that a training waits for the server at its beginning; W&B's own are 90."""
+
 
 class WeightsAndBiases(Logger):
     """Numbers and sentences of the history, test metrics in the summary; files lie in the run folder."""
@@ -38,7 +41,7 @@ class WeightsAndBiases(Logger):
             id=run.before or uuid4().hex[:12],
             resume="allow",
             config=dict(run.config),
-            settings=wandb.Settings(console="off", silent=True),
+            settings=wandb.Settings(console="off", silent=True, init_timeout=float(os.environ.get(*PATIENCE))),
         )
         return str(self._run.id)
 

@@ -80,8 +80,8 @@ class Tfidf(CountedModel, TextCounter):
     def kept(self) -> dict[str, Any]:
         """The n-grams, their weights, and the weighted documents; no texts."""
         whole = self._documents
-        parts = [torch.from_numpy(one) for one in (whole.indptr, whole.indices, whole.data)]
-        weights = SparseFeatures(parts[0], parts[1], parts[2], whole.shape[1])
+        starts, indices, values = (torch.from_numpy(one) for one in (whole.indptr, whole.indices, whole.data))
+        weights = SparseFeatures(starts.long(), indices, values, whole.shape[1])
         found = {
             "words": list(self._weigh.get_feature_names_out()),
             "idf": torch.from_numpy(self._weigh.idf_),

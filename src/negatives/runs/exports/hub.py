@@ -42,7 +42,9 @@ def write_hub(path: Path, target: Path) -> None:
     if (path / FOLDER).is_dir():
         shutil.copytree(path / FOLDER, target / FOLDER)
     config = _apart(load_config(path / CONFIG))
-    folder.write_toml(CONFIG, config | {"data": run.held.metrics.get("data")})  # a name, and no path
+    if "data" in config:
+        config["data"] = run.held.metrics.get("data")  # a name, and no path
+    folder.write_toml(CONFIG, config)
     folder.write_json(METRICS, {key: one for key, one in run.held.metrics.items() if key not in PRIVATE})
     folder.write_json("config.json", _described(run))
     folder.write_text("README.md", card(run, USE, {"library_name": "negatives"}, [" ".join(HELD.split())]))
