@@ -48,6 +48,7 @@ CASES: Mapping[str, set[str]] = {
     "metrics": test_metric_contract.ROWS_OF,
     "readers": test_readers.NAMES,
     "tasks": set(test_tasks.OFFERED),
+    "loggers": {"tensorboard", "wandb", "mlflow", "trackio"},  # each with its library in test_loggers.py
 }
 """Names that have a case, by table."""
 PROBLEM = problem(20)

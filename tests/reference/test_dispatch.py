@@ -18,7 +18,7 @@ from negatives import kernels
 from negatives.kernels import dispatch
 
 HELPERS = {
-    "numba": {"cache", "compile", "mix", "prefetch", "small"},
+    "numba": {"cache", "compile", "kept", "mix", "prefetch", "small", "tile"},
     "torch": {"segments"},
     "numpy": {"hashing"},
 }

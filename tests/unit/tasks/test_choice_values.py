@@ -131,9 +131,10 @@ def test_messages_pass_along_validation_edges_only_where_asked(asked: bool, know
 
 
 def test_a_node_is_not_linked_to_itself() -> None:
-    shown = graph._sample(1, torch.tensor([1.0, 9.0, 2.0, 3.0]), torch.tensor([1, 3]), names(4))
+    shown = graph._sample(1, torch.tensor([1.0, 9.0, 2.0, 3.0]), torch.tensor([1, 3]), names(4), torch.tensor([2]))
     assert shown["known"] == ["n3"]
     assert [one["item"] for one in shown["recommended"]] == ["n2", "n0"]
+    assert [one.get("right", False) for one in shown["recommended"]] == [True, False]
 
 
 @pytest.mark.parametrize(
