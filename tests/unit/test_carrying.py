@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 import negatives
 from negatives.answering import Run
 from negatives.cli import main
+from negatives.runs.terminal import Begin
+from negatives.training.callbacks import Step
 from negatives.training.files import read_tensors
 from quick import ALONE
 
@@ -68,6 +71,27 @@ def test_the_better_one_is_named(first: Path, tmp_path: Path, capsys: pytest.Cap
     found = json.loads((tmp_path / "b" / "metrics.json").read_text())
     worse = found["test"][found["watched"]] < found["start"]["test"][found["watched"]]
     assert ("the old one was better" in capsys.readouterr().out) == worse
+
+
+def test_an_interrupted_run_goes_on_from_what_it_took_over(
+    first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trained("--from", first, "--out", tmp_path / "whole") == 0
+    usual = Begin.on_step
+
+    def stopped(self: Begin, step: Step) -> None:
+        usual(self, step)
+        signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Begin, "on_step", stopped)
+        assert trained("--from", first, "--out", tmp_path / "b") == 143
+    first.rename(tmp_path / "gone")
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(tmp_path / "b")]) == 0
+    assert "the run that this one started from is not judged beside it" in capsys.readouterr().out
+    one, other = (read_tensors(tmp_path / name / "model.safetensors")[0] for name in ("whole", "b"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize(

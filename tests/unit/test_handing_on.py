@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -142,8 +143,8 @@ def test_a_static_encoder_opens_in_sentence_transformers(task: str, ready: Ready
 
 @pytest.mark.parametrize("task", ["search", "similarity"])
 def test_a_static_encoder_as_onnx(task: str, ready: Ready, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    tokenizers = pytest.importorskip("tokenizers")
+    onnxruntime = importlib.import_module("onnxruntime")
+    tokenizers = importlib.import_module("tokenizers")
     path = ready(task, "static")
     out = export(path, "onnx", tmp_path / "out")
     tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
@@ -163,8 +164,8 @@ def test_a_static_encoder_as_onnx(task: str, ready: Ready, tmp_path: Path) -> No
 
 
 def test_a_transformer_as_onnx(ready: Ready, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    tokenizers = pytest.importorskip("tokenizers")
+    onnxruntime = importlib.import_module("onnxruntime")
+    tokenizers = importlib.import_module("tokenizers")
     path = ready("search", "sentence_transformers")
     out = export(path, "onnx", tmp_path / "out")
     tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from negatives.answering import Names, Run
 from negatives.config import RunConfig
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, InputError
 from negatives.evaluation import Metrics
 from negatives.models import Model
 from negatives.runs.builder import Trained
@@ -63,15 +63,21 @@ def start_from(trained: Trained) -> None:
 
 
 def judged(trained: Trained) -> Metrics | None:
-    """The run that a training started from on the test part of the new data; None where it started from none.
+    """The run that a training started from on the test part of the new data; None where it started from none, or
+    where that one is gone by now.
 
     Its weights are carried over once more, into a model of the new data that is not trained.
     """
     config, task, examples = trained.config, trained.task, trained.examples
     if config.start is None:
         return None
+    try:
+        run = opened(Path(config.start))
+    except InputError as error:
+        log.warning("the run that this one started from is not judged beside it: %s", error)
+        return None
     model = task.model(config, examples)
-    carry(opened(Path(config.start)), model, config, task, examples)
+    carry(run, model, config, task, examples)
     task.complete(model, examples)
     return task.evaluate(model, examples, "test", config)
 

@@ -91,7 +91,8 @@ def _ready(auto: Auto, resume: bool) -> Trained:
         return auto.choose(names)
     filled = fill(asked, task, examples)
     trained = prepare(filled, examples, task)
-    carrying.start_from(trained)
+    if not resume:  # a checkpoint holds what was taken over
+        carrying.start_from(trained)
     if not resume and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
@@ -112,10 +113,11 @@ def _train_into(
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
     if clock.seconds is not None and loop.plan.max_seconds:
         loop.callbacks.append(Deadline(loop, clock, reserved(trained, clock)))
-    if loop.steps or trained.config.start:  # what a race has found, or was taken over, is not lost
+    if loop.steps or (trained.config.start and not resume):  # what a race has found, or was taken over, is not lost
         Checkpoints(folder.checkpoints).save(loop.steps, loop.state())
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
+        carrying.start_from(trained)
     loop.callbacks = [*loop.callbacks, told]  # last: it has nothing to remember among the checkpoints' callbacks
     loop.stop = lambda: bool(caught)
     loop.run()
