@@ -31,6 +31,7 @@ EXTRAS = {
     "wandb": "wandb",
     "mlflow": "mlflow",
     "trackio": "trackio",
+    "onnx": "onnx",
 }
 
 
