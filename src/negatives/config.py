@@ -121,7 +121,8 @@ class RunConfig(Section):
     task: str
     """What is trained, for instance ``recommend``; on the command line the first word after ``train``."""
     data: str | None = None
-    """File or folder of the data, or ``-`` for standard input; left out, the offline dataset."""
+    """File or folder of the data, or ``-`` for standard input; left out, the offline dataset. A relative path in a file
+    is one from its folder where something lies there, else from the current one."""
     start: str | None = None
     """Folder of a finished run whose weights the training starts from; rows are found by their names."""
     recipe: str | None = None
