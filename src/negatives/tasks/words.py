@@ -19,7 +19,6 @@ from negatives.data.cooccurrence import count_cooccurrence
 from negatives.evaluation import Metrics, evaluate, rank
 from negatives.evaluation import words as evaluation
 from negatives.models import Model
-from negatives.randomness import Purpose, permutation, stream
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts
 from negatives.tasks.samples import SHOWN, Sample, sample
@@ -107,7 +106,7 @@ class Words(Task[WordData, WordReading]):
         data = examples.data
         vectors = model.vectors()["query"].cpu()
         if data.held:
-            return _recall(model, data.held[part], data.corpus.counts, config.seed)
+            return _recall(model, data.held[part], data.corpus.counts)
         per_query = {
             f"spearman:{one.name}": evaluation.spearman_terms(evaluation.similarity(vectors, data.index, one, part))
             for one in data.similarity
@@ -129,19 +128,15 @@ class Words(Task[WordData, WordReading]):
         return [sample(name[row], name[beside], best) for row, beside, best in zip(asked, near, like, strict=True)]
 
 
-def _recall(model: Model, truth: Csr, counts: Tensor, seed: int) -> Metrics:
-    """Contexts are ranked by their probability, ``log count`` more than an association.
-
-    Words are numbered by frequency, so a fixed shuffle keeps equal scores from being answered by it.
-    """
+def _recall(model: Model, truth: Csr, counts: Tensor) -> Metrics:
+    """Contexts are ranked by their probability, ``log count`` more than an association."""
     queries = torch.nonzero(truth.lengths() > 0)[:, 0]
     users, items = (table.cpu() for table in model.tables())
     if model.association:
         items = torch.cat([items, counts.to(items.dtype).clamp(min=1).log()[:, None]], 1)
         users = torch.cat([users, torch.ones(len(users), 1)], 1)
     nothing = no_pairs(truth.n_rows, truth.n_cols)
-    order = permutation(stream(seed, Purpose.PROBES), truth.n_cols)
-    ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols), items=order)
+    ranking = rank(users, items, queries=queries, truth=truth, exclude=nothing, k=min(20, truth.n_cols))
     name = f"recall@{min(20, truth.n_cols)}"
     found = evaluate(ranking, [name])
     return replace(

@@ -32,7 +32,7 @@ class Fixed:
 
 def recall(items: Tensor, association: bool = False) -> float:
     model: Any = Fixed(items, association)
-    return _recall(model, TRUTH, COUNTS, 0).mean["recall@20"]
+    return _recall(model, TRUTH, COUNTS).mean["recall@20"]
 
 
 def test_equal_scores_are_answered_by_chance() -> None:
