@@ -7,6 +7,7 @@ with columns of these names, and as JSON.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ import polars as pl
 
 from negatives.errors import ConfigError, InputError
 
+CLOSE = 0.8
+"""How like the name of a field a word before = must be to be taken for a slip, from 0 to 1."""
 Question = Mapping[str, Any]
 """Text by field; a list of texts where :attr:`Field.many`."""
 
@@ -162,6 +165,9 @@ def written_questions(forms: Sequence[Form], words: Sequence[str]) -> list[dict[
     that stands again, or that no form has beside the ones before it, begins the next question. Any other word is a
     question of the first form.
 
+    Raises:
+        ConfigError: A word sets a field that is misspelt.
+
     >>> pair = Form("pair", "", (Field("head", ""), Field("relation", "")))
     >>> written_questions([pair], ["head=a", "relation=r", "head=b=c", "relation=r"])
     [{'head': 'a', 'relation': 'r'}, {'head': 'b=c', 'relation': 'r'}]
@@ -174,6 +180,8 @@ def written_questions(forms: Sequence[Form], words: Sequence[str]) -> list[dict[
     open_: dict[str, Any] | None = None
     for word in words:
         name, equals, value = word.partition("=")
+        if equals and name not in fields and (near := difflib.get_close_matches(name, fields, 1, CLOSE)):
+            raise ConfigError(f"no question has the field {name!r}; did you mean {near[0]}=...?")
         if not (equals and name in fields):
             found.append({forms[0].fields[0].name: word})
             open_ = None

@@ -16,6 +16,8 @@ FEW = 16
 """Names up to which each is looked up by itself, which needs no index over all."""
 SEARCHED = 20_000
 """Names among which one that is misspelt is looked for."""
+ALIKE = 3
+"""First letters that a name shares with what was meant, at least."""
 SHOWN = 3
 """Similar names that a message names."""
 
@@ -83,9 +85,19 @@ class Names:
         near = self.starting(name, SHOWN)
         if not near and len(self) <= SEARCHED:
             near = difflib.get_close_matches(name, self.series.to_list(), n=SHOWN)
+        if not near:
+            near = self._beginning_as(name)
         if near:
             return "did you mean " + " or ".join(map(repr, near)) + "?"
         return f"known are for instance {', '.join(map(repr, self.series.head(SHOWN).to_list()))}"
+
+    def _beginning_as(self, name: str) -> list[str]:
+        """Names that share the most first letters with one, at least :data:`ALIKE`; the shortest first."""
+        for length in range(len(name) - 1, ALIKE - 1, -1):
+            found = self.series.filter(self._lower.str.starts_with(name[:length].lower()))
+            if len(found):
+                return sorted(found.unique().to_list(), key=lambda one: (len(one), one))[:SHOWN]
+        return []
 
     def starting(self, text: str, most: int) -> list[str]:
         """Names that begin with a text, else those that hold it, whatever the case; the shortest first."""

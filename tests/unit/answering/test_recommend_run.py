@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import negatives
-from negatives.answering import Run
+from negatives.answering import Names, Run
+from negatives.answering.forms import written_questions
 from negatives.answering.pairs import RecommendRun
 from negatives.config import build, load_config
 from negatives.errors import ConfigError, InputError
@@ -190,3 +191,13 @@ def test_company_changes_no_answer(ready: Ready, model: str) -> None:
         assert (
             run.predict(users[::-1], k=6).filter(pl.col("query") == user).equals(alone.filter(pl.col("query") == user))
         )
+
+
+def test_slips_are_answered_with_what_was_meant() -> None:
+    names = Names("item", pl.Series(["heapq.merge", "heapq.heapify", "json"]))
+    assert names.like("heapqq") == "did you mean 'heapq.merge' or 'heapq.heapify'?"
+    assert names.like("JSON") == "did you mean 'json'?"
+    assert names.like("xyz").startswith("known are for instance 'heapq.merge'")
+    with pytest.raises(ConfigError, match=r"no question has the field 'histori'; did you mean history=\.\.\.\?"):
+        written_questions(RecommendRun.forms, ["histori=milk"])
+    assert written_questions(RecommendRun.forms, ["a=b"]) == [{"user": "a=b"}]
