@@ -41,8 +41,8 @@ def test_layers_win_in_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("samplers", "seeds"), [("dns,dns", 1), (" , ", 1), ("dns,uniform", 0)])
 def test_a_comparison_needs_other_samplers_and_a_run(samplers: str, seeds: int) -> None:
-    with pytest.raises(ConfigError, match=r"--samplers|--seeds"):
-        compare("recommend", samplers=samplers, seeds=seeds)
+    with pytest.raises(ConfigError, match=r"must hold different names|seeds must be at least 1"):
+        compare("recommend", "nowhere.csv", samplers=samplers, seeds=seeds)
 
 
 @pytest.mark.parametrize(("version", "status"), [("2.9.1", checks.Status.BROKEN), ("2.10.0+cpu", checks.Status.OK)])
