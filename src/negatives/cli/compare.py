@@ -76,8 +76,6 @@ def _asked(
     if samplers is None:
         raise ConfigError("--samplers is missing; write for instance --samplers uniform,dns")
     names = [name.strip() for name in samplers.split(",") if name.strip()]
-    if len(set(names)) != len(names) or not names:
-        raise ConfigError(f"--samplers {samplers!r} must hold different names; write for instance uniform,dns")
     if seeds < 1 or tune < 0:
         raise ConfigError(f"--seeds {seeds} --tune {tune}: seeds must be at least 1 and tune at least 0")
     config = configuration(task, data, None, options)
