@@ -162,11 +162,13 @@ class Run(ABC):
         """
         with self._one_at_a_time():
             if kind is not None:
+                if queries is None or fields:
+                    raise ConfigError(f"encode gives vectors of {plural(kind)} by their names alone; give names")
                 names = [queries] if isinstance(queries, str) else list(queries)
                 return self.held.table(kind)[self.names(kind).ids(names)].clone()
             questions = questions_of(self.forms, queries, fields)
             parts = [(rows, self._encode(form, some)) for form, rows, some in self._by_form(questions)]
-        return _in_order([(rows, vectors) for rows, vectors in parts], len(questions))
+        return _in_order(parts, len(questions))
 
     @final
     def score(self, queries: Any = None, items: str | Sequence[str] = (), /, **fields: Any) -> pl.DataFrame:

@@ -69,7 +69,7 @@ def by_vectors(
     leave_out: bool = True,
     only: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """The items of highest inner product; the same for a question in whatever company it is asked.
+    """The items of highest inner product; the same for a vector in whatever company it is asked.
 
     Args:
         vectors: ``(n, d)`` float32, of the questions.

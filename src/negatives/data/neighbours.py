@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -136,21 +135,3 @@ def _beside(features: SparseFeatures, sizes: Tensor, indices: Tensor, values: Te
     index[before], index[after] = features.indices, indices + features.n_cols
     value[before], value[after] = features.values, values
     return SparseFeatures(indptr, index, value, features.n_cols + n)
-
-
-def kept_rows(facts: Mapping[str, Any], votes: bool) -> dict[str, Any]:
-    """The facts of a classifier that is asked about new rows alone.
-
-    Args:
-        facts: ``features`` of all rows, ``known`` labels of the training rows, and others.
-        votes: Whether training rows vote for new ones, and are kept.
-    """
-    features, found = facts["features"], dict(facts)
-    known = facts.get("known")
-    rows = torch.empty(0, dtype=torch.int64)
-    if votes and known is not None:
-        rows = (known.lengths() > 0).nonzero()[:, 0]
-    found["features"] = features.pick(rows)
-    if known is not None:
-        found["known"] = known.pick(rows)
-    return found

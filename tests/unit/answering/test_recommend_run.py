@@ -201,3 +201,9 @@ def test_slips_are_answered_with_what_was_meant() -> None:
     with pytest.raises(ConfigError, match=r"no question has the field 'histori'; did you mean history=\.\.\.\?"):
         written_questions(RecommendRun.forms, ["histori=milk"])
     assert written_questions(RecommendRun.forms, ["a=b"]) == [{"user": "a=b"}]
+
+
+def test_vectors_of_a_kind_are_asked_by_name(ready: Ready) -> None:
+    _, run = ready("mf")
+    with pytest.raises(ConfigError, match="encode gives vectors of items by their names alone; give names"):
+        run.encode(kind="item")

@@ -10,11 +10,11 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from negatives.data.neighbours import kept_rows
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.baselines.sparse import Matrix, matrix_of_features, matrix_of_sets
+from negatives.models.kept_rows import kept_rows
 from negatives.models.restoring import is_restoring
 from negatives.types import Csr
 

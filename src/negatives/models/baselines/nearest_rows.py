@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from negatives.data.neighbours import Neighbours, kept_rows
+from negatives.data.neighbours import Neighbours
 from negatives.data.pairs import SparseFeatures
 from negatives.models.baselines.base import CountedModel, Sizes
+from negatives.models.kept_rows import kept_rows
 from negatives.types import Csr
 
 

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from negatives.data.neighbours import Neighbours, beside, kept_rows, with_votes
+from negatives.data.neighbours import Neighbours, beside, with_votes
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
+from negatives.models.kept_rows import kept_rows
 from negatives.models.restoring import is_restoring
 from negatives.models.tower import TowerModel, TowerSteps
 from negatives.parameters import Settings
