@@ -216,6 +216,8 @@ class Context:
         epoch: Epoch, counted from zero.
         step: Training step, counted from zero.
         progress: Share of the training that is done, from 0 to 1; schedules read it.
+        places: ``(rows,)`` int64, place of each row in the batch that came from the loop; None for all of it in order.
+            What is asked of a scorer by place is right also where rows of one query have vectors of their own.
     """
 
     queries: Tensor
@@ -225,6 +227,7 @@ class Context:
     epoch: int = 0
     step: int = 0
     progress: float = 0.0
+    places: Tensor | None = None
 
     @property
     def rows(self) -> int:
@@ -240,12 +243,14 @@ class Context:
 
     def take(self, rows: Tensor) -> Context:
         """The context of some rows, given by their positions ``(n,)``."""
-        return replace(self, queries=self.queries[rows], positives=self.positives[rows], examples=self.examples[rows])
+        parts = self.queries[rows], self.positives[rows], self.examples[rows]
+        places = rows if self.places is None else self.places[rows]
+        return replace(self, queries=parts[0], positives=parts[1], examples=parts[2], places=places)
 
     def pooled(self) -> Context:
         """One row that stands for the whole batch: its example is the step."""
         step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
-        return replace(self, queries=self.queries[:1], positives=self.positives[:1], examples=step)
+        return replace(self.take(torch.arange(min(1, self.rows), device=self.device)), examples=step)
 
 
 @dataclass(frozen=True, slots=True)

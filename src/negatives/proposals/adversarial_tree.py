@@ -14,8 +14,9 @@ from negatives.proposals.base import Proposal
 from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
 from negatives.proposals.rejection import blocks, conditional_log_q, derived, pick
-from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due
 from negatives.randomness import Purpose, bits, stream, uniforms
+from negatives.scoring import query_vectors
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 
@@ -109,7 +110,7 @@ class AdversarialTree(Proposal):
         if context.step >= self._due and self._recent:
             self._fit(context, scorer)
             self._due = next_due(context.step, self.every)
-        vectors = query_vectors(scorer, context.queries)
+        vectors = query_vectors(scorer, context)
         self._batch = context.queries, vectors
         if self._frame.numel():
             self._seen.keep(context.queries, _seen_along(self._frame, vectors))

@@ -15,7 +15,8 @@ from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived
 from negatives.randomness import Purpose, bits, bounded, stream, uniforms
-from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
+from negatives.scoring import first_rows, scores_of
+from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 
 @dataclass(slots=True)
@@ -77,14 +78,15 @@ class Cached(Proposal):
     @torch.no_grad()
     def refresh(self, context: Context, scorer: Scorer) -> None:
         """Let fresh items compete with those of the caches of this batch's queries."""
-        queries = torch.unique(context.queries)
+        some = context.take(first_rows(context.queries))
+        queries = some.queries
         old = self._rows(queries, context.seed)
         if context.step % self.every:
             return
         key = stream(context.seed, Purpose.CACHE, context.step)
         new = self._uniform(queries, self.fresh, derived(key, 0))
         union = torch.cat([old, new], 1)
-        scores = finite(scorer.score(queries, union.clamp(min=0)).detach().float(), "scores") / self.temperature
+        scores = scores_of(scorer, some, union.clamp(min=0)) / self.temperature
         chance = uniforms(
             derived(key, 1),
             queries[:, None],

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.proposals.clusters import Clusters, bisect, k_means, means, principal
-from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due, query_vectors
+from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due
 from negatives.randomness import Purpose, stream
+from negatives.scoring import query_vectors
 from negatives.types import Catalogue, Context, Scorer, State
 
 DIRECTIONS = 32
@@ -75,7 +76,7 @@ class ClusterIndex:
             of, centroids = self._balanced(vectors, now.n, key) if self.balanced else self._means(vectors, now, key)
             self._now = Clusters.build(of, now.weight, centroids)
             self._due = next_due(context.step, self.every)
-        self._seen.keep(context.queries, query_vectors(scorer, context.queries))
+        self._seen.keep(context.queries, query_vectors(scorer, context))
 
     def now(self) -> Clusters:
         """The clusters as they stand."""

@@ -18,7 +18,8 @@ from negatives.proposals.rejection import conditional_log_q, derived, pick
 from negatives.proposals.seen_batch import next_due
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
-from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
+from negatives.scoring import scores_of
+from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 ROWS, DRAWS, EVERY = 64, 64, 64
 """Rows and draws of one look at the model, and the steps between two looks once the model moves slowly."""
@@ -184,7 +185,7 @@ class Mixed(Proposal):
         seen = context.take(torch.arange(min(ROWS, context.rows), device=context.device))
         ids, log_q = self.draw(seen, DRAWS, stream(seen.seed, Purpose.MIXTURE, seen.step))
         there = ids >= 0
-        scores = finite(scorer.score(seen.queries, ids.clamp(min=0)).detach().float(), "scores")
+        scores = scores_of(scorer, seen, ids.clamp(min=0))
         target = (scores - log_q).masked_fill(~there, -torch.inf).softmax(1).nan_to_num(0.0)
         logs = torch.stack([part.log_prob(ids.clamp(min=0), seen) for part in self.proposals])
         shares = torch.tensor(self._shares, dtype=torch.float64)

@@ -14,10 +14,10 @@ from negatives.kernels import contains, top_k
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, some_rows
-from negatives.proposals.seen_batch import all_vectors, query_vectors
+from negatives.proposals.seen_batch import all_vectors
 from negatives.proposals.static import StaticTable
 from negatives.randomness import bits, bounded
-from negatives.types import Catalogue, Context, Csr, Scorer, State
+from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
 
 BLOCK = 512
 
@@ -101,7 +101,7 @@ class Retrieved(Proposal):
             self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
         windows = self._windows
         for part in torch.split(asked, BLOCK):
-            scores = query_vectors(scorer, part) @ columns
+            scores = finite(scorer.encode_queries(part).detach().float(), "vectors of queries") @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
             windows[part, : found.shape[1]] = found.to(torch.int32)
         self._marginal = None

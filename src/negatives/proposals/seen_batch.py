@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negatives.scoring import first_rows
 from negatives.types import Scorer, State, finite
 
 BLOCK = 8192
@@ -30,10 +31,8 @@ class SeenBatch:
 
     def keep(self, queries: Tensor, vectors: Tensor) -> None:
         """Take the vectors ``(rows, d)`` of ``queries`` ``(rows,)``."""
-        ordered, order = queries.sort(stable=True)
-        first = torch.ones_like(ordered, dtype=torch.bool)
-        first[1:] = ordered[1:] != ordered[:-1]
-        self._queries, self._vectors = ordered[first], vectors[order[first]]
+        first = first_rows(queries)
+        self._queries, self._vectors = queries[first], vectors[first]
 
     def vectors_of(self, queries: Tensor, width: int) -> tuple[Tensor, Tensor]:
         """Vectors ``(rows, width)`` of some queries, zero where there is none, and where there is one ``(rows,)``."""
@@ -68,8 +67,3 @@ def all_vectors(scorer: Scorer, n_items: int, device: torch.device) -> Tensor:
     items = torch.arange(n_items, device=device)
     parts = [scorer.encode_items(some).detach().float() for some in torch.split(items, BLOCK)]
     return finite(torch.cat(parts), "vectors of items")
-
-
-def query_vectors(scorer: Scorer, queries: Tensor) -> Tensor:
-    """Vectors ``(rows, d)`` float32 of some queries."""
-    return finite(scorer.encode_queries(queries).detach().float(), "vectors of queries")

@@ -17,7 +17,8 @@ from negatives.proposals.cluster_index import ClusterIndex
 from negatives.proposals.rejection import conditional_log_q
 from negatives.proposals.seen_batch import SeenBatch
 from negatives.randomness import bits, bounded
-from negatives.types import Catalogue, Context, Csr, Scorer, State, finite
+from negatives.scoring import first_rows, scores_of
+from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 CELLS = 1 << 21
 """Candidates that are scored at a time."""
@@ -145,7 +146,7 @@ class Shortlist(Proposal):
         found = now.order[places.flatten(1).clamp(max=len(now.order) - 1)]
         if self._known is not None:
             there &= ~contains(self._known, context.queries, found)
-        scores = finite(scorer.score(context.queries, found).detach().float(), "scores").masked_fill(~there, -torch.inf)
+        scores = scores_of(scorer, context, found).masked_fill(~there, -torch.inf)
         best = scores.topk(min(self._popular.numel(), scores.shape[1]), dim=1)
         lists = torch.where(best.values > -torch.inf, found.gather(1, best.indices), now.order.numel())
         missing = self._popular.numel() - lists.shape[1]
@@ -172,7 +173,5 @@ class Shortlist(Proposal):
 
 def _distinct(context: Context) -> Context:
     """One row for each query; the batch as it is where few queries come twice, for its vectors are at hand."""
-    queries, order = context.queries.sort(stable=True)
-    first = torch.ones_like(queries, dtype=torch.bool)
-    first[1:] = queries[1:] != queries[:-1]
-    return context.take(order[first]) if 2 * int(first.sum()) <= context.rows else context
+    first = first_rows(context.queries)
+    return context.take(first) if 2 * first.numel() <= context.rows else context

@@ -21,10 +21,11 @@ from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
 from negatives.sampler.exclusion import Exclusion
+from negatives.scoring import as_scorer, scores_of
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.selection.picking import all_ok
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, finite, within
+from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, within
 
 OBSERVED_ROWS = 512
 
@@ -107,7 +108,7 @@ class Sampler(Part):
         self,
         queries: Tensor,
         positives: Tensor,
-        scorer: Scorer | None = None,
+        scorer: object | None = None,
         *,
         examples: Tensor | None = None,
         epoch: int = 0,
@@ -118,7 +119,8 @@ class Sampler(Part):
         Args:
             queries: ``(rows,)`` int64 query ids.
             positives: ``(rows,)`` int64 item ids.
-            scorer: The model; may be left out when nothing depends on scores.
+            scorer: The model, a module with ``encode_queries`` and ``encode_items``, or
+                :class:`negatives.scoring.Vectors` of this batch; may be left out when nothing depends on scores.
             examples: ``(rows,)`` index of each row in the training set. Given, the draws do not depend on
                 the order of batches; left out, rows are counted.
             epoch: Epoch, counted from zero.
@@ -133,7 +135,7 @@ class Sampler(Part):
             self._examples += queries.numel()
         context = Context(queries, positives, examples, self.seed, epoch, self._step, progress)
         self._step += 1
-        negatives = self.sample(context, scorer)
+        negatives = self.sample(context, None if scorer is None else as_scorer(scorer))
         if negatives.scores is not None and negatives.positive_scores is not None:
             self.observe(context, negatives, negatives.positive_scores, negatives.scores)
         return negatives
@@ -308,8 +310,8 @@ class Sampler(Part):
         start = perf_counter()
         scorer = _given(scorer)
         what = f"scores at step {context.step} (epoch {context.epoch})"
-        scores = finite(scorer.score(context.queries, candidates.ids).detach().float(), what)
-        positive = finite(scorer.score(context.queries, context.positives).detach().float(), what)
+        scores = scores_of(scorer, context, candidates.ids, what)
+        positive = scores_of(scorer, context, context.positives, what)
         self._candidate_scores = scores[:OBSERVED_ROWS]
         self._spend("score", start)
         return Candidates(candidates.ids, candidates.log_q, candidates.ok, scores, positive)

@@ -32,21 +32,30 @@ class Encoded:
         """Vectors ``(rows, width)``."""
         return self.vectors[self.owner] if queries is self.queries else self.model.encode_queries(queries)
 
+    def encode_places(self, places: Tensor) -> Tensor:
+        """Vectors ``(n, width)`` of rows by their place in the batch."""
+        return self.vectors[self.owner[places]]
+
     def encode_items(self, items: Tensor) -> Tensor:
         """Vectors ``(..., width)``."""
         return self.model.encode_items(items)
 
     def score(self, queries: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs ``(rows,)``, of candidates per query ``(rows, k)`` or of a shared pool."""
-        if queries is not self.queries:
-            return self.model.score(queries, items)
+        return self._score(self.owner, items) if queries is self.queries else self.model.score(queries, items)
+
+    def score_places(self, places: Tensor, items: Tensor) -> Tensor:
+        """As :meth:`score`, for rows by their place in the batch."""
+        return self._score(self.owner[places], items)
+
+    def _score(self, owner: Tensor, items: Tensor) -> Tensor:
         table, pool = self.model.item_table.detach(), shared_pool(items)
         if pool is None:
             pairs = items[:, None] if items.dim() == 1 else items
-            scores = kernels.gather_scores(self.vectors, table, self.owner, pairs)
+            scores = kernels.gather_scores(self.vectors, table, owner, pairs)
             return scores[:, 0] if items.dim() == 1 else scores
         scores = self.vectors @ table[pool].T
-        return scores if self.owner.numel() == len(self.vectors) else scores[self.owner]
+        return scores if owner is self.owner and owner.numel() == len(self.vectors) else scores[owner]
 
 
 def grouped(queries: Tensor) -> tuple[Tensor, Tensor]:
