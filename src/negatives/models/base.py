@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from negatives import kernels
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers, answers_of_tables
 from negatives.models.tables import table_scores
@@ -64,8 +65,8 @@ class Model(nn.Module, ABC):
     """Name of the engine that trains it, a row of :data:`negatives.training.engines.registry`."""
     feed: ClassVar[str] = "pairs"
     """What it is trained on, one of the feeds that a task offers: ``pairs`` of a query and its item, pairs ``grouped``
-    by query, ``triples``, ``edges`` of a graph or ``walks`` over it, a ``corpus`` of sentences, ``cells`` of
-    co-occurrence, or running ``text``."""
+    by query, ``sequences`` of each query's items, ``triples``, ``edges`` of a graph or ``walks`` over it, a ``corpus``
+    of sentences, ``cells`` of co-occurrence, or running ``text``."""
     inner_product: ClassVar[bool] = False
     """Whether :meth:`score` is the inner product of :meth:`encode_queries` and :meth:`encode_items` and nothing more,
     so that an engine may multiply the encodings itself."""
@@ -122,6 +123,14 @@ class Model(nn.Module, ABC):
         Args:
             known: All pairs that are known when the model is used, over the same queries and items.
         """
+
+    def extend_histories(self, histories: Histories) -> None:
+        """As :meth:`extend`, where the order of what each query has gone with is known.
+
+        Args:
+            histories: All that is known when the model is used, over the same queries and items.
+        """
+        self.extend(histories.known())
 
     def kept(self) -> dict[str, Any]:
         """Facts from which it can be built again to be asked; smaller than those of training where it can be."""
