@@ -22,6 +22,7 @@ from negatives.tasks.registry import registry
 
 SCHEMAS: Mapping[str, tuple[Schema, ...]] = {
     "recommend": (PAIRS,),
+    "sequence": (PAIRS,),
     "knowledge": (TRIPLES,),
     "graph": (EDGES,),
     "words": (LINES,),
