@@ -14,7 +14,7 @@ from pydantic import Field
 from negatives.config import RunConfig
 from negatives.data.loading.pairs import load_sequences
 from negatives.data.pairs import PairData
-from negatives.data.readers.schema import PAIRS
+from negatives.data.readers.schema import HISTORIES
 from negatives.evaluation import with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.tasks.base import Examples
@@ -48,7 +48,7 @@ class Sequence(Recommend):
     phrases = ("uses in turn", "would use next")
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
-        options = table_options(config, self.options(config), PAIRS)
+        options = table_options(config, self.options(config), HISTORIES)
         kind, seed = config.split.kind or "auto", split_seed(config)
         return load_sequences(path, split=kind, seed=seed, options=options, **shares(config))
 
