@@ -14,6 +14,7 @@ from torch import Tensor
 from negatives.answering import Kept
 from negatives.answering.pairs import RecommendRun
 from negatives.config import RunConfig
+from negatives.data.features import Features
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers.schema import PAIRS
@@ -43,7 +44,7 @@ class Recommend(Task[PairData, PairReading]):
     metric = "recall@{k}"
     k = 20
     reading = PairReading
-    offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
+    offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features", "query_features"))
     baselines = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
     answering = RecommendRun
@@ -71,26 +72,37 @@ class Recommend(Task[PairData, PairReading]):
         facts, data = dict(catalogue_facts(examples.catalogue)), examples.data
         if data.train.times is not None:  # pairs stand in the order of ``known``
             facts["known_times"] = lambda: data.train.times
-        if data.features is not None:
-            facts["item_features"] = data.features.normalised
+        if data.features is not None or data.query_features is not None:
+            facts["item_features"] = lambda: data.features or Features(data.n_items)
+        if data.query_features is not None:
+            facts["query_features"] = lambda: data.query_features
         return facts
 
     def preferred(self, config: RunConfig, data: PairData) -> str:
-        """Content for cold items, tables for pairwise losses."""
-        if config.asked("model") is None and _cold(data, "test") is not None:
-            if data.features is None:
-                raise ConfigError(
-                    "the items to rank were never seen in training and have no content; "
-                    "choose another split, or give data with item content"
-                )
-            return "content"
+        """Features for items and users that training never shows, tables for pairwise losses."""
+        if config.asked("model") is None:
+            if _cold(data, "test") is not None:
+                if data.features is None:
+                    raise ConfigError(
+                        "the items to rank were never seen in training and have no content; "
+                        "choose another split, or give data with item content"
+                    )
+                return "content"
+            if _cold_queries(data, "test"):
+                if data.query_features is None:
+                    raise ConfigError(
+                        "the users to ask were never seen in training and have no features; "
+                        "choose another split, or give a table of users"
+                    )
+                return "content"
         loss = asked_loss(config)
         if loss is None:
             return "default"
         return "pairwise" if pairwise(loss) else "listwise"
 
     def shared_recipe(self, examples: Examples[PairData]) -> str:
-        return "content" if _cold(examples.data, "test") is not None else "pairwise"
+        cold = _cold(examples.data, "test") is not None or _cold_queries(examples.data, "test")
+        return "content" if cold else "pairwise"
 
     def metric_names(self, config: RunConfig) -> list[str]:
         names = [f"{name}@{self.length(config)}" for name in METRICS]
@@ -141,3 +153,10 @@ def _cold(data: PairData, part: str) -> Tensor | None:
     if items.numel() and bool(data.cold_items()[items].all()):
         return items
     return None
+
+
+def _cold_queries(data: PairData, part: str) -> bool:
+    """Whether none of the part's queries has a pair in training."""
+    queries = data.part(part).queries
+    trained = torch.bincount(data.train.queries, minlength=data.n_queries) > 0
+    return queries.numel() > 0 and not bool(trained[queries].any())

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.features import Feature, Features
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import InputError
@@ -33,6 +34,8 @@ FORMAT = "negatives-kept-1"
 TABLES: dict[str, Any] = {
     "sets": Csr,
     "features": SparseFeatures,
+    "feature": Feature,
+    "described": Features,
     "sentences": Sentences,
     "cooccurrence": Cooccurrence,
 }
