@@ -6,6 +6,7 @@ recommend items nobody has taken yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,6 +23,8 @@ from negatives.errors import ConfigError
 from negatives.evaluation import Metrics, evaluate, longest, rank_by, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
+from negatives.models import registry as models
+from negatives.parameters import required
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
@@ -29,7 +32,7 @@ from negatives.tasks.reading import PairReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.feeds import PairFeed
-from negatives.types import Csr
+from negatives.types import Catalogue, Csr
 
 METRICS = ("recall", "ndcg", "mrr", "precision", "coverage", "popularity")
 HELD = ("train", "valid", "canaries")
@@ -59,7 +62,7 @@ class Recommend(Task[PairData, PairReading]):
         return Examples(
             name=data.name,
             feed=PairFeed(data.train.queries, data.train.items, data.train.weights),
-            catalogue=data.catalogue(),
+            catalogue=self._catalogue(data, config),
             canaries=Csr.from_pairs(hidden.queries, hidden.items, data.n_queries, data.n_items),
             canary_share=share(len(hidden), len(data.train) + len(data.valid)),
             query_names=data.query_names,
@@ -67,6 +70,17 @@ class Recommend(Task[PairData, PairReading]):
             notes=data.notes,
             data=data,
         )
+
+    def _catalogue(self, data: PairData, config: RunConfig) -> Catalogue:
+        """What samplers may know. Where a model reads features of items, those that nobody could take in training are
+        no negatives: their features would be learnt to be wrong. A model of free vectors has nothing else to tell it.
+        """
+        found, cold = data.catalogue(), data.cold_items()
+        model = config.asked("model") or self.model_of(self.recipe_name(config, data))
+        if "item_features" not in required(models.get(model)) or data.features is None or not bool(cold.any()):
+            return found
+        kinds = torch.where(cold, -1, 0)
+        return replace(found, query_kinds=torch.zeros(data.n_queries, dtype=torch.int64), item_kinds=kinds)
 
     def facts(self, config: RunConfig, examples: Examples[PairData]) -> Facts:
         facts, data = dict(catalogue_facts(examples.catalogue)), examples.data

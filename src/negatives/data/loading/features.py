@@ -13,7 +13,7 @@ import torch
 
 from negatives.data.features import Features, feature
 from negatives.data.ids import Ids, codes_of
-from negatives.data.loading.kinds import SKIP, chosen, least_of
+from negatives.data.loading.kinds import SKIP, TYPED, chosen, least_of
 from negatives.data.loading.named import named
 from negatives.data.readers import values
 from negatives.data.readers.base import TableReader
@@ -167,6 +167,8 @@ def features_of(table: SideTable, names: pl.Series, side: str, notes: list[str])
     columns, told, least = [], [], least_of(len(table.frame))
     for cells in table.frame.iter_columns():
         kind, mark = chosen(cells, table.asked)
+        name, _, typed = cells.name.partition(":")
+        cells = cells.alias(name) if typed in TYPED else cells
         if kind in (SKIP, "id"):
             continue
         found = feature(cells, kind, mark, least)
