@@ -199,6 +199,7 @@ class Catalogue:
             group; or None.
         query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
         item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
+        given: Items that each query is known not to go with, such as those it was shown and did not take; or None.
     """
 
     n_queries: int
@@ -211,6 +212,7 @@ class Catalogue:
     item_groups: Tensor | None = None
     query_kinds: Tensor | None = None
     item_kinds: Tensor | None = None
+    given: Csr | None = None
 
 
 @dataclass(frozen=True, slots=True)
