@@ -47,7 +47,7 @@ class Sequence(Recommend):
     k = 10
     reading = SequenceReading
     offers = frozenset(("n_queries", "n_items", "known", "counts", "item_features", "histories", "window"))
-    baselines: ClassVar = ("popularity", "item_knn")
+    baselines: ClassVar = ("popularity", "item_knn", "sequential_rules")
     phrases = ("uses in turn", "would use next")
     answering = SequenceRun
 
