@@ -57,6 +57,7 @@ registry: Registry[Model] = Registry(
         ("popularity", "negatives.models.baselines.popularity:Popularity"),
         ("item_knn", "negatives.models.baselines.item_knn:ItemKnn"),
         ("ease", "negatives.models.baselines.ease:Ease"),
+        ("sequential_rules", "negatives.models.baselines.sequential_rules:SequentialRules"),
         ("relation_frequencies", "negatives.models.baselines.relation_frequencies:RelationFrequencies"),
         ("bm25", "negatives.models.baselines.bm25:Bm25"),
         ("tfidf", "negatives.models.baselines.tfidf:Tfidf"),
