@@ -133,6 +133,15 @@ class Sampler(Part):
         mask = as_mask(items, self._known_sizes()[1])
         self._never = Never(mask if self._device is None else mask.to(self._device))
 
+    def jump(self, step: int) -> None:
+        """Go on at another step, where the caller knows better than by counting calls."""
+        self._step = step
+
+    @property
+    def needs_scorer(self) -> bool:
+        """True when draws look at the model, which must then be given."""
+        return self.proposal.needs_scorer or self.select.needs_difficulty or self._needs_scores()
+
     def to(self, device: torch.device) -> None:
         """See :meth:`Part.to`; called by itself where a batch comes from another device."""
         Part.to(self, device)

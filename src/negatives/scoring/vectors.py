@@ -12,6 +12,7 @@ from torch.nn import functional
 from negatives import kernels
 from negatives.errors import ConfigError, InputError
 from negatives.scoring.items import Encoder, Items
+from negatives.scoring.stale import Stale
 from negatives.types import shared_pool
 
 
@@ -43,7 +44,7 @@ class Vectors:
     Args:
         queries: ``(rows, d)``, or ``(batch, length, d)`` of sequences: the vectors of the rows.
         items: A table ``(n_items, d)``, an ``nn.Embedding``, a function or module from ids ``(n,)`` to ``(n, d)``, or
-            :class:`Items`, which remembers from step to step what it has encoded.
+            :class:`Items`, which remembers from step to step what it has encoded, or :class:`Stale` vectors.
         bias: ``(n_items,)`` added to the score of each item, or None.
         similarity: ``"dot"``, or ``"cosine"`` of the two vectors.
 
@@ -56,7 +57,7 @@ class Vectors:
     """
 
     queries: Tensor
-    items: Tensor | nn.Module | Encoder | Items
+    items: Tensor | nn.Module | Encoder | Items | Stale
     bias: Tensor | None = None
     similarity: str = "dot"
     _rows: Tensor = field(init=False, repr=False)
@@ -70,7 +71,8 @@ class Vectors:
             raise ConfigError(f"no similarity is called {self.similarity!r}; choose dot or cosine")
         rows = self.queries.detach().flatten(0, -2)
         self._rows = functional.normalize(rows, dim=-1) if self.similarity == "cosine" else rows
-        self._items = self.items if isinstance(self.items, Items) else Items(self.items)
+        items = self.items.table if isinstance(self.items, Stale) else self.items
+        self._items = items if isinstance(items, Items) else Items(items)
 
     @property
     def shape(self) -> torch.Size:
