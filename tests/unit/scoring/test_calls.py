@@ -43,7 +43,9 @@ def catalogue() -> Catalogue:
     near = torch.arange(N)
     graph = Csr.from_pairs(near.repeat(2), torch.cat([(near + 1) % N, (near - 1) % N]), N, N)
     counts = torch.bincount(items, minlength=N)
-    return Catalogue(QUERIES, N, counts, known, torch.arange(QUERIES) % 3, torch.arange(QUERIES) * 3, graph)
+    shown = Csr.from_pairs(users, (items + 3) % N, QUERIES, N)
+    groups, anchors = torch.arange(QUERIES) % 3, torch.arange(QUERIES) * 3
+    return Catalogue(QUERIES, N, counts, known, groups, anchors, graph, given=shown)
 
 
 def most(name: str, sampler: Sampler) -> int:
