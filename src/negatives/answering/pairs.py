@@ -145,7 +145,7 @@ class RecommendRun(PairRun):
     """Users and items; someone who came after training is folded in by a history, by features, or by both."""
 
     forms: tuple[Form, ...] = (USER, HISTORY, ALONE)
-    later: tuple[Form, ...] = (HISTORY, ALONE)
+    later: ClassVar[tuple[Form, ...]] = (HISTORY, ALONE)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}
 
     def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
