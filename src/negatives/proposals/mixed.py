@@ -96,6 +96,11 @@ class Mixed(Proposal):
         return any(part.needs_queries for part in self.proposals)
 
     @property
+    def of_batch(self) -> bool:
+        """True when any part's draws are of the batch."""
+        return any(part.of_batch for part in self.proposals)
+
+    @property
     def needs_scorer(self) -> bool:
         """True when the weights follow the model, or any part uses it."""
         return self.follow > 0.0 or any(part.needs_scorer for part in self.proposals)

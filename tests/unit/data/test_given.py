@@ -49,7 +49,9 @@ def test_events_that_only_show_are_given_negatives(tmp_path: Path) -> None:
 def test_what_a_user_took_in_any_part_is_no_negative(seed: int, tmp_path: Path) -> None:
     every = [f"u{user},i{item},show,," for user in range(8) for item in range(user, user + 7)]
     options = Options(shown=frozenset({"show"}))
-    data = load_pairs(table(tmp_path / "a.csv", *every), split="random", test=0.4, valid=0.2, seed=seed, options=options)
+    data = load_pairs(
+        table(tmp_path / "a.csv", *every), split="random", test=0.4, valid=0.2, seed=seed, options=options
+    )
     assert sets(data) == {f"u{user}": [f"i{user + 6}"] for user in range(8)}
 
 
