@@ -86,7 +86,7 @@ class SplitConfig(Section):
 
     kind: (
         Literal["auto", "given", "random", "leave_last_out", "temporal", "temporal_user", "global_time"]
-        | Literal["cold_items", "group"]
+        | Literal["cold_items", "cold_users", "group"]
         | None
     ) = None
     """How the parts are chosen; left out, ``auto``: the given parts if there are. ``group`` takes whole groups."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 import torch
@@ -15,6 +15,9 @@ from negatives.data.histories import Histories
 from negatives.errors import InputError
 from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
+
+if TYPE_CHECKING:
+    from negatives.data.features import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +162,16 @@ class PairData:
 
     Args:
         name: Short name of the data, for reports.
-        train: What the model learns from; every query has at least one pair here.
+        train: What the model learns from; every query has a pair here, or features.
         valid: Watched to stop training and to choose presets.
         test: Looked at once, at the end.
         canaries: Known positives hidden from the model and the guards, to estimate false negatives.
         query_names: Name of each query, text.
         item_names: Name of each item, text.
-        features: Content of the items, one row per item, or None.
+        features: What is known of the items, one row per item, or None.
         notes: What was read and how, one line each; nothing is dropped without a line.
+        query_features: What is known of the queries, one row per query, or None.
+        given: Items that each query is known not to go with: shown and not taken, or disliked; None where nobody said.
         ordered: Whether the pairs of each query stand in the order in which they came, part after part; the same pair
             may then come again.
     """
@@ -178,8 +183,10 @@ class PairData:
     canaries: Pairs
     query_names: pl.Series
     item_names: pl.Series
-    features: SparseFeatures | None = None
+    features: Features | None = None
     notes: tuple[str, ...] = ()
+    query_features: Features | None = None
+    given: Csr | None = None
     ordered: bool = False
 
     @property
@@ -223,7 +230,7 @@ class PairData:
 
     def catalogue(self) -> Catalogue:
         """What the parts of a sampler may know: the training part and nothing else."""
-        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known())
+        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known(), given=self.given)
 
     def cold_items(self) -> Tensor:
         """``(n_items,)`` bool, True for items without a pair in the training part."""
