@@ -64,7 +64,11 @@ def _features(value: SparseFeatures) -> None:
 
 
 def _feature(value: Feature) -> None:
-    if value.kind not in KINDS or (value.kind in BAGS) is (value.bag is None) or (value.bag is None) is (value.dense is None):
+    if (
+        value.kind not in KINDS
+        or (value.kind in BAGS) is (value.bag is None)
+        or (value.bag is None) is (value.dense is None)
+    ):
         raise ValueError("a column of features is of no kind")
     if value.bag is not None and value.scale is not None:
         _like(value.scale, 1, torch.float32)

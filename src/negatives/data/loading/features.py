@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 import torch
 
-from negatives.data.features import Features, feature
+from negatives.data.features import Features
 from negatives.data.ids import Ids, codes_of
+from negatives.data.loading.cells import feature
 from negatives.data.loading.kinds import SKIP, TYPED, chosen, least_of
 from negatives.data.loading.named import named
 from negatives.data.readers import values
@@ -76,7 +77,7 @@ def side_tables(data: Any, options: Options) -> tuple[Any, dict[str, SideTable]]
 
 def _is_table(value: Any) -> bool:
     """Whether a value of a mapping is a table of its own, and no column."""
-    return isinstance(value, Mapping) or hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series)
+    return isinstance(value, Mapping) or (hasattr(value, "__arrow_c_stream__") and not isinstance(value, pl.Series))
 
 
 def _located(path: str, data: Any) -> Path:
@@ -179,7 +180,9 @@ def features_of(table: SideTable, names: pl.Series, side: str, notes: list[str])
         told.append(f"{cells.name} {kind}" + (f" of {width:,}" if kind != "number" else ""))
         columns.append(found)
     option = f"reading.{side}_columns"
-    notes.append(f"{table.name}: {len(table.ids):,} {side}s; {', '.join(told)}; --set {option}=NAME:KIND says otherwise")
+    notes.append(
+        f"{table.name}: {len(table.ids):,} {side}s; {', '.join(told)}; --set {option}=NAME:KIND says otherwise"
+    )
     rows = torch.full((len(names),), -1, dtype=torch.int64)
     places = torch.from_numpy(codes_of(table.ids, names))
     rows[places[places >= 0]] = torch.arange(len(places))[places >= 0]

@@ -164,7 +164,11 @@ PAIRS = Schema(
     sides=("item", "user"),
 )  # fmt: skip
 ITEMS, USERS = (
-    Schema(what, (Role(what, "id", (what, "id", *PAIRS.roles[place].names)),), f"a line of column names, then one {what} a line")
+    Schema(
+        what,
+        (Role(what, "id", (what, "id", *PAIRS.roles[place].names)),),
+        f"a line of column names, then one {what} a line",
+    )
     for place, what in ((1, "item"), (0, "user"))
 )
 """Tables that say something of the items and the users of pairs: one column of names, and any others."""
