@@ -14,6 +14,7 @@ from torch import Tensor
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
 from negatives.data.features import Features
+from negatives.data.histories import Histories
 from negatives.data.loading.cells import feature
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
@@ -123,6 +124,12 @@ def near() -> Cooccurrence:
     return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
 
 
+def histories() -> Histories:
+    """The known items of each query, the order changed."""
+    known = PROBLEM.known
+    return Histories.of_rows([known.row(row).flip(0).tolist() for row in range(QUERIES)], ITEMS)
+
+
 def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
     """A model that is computed, with options of its own."""
     return case(name, facts, drawn=False, learns=False, **options)
@@ -184,6 +191,7 @@ CASES: dict[str, ModelCase] = {
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
     "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
+    "sequential_rules": counted("sequential_rules", {"histories": histories()}, reach=2, recent=2),
     "ease": counted("ease", l2=2.0),
     "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
     "bm25": counted("bm25", TEXTS_OF),

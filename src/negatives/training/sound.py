@@ -10,6 +10,7 @@ from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.features import BAGS, KINDS, Feature, Features
+from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.types import Csr
@@ -55,6 +56,14 @@ def _csr(value: Csr | SparseFeatures) -> None:
     _like(value.indices, 1, torch.int32, torch.int64)
     ends_fit(value.indptr, len(value.indices))
     _inside(value.indices, value.n_cols)
+
+
+def _histories(value: Histories) -> None:
+    if type(value.n_items) is not int:
+        raise ValueError("its number of items is none")
+    _like(value.items, 1, torch.int64)
+    ends_fit(value.indptr, len(value.items))
+    _inside(value.items, value.n_items)
 
 
 def _features(value: SparseFeatures) -> None:
@@ -121,6 +130,7 @@ def _inside(ids: Tensor, size: int | None) -> None:
 
 RULES: dict[type, Callable[[Any], None]] = {
     Csr: _csr,
+    Histories: _histories,
     SparseFeatures: _features,
     Feature: _feature,
     Features: _described,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["id", "text", "texts", "number", "time", "labels"]
@@ -48,6 +48,7 @@ class Schema:
         lines: Whether the line of each row is kept, for faults that show only when parts are put together.
         layouts: Names of the columns that published files without a header have, by their number.
         ragged: Whether a line may have more columns than the first, which are left out.
+        second: Whether rows of another schema are the same, so that these are taken only where they are asked for.
         sides: Of what a folder may hold tables of their own beside the rows: ``item``, ``user``.
     """
 
@@ -58,6 +59,7 @@ class Schema:
     lines: bool = False
     layouts: tuple[tuple[str, ...], ...] = ()
     ragged: bool = False
+    second: bool = False
     sides: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Role]:
@@ -163,6 +165,8 @@ PAIRS = Schema(
     "a user and an item, divided by a comma or a tab",
     sides=("item", "user"),
 )  # fmt: skip
+HISTORIES = replace(PAIRS, second=True)
+"""The same rows, whose order matters."""
 ITEMS, USERS = (
     Schema(
         what,
