@@ -13,8 +13,9 @@ from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
-from negatives.data.features import Features, feature
+from negatives.data.features import Features
 from negatives.data.histories import Histories
+from negatives.data.loading.cells import feature
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, learn_tokenizer
