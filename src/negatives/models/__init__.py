@@ -6,6 +6,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 - ``n_queries``, ``n_items``: numbers of queries and of items; nodes and words are both.
 - ``known``: Csr of the pairs of the training part, a row per query; ``known_times``: ``(nnz,)`` float64, the time of
   each of them in the same order, where the data has times.
+- ``histories``: Histories of the training part, in the order of time; a row of the feed is a place in them.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
 - ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
@@ -47,6 +48,8 @@ registry: Registry[Model] = Registry(
         ("glove", "negatives.models.words.glove:Glove"),
         ("static", "negatives.models.encoders.static:StaticEncoder"),
         ("sentence_transformers", "negatives.models.encoders.sentence_transformers:SentenceEncoder"),
+        ("sasrec", "negatives.models.sequence.sasrec:SasRec"),
+        ("gru", "negatives.models.sequence.gru:GruModel"),
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
         ("lstm", "negatives.models.language.lstm:LstmModel"),
         ("transformer", "negatives.models.language.transformer:TransformerModel"),

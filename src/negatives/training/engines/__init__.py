@@ -18,6 +18,7 @@ registry: Registry[Engine] = Registry(
         ("cells", "negatives.training.engines.cells:CellEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
         ("counted", "negatives.training.engines.counted:CountedEngine"),
+        ("encoded", "negatives.training.engines.encoded:EncodedEngine"),
         ("tower", "negatives.training.engines.tower:TowerEngine"),
     ),
 )
