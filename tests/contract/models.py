@@ -184,7 +184,7 @@ CASES: dict[str, ModelCase] = {
     "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
     "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
     "sasrec": case("sasrec", dim=8, heads=2, batch=next_items()),
-    "sasrec by dot": case("sasrec", dim=8, similarity="dot", gated=False, popularity=0.3, length=3, batch=next_items()),
+    "sasrec by dot": case("sasrec", dim=8, similarity="dot", gated=False, popularity=0.3, window=3, batch=next_items()),
     "gru": case("gru", dim=8, popularity=0.3, batch=next_items()),
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),

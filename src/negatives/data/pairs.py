@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.data.histories import Histories
+from negatives.errors import InputError
 from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
 
@@ -147,6 +149,10 @@ class SparseFeatures:
         return 1 + torch.log((1 + self.n_rows) / (1 + df))
 
 
+PARTS = ("train", "canaries", "valid", "test")
+"""The parts, in the order in which what stands in them came."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairData:
     """A data set for ranking: the parts share one numbering of queries and items.
@@ -161,6 +167,8 @@ class PairData:
         item_names: Name of each item, text.
         features: Content of the items, one row per item, or None.
         notes: What was read and how, one line each; nothing is dropped without a line.
+        ordered: Whether the pairs of each query stand in the order in which they came, part after part; the same pair
+            may then come again.
     """
 
     name: str
@@ -172,6 +180,7 @@ class PairData:
     item_names: pl.Series
     features: SparseFeatures | None = None
     notes: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def n_queries(self) -> int:
@@ -189,6 +198,24 @@ class PairData:
         """Items of each query in the named parts."""
         chosen = Pairs.joined(self.part(name) for name in parts)
         return Csr.from_pairs(chosen.queries, chosen.items, self.n_queries, self.n_items)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether it is known in which order the pairs of a query came."""
+        return self.ordered or all(self.part(name).times is not None for name in PARTS)
+
+    def histories(self, parts: Iterable[str] = ("train",)) -> Histories:
+        """Items of each query in the named parts, the oldest first, the parts one after another unless times say more.
+
+        Raises:
+            InputError: The order is not known.
+        """
+        if not self.in_order:
+            raise InputError("pairs have no times and no order", hint="name their column with --columns time=...")
+        wanted = set(parts)
+        chosen = Pairs.joined(self.part(name) for name in PARTS if name in wanted)
+        times = torch.zeros(len(chosen)) if chosen.times is None else chosen.times
+        return Histories.of_pairs(chosen.queries, chosen.items, times, self.n_queries, self.n_items)
 
     def counts(self) -> Tensor:
         """How often each item is a positive in the training part, ``(n_items,)`` int64."""

@@ -7,6 +7,7 @@ recommend items nobody has taken yet.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from negatives.answering import Kept
 from negatives.answering.pairs import RecommendRun
 from negatives.config import RunConfig
+from negatives.data.histories import Histories
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
 from negatives.data.readers.schema import PAIRS
@@ -27,7 +29,8 @@ from negatives.tasks.facts import Facts, catalogue_facts
 from negatives.tasks.reading import PairReading, table_options
 from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import share, shares, split_seed
-from negatives.training.feeds import PairFeed
+from negatives.training.feeds import Feed, PairFeed
+from negatives.training.sequence_feed import WINDOW, SequenceFeed
 from negatives.types import Csr
 
 METRICS = ("recall", "ndcg", "mrr", "precision", "coverage", "popularity")
@@ -43,8 +46,11 @@ class Recommend(Task[PairData, PairReading]):
     metric = "recall@{k}"
     k = 20
     reading = PairReading
-    offers = frozenset(("n_queries", "n_items", "known", "known_times", "counts", "item_features"))
-    baselines = ("popularity", "item_knn", "ease")
+    offers = frozenset(
+        ("n_queries", "n_items", "known", "known_times", "counts", "item_features", "histories", "window")
+    )
+    feeds = ("pairs", "sequences")
+    baselines: ClassVar[tuple[str, ...]] = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
     answering = RecommendRun
 
@@ -57,7 +63,7 @@ class Recommend(Task[PairData, PairReading]):
         hidden = data.canaries
         return Examples(
             name=data.name,
-            feed=PairFeed(data.train.queries, data.train.items, data.train.weights),
+            feed=pair_feed(data, feed, self.window(config)),
             catalogue=data.catalogue(),
             canaries=Csr.from_pairs(hidden.queries, hidden.items, data.n_queries, data.n_items),
             canary_share=share(len(hidden), len(data.train) + len(data.valid)),
@@ -69,8 +75,12 @@ class Recommend(Task[PairData, PairReading]):
 
     def facts(self, config: RunConfig, examples: Examples[PairData]) -> Facts:
         facts, data = dict(catalogue_facts(examples.catalogue)), examples.data
-        if data.train.times is not None:  # pairs stand in the order of ``known``
+        if data.train.times is not None and not data.ordered:  # pairs stand in the order of ``known``
             facts["known_times"] = lambda: data.train.times
+        if data.in_order:
+            feed = examples.feed
+            facts["histories"] = lambda: feed.histories if isinstance(feed, SequenceFeed) else data.histories()
+            facts["window"] = lambda: self.window(config)
         if data.features is not None:
             facts["item_features"] = data.features.normalised
         return facts
@@ -102,26 +112,35 @@ class Recommend(Task[PairData, PairReading]):
     def hidden(self, examples: Examples[PairData]) -> Csr:
         return examples.data.known(("valid", "canaries"))
 
-    def completion(self, examples: Examples[PairData]) -> Csr:
-        return examples.data.known(HELD)
+    def completion(self, examples: Examples[PairData]) -> Csr | Histories:
+        data = examples.data
+        return data.histories(HELD) if data.in_order else data.known(HELD)
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """Names, and all known pairs but those of the test part."""
-        return Kept({"query": examples.query_names, "item": examples.item_names}, self.completion(examples))
+        return Kept({"query": examples.query_names, "item": examples.item_names}, examples.data.known(HELD))
 
     def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
-        truth = data.known((part,))
+        truth, known = self.asked(data, part, config)
         names = self.metric_names(config)
         ranking = rank_by(
             model.answers().every,
             queries=self.queries(truth, part, config),
             truth=truth,
-            exclude=data.known(("train",) if part == "valid" else HELD),
+            exclude=known,
             k=longest(names),
             items=_cold(data, part),
         )
         return evaluate(ranking, names, counts=data.counts())
+
+    def asked(self, data: PairData, part: str, config: RunConfig) -> tuple[Csr, Csr | None]:
+        """The answers of a part, and what is left out of the ranking."""
+        return data.known((part,)), data.known(("train",) if part == "valid" else HELD)
+
+    def window(self, config: RunConfig) -> int:
+        """Places of one run of a history at most, for models of sequences."""
+        return WINDOW
 
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
         names, known, right = examples.query_names, examples.data.known(HELD), examples.data.known(("test",))
@@ -133,6 +152,24 @@ class Recommend(Task[PairData, PairReading]):
             answers(names[index], mine, known.row(index), examples.item_names, right.row(index))
             for index, mine in zip(asked, scores, strict=True)
         ]
+
+
+def pair_feed(data: PairData, kind: str, window: int) -> Feed:
+    """The training pairs as a feed, each by itself or as ``sequences``.
+
+    Raises:
+        InputError: The data has no order.
+        ConfigError: Its pairs have weights, which sequences cannot keep.
+    """
+    train = data.train
+    if kind != "sequences":
+        return PairFeed(train.queries, train.items, train.weights)
+    if train.weights is not None:
+        raise ConfigError(
+            "pairs have weights, and a model of sequences takes each place of a history once; leave out "
+            "reading.weight and the weights of reading.events, or choose a model of pairs such as lightgcn"
+        )
+    return SequenceFeed(data.histories(), window)
 
 
 def _cold(data: PairData, part: str) -> Tensor | None:

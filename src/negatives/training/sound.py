@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.types import Csr
@@ -56,6 +57,14 @@ def _csr(value: Csr | SparseFeatures) -> None:
     _inside(value.indices, value.n_cols)
 
 
+def _histories(value: Histories) -> None:
+    if type(value.n_items) is not int:
+        raise ValueError("its number of items is none")
+    _like(value.items, 1, torch.int64)
+    ends_fit(value.indptr, len(value.items))
+    _inside(value.items, value.n_items)
+
+
 def _features(value: SparseFeatures) -> None:
     _csr(value)
     _like(value.values, 1, torch.float32, torch.float64)
@@ -96,6 +105,7 @@ def _inside(ids: Tensor, size: int | None) -> None:
 
 RULES: dict[type, Callable[[Any], None]] = {
     Csr: _csr,
+    Histories: _histories,
     SparseFeatures: _features,
     Sentences: _sentences,
     Cooccurrence: _cooccurrence,

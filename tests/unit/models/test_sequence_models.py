@@ -38,8 +38,8 @@ def histories(rows: list[list[int]] = ROWS) -> Histories:
     return Histories.of_rows(rows, ITEMS)
 
 
-def made(name: str, rows: list[list[int]] = ROWS, length: int = 50, drop: float = 0.0) -> SequenceModel:
-    reading = Reading(length, drop, drop)
+def made(name: str, rows: list[list[int]] = ROWS, window: int = 50, drop: float = 0.0) -> SequenceModel:
+    reading = Reading(window, drop, drop)
     if name == "sasrec":
         model: SequenceModel = SasRec(histories(rows), 8, blocks=Blocks(2, 2), reading=reading, seed=3)
     elif name == "gru":
@@ -96,10 +96,10 @@ def test_a_place_sees_neither_itself_nor_what_comes_later(name: str) -> None:
 @MODELS
 def test_a_place_is_what_its_history_alone_gives(name: str) -> None:
     context = batch(ROWS, [4, 0, 2])
-    model = made(name, length=5)
+    model = made(name, window=5)
     rows = [histories().before(p[None], q[None], 5) for p, q in zip(context.examples, context.queries, strict=True)]
     before = [items[there].tolist() for items, there in rows]
-    alone = made(name, before, length=5)
+    alone = made(name, before, window=5)
     alone.terms = model.terms
     alone.refresh()
     wanted = alone.encode_queries(torch.arange(len(before)))
@@ -113,7 +113,7 @@ def test_a_place_is_what_its_history_alone_gives(name: str) -> None:
 
 @MODELS
 def test_long_runs_are_cut_to_the_length_that_is_read(name: str) -> None:
-    context, model = batch(ROWS, [4]), made(name, length=4)
+    context, model = batch(ROWS, [4]), made(name, window=4)
     found = encoded(model, context)
     again = torch.cat([encoded(model, context.take(torch.arange(at, at + 4))) for at in (0, 4, 8)])
     torch.testing.assert_close(found, again)
@@ -121,7 +121,7 @@ def test_long_runs_are_cut_to_the_length_that_is_read(name: str) -> None:
 
 @MODELS
 def test_whole_histories_and_new_ones(name: str) -> None:
-    model, others = made(name, length=3), histories([[7, 3, 2], [], [1]])
+    model, others = made(name, window=3), histories([[7, 3, 2], [], [1]])
     model.refresh()
     known = model.encode_queries(torch.tensor([4, 3, 4]))
     torch.testing.assert_close(known[0], known[2])
@@ -137,11 +137,11 @@ def test_whole_histories_and_new_ones(name: str) -> None:
 
 @MODELS
 def test_what_is_kept_answers_alike_and_holds_no_more_than_is_read(name: str) -> None:
-    model = made(name, length=3)
+    model = made(name, window=3)
     model.given = {"histories": histories()}
     kept = model.kept()["histories"]
     assert [kept.row(query).tolist() for query in range(5)] == [[1, 5, 9], [2, 6], [5], [], [8, 4, 6]]
-    again = made(name, length=3)
+    again = made(name, window=3)
     again.extend_histories(kept)
     again.load_state_dict(model.state_dict())
     for one in (model, again):
@@ -180,8 +180,8 @@ def test_the_order_counts() -> None:
 
 
 def test_numbers_out_of_range_are_refused() -> None:
-    with pytest.raises(ConfigError, match="length is 0"):
-        Reading(length=0)
+    with pytest.raises(ConfigError, match="window is 0"):
+        Reading(window=0)
     with pytest.raises(ConfigError, match="input_drop is 1"):
         Reading(input_drop=1.0)
     with pytest.raises(ConfigError, match="wide is 0"):

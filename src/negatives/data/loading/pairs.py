@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import polars as pl
 import torch
 
 from negatives.data import splits
-from negatives.data.dividing import Division, Ways, choose, divide
+from negatives.data.dividing import Choice, Division, Ways, choose, divide
 from negatives.data.encode import number
 from negatives.data.loading.named import named, short_name
-from negatives.data.pairs import PairData, Pairs
+from negatives.data.pairs import PARTS, PairData, Pairs
 from negatives.data.readers import Options, read
 from negatives.data.readers.schema import PAIRS
 from negatives.data.table import Table, joined
@@ -37,6 +38,8 @@ def ways_of(n_items: int) -> Ways[Pairs]:
             "random": splits.share_of_each,
             "leave_last_out": splits.last_of_each,
             "temporal": splits.after_cut,
+            "temporal_user": splits.last_share_of_each,
+            "global_time": splits.after_cut,
             "cold_items": splits.cold_items,
             "group": splits.whole_groups,
         },
@@ -48,6 +51,27 @@ def ways_of(n_items: int) -> Ways[Pairs]:
         },
         canaries=splits.share_of_each,
         most=VALID_CAP,
+        judged=("users", lambda pairs: int(torch.unique_consecutive(pairs.queries).numel())),
+    )
+
+
+def ordered_ways_of(n_items: int) -> Ways[Pairs]:
+    """How pairs in their order can be divided: what is held back came last, and nothing that follows is trained on."""
+    return Ways(
+        unit="pairs",
+        basis=lambda pairs: replace(basis_of(pairs), ordered=True),
+        code=lambda pairs: pairs.queries * n_items + pairs.items,
+        test={
+            "leave_last_out": splits.last_of_each,
+            "temporal_user": splits.last_share_of_each,
+            "global_time": splits.after_cut,
+            "temporal": splits.after_cut,
+            "group": splits.last_group_of_each,
+        },
+        valid={"given": splits.last_of_each},
+        canaries=splits.last_of_free,
+        repeats=True,
+        ordered=True,
         judged=("users", lambda pairs: int(torch.unique_consecutive(pairs.queries).numel())),
     )
 
@@ -81,8 +105,51 @@ def load_pairs(
         InputError: The data cannot be used.
         ConfigError: The split or a share is not known.
     """
-    how = Division(split, test, valid, canaries, seed)
-    ways_of(0).check(split)
+    return _load(data, Division(split, test, valid, canaries, seed), ways_of, options, cache)
+
+
+def load_sequences(
+    data: Any,
+    *,
+    split: str = "auto",
+    test: float = 0.2,
+    valid: float = 0.1,
+    canaries: float = 0.005,
+    seed: int = 0,
+    options: Options | None = None,
+    cache: bool = True,
+) -> PairData:
+    """As :func:`load_pairs`, where the order of each user's pairs matters, and a pair may come again.
+
+    The order is that of the times; of equal times, and without times, that of the file. What is held back came last.
+
+    Args:
+        data: As for :func:`load_pairs`.
+        split: ``given``; ``leave_last_out``, the last pair of each user for the test and the last but one for
+            validation; ``temporal_user``, a share of each user's pairs; ``global_time``, what came after one cut in
+            time for all; ``group``, the last group of each user; or ``auto``: given where a test part exists, else
+            leave_last_out.
+        test: Share held back for the test, where it is no single pair or group.
+        valid: The same of the rest, to stop training.
+        canaries: Share of the rest hidden to estimate false negatives: the last pair of users who have none in the
+            validation part, so that no history that is asked for has a gap.
+        seed: Seed of the splits.
+        options: As for :func:`load_pairs`.
+        cache: As for :func:`load_pairs`.
+
+    Raises:
+        InputError: The data cannot be used.
+        ConfigError: The split or a share is not known.
+    """
+    return _load(data, Division(split, test, valid, canaries, seed), ordered_ways_of, options, cache)
+
+
+def _load(
+    data: Any, how: Division, ways_of: Callable[[int], Ways[Pairs]], options: Options | None, cache: bool
+) -> PairData:
+    """Read pairs and divide them in one of the ways."""
+    asked = ways_of(0)
+    asked.check(how.kind)
     path = named(data)
     if data is None:
         from negatives.data.offline.views import function_calls
@@ -94,11 +161,14 @@ def load_pairs(
     notes = [note for table in tables.values() for note in table.notes]
     features = tables["train"].features
     timed = all(table.numbers("time") is not None for table in tables.values())
-    choice = choose(split, tables, ways_of(0), notes, timed, path)
+    if asked.ordered:
+        notes.append("order: " + ("by time, equal times as in the file" if timed else "as in the file, without times"))
+    choice = choose(how.kind, tables, asked, notes, timed, path)
     if choice.anew:
         notes.append(f"split: the parts {', '.join(tables)} of the data are joined and divided anew")
-        tables = {"train": joined(list(tables.values()))}
-    numbered = number(tables)
+        tables = {"train": joined([tables[name] for name in PARTS if name in tables])}
+        choice = Choice(choice.kind)
+    numbered = number(tables, asked.ordered)
     notes += numbered.notes
     ways = ways_of(len(numbered.item_names))
     parts = divide(numbered.parts, choice, how, ways, notes, path)
@@ -107,7 +177,7 @@ def load_pairs(
     notes += _summary(parts, len(query_names), len(numbered.item_names))
     return PairData(
         name, parts["train"], parts["valid"], parts["test"], parts["canaries"], query_names, numbered.item_names,
-        features, tuple(notes),
+        features, tuple(notes), asked.ordered,
     )  # fmt: skip
 
 

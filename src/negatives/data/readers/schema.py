@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["id", "text", "texts", "number", "time", "labels"]
@@ -48,6 +48,7 @@ class Schema:
         lines: Whether the line of each row is kept, for faults that show only when parts are put together.
         layouts: Names of the columns that published files without a header have, by their number.
         ragged: Whether a line may have more columns than the first, which are left out.
+        second: Whether rows of another schema are the same, so that these are taken only where they are asked for.
     """
 
     what: str
@@ -57,6 +58,7 @@ class Schema:
     lines: bool = False
     layouts: tuple[tuple[str, ...], ...] = ()
     ragged: bool = False
+    second: bool = False
 
     def __iter__(self) -> Iterator[Role]:
         return iter(self.roles)
@@ -150,6 +152,8 @@ PAIRS = Schema(
     ),
     "a user and an item, divided by a comma or a tab",
 )  # fmt: skip
+HISTORIES = replace(PAIRS, second=True)
+"""The same rows, whose order matters."""
 HEAD, RELATION, TAIL = "head", "relation", "tail"
 TRIPLES = Schema(
     "triple",

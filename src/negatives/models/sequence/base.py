@@ -40,7 +40,7 @@ class Reading(Settings):
     """How much of a history is read, and what of it is left out in training.
 
     Args:
-        length: Items of a history that are read, the most recent ones; also of one run in training.
+        window: Items of a history that are read, the most recent ones; also of one run in training.
         input_drop: Share of the numbers of an item's vector that is left out where it is read.
         drop: Share of what each further part adds that is left out.
 
@@ -48,13 +48,13 @@ class Reading(Settings):
         ConfigError: A number is out of range.
     """
 
-    length: int = 50
+    window: int = 50
     input_drop: float = 0.3
     drop: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise ConfigError(f"length is {self.length}; it must be at least 1")
+        if self.window < 1:
+            raise ConfigError(f"window is {self.window}; it must be at least 1")
         for name, share in (("input_drop", self.input_drop), ("drop", self.drop)):
             if not 0 <= share < 1:
                 raise ConfigError(f"{name} is {share}; it must be at least 0 and below 1")
@@ -94,7 +94,7 @@ class SequenceModel(Model, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__(histories.n_queries, histories.n_items, dim, similarity)
-        self.length, self.drop, self.input_drop = reading.length, reading.drop, reading.input_drop
+        self.window, self.drop, self.input_drop = reading.window, reading.drop, reading.input_drop
         self.prior, self.table_steps, self.seed = prior, steps, seed
         random = generator(stream(seed, Purpose.INIT))
         start = torch.empty(self.n_items, dim).normal_(0, START, generator=random)
@@ -130,7 +130,7 @@ class SequenceModel(Model, ABC):
     def kept(self) -> dict[str, Any]:
         """Of each history what is read of it."""
         own = self._histories
-        first = torch.maximum(own.indptr[:-1], own.indptr[1:] - self.length)
+        first = torch.maximum(own.indptr[:-1], own.indptr[1:] - self.window)
         lengths = own.indptr[1:] - first
         indptr = functional.pad(lengths.cumsum(0), (1, 0))
         at = torch.arange(int(indptr[-1]), device=first.device) + torch.repeat_interleave(first - indptr[:-1], lengths)
@@ -200,18 +200,18 @@ class SequenceModel(Model, ABC):
         begins = torch.ones_like(queries, dtype=torch.bool)
         begins[1:] = (queries[1:] != queries[:-1]) | (places[1:] != places[:-1] + 1)
         each = torch.arange(queries.numel(), device=queries.device)
-        begins |= (each - each.where(begins, 0).cummax(0).values) % self.length == 0  # runs that are too long
+        begins |= (each - each.where(begins, 0).cummax(0).values) % self.window == 0  # runs that are too long
         run, head = begins.cumsum(0) - 1, begins.nonzero()[:, 0]
         stop = places[functional.pad(head[1:], (0, 1), value=queries.numel()) - 1]
-        first = torch.maximum(histories.indptr[queries[head]], stop - self.length)
+        first = torch.maximum(histories.indptr[queries[head]], stop - self.window)
         return self._read(histories, first, stop, run, places)
 
     def _of_ends(self, histories: Histories, queries: Tensor) -> Tensor:
         """Vectors ``(rows, width)`` of the whole histories of queries ``(rows,)``, block by block."""
         found = []
-        for some in torch.split(queries, max(1, TOKENS // self.length)):
+        for some in torch.split(queries, max(1, TOKENS // self.window)):
             stop = histories.indptr[some + 1]
-            first = torch.maximum(histories.indptr[some], stop - self.length)
+            first = torch.maximum(histories.indptr[some], stop - self.window)
             run = torch.arange(some.numel(), device=some.device)
             found.append(self._read(histories, first, stop, run, stop))
         return torch.cat(found)

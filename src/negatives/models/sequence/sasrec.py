@@ -127,7 +127,7 @@ class SasRec(SequenceModel):
         if dim % blocks.heads:
             raise ConfigError(f"dim {dim} is not a multiple of heads {blocks.heads}")
         with torch.random.fork_rng(devices=[]):  # layers draw first weights of their own
-            self.blocks = nn.ModuleList(Block(dim, self.length, blocks) for _ in range(blocks.layers))
+            self.blocks = nn.ModuleList(Block(dim, self.window, blocks) for _ in range(blocks.layers))
         self.norm = nn.LayerNorm(dim)
         random = generator(stream(seed, Purpose.INIT, 1))
         for name, module in self.blocks.named_modules():
