@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.data.pairs import SparseFeatures
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite, matrix_of
@@ -97,7 +98,8 @@ class TwoTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """As for queries of the training part, but without a free vector."""
-        sums = bipartite(histories, 0.0, 0.0) @ self._items
-        return self.normalise(sums / histories.lengths().clamp(min=1)[:, None])
+        known = histories.known()
+        sums = bipartite(known, 0.0, 0.0) @ self._items
+        return self.normalise(sums / known.lengths().clamp(min=1)[:, None])

@@ -35,6 +35,7 @@ from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
+CHANCE, COUNTED = "chance", "popularity"
 D = TypeVar("D")
 R = TypeVar("R", bound=Section)
 
@@ -98,7 +99,7 @@ class Task(ABC, Generic[D, R]):
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
     kinds: ClassVar[Mapping[str, str]] = {"query": "query", "item": "item"}
-    cheapest: ClassVar[Part] = Part("popularity")
+    cheapest: ClassVar[Part] = Part(COUNTED)
     baselines: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
@@ -348,11 +349,17 @@ class Task(ABC, Generic[D, R]):
         return build_model(part, facts, config.seed)
 
     @final
-    def cheap_model(self, config: RunConfig, examples: Examples[D]) -> Model | None:
-        """The :attr:`cheapest` method; None where the data has not what it needs."""
+    def floors(self, config: RunConfig, examples: Examples[D]) -> dict[str, Model]:
+        """Models that know no query, by name: the :attr:`cheapest` method and, where that is popularity, ``chance``:
+        all items equally popular, so that they stand in a random order. None where the data has not what they need."""
         facts = self.facts(config, examples)
-        misfit = Offer("this data", facts.keys(), self.feeds, self.family).misfit(self.cheapest)
-        return None if misfit else build_model(self.cheapest, facts, config.seed)
+        if Offer("this data", facts.keys(), self.feeds, self.family).misfit(self.cheapest):
+            return {}
+        found = {str(self.cheapest): build_model(self.cheapest, facts, config.seed)}
+        if str(self.cheapest) == COUNTED:
+            alike = {"counts": lambda: torch.ones_like(examples.catalogue.counts)}
+            found[CHANCE] = build_model(self.cheapest, {**facts, **alike}, config.seed)
+        return found
 
     @final
     def length(self, config: RunConfig) -> int:

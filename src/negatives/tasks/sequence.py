@@ -6,11 +6,14 @@ those that know no order fit as well. What is held back came last, so that nothi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from negatives.answering import Kept
+from negatives.answering.pairs import SequenceRun
 from negatives.config import RunConfig
 from negatives.data.loading.pairs import load_sequences
 from negatives.data.pairs import PairData
@@ -46,6 +49,7 @@ class Sequence(Recommend):
     offers = frozenset(("n_queries", "n_items", "known", "counts", "item_features", "histories", "window"))
     baselines: ClassVar = ("popularity", "item_knn")
     phrases = ("uses in turn", "would use next")
+    answering = SequenceRun
 
     def read(self, path: Path | None, config: RunConfig) -> PairData:
         options = table_options(config, self.options(config), HISTORIES)
@@ -69,6 +73,10 @@ class Sequence(Recommend):
         if self._options(config).repeats:
             return truth, None
         return truth if known is None else less(truth, known), known
+
+    def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
+        """As for recommendation, and whether what is known is answered again."""
+        return replace(super().kept(examples, config), more={"repeats": self._options(config).repeats})
 
     def window(self, config: RunConfig) -> int:
         return self._options(config).window
