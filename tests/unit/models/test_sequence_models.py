@@ -126,12 +126,9 @@ def test_whole_histories_and_new_ones(name: str) -> None:
     known = model.encode_queries(torch.tensor([4, 3, 4]))
     torch.testing.assert_close(known[0], known[2])
     new = model.fold_in(histories([[2, 3, 8, 4, 6], []]))
-    assert new is not None
     torch.testing.assert_close(new, known[:2])
-    assert model.fold_in(others.known()) is None  # a set has no order
     model.extend_histories(Histories.of_rows([*ROWS[:4], [7, 3, 2]], ITEMS))
     wanted = model.fold_in(others)
-    assert wanted is not None
     torch.testing.assert_close(model.encode_queries(torch.tensor([4])), wanted[:1])
 
 
@@ -175,7 +172,6 @@ def test_the_order_counts() -> None:
         model = made(name)
         model.refresh()
         vectors = model.fold_in(histories([[1, 2, 3], [2, 1, 3], [1, 3, 2]]))
-        assert vectors is not None
         assert float(torch.cdist(vectors, vectors).add(torch.eye(3)).min()) > 1e-3
 
 

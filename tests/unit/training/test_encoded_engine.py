@@ -135,3 +135,34 @@ def test_a_model_that_does_more_than_an_inner_product_is_refused() -> None:
     model = MatrixFactorization(QUERIES, ITEMS, 4)
     with pytest.raises(ConfigError, match="does not score by the inner product"):
         EncodedEngine(model, build(dict(ROWS)), losses.build({"name": "bpr"}), Update("sgd"))
+
+
+class Plain(Model):
+    """A model of sequences that names no engine and has ordinary gradients: each place follows the item before it."""
+
+    feed = "sequences"
+    inner_product = True
+
+    def __init__(self) -> None:
+        super().__init__(QUERIES, ITEMS, 4)
+        self.table = nn.Parameter(torch.randn(ITEMS, 4, generator=torch.Generator().manual_seed(0)))
+        self.context: Context | None = None
+
+    def refresh(self, context: Context | None = None) -> None:
+        self.context = context
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        assert self.context is not None
+        assert queries is self.context.queries  # nobody asks for other rows
+        return self.table[HISTORIES.items[self.context.examples - 1]]
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        return self.table[items]
+
+
+@pytest.mark.parametrize(("sampler", "loss"), [(POOL, "sampled_softmax"), (ROWS, "logistic"), ("softmax", "bpr")])
+def test_a_model_of_sequences_that_names_no_engine_is_asked_by_places(sampler: Any, loss: str) -> None:
+    sampler = {"name": sampler} if isinstance(sampler, str) else sampler
+    trained = engine(Plain(), sampler, loss, "adam")
+    first = [trained.step(context(step), 0.05).loss for step in range(30)]
+    assert sum(first[-5:]) < 0.8 * sum(first[:5])

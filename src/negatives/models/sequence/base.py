@@ -25,7 +25,7 @@ from negatives.models.settings import Prior
 from negatives.models.steps import TowerSteps
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Context, Csr
+from negatives.types import Context
 
 INPUTS = 1
 """Place of the dropout on the items that are read; parts of a subclass have greater ones."""
@@ -151,10 +151,8 @@ class SequenceModel(Model, ABC):
         return self.prior.of_items(self.normalise(vectors), self.terms[items])
 
     @torch.no_grad()
-    def fold_in(self, histories: Csr | Histories) -> Tensor | None:
-        """As of the queries of the training part; None for items without an order."""
-        if not isinstance(histories, Histories):
-            return None
+    def fold_in(self, histories: Histories) -> Tensor:
+        """As of the queries of the training part."""
         histories = histories.to(self.item_table.device)
         return self._of_ends(histories, torch.arange(histories.n_queries, device=histories.indptr.device))
 
