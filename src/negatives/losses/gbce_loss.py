@@ -43,6 +43,9 @@ class GBCE(Loss):
         "calibration": Range(0.0, 1.0, log=False),
         "temperature": Range(0.25, 4.0, relative=True),
     }
+    pairwise = True
+    pointwise = True
+
     calibration: float = 0.75
     temperature: Knob = 1.0
 

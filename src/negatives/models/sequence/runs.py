@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-SLACK = 1.25
+SLACK = 2.0
 """How many times the length of the shortest run of a block its longest has at most, or one more."""
 
 
