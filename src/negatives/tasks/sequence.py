@@ -20,6 +20,7 @@ from negatives.data.pairs import PairData
 from negatives.data.readers.schema import HISTORIES
 from negatives.evaluation import with_watched
 from negatives.evaluation.values import RankedByCounts
+from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples
 from negatives.tasks.reading import PairReading, table_options
 from negatives.tasks.recommend import Recommend
@@ -57,7 +58,11 @@ class Sequence(Recommend):
         return load_sequences(path, split=kind, seed=seed, options=options, **shares(config))
 
     def preferred(self, config: RunConfig, data: PairData) -> str:
-        return "default"
+        """Few negatives of each row's own for pairwise losses, and more of them for gBCE."""
+        loss = asked_loss(config)
+        if loss == "gbce":
+            return "gbce"
+        return "pairwise" if loss is not None and pairwise(loss) else "default"
 
     def shared_recipe(self, examples: Examples[PairData]) -> str:
         return "default"
