@@ -48,6 +48,7 @@ class GuardCase:
         """The guard, told about the data."""
         made = self.make()
         made.bind(self.problem.catalogue)
+        made.to(self.problem.catalogue.counts.device)
         return made
 
     def batches(self) -> list[tuple[Context, Candidates]]:

@@ -66,7 +66,8 @@ class Problem:
 
     def model(self) -> MatrixFactorization:
         """A model whose scores differ enough for hard items to be found."""
-        return MatrixFactorization(QUERIES, self.n_items, 8, init=0.5, seed=self.seed + 3)
+        model = MatrixFactorization(QUERIES, self.n_items, 8, init=0.5, seed=self.seed + 3)
+        return model.to(self.catalogue.counts.device)
 
 
 def problem(n_items: int = 20, seed: int = 0) -> Problem:

@@ -54,6 +54,7 @@ class ProposalCase:
         """The proposal, told about the data."""
         made = self.make()
         made.bind(self.problem.catalogue)
+        made.to(self.problem.catalogue.counts.device)
         return made
 
     def trained(self, steps: int = 5) -> Proposal:
