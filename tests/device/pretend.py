@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 import negatives
 
@@ -40,6 +39,8 @@ COUNTS = {
     _aten.unique_consecutive.default,
     _aten.unique_dim.default,
     _aten.bincount.default,
+    _aten.repeat_interleave.Tensor,
+    _aten.isin.Tensor_Tensor,
     _aten.equal.default,
 }
 """Operations whose result has a size, or is a number, that the CPU must wait for."""
@@ -124,43 +125,54 @@ class Pretending(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         kwargs = dict(kwargs or {})
-        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        given: list[Tensor] = []
+        args, kwargs = _unmarked(args, given), {name: _unmarked(value, given) for name, value in kwargs.items()}
         there = [one for one in given if isinstance(one, Pretended)]
         asked = kwargs.get("device")
         if asked is not None:
             kwargs["device"] = CPU
         target = bool(there) if asked is None else torch.device(asked).type != "cpu"
         if func is _aten.copy_.default:
-            target = isinstance(args[0], Pretended)
-        self._waits(func, args, there, target, len(there) < len(given))
+            target = isinstance(given[0], Pretended)
+        if there or target:
+            self._waits(func, args, given, there, target)
         if there and len(there) < len(given):
             _same_device(func, args, given)
-        wrapped = {id(one.numbers): one for one in there}
-        args, kwargs = tree_map_only(Pretended, lambda one: one.numbers, (args, kwargs))
         found = func(*args, **kwargs)
+        return _marked(found, {id(one.numbers): one for one in there}) if target else found
 
-        def mark(one: Tensor) -> Tensor:
-            return wrapped[id(one)] if id(one) in wrapped else Pretended(one)
-
-        return tree_map_only(Tensor, mark, found) if target else found
-
-    def _waits(self, func: Any, args: Any, there: list[Any], target: bool, others: bool) -> None:
+    def _waits(self, func: Any, args: Any, given: list[Tensor], there: list[Tensor], target: bool) -> None:
         """Note the operation if the CPU would wait in it."""
-        if func is _aten._local_scalar_dense.default and there:
+        if not self.log.watching:
+            return
+        if func is _aten._local_scalar_dense.default:
             self.log.note("a number")
         elif func in (_aten._to_copy.default, _aten.copy_.default):
-            if there and (not target or others):
+            if not target or len(there) < len(given):
                 self.log.note("a copy to the device" if target else "a copy to the CPU")
-            elif target and not there:
-                self.log.note("a copy to the device")
-        elif func is _aten.repeat_interleave.Tensor and there:
+        elif func is _aten.isin.Tensor_Tensor and args[1].numel() < 10 * args[0].numel() ** 0.145:
+            pass  # few are compared one by one, many are sorted
+        elif (func in COUNTS and there) or (func in INDEXING and _by_mask(func, args)):
             self.log.note("a size")
-        elif func is _aten.isin.Tensor_Tensor and there and args[1].numel() >= 10 * args[0].numel() ** 0.145:
-            self.log.note("a size")
-        elif func in COUNTS and there:
-            self.log.note("a size")
-        elif func in INDEXING and there and _by_mask(func, args):
-            self.log.note("a size")
+
+
+def _unmarked(value: Any, given: list[Tensor]) -> Any:
+    """An argument with the numbers of pretended tensors; all tensors in it are added to ``given``."""
+    if isinstance(value, Tensor):
+        given.append(value)
+        return value.numbers if isinstance(value, Pretended) else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_unmarked(one, given) for one in value)
+    return value
+
+
+def _marked(value: Any, known: Mapping[int, Tensor]) -> Any:
+    """A result whose tensors lie on the device; what was changed in place is the argument itself."""
+    if isinstance(value, Tensor):
+        return known[id(value)] if id(value) in known else Pretended(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_marked(one, known) for one in value)
+    return value
 
 
 def _by_mask(func: Any, args: Any) -> bool:
@@ -176,12 +188,12 @@ def _same_device(func: Any, args: Any, given: list[Tensor]) -> None:
     """
     if func in ACROSS:
         return
-    takes = torch.Tag.pointwise in func.tags or func in SCALARS
     others = [one for one in given if not isinstance(one, Pretended)]
-    by_index = func in INDEXING and any(
-        isinstance(one, Tensor) and isinstance(one, Pretended) != isinstance(args[0], Pretended) for one in args[1]
-    )
-    if by_index or not takes or any(one.dim() for one in others):
+    takes = torch.Tag.pointwise in func.tags or func in SCALARS
+    if func in INDEXING:  # the table, its indices, and perhaps what is written
+        indices = sum(one is not None for one in args[1])
+        takes = all(isinstance(one, Pretended) for one in given[: 1 + indices])
+    if not takes or any(one.dim() for one in others):
         raise RuntimeError(f"Expected all tensors to be on the same device, but {func} got some on cuda:0 and some on cpu")
 
 

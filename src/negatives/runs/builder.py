@@ -157,11 +157,12 @@ def _merged(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Run
 
 def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Trained:
     """Build everything a run needs, from a filled configuration; nothing is trained yet."""
-    device = _device(config.device or "cpu")
     threads = config.threads or kernels.threads()
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
-    model = task.model(config, examples).to(device)
+    model = task.model(config, examples)
+    device = _device("cpu" if isinstance(model, CountedModel) else config.device or "cpu")  # a computed one stays
+    model = model.to(device)
     loss = build_part(losses, config.part("loss"))
     sampler = build_sampler(config.part("sampler"), config.seed, loss)
     if examples.catalogue.item_kinds is not None:
