@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.answering.base import Run
+from negatives.answering.described import FEATURES, features_of
 from negatives.answering.forms import Field, Form, Question
 from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, sets
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
+from negatives.models.two_tower import TwoTower
 from negatives.training.run_folder import plural
 from negatives.types import Csr, union
 
@@ -21,8 +24,9 @@ USER = Form("user", "someone whom it was trained on", (Field("user", "the name",
 HISTORY = Form(
     "history",
     "someone who came after training, by known items",
-    (Field("history", "names of known items", many=True, kind="item"),),
+    (Field("history", "names of known items", many=True, kind="item"), replace(FEATURES, optional=True)),
 )
+ALONE = Form("features", "someone who came after training and has no items, by features", (FEATURES,))
 
 
 class PairRun(Run):
@@ -137,8 +141,20 @@ class PairRun(Run):
 
 
 class RecommendRun(PairRun):
-    """Users and items; someone who came after training is folded in by a history."""
+    """Users and items; someone who came after training is folded in by a history, by features, or by both."""
 
-    forms: tuple[Form, ...] = (USER, HISTORY)
-    later = (HISTORY,)
+    forms: tuple[Form, ...] = (USER, HISTORY, ALONE)
+    later = (HISTORY, ALONE)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}
+
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        model, given = self.held.model, [question.get(FEATURES.name) for question in questions]
+        features = features_of(model, given, str(self.held.config.part("model")))
+        if features is not None and isinstance(model, TwoTower):
+            return model.fold_in(self._named(form, questions), features)
+        return super()._fold(form, questions)
+
+    def _named(self, form: Form, questions: Sequence[Question]) -> Csr:
+        if form is ALONE:
+            return sets([[] for _ in questions], len(self.names(self.items)))
+        return super()._named(form, questions)

@@ -222,6 +222,14 @@ class Model(nn.Module, ABC):
         return {"query": queries, "item": items}
 
 
+def extend(model: Model, known: Csr | Histories | None) -> None:
+    """Give a model all that is known when it is used, with the order where that is known; None changes nothing."""
+    if isinstance(known, Histories):
+        model.extend_histories(known)
+    elif known is not None:
+        model.extend(known)
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where a model's weights are, or what it holds instead; the CPU where it holds nothing."""
     found = next(chain(model.parameters(), model.buffers()), None)

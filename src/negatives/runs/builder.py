@@ -22,6 +22,7 @@ from negatives.integrations import loggers
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
+from negatives.models.baselines import CountedModel
 from negatives.registry import suggest
 from negatives.runs.baselines import Measured
 from negatives.sampler import Sampler, preset, presets
@@ -157,11 +158,13 @@ def _merged(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Run
 
 def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Trained:
     """Build everything a run needs, from a filled configuration; nothing is trained yet."""
+    device = _device(config.device or "cpu")
     threads = config.threads or kernels.threads()
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
     model = task.model(config, examples)
-    device = _device("cpu" if isinstance(model, CountedModel) else config.device or "cpu")  # a computed one stays
+    if isinstance(model, CountedModel):
+        device = torch.device("cpu")  # what is computed once is computed, and asked, there
     model = model.to(device)
     loss = build_part(losses, config.part("loss"))
     sampler = build_sampler(config.part("sampler"), config.seed, loss)

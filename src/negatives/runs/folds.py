@@ -230,7 +230,7 @@ class Folds:
             NonFiniteScores: None can be trained.
             Interrupted: A signal was caught.
         """
-        alive, simple, floors = [Judged(config) for config in configs], dict[str, Judged](), list[Score]()
+        alive, simple, floors = [Judged(config) for config in configs], dict[str, Judged](), dict[str, list[Score]]()
         data = self._fold(0)
         number = self._number(alive[0], data)
         if self.seconds is not None:
@@ -242,7 +242,8 @@ class Folds:
                 break
             data = data if fold == 0 else self._fold(fold)
             alive = self._over(alive, data, 0 if fold else number, tell)
-            floors += self._floor(data, alive[0])
+            for name, score in self._floors(data, alive[0]).items():
+                floors.setdefault(name, []).append(score)
             self._counting -= self.spare / number
             for one in self._counted(data, alive, number):
                 known = simple.setdefault(one.name, one)
@@ -251,7 +252,7 @@ class Folds:
                 _drop(alive, tell)
         whole = [one for one in simple.values() if len(one.curves) == number]
         if floors:
-            _tell_floor([*alive, *whole], _over_folds(floors), str(self.task.cheapest), tell)
+            _tell_floor([*alive, *whole], {name: _over_folds(each) for name, each in floors.items()}, tell)
         return _ordered(alive, whole, number, tell)
 
     def refit(self, chosen: Judged) -> RunConfig:
@@ -349,13 +350,12 @@ class Folds:
         watch = self.task.watched(filled)
         return [_judged(one, self.config, watch) for one in found if watch in one.metrics.mean]
 
-    def _floor(self, data: Examples[object], one: Judged) -> list[Score]:
-        """What the method that knows no query reaches on one fold; none where the data has not what it needs."""
+    def _floors(self, data: Examples[object], one: Judged) -> dict[str, Score]:
+        """What the methods that know no query reach on one fold."""
         filled = fill(one.config, self.task, data)
-        cheap = self.task.cheap_model(filled, data)
-        if cheap is None:
-            return []
-        return [Score.of(self.task.evaluate(cheap, data, "valid", filled), self.task.watched(filled))]
+        watched = self.task.watched(filled)
+        found = self.task.floors(filled, data)
+        return {name: Score.of(self.task.evaluate(of, data, "valid", filled), watched) for name, of in found.items()}
 
 
 def _judged(one: baselines.Measured, config: RunConfig, watch: str) -> Judged:
@@ -436,16 +436,16 @@ def _over_folds(scores: Sequence[Score]) -> Score:
     return Score(sum(one.mean for one in scores) / len(scores), terms)
 
 
-def _tell_floor(judged: Sequence[Judged], floor: Score, cheapest: str, tell: Tell) -> None:
-    """Say it where nothing is ahead of the method that knows no query by more than chance."""
-    scores = {one.name: one.score() for one in judged if one.name != cheapest}
-    best = max(scores, key=lambda name: scores[name].mean)
-    if scores[best].beats(floor, SURE):
+def _tell_floor(judged: Sequence[Judged], floors: Mapping[str, Score], tell: Tell) -> None:
+    """Say it where nothing is ahead of the better of the methods that know no query by more than chance."""
+    scores = {one.name: one.score() for one in judged if one.name not in floors}
+    best, floor = (max(of, key=lambda name: of[name].mean) for of in (scores, floors))
+    if scores[best].beats(floors[floor], SURE):
         return
-    gain, error = scores[best].over(floor)
-    seen: dict[str, object] = {best: scores[best].mean, cheapest: floor.mean, "error of the difference": error}
+    gain, error = scores[best].over(floors[floor])
+    seen: dict[str, object] = {best: scores[best].mean, floor: floors[floor].mean, "error of the difference": error}
     advice = "check that queries and items of the data belong together, or try another step size"
-    tell(f"nothing is ahead of {cheapest} by more than chance", seen, advice, gain)
+    tell(f"nothing is ahead of {floor} by more than chance", seen, advice, gain)
 
 
 def _ordered(alive: Sequence[Judged], simple: Sequence[Judged], folds: int, tell: Tell) -> list[Judged]:

@@ -127,7 +127,7 @@ def watcher(trained: Trained) -> Watcher:
     few = asked.model_copy(update={"queries": min(LOOKED_AT, asked.queries or LOOKED_AT)})
     config = trained.config.model_copy(update={"evaluation": few})
     judged = trained.task.can_evaluate("valid", trained.examples)
-    cheap = trained.task.cheap_model(config, trained.examples) if judged else None
+    floors = trained.task.floors(config, trained.examples).values() if judged else ()
 
     def value(model: Model) -> tuple[float, Tensor | None]:
         found = trained.task.evaluate(model, trained.examples, "valid", config)
@@ -142,7 +142,7 @@ def watcher(trained: Trained) -> Watcher:
         metric=watch,
         progress=lambda: loop.progress,
         lr=loop.plan.step_size.lr,
-        cheap=None if cheap is None else lambda: value(cheap),
+        cheap=(lambda: max(map(value, floors), key=lambda found: found[0])) if floors else None,
     )
     if judged:
         made.begin()

@@ -17,11 +17,12 @@ from torch import Tensor
 from negatives.answering import Kept, Run
 from negatives.answering.pairs import PairRun
 from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.data.histories import Histories
 from negatives.data.loading.named import Given
 from negatives.data.readers.schema import Schema
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
-from negatives.models import Model
+from negatives.models import Model, extend
 from negatives.models import registry as models
 from negatives.registry import Part, suggest
 from negatives.tasks.asked import asked_loss, pairwise
@@ -34,6 +35,7 @@ from negatives.tasks.shares import chosen, most
 from negatives.training.feeds import Feed
 from negatives.types import Catalogue, Csr
 
+CHANCE, COUNTED = "chance", "popularity"
 D = TypeVar("D")
 R = TypeVar("R", bound=Section)
 
@@ -97,7 +99,7 @@ class Task(ABC, Generic[D, R]):
     feeds: ClassVar[tuple[str, ...]] = ("pairs",)
     family: ClassVar[type[Model]] = Model
     kinds: ClassVar[Mapping[str, str]] = {"query": "query", "item": "item"}
-    cheapest: ClassVar[Part] = Part("popularity")
+    cheapest: ClassVar[Part] = Part(COUNTED)
     baselines: ClassVar[tuple[str, ...]] = ()
     demo: ClassVar[Values] = {}
     phrases: ClassVar[tuple[str, str]] = ("knows", "answers")
@@ -156,9 +158,9 @@ class Task(ABC, Generic[D, R]):
         """Positives that training never shows, by which one sees early whether what is learned carries over."""
         return examples.canaries
 
-    def completion(self, examples: Examples[D]) -> Csr | None:
+    def completion(self, examples: Examples[D]) -> Csr | Histories | None:
         """All pairs that are known when a model is used, those that training held back among them, in the form that
-        models take in without training; None where none do."""
+        models take in without training; with their order where it is known; None where none do."""
         return None
 
     def kept(self, examples: Examples[D], config: RunConfig) -> Kept:
@@ -188,8 +190,14 @@ class Task(ABC, Generic[D, R]):
     @final
     def complete(self, model: Model, examples: Examples[D]) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used."""
-        if (known := self.completion(examples)) is not None:
-            model.extend(known)
+        extend(model, self.completion_for(model, examples))
+
+    @final
+    def completion_for(self, model: Model, examples: Examples[D]) -> Csr | Histories | None:
+        """The :meth:`completion`, without the order where the model does not ask for it."""
+        known = self.completion(examples)
+        blind = type(model).extend_histories is Model.extend_histories
+        return known.known() if blind and isinstance(known, Histories) else known
 
     @final
     def recipes(self) -> Mapping[str, Values]:
@@ -341,11 +349,17 @@ class Task(ABC, Generic[D, R]):
         return build_model(part, facts, config.seed)
 
     @final
-    def cheap_model(self, config: RunConfig, examples: Examples[D]) -> Model | None:
-        """The :attr:`cheapest` method; None where the data has not what it needs."""
+    def floors(self, config: RunConfig, examples: Examples[D]) -> dict[str, Model]:
+        """Models that know no query, by name: the :attr:`cheapest` method and, where that is popularity, ``chance``:
+        all items equally popular, so that they stand in a random order. None where the data has not what they need."""
         facts = self.facts(config, examples)
-        misfit = Offer("this data", facts.keys(), self.feeds, self.family).misfit(self.cheapest)
-        return None if misfit else build_model(self.cheapest, facts, config.seed)
+        if Offer("this data", facts.keys(), self.feeds, self.family).misfit(self.cheapest):
+            return {}
+        found = {str(self.cheapest): build_model(self.cheapest, facts, config.seed)}
+        if str(self.cheapest) == COUNTED:
+            alike = {"counts": lambda: torch.ones_like(examples.catalogue.counts)}
+            found[CHANCE] = build_model(self.cheapest, {**facts, **alike}, config.seed)
+        return found
 
     @final
     def length(self, config: RunConfig) -> int:

@@ -91,7 +91,7 @@ class Watcher(Callback):
         metric: What ``look`` gives.
         progress: How much of the training is done.
         lr: Step size, for the advice.
-        cheap: Evaluates a method that knows no query, such as popularity, on the same questions; None for none, whose
+        cheap: Evaluates a method that knows no query, popularity or chance, on the same questions; None for none, whose
             value is 0.
     """
 

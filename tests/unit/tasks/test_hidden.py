@@ -31,9 +31,14 @@ def test_hidden_pairs_are_canaries_and_validation_pairs(name: str) -> None:
 
 
 def test_the_cheapest_method_is_that_of_the_task() -> None:
-    expected = {"classify": Popularity, "graph": Popularity, "language": Ngrams, "similarity": type(None)}
-    for name, kind in expected.items():
+    counted = {"popularity": Popularity, "chance": Popularity}
+    expected = {"classify": counted, "graph": counted, "language": {"ngram": Ngrams}, "similarity": {}}
+    for name, kinds in expected.items():
         task = task_of(RunConfig(task=name))
         examples = task.load(None, RunConfig(task=name))
         filled = fill(RunConfig(task=name), task, examples)
-        assert type(task.cheap_model(filled, examples)) is kind
+        floors = task.floors(filled, examples)
+        assert {name: type(model) for name, model in floors.items()} == kinds
+        if "chance" in floors:
+            rows = floors["chance"].score_all(torch.arange(2))
+            assert bool((rows == rows[0, 0]).all())
