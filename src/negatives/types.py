@@ -260,7 +260,7 @@ class Context:
 
     def pooled(self) -> Context:
         """One row that stands for the whole batch: its example is the step."""
-        step = torch.full((1,), self.step, dtype=torch.int64, device=self.device)  # written where it is, not copied there
+        step = torch.full((1,), self.step, dtype=torch.int64, device=self.device)  # written there, not copied
         return replace(self.take(torch.arange(min(1, self.rows), device=self.device)), examples=step)
 
 

@@ -18,8 +18,8 @@ import test_proposals
 import test_samplers
 import test_selection
 import torch
-from pretend import Log
 from places import PRETENDED
+from pretend import Log
 from torch import Tensor
 
 from negatives import models
@@ -73,7 +73,7 @@ class Life:
 
 
 def proposal(case: Any, life: Life) -> None:
-    """Look at the model, draw with and without exclusion, give probabilities and a pool, learn, and go on from a file."""
+    """Look at the model, draw with and without exclusion, give probabilities and a pool, learn, go on from a file."""
     part, fresh = case.make(), case.make()
     model, known = PROBLEM.model().to(life.device), life.on(PROBLEM.known)
     for one in (part, fresh):
@@ -218,6 +218,7 @@ ELSEWHERE = ("asynchronous", "windows", "windows by slices", "cells", "counted")
 NOT_PRETENDED = {
     "sparse tensors": ("gcn", "sage", "static", "static at random", "sparse", "transformer"),
     "packed sequences and PyTorch's recurrent layers": ("sentence", "lstm"),
+    "two tables that are one parameter, when they move": ("line",),
     "a library of others": ("sentence_transformers",),
 }
 """What the pretended device does not imitate, and the models that need it; a real device runs them all."""

@@ -83,7 +83,12 @@ class Pretended(Tensor):
     @staticmethod
     def __new__(cls, real: Tensor) -> Pretended:
         made: Pretended = Tensor._make_wrapper_subclass(
-            cls, real.shape, strides=real.stride(), storage_offset=real.storage_offset(), dtype=real.dtype, device="meta"
+            cls,
+            real.shape,
+            strides=real.stride(),
+            storage_offset=real.storage_offset(),
+            dtype=real.dtype,
+            device="meta",
         )
         made.numbers = real
         return made
@@ -194,7 +199,9 @@ def _same_device(func: Any, args: Any, given: list[Tensor]) -> None:
         indices = sum(one is not None for one in args[1])
         takes = all(isinstance(one, Pretended) for one in given[: 1 + indices])
     if not takes or any(one.dim() for one in others):
-        raise RuntimeError(f"Expected all tensors to be on the same device, but {func} got some on cuda:0 and some on cpu")
+        raise RuntimeError(
+            f"Expected all tensors to be on the same device, but {func} got some on cuda:0 and some on cpu"
+        )
 
 
 class _Generator(torch.Generator):
@@ -229,12 +236,21 @@ class OnDevice(torch.overrides.TorchFunctionMode):
 
     def __init__(self, device: torch.device, folders: tuple[str, ...]) -> None:
         super().__init__()
-        self.device, self.folders = device, folders
+        self.device, self.folders, self.on = device, folders, True
         self.makers = _device_constructors()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is made in the block lies on the CPU."""
+        self.on = False
+        try:
+            yield
+        finally:
+            self.on = True
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in self.makers and kwargs.get("device") is None:
+        if self.on and func in self.makers and kwargs.get("device") is None:
             frame = sys._getframe(1)
             if frame.f_code.co_filename.startswith(self.folders):
                 kwargs["device"] = self.device

@@ -102,7 +102,7 @@ def pool_softmax(
     half = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else vectors.dtype
     with torch.autocast(kind, enabled=False):
         operands = vectors.to(half), positive.float(), pool.to(half)
-        losses: Tensor = _PoolSoftmax.apply(*operands, scale, bias, ok, block, compiled)  # type: ignore[no-untyped-call]
+        losses: Tensor = _PoolSoftmax.apply(*operands, bias, ok, (scale, block, compiled))  # type: ignore[no-untyped-call]
     return losses
 
 
@@ -132,14 +132,12 @@ class _PoolSoftmax(torch.autograd.Function):
         vectors: Tensor,
         positive: Tensor,
         pool: Tensor,
-        scale: float,
         bias: Tensor | None,
         ok: Tensor | None,
-        block: int,
-        fused: bool,
+        how: tuple[float, int, bool],
     ) -> Tensor:
         ctx.save_for_backward(vectors, positive, pool, bias, ok)
-        ctx.how = scale, block, fused
+        ctx.how = scale, block, fused = how
         losses = torch.empty(len(vectors), dtype=torch.float32, device=vectors.device)
         for rows, part in _blocks(vectors, positive, bias, ok, block):
             losses[rows] = _one_block(part[0], pool, part[1], scale, part[2], part[3], fused)[0]
@@ -158,7 +156,7 @@ class _PoolSoftmax(torch.autograd.Function):
             scores = scores.mul_(grad[rows, None]).to(vectors.dtype)
             of_vectors[rows] = scores @ pool
             of_pool += scores.T @ part[0]
-        return of_vectors, of_positive, of_pool.to(pool.dtype), None, None, None, None, None
+        return of_vectors, of_positive, of_pool.to(pool.dtype), None, None, None
 
 
 def _blocks(

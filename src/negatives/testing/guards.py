@@ -199,10 +199,12 @@ def other_data_is_refused_or_right(case: GuardCase) -> None:
         drawn, again, fresh = candidates(other, context), case.bound(), case.make()
         try:
             again.bind(other.catalogue)
+            again.to(other.catalogue.counts.device)
             found = again.allow(context, drawn)
         except NegativesError:
             continue
         fresh.bind(other.catalogue)
+        fresh.to(other.catalogue.counts.device)
         same(found, fresh.allow(context, drawn), f"marks after a second bind, to {other.n_items} items,")
 
 

@@ -294,11 +294,13 @@ def other_data_is_refused_or_right(case: ProposalCase) -> None:
         context = other.batch()
         try:
             again.bind(other.catalogue)
+            again.to(other.catalogue.counts.device)
             look(again, other, context)
             found = again.draw(context, MANY, KEY)
         except NegativesError:
             continue
         fresh.bind(other.catalogue)
+        fresh.to(other.catalogue.counts.device)
         look(fresh, other, context)
         wanted = fresh.draw(context, MANY, KEY)
         same(found[0], wanted[0], f"ids after a second bind, to {other.n_items} items,")

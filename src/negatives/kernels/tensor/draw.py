@@ -26,7 +26,7 @@ def _reject(
     known: Csr | None,
     tries: int,
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """``draw(examples, slots)`` everywhere, then again where the item is known; -1 where no try has passed, and where."""
+    """``draw(examples, slots)``, again where the item is known; and the places, now -1, where no try has passed."""
     slots = torch.arange(k, device=examples.device)
     ids = draw(examples[:, None], slots)
     if known is None or queries is None:
