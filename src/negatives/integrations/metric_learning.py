@@ -47,8 +47,8 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
         select: A selection's name, with its parameters, or one that is built already. Selections that weight all
             negatives in place of choosing some cannot be handed on as triplets.
         guards: Further rules against false negatives: ``"relative_margin"``, ``"rank_skip"``, ... or built ones.
-        positives: ``"all"`` pairs of one label, or one for each anchor: its ``"hardest"``, the least similar one, or its
-            ``"easiest"`` (Xuan et al., WACV 2020).
+        positives: ``"all"`` pairs of one label, or one for each anchor: its ``"hardest"``, the least similar one, or
+            its ``"easiest"`` (Xuan et al., WACV 2020).
         distance: A distance of PyTorch Metric Learning; give the one of the loss. Euclidean distances of normalised
             vectors when left out, as for the library's own miners. Guards that compare a score with a share of the
             positive's want ``CosineSimilarity``.
@@ -128,8 +128,8 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
         found = self.sampler(anchors, positives, batch, progress=progress)
         if found.weight is not None:
             raise ConfigError(
-                f"{type(self.sampler.select).__name__} weights negatives, which triplets cannot hold; choose a selection "
-                "that picks some, such as softmax or hardest"
+                f"{type(self.sampler.select).__name__} weights negatives, which triplets cannot hold; choose a "
+                "selection that picks some, such as softmax or hardest"
             )
         self.last = found
         return found
@@ -162,5 +162,3 @@ class Batch:
         if (pool := shared_pool(items)) is not None:
             return self.table[queries][:, pool]
         return self.table[queries, items] if items.dim() == 1 else self.table[queries[:, None], items]
-
-

@@ -18,11 +18,14 @@ def fault(what: str, install: str, error: BaseException) -> ConfigError:
 
     >>> str(fault("the miner", "'negatives[x]'", ModuleNotFoundError("No module named 'y'", name="y")))
     "the miner needs the package y; run: pip install 'negatives[x]'"
+
+    A part that a package lacks is a matter of its version:
+
     >>> str(fault("the miner", "'negatives[x]'", AttributeError("z is gone")))
     "the miner cannot use what is installed (AttributeError: z is gone); run: pip install --upgrade 'negatives[x]'"
     """
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return ConfigError(f"{what} needs the package {error.name.partition('.')[0]}; run: pip install {install}")
+    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
+        return ConfigError(f"{what} needs the package {error.name}; run: pip install {install}")
     told = " ".join(f"{type(error).__name__}: {error}".split())
     return ConfigError(f"{what} cannot use what is installed ({told}); run: pip install --upgrade {install}")
 

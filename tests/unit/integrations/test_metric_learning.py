@@ -43,7 +43,9 @@ def test_the_hardest_are_those_of_the_library() -> None:
 
 def test_semi_hard_ones_are_among_those_of_the_library() -> None:
     """The library gives every negative that is further than the positive, within the margin; here it is the nearest."""
-    ours = {(a, p): n for a, p, n in zip(*(part.tolist() for part in SamplerMiner()(embeddings(), LABELS)), strict=True)}
+    ours = {
+        (a, p): n for a, p, n in zip(*(part.tolist() for part in SamplerMiner()(embeddings(), LABELS)), strict=True)
+    }
     every = TripletMarginMiner(margin=10.0, type_of_triplets="semihard")(embeddings(), LABELS)
     theirs: dict[tuple[int, int], set[int]] = {}
     for a, p, n in zip(*(part.tolist() for part in every), strict=True):
