@@ -183,9 +183,14 @@ class SamplerCallback(TrainerCallback):  # type: ignore[misc]
         self.drawing.trained()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        """See ``transformers.TrainerCallback``; adds the sampler's signals to what is logged while training."""
+        """See ``transformers.TrainerCallback``; adds the sampler's signals to what is logged while training.
+
+        They stand in ``trainer.state.log_history``, and reach the callbacks that come after this one.
+        """
+        measured = {f"{self.name}/{key}": value for key, value in self.drawing.sampler.measured.items()}
         if logs is not None and "loss" in logs:
-            logs |= {f"{self.name}/{key}": value for key, value in self.drawing.sampler.measured.items()}
+            logs |= measured
+            state.log_history[-1] |= measured
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """See ``transformers.TrainerCallback``."""

@@ -77,11 +77,12 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
         if positives not in POSITIVES:
             raise ConfigError(f"positives is {positives!r}; choose one of: {', '.join(POSITIVES)}")
         super().__init__(distance=distance)
-        self.positives, self.total_steps, self.last = positives, total_steps, None
+        self.positives, self.last = positives, None
         chosen = select if isinstance(select, Selection) else build_part(selection_table.registry, select)
         rules = [one if isinstance(one, Guard) else build_part(guard_table.registry, one) for one in guards]
-        self.sampler = Sampler(Every(), select=chosen, guards=[SameAnswer(), *rules], pool=1, seed=seed)
-        self._steps = 0
+        self.sampler = Sampler(
+            Every(), select=chosen, guards=[SameAnswer(), *rules], pool=1, seed=seed, total_steps=total_steps
+        )
 
     def mine(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor, ref_labels: Tensor) -> tuple[Tensor, ...]:
         """See ``BaseMiner.mine``.
@@ -104,12 +105,11 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
 
     def get_extra_state(self) -> Mapping[str, Any]:
         """See ``torch.nn.Module``."""
-        return {"steps": self._steps, "sampler": self.sampler.state()}
+        return self.sampler.state()
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
         """See ``torch.nn.Module``."""
-        self._steps = state["steps"]
-        self.sampler.load_state(state["sampler"])
+        self.sampler.load_state(state)
 
     def _pairs(self, table: Tensor, labels: Tensor, ref_labels: Tensor, own: bool) -> tuple[Tensor, Tensor]:
         same = labels[:, None] == ref_labels
@@ -123,9 +123,7 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
         return anchors, (sign * table).masked_fill(~same, -torch.inf).argmax(1)[anchors]
 
     def _draw(self, anchors: Tensor, positives: Tensor, batch: Batch) -> Negatives:
-        progress = min(1.0, self._steps / self.total_steps) if self.total_steps else 0.0
-        self._steps += 1
-        found = self.sampler(anchors, positives, batch, progress=progress)
+        found = self.sampler(anchors, positives, batch)
         if found.weight is not None:
             raise ConfigError(
                 f"{type(self.sampler.select).__name__} weights negatives, which triplets cannot hold; choose a "

@@ -48,6 +48,7 @@ class Sampler(Part):
         canaries: Known positives hidden from guards and model, by which false negatives are estimated.
         canary_share: Share of all positives that became canaries.
         total_steps: Calls that the training will make, by which schedules know how far it is.
+        measured: The signals of the last step; empty where none were measured.
 
     Raises:
         ConfigError: Neither or both of ``candidates`` and ``pool`` are given, or one is below 1.
@@ -75,6 +76,7 @@ class Sampler(Part):
     total_steps: int | None = None
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
     unfilled: int = 0
+    measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
     _examples: int = 0
     _n_queries: int = 0
@@ -210,6 +212,7 @@ class Sampler(Part):
         Returns:
             The signals and the controllers' values under ``control.<path>``; empty at other steps.
         """
+        self.measured = {}
         if context.step % self.observe_every:
             return {}
         rows = slice(0, OBSERVED_ROWS)
@@ -236,6 +239,7 @@ class Sampler(Part):
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
+        self.measured = measured
         return measured
 
     def decisions(self) -> list[Decision]:
