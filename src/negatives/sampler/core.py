@@ -52,6 +52,7 @@ class Sampler(Part):
         total_steps: Calls that the training will make, by which schedules know how far it is.
         group: Ranks that train together on rows of their own; all of the default process group when None. Give the
             group of data-parallel ranks where others share a batch, as in tensor parallelism.
+        measured: The signals of the last step; empty where none were measured.
 
     Under an initialised process group draws differ by rank where rows have no numbers, and what is learnt from batches
     is learnt from those of all ranks; see :meth:`__call__`.
@@ -84,6 +85,7 @@ class Sampler(Part):
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
     _unfilled: int = 0
     _open: Tensor | None = field(default=None, init=False, repr=False)
+    measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
     _n_queries: int = 0
     _n_items: int = 0
@@ -244,6 +246,7 @@ class Sampler(Part):
             The signals, of all ranks where controllers read them, and the controllers' values under
             ``control.<path>``; empty at other steps.
         """
+        self.measured = {}
         if context.step % self.observe_every:
             return {}
         rows = slice(0, OBSERVED_ROWS)
@@ -272,6 +275,7 @@ class Sampler(Part):
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
+        self.measured = measured
         return measured
 
     def decisions(self) -> list[Decision]:
