@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -99,16 +99,17 @@ class Sessions:
             x: ``(batch, length)`` ids of the sessions.
             y: ``(batch, targets)`` ids of the targets.
             places: Bool of the shape of ``y``.
-            scorer: As :class:`Sampler` takes it; of items from 0.
+            scorer: Vectors of these places, and of items from 0.
             when: ``examples``, ``epoch`` and ``progress``, as :class:`Sampler` takes them.
         """
         known = self.own(x, y)
         for guard in self.sampler.guards:
             if isinstance(guard, KnownPositives):
                 guard.known = known
-        found = self.sampler(places.nonzero()[:, 0], (y[places] - self.first).clamp(min=0), scorer, **when)
-        found.ids.add_(self.first) if found.pool is None else found.ids[0].add_(self.first)
-        return found
+        found = self.sampler(torch.arange(len(x)), (y - self.first).clamp(min=0), scorer, mask=places, **when).flat()
+        pool = found.pool
+        ids = found.ids + self.first if pool is None else (pool + self.first).expand_as(found.ids)
+        return replace(found, ids=ids)
 
     def own(self, x: Tensor, y: Tensor) -> Csr:
         """The items of each session ``(batch, n_items)``, in the past and to come."""
@@ -172,7 +173,7 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
             sampler = sized("uniform", self.n_negatives, self.seed)
             self.uniform = Sessions(sampler, lowest_id, highest_id - lowest_id)
         worker = torch.utils.data.get_worker_info()
-        fixed = None if session_len_limit is None else torch.arange(shape[0] * shape[1])
+        fixed = None if session_len_limit is None else torch.arange(shape[0] * shape[1]).view(shape)
         epoch = 0 if worker is None or fixed is not None else worker.seed % (1 << 31)
         places = torch.ones(shape, dtype=torch.bool)
         drawn = self.uniform(x, y[:, -shape[1] :], places, examples=fixed, epoch=epoch)
