@@ -125,6 +125,7 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         self.data = _data(mapped_triples, self.num_entities, self.num_relations)
         self.sampler = sized(sampler, num_negs_per_pos, seed)
         self.sampler.bind(self.data.catalogue())
+        self.codes = self._codes(mapped_triples.cpu())
         self.heads_first = _heads_first(mapped_triples, self.num_relations, scheme)
 
     def corrupt_batch(self, positive_batch: Tensor) -> Tensor:
@@ -174,15 +175,15 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
 
     def _queries(self, triples: Tensor, side: Tensor) -> Tensor:
         ids = triples.cpu()
-        tails, heads = self.data.queries(Triples(ids[:, 0], ids[:, 1], ids[:, 2]))
-        queries = torch.where(side.cpu(), heads, tails)
-        width = 2 * self.data.n_relations
-        codes = torch.where(side.cpu(), ids[:, 2] * width + ids[:, 1] + width // 2, ids[:, 0] * width + ids[:, 1])
-        found = self.data.query_codes[queries.clamp(max=self.data.n_queries - 1)] == codes
-        if not bool(found.all()):
-            one = ids[int((~found).nonzero()[0, 0])].tolist()
+        strange = ~torch.isin(self._codes(ids), self.codes)
+        if bool(strange.any()):
+            one = ids[int(strange.nonzero()[0, 0])].tolist()
             raise InputError(f"the triple {one} is not among the training triples", hint="draw for training triples")
-        return queries.to(triples.device)
+        tails, heads = self.data.queries(Triples(ids[:, 0], ids[:, 1], ids[:, 2]))
+        return torch.where(side.cpu(), heads, tails).to(triples.device)
+
+    def _codes(self, triples: Tensor) -> Tensor:
+        return (triples[:, 0] * self.num_relations + triples[:, 1]) * self.num_entities + triples[:, 2]
 
 
 class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
