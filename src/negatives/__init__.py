@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from negatives.runs.training import train
     from negatives.sampler.build import build
     from negatives.sampler.core import Sampler
+    from negatives.sampler.own import Package
+    from negatives.scoring import Items, Vectors
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
+
+    sampler: Package
 
 _NAMES = {
     "config": "RunConfig",
@@ -36,6 +40,7 @@ _NAMES = {
     "runs.training": "train",
     "sampler.build": "build",
     "sampler.core": "Sampler",
+    "scoring": "Items Vectors",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
     "types": "Candidates Catalogue Context Csr Negatives Scorer",
 }
@@ -69,6 +74,7 @@ __all__ = [
     "Hardest",
     "Hold",
     "InBatch",
+    "Items",
     "KnownPositives",
     "LearnedUnigram",
     "Linear",
@@ -87,6 +93,7 @@ __all__ = [
     "Softmax",
     "TopM",
     "Uniform",
+    "Vectors",
     "build",
     "control",
     "errors",
@@ -97,6 +104,7 @@ __all__ = [
     "losses",
     "models",
     "proposals",
+    "sampler",
     "selection",
     "train",
 ]

@@ -10,6 +10,10 @@ class NegativesError(Exception):
     """Base of all errors raised on purpose by this package."""
 
 
+class NegativesWarning(UserWarning):
+    """What this package warns of: something that works, and hardly as it was meant."""
+
+
 LONGEST = 300
 """Characters of a message about input data at most, whatever stands in the data."""
 

@@ -1,6 +1,7 @@
 """The few types that every stage shares: what goes into a sampler and what comes out.
 
-Shapes use ``rows`` for the examples of one batch, ``m`` for candidates and ``k`` for chosen negatives.
+Shapes use ``rows`` for the examples of one batch, ``m`` for candidates and ``k`` for chosen negatives. The parts of a
+sampler see rows one after another; a loop of one's own may give them as ``(batch, length)`` and is answered so.
 A pool that the whole batch shares is still given as ``(rows, m)``: an expanded view whose first stride is
 zero. :func:`shared_pool` recognises it, so that one matrix product scores it.
 """
@@ -23,6 +24,8 @@ from negatives.randomness import Purpose, stream
 from negatives.ranks import ALONE, Ranks
 
 T = TypeVar("T")
+Ids = Tensor | npt.NDArray[Any] | Sequence[int]
+"""Ids as a loop has them: a tensor or array of any whole-number type, on any device, or a list."""
 State = dict[str, Any]
 """What a part must remember: tensors, numbers, strings and nested dictionaries of them."""
 
@@ -156,8 +159,14 @@ def finite(values: Tensor, what: str) -> Tensor:
     return values
 
 
-def within(name: str, ids: Tensor, n: int) -> None:
+def within(name: str, ids: Tensor, n: int, more: str = "") -> None:
     """Refuse ids that are not among ``0 .. n - 1``.
+
+    Args:
+        name: What they are ids of.
+        ids: Of any shape.
+        n: How many there are.
+        more: What to do where there are more.
 
     Raises:
         InputError: Names the first such id and its place.
@@ -169,7 +178,7 @@ def within(name: str, ids: Tensor, n: int) -> None:
         place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
         raise InputError(
             f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
-            hint=f"there are {n}, numbered from 0" if n else "there is none",
+            hint=(f"there are {n}, numbered from 0" if n else "there is none") + more,
         )
 
 
@@ -191,6 +200,7 @@ class Catalogue:
             group; or None.
         query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
         item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
+        given: Items that each query is known not to go with, such as those it was shown and did not take; or None.
     """
 
     n_queries: int
@@ -203,6 +213,7 @@ class Catalogue:
     item_groups: Tensor | None = None
     query_kinds: Tensor | None = None
     item_kinds: Tensor | None = None
+    given: Csr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +308,10 @@ class Candidates:
 class Negatives:
     """What a sampler returns.
 
+    Rows that were given as ``(batch, length)`` are answered so: read that for ``rows`` in all shapes below. Rows that
+    are padding have False in ``mask``, False in all of ``ok``, and zeros elsewhere. :meth:`flat` gives the rows that
+    count one after another, which is what losses look at.
+
     Args:
         ids: ``(rows, k)`` int64 item ids.
         log_q: ``(rows, k)`` float or None. For every allowed item ``i`` and any function ``f``, the sum
@@ -310,6 +325,7 @@ class Negatives:
         positive_scores: ``(rows,)`` float, detached scores of the positives if the sampler has them.
         positive_log_q: ``(rows,)`` float, log-probability that one draw gives the row's positive, if the sampler
             knows it and ``log_q`` is that of the same distribution.
+        mask: ``(rows,)`` bool, False for rows that are padding; None where all count.
     """
 
     ids: Tensor
@@ -319,10 +335,16 @@ class Negatives:
     scores: Tensor | None = None
     positive_scores: Tensor | None = None
     positive_log_q: Tensor | None = None
+    mask: Tensor | None = None
 
     @property
     def k(self) -> int:
-        return self.ids.shape[1]
+        return self.ids.shape[-1]
+
+    @property
+    def shape(self) -> torch.Size:
+        """That of the rows: ``(rows,)`` or ``(batch, length)``."""
+        return self.ids.shape[:-1]
 
     @property
     def pool(self) -> Tensor | None:
@@ -339,7 +361,33 @@ class Negatives:
             _taken(self.scores, rows),
             _taken(self.positive_scores, rows),
             _taken(self.positive_log_q, rows),
+            _taken(self.mask, rows),
         )
+
+    def flat(self) -> Negatives:
+        """The rows that count, one after another: ids ``(n, k)`` and so on, without a mask; a pool stays one.
+
+        >>> ids, ok = torch.tensor([[[3], [4]]]), torch.tensor([[[True], [False]]])
+        >>> Negatives(ids, None, ok, mask=ok[..., 0]).flat().ids.tolist()
+        [[3]]
+        """
+        if self.mask is None and len(self.shape) == 1:
+            return self
+        parts = {one.name: _in_line(getattr(self, one.name), self.shape, self.mask) for one in fields(self)[:-1]}
+        found: Negatives = replace(self, mask=None, **parts)  # type: ignore[arg-type]
+        if self.ok.stride(-1) == 0 and bool(found.ok[:, :1].all()):  # one flag for each row, and all are set
+            ok = torch.ones((1, 1), dtype=torch.bool, device=self.ids.device)
+            found = replace(found, ok=ok.expand(found.ids.shape))
+        return found
+
+
+def _in_line(part: Tensor | None, shape: torch.Size, mask: Tensor | None) -> Tensor | None:
+    """The rows of a part ``(*shape, ...)`` that count; what they share stays a view."""
+    if part is None:
+        return None
+    if (one := shared_pool(part)) is not None and part.dim() > len(shape):
+        return one.expand(shape.numel() if mask is None else int(mask.sum()), -1)
+    return part.flatten(0, len(shape) - 1) if mask is None else part[mask]
 
 
 def _taken(part: Tensor | None, rows: slice | Tensor) -> Tensor | None:
@@ -349,13 +397,16 @@ def _taken(part: Tensor | None, rows: slice | Tensor) -> Tensor | None:
 def shared_pool(ids: Tensor) -> Tensor | None:
     """The ``(m,)`` pool behind an expanded ``(rows, m)`` view, or None if rows have ids of their own.
 
+    Rows may be ``(batch, length)`` too.
+
     >>> shared_pool(torch.arange(3).expand(2, 3)).tolist()
     [0, 1, 2]
     >>> shared_pool(torch.zeros(2, 3, dtype=torch.int64)) is None
     True
     """
-    if ids.dim() == 2 and ids.shape[0] > 1 and ids.stride(0) == 0:
-        return ids[0]
+    rows = ids.shape[:-1]
+    if rows and rows.numel() > 1 and not any(step for size, step in zip(rows, ids.stride(), strict=False) if size > 1):
+        return ids[(0,) * len(rows)]
     return None
 
 

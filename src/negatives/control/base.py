@@ -70,6 +70,15 @@ def value_of(knob: Knob, progress: float) -> float:
 
 def controllers_in(part: object, prefix: str = "") -> Iterator[tuple[str, Controller]]:
     """Every controller among the fields of a part, loss or sampler and of its inner parts, with its dotted path."""
+    return ((path, one) for path, one in _changing(part, prefix) if isinstance(one, Controller))
+
+
+def schedules_in(part: object) -> Iterator[tuple[str, Schedule]]:
+    """Every schedule, as :func:`controllers_in` gives controllers."""
+    return ((path, one) for path, one in _changing(part, "") if isinstance(one, Schedule))
+
+
+def _changing(part: object, prefix: str) -> Iterator[tuple[str, Schedule | Controller]]:
     if not is_dataclass(part):
         return
     for spec in fields(part):
@@ -78,10 +87,10 @@ def controllers_in(part: object, prefix: str = "") -> Iterator[tuple[str, Contro
         inner = held if isinstance(held, (list, tuple)) else [held]
         for index, one in enumerate(inner):
             here = path if inner[0] is held else f"{path}.{index}"
-            if isinstance(one, Controller):
+            if isinstance(one, (Controller, Schedule)):
                 yield here, one
             elif isinstance(one, Part):
-                yield from controllers_in(one, f"{here}.")
+                yield from _changing(one, f"{here}.")
 
 
 def feed(part: object, signals: Mapping[str, float], prefix: str = "") -> dict[str, float]:

@@ -28,6 +28,7 @@ class AbsoluteMargin(Guard):
         margin: In units of the score; a knob.
     """
 
+    needs_queries = False
     tunable: ClassVar[Mapping[str, Range]] = {"margin": Range(0.1, 10.0, relative=True)}
     margin: Knob = 0.05
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from negatives.types import Candidates, Context, Csr, Negatives, Part
 @dataclass(slots=True)
 class Guard(Part, ABC):
     """A rule that says which candidates must not serve as negatives."""
+
+    needs_queries: ClassVar[bool] = True
+    """False where nothing is looked up by the query's id, so that a loop without query ids can have the guard."""
 
     @property
     def needs_scores(self) -> bool:

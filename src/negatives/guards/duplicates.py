@@ -22,6 +22,8 @@ class Duplicates(Guard):
     Source: unique candidate draws as in TensorFlow's candidate samplers (Jean et al., 2015, for the loss).
     """
 
+    needs_queries = False
+
     @property
     def keeps_log_q(self) -> bool:
         """False: see the class."""

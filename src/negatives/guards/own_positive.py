@@ -20,6 +20,8 @@ class OwnPositive(Guard):
     Source: common practice; with in-batch negatives, the diagonal of Henderson et al., 2017.
     """
 
+    needs_queries = False
+
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
         return candidates.ids != context.positives[:, None]

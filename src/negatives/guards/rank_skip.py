@@ -29,6 +29,7 @@ class RankSkip(Guard):
         n: How many to skip in each row, rounded; a knob.
     """
 
+    needs_queries = False
     tunable: ClassVar[Mapping[str, Range]] = {"n": Range(1, 32, whole=True)}
     n: Knob = 1
 

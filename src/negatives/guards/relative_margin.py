@@ -29,6 +29,7 @@ class RelativeMargin(Guard):
         share: Usually between 0 and 1; a knob.
     """
 
+    needs_queries = False
     tunable: ClassVar[Mapping[str, Range]] = {"share": Range(0.8, 1.0, log=False)}
     share: Knob = 0.95
 

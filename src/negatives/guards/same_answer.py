@@ -26,6 +26,7 @@ class SameAnswer(Guard):
         ConfigError: There are no groups, or not one for each item.
     """
 
+    needs_queries = False
     groups: Tensor | None = None
     _given: bool = field(init=False, repr=False, compare=False)
 

@@ -27,6 +27,7 @@ class ScoreBounds(Guard):
         high: Greatest score; a knob.
     """
 
+    needs_queries = False
     low: Knob = -math.inf
     high: Knob = math.inf
 

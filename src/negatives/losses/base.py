@@ -11,7 +11,7 @@ from torch import Tensor
 
 from negatives.control.base import Knob, value_of
 from negatives.kernels.hogwild import LossKernel
-from negatives.losses.ops import check_above
+from negatives.losses.ops import check_above, rows_that_count
 from negatives.parameters import Range
 from negatives.types import Negatives
 
@@ -95,5 +95,18 @@ class Loss(ABC):
         return value
 
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
-        """Mean over the rows."""
-        return self.rows(positive, negative, negatives).mean()
+        """Mean over the rows that count, and zero where none does.
+
+        Args:
+            positive: ``(rows,)``, or ``(batch, length)`` as the sampler was given the positives; or ``(n,)`` for the
+                rows that count alone.
+            negative: ``(rows, k)``, ``(batch, length, k)`` or ``(n, k)`` likewise.
+            negatives: What the sampler returned.
+
+        Raises:
+            InputError: The shapes do not go together.
+        """
+        if positive.dim() != 1 or negatives.mask is not None or len(negatives.shape) != 1:
+            positive, negative, negatives = rows_that_count(positive, negative, negatives)
+        each = self.rows(positive, negative, negatives)
+        return each.mean() if each.numel() else each.sum()

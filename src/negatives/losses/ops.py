@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from negatives import kernels
-from negatives.errors import ConfigError, LogQUnknown
+from negatives.errors import ConfigError, InputError, LogQUnknown
 from negatives.kernels.checks import all_ok
 from negatives.types import Negatives
 
@@ -33,6 +33,31 @@ def check_at_least(name: str, value: float, bound: float = 0.0) -> None:
     """
     if not (math.isfinite(value) and value >= bound):
         raise ConfigError(f"{name} is {value}; it must be a finite number of at least {bound:g}")
+
+
+def rows_that_count(positive: Tensor, negative: Tensor, negatives: Negatives) -> tuple[Tensor, Tensor, Negatives]:
+    """Scores and negatives of the rows that are no padding, one after another: ``(n,)``, ``(n, k)`` and ``(n, k)``.
+
+    Args:
+        positive: Scores of all rows in their shape, or of those that count alone, ``(n,)``.
+        negative: ``(..., k)`` likewise.
+        negatives: What the sampler returned.
+
+    Raises:
+        InputError: The shapes do not go together.
+    """
+    flat, mask = negatives.flat(), negatives.mask
+    for what, one, inner in (("positives", positive, ()), ("negatives", negative, (negatives.k,))):
+        if one.shape not in ((*negatives.shape, *inner), (*flat.shape, *inner)):
+            raise InputError(
+                f"scores of {what} have the shape {tuple(one.shape)} for negatives of {tuple(negatives.ids.shape)}",
+                hint=f"give one for each row, {(*negatives.shape, *inner)}, or for each that counts",
+            )
+    if positive.shape == negatives.shape:
+        positive = positive.flatten() if mask is None else positive[mask]
+    if negative.shape[:-1] == negatives.shape:
+        negative = negative.flatten(0, -2) if mask is None else negative[mask]
+    return positive, negative, flat
 
 
 def masked(values: Tensor, ok: Tensor) -> Tensor:

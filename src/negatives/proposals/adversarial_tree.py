@@ -54,6 +54,7 @@ class AdversarialTree(Proposal):
         ConfigError: A value is out of range, or the data is not known at the first draw.
     """
 
+    needs_queries = False
     dim: int = 16
     every: int = 500
     pairs: int = 16_384

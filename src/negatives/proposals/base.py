@@ -20,6 +20,11 @@ class Proposal(Part, ABC):
         """True when the distribution depends on the query, so that no pool can be shared by a batch."""
         return False
 
+    @property
+    def needs_queries(self) -> bool:
+        """True when something is kept or looked up by the query's id, so that a loop without ids cannot have it."""
+        return self.conditional
+
     def observe(self, context: Context) -> None:
         """Take in one training batch after its negatives were drawn; learned proposals override it."""
 

@@ -56,6 +56,7 @@ class Cluster(Clustered):
     within: Literal["uniform", "counts"] = "uniform"
     balanced: bool = False
     every: int = 500
+    needs_queries = False
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:

@@ -91,6 +91,11 @@ class Mixed(Proposal):
         return any(part.conditional for part in self.proposals)
 
     @property
+    def needs_queries(self) -> bool:
+        """True when any part does."""
+        return any(part.needs_queries for part in self.proposals)
+
+    @property
     def needs_scorer(self) -> bool:
         """True when the weights follow the model, or any part uses it."""
         return self.follow > 0.0 or any(part.needs_scorer for part in self.proposals)

@@ -74,6 +74,11 @@ class Retrieved(Proposal):
         return not self.shared
 
     @property
+    def needs_queries(self) -> bool:
+        """True: what was retrieved stands by query, also where all share it."""
+        return True
+
+    @property
     def needs_scorer(self) -> bool:
         return True
 

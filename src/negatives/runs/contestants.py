@@ -6,20 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from negatives.config import Part, RunConfig, load_config
+from negatives.config import Part, RunConfig
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.losses import registry as losses
-from negatives.registry import suggest
 from negatives.runs.builder import fill
-from negatives.sampler import build, preset, presets
+from negatives.sampler import preset, presets
+from negatives.sampler.files import from_file
 from negatives.tasks.base import AnyTask, Examples
 
 EVALUATIONS = 24
 """Points on a learning curve."""
-KEYS = ("sampler", "loss")
-ABOUT = ("family", "summary", "source")
-"""What a preset tells of itself; a file may too."""
 LISTWISE = Part("sampled_softmax")
 """The loss of the form that is not pairwise."""
 
@@ -102,18 +99,4 @@ def _from_preset(name: str) -> Contestant:
 
 
 def _from_file(path: Path) -> Contestant:
-    """A table ``sampler``, and ``loss`` where it needs one, as ``negatives samplers NAME`` prints them."""
-    values = load_config(path)
-    for key in values:
-        if key not in (*KEYS, *ABOUT):
-            raise ConfigError(f"{path}: no key is called {key!r} in a sampler's file; {suggest(key, KEYS)}")
-    if "sampler" not in values:
-        raise ConfigError(f"{path}: there is no table [sampler]; see: negatives samplers dns")
-    try:
-        sampler, loss = Part.of(values["sampler"]), Part.of(values["loss"]) if "loss" in values else None
-        build(sampler)
-        if loss is not None:
-            build_part(losses, loss)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    return Contestant(path.stem, sampler, loss)
+    return Contestant(path.stem, *from_file(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -11,22 +12,23 @@ import torch
 from torch import Tensor
 
 from negatives.control import Knob, value_of
-from negatives.control.base import controllers_in, decided, feed, load_states, states_of
+from negatives.control.base import controllers_in, decided, feed, load_states, schedules_in, states_of
 from negatives.control.decisions import Decision
 from negatives.control.signals import COUNTS, false_negative_signals, signals
-from negatives.errors import ConfigError, InputError
+from negatives.errors import ConfigError, NegativesWarning
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
 from negatives.ranks import ROWS, Group, Ranks, own_numbers
+from negatives.sampler.batch import Batch
 from negatives.sampler.exclusion import Exclusion
-from negatives.scoring import as_scorer, scores_of
+from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwrapped
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.selection.picking import all_ok
-from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Part, Scorer, State, within
+from negatives.types import Candidates, Catalogue, Context, Csr, Ids, Negatives, Part, Scorer, State, within
 
 OBSERVED_ROWS = 512
 
@@ -46,6 +48,7 @@ class Sampler(Part):
         observe_every: Signals are measured and controllers fed at every so many steps.
         canaries: Known positives hidden from guards and model, by which false negatives are estimated.
         canary_share: Share of all positives that became canaries.
+        total_steps: Calls that the training will make, by which schedules know how far it is.
         group: Ranks that train together on rows of their own; all of the default process group when None. Give the
             group of data-parallel ranks where others share a batch, as in tensor parallelism.
 
@@ -75,12 +78,14 @@ class Sampler(Part):
     observe_every: int = 8
     canaries: Csr | None = None
     canary_share: float = 0.0
+    total_steps: int | None = None
     group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
     unfilled: int = 0
     _step: int = 0
     _n_queries: int = 0
     _n_items: int = 0
+    _told: bool = field(default=False, init=False, repr=False)
     _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
     _candidate_scores: Tensor | None = field(default=None, repr=False)
@@ -91,6 +96,8 @@ class Sampler(Part):
         for name, size in (("candidates", self.candidates), ("pool", self.pool)):
             if isinstance(size, (int, float)) and not size >= 1:
                 raise ConfigError(f"{name} is {size}; it must be at least 1")
+        if self.total_steps is not None and self.total_steps < 1:
+            raise ConfigError(f"total_steps is {self.total_steps}; it must be at least 1")
         if self.pool is not None and self.proposal.conditional:
             raise ConfigError(
                 f"{type(self.proposal).__name__} depends on the query, so a batch cannot share its draws; "
@@ -112,43 +119,60 @@ class Sampler(Part):
 
     def __call__(
         self,
-        queries: Tensor,
-        positives: Tensor,
+        queries: Ids | None,
+        positives: Ids,
         scorer: object | None = None,
         *,
-        examples: Tensor | None = None,
+        mask: Ids | None = None,
+        examples: Ids | None = None,
         epoch: int = 0,
-        progress: float = 0.0,
+        progress: float | None = None,
     ) -> Negatives:
-        """Negatives for one batch of one's own training loop.
+        """Negatives for one batch of one's own training loop, on the device of its model.
 
         Args:
-            queries: ``(rows,)`` int64 query ids.
-            positives: ``(rows,)`` int64 item ids.
+            queries: ``(rows,)`` query ids of any whole-number type; ``(batch,)`` or ``(batch, length)`` where positives
+                are ``(batch, length)``. None where the loop has none, if no part looks up what a query knows.
+            positives: ``(rows,)`` or ``(batch, length)`` item ids.
             scorer: The model, a module with ``encode_queries`` and ``encode_items``, or
                 :class:`negatives.scoring.Vectors` of this batch; may be left out when nothing depends on scores.
-            examples: ``(rows,)`` index of each row in the training set. Given, the draws do not depend on
-                the order of batches: with numbers that no other rank gives, each row has the same negatives on 1, 2
-                or 4 ranks, and all ranks share their pools. Left out, rows have numbers by step and rank, so that
-                draws differ by rank, pools too, and are the same after a resume. Where draws depend on the batch
-                (``in_batch``, alone or in a mixture), they depend on this rank's rows.
+            examples: ``(rows,)`` number of each row in the training set, or ``(batch,)`` of each sequence. Given, the
+                draws do not depend on the order of batches: with numbers that no other rank gives, each row has the
+                same negatives on 1, 2 or 4 ranks, and all ranks share their pools. Left out, rows have numbers by step
+                and rank, so that draws differ by rank, pools too, and are the same after a resume. Where draws depend
+                on the batch (``in_batch``, alone or in a mixture), they depend on this rank's rows.
             epoch: Epoch, counted from zero.
-            progress: Share of the training that is done, for schedules.
+            progress: Share of the training that is done, for schedules; by default that of ``total_steps``.
 
         Raises:
-            InputError: A query or a positive is out of the range of what the sampler was bound to or was given.
+            InputError: Shapes do not go together, or a query or a positive is out of the range of what the sampler was
+                bound to or was given.
+            ConfigError: There are no queries, and a part needs them.
         """
-        self._check(queries, positives)
+        batch = Batch.of(queries, positives, mask, scorer, device_of(scorer, positives))
+        self._check(batch, queries is None, scorer)
         own, step = (own_numbers(self.group) if examples is None else 0), self._step
-        if examples is None:  # by the step, and not by what this rank has seen: the state is one for all
-            examples = own + step * ROWS + torch.arange(queries.numel(), device=queries.device)
-        ranks = Ranks.here(self.group)
-        context = Context(queries, positives, examples, self.seed, epoch, step, progress, ranks=ranks, pools_from=own)
+        numbers = batch.examples(examples, own + step * ROWS)  # by the step: the state is one for all ranks
+        if progress is None:
+            self._say_if_schedules_stand_still()
+            progress = self.progress
+        context = Context(
+            batch.queries, batch.positives, numbers, self.seed, epoch, step, progress, batch.places,
+            Ranks.here(self.group), own,
+        )  # fmt: skip
         self._step += 1
         negatives = self.sample(context, None if scorer is None else as_scorer(scorer))
-        if negatives.scores is not None and negatives.positive_scores is not None:
+        if batch.rows and negatives.scores is not None and negatives.positive_scores is not None:
             self.observe(context, negatives, negatives.positive_scores, negatives.scores)
-        return negatives
+        return batch.answer(negatives)
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, from 0 to 1, by ``total_steps``; 0 where that is not known.
+
+        A loss with a schedule of its own is told in a loop of one's own: ``loss.progress = sampler.progress``.
+        """
+        return min(1.0, self._step / self.total_steps) if self.total_steps else 0.0
 
     @torch.no_grad()
     def sample(self, context: Context, scorer: Scorer | None = None) -> Negatives:
@@ -248,19 +272,42 @@ class Sampler(Part):
             part.load_state(state["parts"][str(index)])
         self._device = None
 
-    def _check(self, queries: Tensor, positives: Tensor) -> None:
-        """Ids out of range would read, or mark, the rows of others; told where the sampler knows the range."""
-        if queries.shape != positives.shape:
-            raise InputError(
-                f"{queries.numel()} queries for {positives.numel()} positives", hint="give one for each row"
+    def _say_if_schedules_stand_still(self) -> None:
+        if self.total_steps is not None or self._told:
+            return
+        self._told = True
+        still = [path for path, one in schedules_in(self) if {one.at(0.5), one.at(1.0)} != {one.at(0.0)}]
+        if still:
+            warnings.warn(
+                f"the sampler's {', '.join(still)} should change while training, and stands at its start; give the "
+                "sampler total_steps=, or progress= in each call",
+                NegativesWarning,
+                stacklevel=3,
             )
+
+    def _check(self, batch: Batch, no_queries: bool, scorer: object | None) -> None:
+        """Ids out of range would read, or mark, the rows of others; told where the sampler knows the range."""
+        if no_queries:
+            needs = [type(one).__name__ for one in self.guards if one.needs_queries]
+            if self.proposal.needs_queries:
+                needs.append(type(self.proposal).__name__)
+            if self.canaries is not None:
+                needs.append("canaries")
+            if scorer is not None and not isinstance(scorer, PlaceScorer):
+                needs.append(type(unwrapped(scorer)).__name__)
+            if needs:
+                raise ConfigError(
+                    f"{needs[0]} looks up the query, and there are none; pass query ids, or leave it out: "
+                    'guards=["own_positive"], and Vectors(queries=..., items=...) in place of a model'
+                )
         gone = self._exclusion.by(self.guards)
         n_queries, n_items = self._n_queries, self._n_items
         if gone is not None:
             n_queries, n_items = gone.n_rows, gone.n_cols
         if n_items:
-            within("query", queries, n_queries)
-            within("positive", positives, n_items)
+            if not no_queries:
+                within("query", batch.queries, n_queries, "; for more, give negatives.sampler n_queries=")
+            within("positive", batch.positives, n_items, "; for more, give negatives.sampler n_items=")
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]

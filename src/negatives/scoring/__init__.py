@@ -5,9 +5,20 @@ query may have vectors of their own, as places of a sequence do. :func:`as_score
 loop has: a model, a wrapped module, or :class:`Vectors` that it has computed already.
 """
 
-from negatives.scoring.asking import first_rows, query_vectors, scores_of
+from negatives.scoring.asking import PlaceScorer, first_rows, query_vectors, scores_of
 from negatives.scoring.items import Items
 from negatives.scoring.vectors import Encoders, Vectors
-from negatives.scoring.wrapping import as_scorer, unwrapped
+from negatives.scoring.wrapping import as_scorer, device_of, unwrapped
 
-__all__ = ["Encoders", "Items", "Vectors", "as_scorer", "first_rows", "query_vectors", "scores_of", "unwrapped"]
+__all__ = [
+    "Encoders",
+    "Items",
+    "PlaceScorer",
+    "Vectors",
+    "as_scorer",
+    "device_of",
+    "first_rows",
+    "query_vectors",
+    "scores_of",
+    "unwrapped",
+]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from negatives.errors import ConfigError
 from negatives.scoring.asking import PlaceScorer
-from negatives.scoring.vectors import Encoders, EncodesItems, EncodesQueries
+from negatives.scoring.vectors import Encoders, EncodesItems, EncodesQueries, Vectors
 from negatives.types import Scorer
 
 INNER = ("_orig_mod", "module")
@@ -52,6 +54,22 @@ def as_scorer(given: object) -> Scorer:
         f"a {type(inner).__name__} cannot be asked for scores; give it encode_queries(ids) and encode_items(ids), or "
         "pass Vectors(queries=..., items=...) with the vectors of the batch and a table or encoder of items"
     )
+
+
+def device_of(scorer: object, ids: object) -> torch.device:
+    """Where draws are to be made: where the model is, else where the ids are.
+
+    >>> device_of(nn.Linear(1, 1), [0])
+    device(type='cpu')
+    """
+    inner = unwrapped(scorer)
+    if isinstance(inner, Encoders):
+        inner = inner.module
+    if isinstance(inner, Vectors):
+        return inner.queries.device
+    if isinstance(inner, nn.Module) and (held := next(chain(inner.parameters(), inner.buffers()), None)) is not None:
+        return held.device
+    return ids.device if isinstance(ids, Tensor) else torch.device("cpu")
 
 
 def _can_be_asked(module: object) -> bool:
