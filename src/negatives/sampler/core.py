@@ -52,6 +52,7 @@ class Sampler(Part):
         total_steps: Calls that the training will make, by which schedules know how far it is.
         group: Ranks that train together on rows of their own; all of the default process group when None. Give the
             group of data-parallel ranks where others share a batch, as in tensor parallelism.
+        measured: The signals of the last step; empty where none were measured.
 
     Under an initialised process group draws differ by rank where rows have no numbers, and what is learnt from batches
     is learnt from those of all ranks; see :meth:`__call__`.
@@ -82,7 +83,9 @@ class Sampler(Part):
     total_steps: int | None = None
     group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
-    unfilled: int = 0
+    _unfilled: int = 0
+    _open: Tensor | None = field(default=None, init=False, repr=False)
+    measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
     _n_queries: int = 0
     _n_items: int = 0
@@ -252,6 +255,7 @@ class Sampler(Part):
             The signals, of all ranks where controllers read them, and the controllers' values under
             ``control.<path>``; empty at other steps.
         """
+        self.measured = {}
         if context.step % self.observe_every:
             return {}
         rows = slice(0, OBSERVED_ROWS)
@@ -280,6 +284,7 @@ class Sampler(Part):
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
+        self.measured = measured
         return measured
 
     def decisions(self) -> list[Decision]:
@@ -299,7 +304,7 @@ class Sampler(Part):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave; the sampler must have the same parts."""
         self._step = state["step"]
-        self.unfilled = state["unfilled"]
+        self._unfilled, self._open = state["unfilled"], None
         if "never" in state:
             self._device = None
             self.never(state["never"])
@@ -307,6 +312,13 @@ class Sampler(Part):
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
         self._device = None
+
+    @property
+    def unfilled(self) -> int:
+        """Slots so far that no item could fill; counted where the batches are, and read when asked for."""
+        if self._open is not None:
+            self._unfilled, self._open = self._unfilled + int(self._open), None
+        return self._unfilled
 
     def _say_if_schedules_stand_still(self) -> None:
         if self.total_steps is not None or self._told:
@@ -368,11 +380,12 @@ class Sampler(Part):
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self._source.draw(context, m, key, exclude=self._exclusion.by(self.guards))
-        if not ids.numel() or int(ids.min()) >= 0:
+        if not ids.numel() or (ids.device.type == "cpu" and int(ids.min()) >= 0):
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device)  # expanded, it costs no pass to see
         else:
             ok = ids >= 0
-            self.unfilled += int((~ok).sum())
+            left = (~ok).sum()
+            self._open = left if self._open is None else self._open + left
             ids = ids.clamp(min=0)
         shape = context.rows, ids.shape[1]
         ids, log_q, ok = ids.expand(shape), log_q.expand(shape), ok.expand(shape)
