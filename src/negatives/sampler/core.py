@@ -112,6 +112,11 @@ class Sampler(Part):
 
     def bind(self, catalogue: Catalogue) -> None:
         """Tell every part about the data; not needed where the parts were given their data."""
+        if self._never is not None and self._never.mask.numel() != catalogue.n_items:
+            raise ConfigError(
+                f"what is never drawn was said of {self._never.mask.numel()} items, and the data has "
+                f"{catalogue.n_items}; say it after binding"
+            )
         self._n_queries, self._n_items = catalogue.n_queries, catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
