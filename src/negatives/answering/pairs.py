@@ -168,4 +168,4 @@ class SequenceRun(RecommendRun):
     folding = "history or mf"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
-        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("repeats")))
+        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("again")))

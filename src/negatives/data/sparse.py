@@ -50,7 +50,7 @@ class SparseFeatures:
     @property
     def owners(self) -> Tensor:
         """``(nnz,)`` int64, the row of each value."""
-        return torch.repeat_interleave(torch.arange(self.n_rows), self.indptr.diff())
+        return torch.repeat_interleave(self.indptr.diff())
 
     def to(self, device: torch.device | str) -> SparseFeatures:
         """The same features on another device."""

@@ -55,9 +55,14 @@ def launched() -> Iterator[Ranks]:
         if ranks.rank or _failures(0):
             raise SystemExit(128 + getattr(stop, "signal", 2)) from None
         raise
-    except BaseException:
+    except BaseException as error:
         if _failures(1) > 1:
             raise SystemExit(2) from None
+        if _lost(error):
+            raise ConfigError(
+                "another process of this training is gone (killed, or out of memory); go on from the last checkpoint "
+                "with --resume"
+            ) from error
         raise
     dist.destroy_process_group()
 
@@ -107,7 +112,7 @@ def divide(trained: Trained, ranks: Ranks) -> None:
     try:
         trained.loop.engine.divide(ranks)
     except ConfigError as error:
-        able = ", ".join(name for name in models if _divisible(name))
+        able = ", ".join(name for name in trained.task.offer().fitting() if _divisible(name)) or "there is none here"
         raise ConfigError(
             f"{trained.config.model} with {trained.config.optimiser.name} trains in one process: {error}; start it "
             f"without torchrun, or choose a model that PyTorch moves as a whole ({able})"
@@ -168,6 +173,11 @@ def _divisible(name: str) -> bool:
 def _check_backend() -> None:
     if not dist.is_available():
         raise ConfigError("this PyTorch has no torch.distributed; start the training without torchrun")
+
+
+def _lost(error: BaseException) -> bool:
+    """Whether an error is that of a process which waits for another in vain."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
 def _failures(more: int) -> int:
