@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from negatives.answering.base import Run
+from negatives.answering.described import FEATURES, Described, features_of
 from negatives.answering.forms import Field, Form, Question
 from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked
 from negatives.data.histories import Histories
@@ -23,8 +24,9 @@ USER = Form("user", "someone whom it was trained on", (Field("user", "the name",
 HISTORY = Form(
     "history",
     "someone who came after training, by known items",
-    (Field("history", "names of known items", many=True, kind="item"),),
+    (Field("history", "names of known items", many=True, kind="item"), replace(FEATURES, optional=True)),
 )
+ALONE = Form("features", "someone who came after training and has no items, by features", (FEATURES,))
 
 
 class PairRun(Run):
@@ -139,11 +141,23 @@ class PairRun(Run):
 
 
 class RecommendRun(PairRun):
-    """Users and items; someone who came after training is folded in by a history."""
+    """Users and items; someone who came after training is folded in by a history, by features, or by both."""
 
-    forms: tuple[Form, ...] = (USER, HISTORY)
-    later = (HISTORY,)
+    forms: tuple[Form, ...] = (USER, HISTORY, ALONE)
+    later: ClassVar[tuple[Form, ...]] = (HISTORY, ALONE)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}
+
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        model, given = self.held.model, [question.get(FEATURES.name) for question in questions]
+        features = features_of(model, given, str(self.held.config.part("model")))
+        if features is not None and isinstance(model, Described):
+            return model.fold_in(self._named(form, questions), features)
+        return super()._fold(form, questions)
+
+    def _named(self, form: Form, questions: Sequence[Question]) -> Histories:
+        if form is ALONE:
+            return Histories.of_rows([[] for _ in questions], len(self.names(self.items)))
+        return super()._named(form, questions)
 
 
 class SequenceRun(RecommendRun):
@@ -154,4 +168,4 @@ class SequenceRun(RecommendRun):
     folding = "history or mf"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
-        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("repeats")))
+        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("again")))

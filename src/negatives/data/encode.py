@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,24 +38,28 @@ class Numbered:
     notes: tuple[str, ...]
 
 
-def number(tables: dict[str, Table], ordered: bool = False) -> Numbered:
+def number(tables: dict[str, Table], ordered: bool = False, sides: Mapping[str, Ids] | None = None) -> Numbered:
     """Number the ids of all parts together and merge duplicates within each part.
 
-    Queries come from ``train`` only. Items of any part belong to the catalogue. The tables are used up: each is taken
-    out of ``tables`` as it is numbered, so that large data need not stand in memory twice.
+    Queries come from ``train`` only, items from any part; and both from the tables that say something of them. The
+    tables are used up: each is taken out of ``tables`` as it is numbered, so that large data need not stand in memory
+    twice.
 
     Args:
         tables: Rows by part, ``train`` among them.
         ordered: Whether the order of a query's pairs matters; then pairs that come again stay.
+        sides: Names of ``user`` and ``item`` that stand in tables of their own.
     """
+    more = {side: [ids] for side, ids in (sides or {}).items()}
     listed = tables["train"].catalogue
     columns = {name: [table.ids("user"), table.ids("item")] for name, table in tables.items()}
     times = {name: table.numbers("time") for name, table in tables.items()}
     weights = {name: table.numbers("weight") for name, table in tables.items()}
     groups = _groups(tables)
     tables.clear()
-    queries = names_of([columns["train"][0]])
-    items = names_of([ids for _, ids in columns.values()]) if listed is None else listed.listed()
+    queries = names_of([columns["train"][0], *more.get("user", ())])
+    found = [*(ids for _, ids in columns.values()), *more.get("item", ())]
+    items = names_of(found) if listed is None else listed.listed()
     notes: list[str] = []
     parts: dict[str, Pairs] = {}
     for name in list(columns):

@@ -10,7 +10,8 @@ A constructor names the facts that it needs of the data, and its own options; gr
   a history that one run of a training batch holds at most.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
-- ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
+- ``features``: SparseFeatures of every node or row to be classified; ``item_features`` and
+  ``query_features``: Features of every item and of every query, columns of several kinds.
 - ``query_heads``, ``query_relations``: ``(n_queries,)`` int64 entity and directed relation of each query.
 - ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
   ``window``, ``streams``: words of one run, and runs of one training step.
@@ -58,6 +59,7 @@ registry: Registry[Model] = Registry(
         ("popularity", "negatives.models.baselines.popularity:Popularity"),
         ("item_knn", "negatives.models.baselines.item_knn:ItemKnn"),
         ("ease", "negatives.models.baselines.ease:Ease"),
+        ("sequential_rules", "negatives.models.baselines.sequential_rules:SequentialRules"),
         ("relation_frequencies", "negatives.models.baselines.relation_frequencies:RelationFrequencies"),
         ("bm25", "negatives.models.baselines.bm25:Bm25"),
         ("tfidf", "negatives.models.baselines.tfidf:Tfidf"),

@@ -6,6 +6,7 @@ recommend items nobody has taken yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from negatives.answering import Kept
 from negatives.answering.pairs import RecommendRun
 from negatives.config import RunConfig
+from negatives.data.features import Features
 from negatives.data.histories import Histories
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData
@@ -23,6 +25,8 @@ from negatives.errors import ConfigError
 from negatives.evaluation import Metrics, evaluate, longest, rank_by, with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.models import Model
+from negatives.models import registry as models
+from negatives.parameters import required
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples, Task
 from negatives.tasks.facts import Facts, catalogue_facts
@@ -31,7 +35,7 @@ from negatives.tasks.samples import QUERIES, Sample, answers, best_known
 from negatives.tasks.shares import share, shares, split_seed
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.sequence_feed import WINDOW, SequenceFeed
-from negatives.types import Csr
+from negatives.types import Catalogue, Csr
 
 METRICS = ("recall", "ndcg", "mrr", "precision", "coverage", "popularity")
 HELD = ("train", "valid", "canaries")
@@ -47,8 +51,18 @@ class Recommend(Task[PairData, PairReading]):
     k = 20
     reading = PairReading
     offers = frozenset(
-        ("n_queries", "n_items", "known", "known_times", "counts", "item_features", "histories", "window")
-    )
+        (
+            "n_queries",
+            "n_items",
+            "known",
+            "known_times",
+            "counts",
+            "item_features",
+            "query_features",
+            "histories",
+            "window",
+        )
+    )  # fmt: skip
     feeds = ("pairs", "sequences")
     baselines: ClassVar[tuple[str, ...]] = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
@@ -64,7 +78,7 @@ class Recommend(Task[PairData, PairReading]):
         return Examples(
             name=data.name,
             feed=pair_feed(data, feed, self.window(config)),
-            catalogue=data.catalogue(),
+            catalogue=self._catalogue(data, config),
             canaries=Csr.from_pairs(hidden.queries, hidden.items, data.n_queries, data.n_items),
             canary_share=share(len(hidden), len(data.train) + len(data.valid)),
             query_names=data.query_names,
@@ -72,6 +86,17 @@ class Recommend(Task[PairData, PairReading]):
             notes=data.notes,
             data=data,
         )
+
+    def _catalogue(self, data: PairData, config: RunConfig) -> Catalogue:
+        """What samplers may know. Where a model reads features of items, those that nobody could take in training are
+        no negatives: their features would be learnt to be wrong. A model of free vectors has nothing else to tell it.
+        """
+        found, cold = data.catalogue(), data.cold_items()
+        model = config.asked("model") or self.model_of(self.recipe_name(config, data))
+        if "item_features" not in required(models.get(model)) or data.features is None or not bool(cold.any()):
+            return found
+        kinds = torch.where(cold, -1, 0)
+        return replace(found, query_kinds=torch.zeros(data.n_queries, dtype=torch.int64), item_kinds=kinds)
 
     def facts(self, config: RunConfig, examples: Examples[PairData]) -> Facts:
         facts, data = dict(catalogue_facts(examples.catalogue)), examples.data
@@ -81,26 +106,37 @@ class Recommend(Task[PairData, PairReading]):
             feed = examples.feed
             facts["histories"] = lambda: feed.histories if isinstance(feed, SequenceFeed) else data.histories()
             facts["window"] = lambda: self.window(config)
-        if data.features is not None:
-            facts["item_features"] = data.features.normalised
+        if data.features is not None or data.query_features is not None:
+            facts["item_features"] = lambda: data.features or Features(data.n_items)
+        if data.query_features is not None:
+            facts["query_features"] = lambda: data.query_features
         return facts
 
     def preferred(self, config: RunConfig, data: PairData) -> str:
-        """Content for cold items, tables for pairwise losses."""
-        if config.asked("model") is None and _cold(data, "test") is not None:
-            if data.features is None:
-                raise ConfigError(
-                    "the items to rank were never seen in training and have no content; "
-                    "choose another split, or give data with item content"
-                )
-            return "content"
+        """Features for items and users that training never shows, tables for pairwise losses."""
+        if config.asked("model") is None:
+            if _cold(data, "test") is not None:
+                if data.features is None:
+                    raise ConfigError(
+                        "the items to rank were never seen in training and have no content; "
+                        "choose another split, or give data with item content"
+                    )
+                return "content"
+            if _cold_queries(data, "test"):
+                if data.query_features is None:
+                    raise ConfigError(
+                        "the users to ask were never seen in training and have no features; "
+                        "choose another split, or give a table of users"
+                    )
+                return "content"
         loss = asked_loss(config)
         if loss is None:
             return "default"
         return "pairwise" if pairwise(loss) else "listwise"
 
     def shared_recipe(self, examples: Examples[PairData]) -> str:
-        return "content" if _cold(examples.data, "test") is not None else "pairwise"
+        cold = _cold(examples.data, "test") is not None or _cold_queries(examples.data, "test")
+        return "content" if cold else "pairwise"
 
     def metric_names(self, config: RunConfig) -> list[str]:
         names = [f"{name}@{self.length(config)}" for name in METRICS]
@@ -178,3 +214,10 @@ def _cold(data: PairData, part: str) -> Tensor | None:
     if items.numel() and bool(data.cold_items()[items].all()):
         return items
     return None
+
+
+def _cold_queries(data: PairData, part: str) -> bool:
+    """Whether none of the part's queries has a pair in training."""
+    queries = data.part(part).queries
+    trained = torch.bincount(data.train.queries, minlength=data.n_queries) > 0
+    return queries.numel() > 0 and not bool(trained[queries].any())

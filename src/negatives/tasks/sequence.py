@@ -36,8 +36,8 @@ class SequenceReading(PairReading):
 
     window: Annotated[int, Field(ge=1)] = WINDOW
     """Places of a history that a training batch holds in one piece; longer histories are cut, anew in each epoch."""
-    repeats: bool = False
-    """Whether items that a user has had may come next; left out of the ranking otherwise."""
+    again: bool = False
+    """Whether items that a user has had may come next, as with music; they are left out of the ranking otherwise."""
 
 
 class Sequence(Recommend):
@@ -48,7 +48,7 @@ class Sequence(Recommend):
     k = 10
     reading = SequenceReading
     offers = frozenset(("n_queries", "n_items", "known", "counts", "item_features", "histories", "window"))
-    baselines: ClassVar = ("popularity", "item_knn")
+    baselines: ClassVar = ("popularity", "item_knn", "sequential_rules")
     phrases = ("uses in turn", "would use next")
     answering = SequenceRun
 
@@ -75,13 +75,13 @@ class Sequence(Recommend):
     def asked(self, data: PairData, part: str, config: RunConfig) -> tuple[Csr, Csr | None]:
         """As for recommendation; what comes again is an answer only where it may."""
         truth, known = super().asked(data, part, config)
-        if self._options(config).repeats:
+        if self._options(config).again:
             return truth, None
         return truth if known is None else less(truth, known), known
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """As for recommendation, and whether what is known is answered again."""
-        return replace(super().kept(examples, config), more={"repeats": self._options(config).repeats})
+        return replace(super().kept(examples, config), more={"again": self._options(config).again})
 
     def window(self, config: RunConfig) -> int:
         return self._options(config).window

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.features import Feature, Features
 from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
@@ -35,6 +36,8 @@ TABLES: dict[str, Any] = {
     "sets": Csr,
     "histories": Histories,
     "features": SparseFeatures,
+    "feature": Feature,
+    "described": Features,
     "sentences": Sentences,
     "cooccurrence": Cooccurrence,
 }

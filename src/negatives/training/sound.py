@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.features import BAGS, KINDS, Feature, Features
 from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
@@ -71,6 +72,30 @@ def _features(value: SparseFeatures) -> None:
     _same(value.values, value.indices)
 
 
+def _feature(value: Feature) -> None:
+    if (
+        value.kind not in KINDS
+        or (value.kind in BAGS) is (value.bag is None)
+        or (value.bag is None) is (value.dense is None)
+    ):
+        raise ValueError("a column of features is of no kind")
+    if value.bag is not None and value.scale is not None:
+        _like(value.scale, 1, torch.float32)
+        if len(value.scale) != value.bag.n_cols or (value.words is not None and len(value.words) != value.bag.n_cols):
+            raise ValueError("its parts differ in length")
+    if value.dense is not None:
+        _like(value.dense, 2, torch.float32)
+    if value.kind == "number":
+        _like(value.scale, 1, torch.float64)
+
+
+def _described(value: Features) -> None:
+    for one in value.columns:
+        rows = one.bag.n_rows if one.bag is not None else 0 if one.dense is None else len(one.dense)
+        if rows != value.n_rows:
+            raise ValueError("its parts differ in length")
+
+
 def _sentences(value: Sentences) -> None:
     _like(value.words, 2, torch.int64, torch.int32)
     _like(value.lengths, 1, torch.int64)
@@ -107,6 +132,8 @@ RULES: dict[type, Callable[[Any], None]] = {
     Csr: _csr,
     Histories: _histories,
     SparseFeatures: _features,
+    Feature: _feature,
+    Features: _described,
     Sentences: _sentences,
     Cooccurrence: _cooccurrence,
 }

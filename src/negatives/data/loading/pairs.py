@@ -9,10 +9,14 @@ from typing import Any
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from negatives.data import splits
 from negatives.data.dividing import Choice, Division, Ways, choose, divide
 from negatives.data.encode import number
+from negatives.data.loading.beside import Beside
+from negatives.data.loading.features import side_tables
+from negatives.data.loading.given import apart
 from negatives.data.loading.named import named, short_name
 from negatives.data.pairs import PARTS, PairData, Pairs
 from negatives.data.readers import Options, read
@@ -41,6 +45,7 @@ def ways_of(n_items: int) -> Ways[Pairs]:
             "temporal_user": splits.last_share_of_each,
             "global_time": splits.after_cut,
             "cold_items": splits.cold_items,
+            "cold_users": splits.cold_queries,
             "group": splits.whole_groups,
         },
         valid={
@@ -92,8 +97,8 @@ def load_pairs(
     Args:
         data: A file, a folder or a table in memory, as :func:`negatives.data.readers.read` takes it; None for the
             standard library's own sources.
-        split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, ``group``, or ``auto``: given
-            where a test part exists, else leave_last_out where times exist, else random.
+        split: ``given``, ``random``, ``leave_last_out``, ``temporal``, ``cold_items``, ``cold_users``, ``group``, or
+            ``auto``: given where a test part exists, else leave_last_out where times exist, else random.
         test: Share held back for the test; leave_last_out holds back one pair of each query instead.
         valid: Share of the rest held back to stop training, at most 20,000 pairs.
         canaries: Share of the rest hidden to estimate false negatives.
@@ -151,15 +156,17 @@ def _load(
     asked = ways_of(0)
     asked.check(how.kind)
     path = named(data)
+    data, sides = side_tables(data, options or Options())
     if data is None:
         from negatives.data.offline.views import function_calls
 
-        tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses")}
+        tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses", ordered=asked.ordered)}
         name = "stdlib"
     else:
         tables, name = dict(read(data, PAIRS, options)), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
-    features = tables["train"].features
+    tables, given = apart(tables)
+    beside = Beside(sides, given, tables["train"].features)
     timed = all(table.numbers("time") is not None for table in tables.values())
     if asked.ordered:
         notes.append("order: " + ("by time, equal times as in the file" if timed else "as in the file, without times"))
@@ -168,22 +175,27 @@ def _load(
         notes.append(f"split: the parts {', '.join(tables)} of the data are joined and divided anew")
         tables = {"train": joined([tables[name] for name in PARTS if name in tables])}
         choice = Choice(choice.kind)
-    numbered = number(tables, asked.ordered)
+    numbered = number(tables, asked.ordered, beside.names())
     notes += numbered.notes
     ways = ways_of(len(numbered.item_names))
     parts = divide(numbered.parts, choice, how, ways, notes, path)
-    parts, query_names = _drop_untrained(parts, numbered.query_names, notes)
+    parts, query_names = _drop_untrained(parts, numbered.query_names, notes, beside.knows(numbered.query_names))
     _check(parts, choice.kind, how, path, len(numbered.item_names))
     notes += _summary(parts, len(query_names), len(numbered.item_names))
+    names = query_names, numbered.item_names
+    known = beside.features(names, notes)
+    sets = beside.given_sets(parts, names, choice.kind, notes)
     return PairData(
-        name, parts["train"], parts["valid"], parts["test"], parts["canaries"], query_names, numbered.item_names,
-        features, tuple(notes), asked.ordered,
+        name, parts["train"], parts["valid"], parts["test"], parts["canaries"], *names, known["item"], tuple(notes),
+        known["user"], sets, asked.ordered,
     )  # fmt: skip
 
 
-def _drop_untrained(parts: dict[str, Pairs], names: pl.Series, notes: list[str]) -> tuple[dict[str, Pairs], pl.Series]:
-    """Drop queries that a split has left without a train pair, and number the others anew."""
-    trained = torch.bincount(parts["train"].queries, minlength=len(names)) > 0
+def _drop_untrained(
+    parts: dict[str, Pairs], names: pl.Series, notes: list[str], known: Tensor
+) -> tuple[dict[str, Pairs], pl.Series]:
+    """Drop queries that a split has left without a train pair and whose features nobody knows; number the others."""
+    trained = (torch.bincount(parts["train"].queries, minlength=len(names)) > 0) | known
     if bool(trained.all()):
         return parts, names
     fresh = trained.cumsum(0) - 1
