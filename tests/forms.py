@@ -70,7 +70,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "sequence": Sample(
         {"user": [user for user, _ in PAIRS], "item": [item for _, item in PAIRS]},
-        lambda data: [[int(data.item_names[item]) for item in data.histories(PARTS).row(row).tolist()] for row in range(3)],
+        lambda data: [list(map(int, data.item_names[data.histories(PARTS).row(row).tolist()])) for row in range(3)],
         [[item for user, item in PAIRS if user == row] for row in sorted({user for user, _ in PAIRS})[:3]],
     ),
     "knowledge": Sample(

@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     PAIRS = 17
     TUNING = 18
     TIES = 19
+    REDRAWN = 20
 
 
 def mix(value: int) -> int:

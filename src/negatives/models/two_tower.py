@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives.data.features import Feature, Features
+from negatives.data.histories import Histories
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.base import Model, device_of
@@ -167,15 +168,16 @@ class TwoTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
-    def fold_in(self, histories: Csr, features: Features | None = None) -> Tensor:
+    def fold_in(self, histories: Histories, features: Features | None = None) -> Tensor:
         """As for queries of the training part, but without a free vector.
 
         Args:
             histories: Known items of each query.
             features: What is known of each query, read by those of training; None for nothing.
         """
-        sums = bipartite(histories, 0.0, 0.0) @ self._items
-        vectors = sums / histories.lengths().clamp(min=1)[:, None]
+        known = histories.known()
+        sums = bipartite(known, 0.0, 0.0) @ self._items
+        vectors = sums / known.lengths().clamp(min=1)[:, None]
         if features is not None and self.query_tower is not None:
             vectors = vectors + self.query_tower(features.sparse(), features.dense())
         return self.normalise(vectors)

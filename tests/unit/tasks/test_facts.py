@@ -35,8 +35,8 @@ FITTING = {
 
 
 COMPUTED = {
-    "recommend": {"ease", "item_knn", "popularity"},
-    "sequence": {"ease", "item_knn", "popularity"},
+    "recommend": {"ease", "item_knn", "popularity", "sequential_rules"},
+    "sequence": {"ease", "item_knn", "popularity", "sequential_rules"},
     "knowledge": {"ease", "item_knn", "popularity", "relation_frequencies"},
     "graph": {
         "adamic_adar",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from negatives.data.features import KINDS, listed, numbers_of
+from negatives.data.features import KINDS
+from negatives.data.loading.cells import listed, numbers_of
 from negatives.data.readers import values
 from negatives.data.readers.roles import ID_NAME
 from negatives.errors import ConfigError
@@ -16,6 +17,8 @@ from negatives.registry import suggest
 SKIP = "skip"
 MANY = 0.5
 """Share of distinct cells from which texts are no categories."""
+FEW_TEXTS = 20
+"""Rows up to which single words that differ are categories all the same."""
 FEW = 100
 """Rows from which a value that stands in one row alone says nothing."""
 TYPED = {"token": "category", "token_seq": "list", "float": "number", "float_seq": "vector"}
@@ -67,7 +70,8 @@ def kind_of(cells: pl.Series) -> tuple[str, str | None]:
     for mark in MARKS:
         if _are_lists(texts, mark):
             return "list", mark
-    return ("text" if texts.n_unique() > MANY * len(texts) else "category"), None
+    words = len(texts) >= FEW_TEXTS or bool(texts.str.contains(r"\S\s+\S").any())
+    return ("text" if words and texts.n_unique() > MANY * len(texts) else "category"), None
 
 
 def least_of(n_rows: int) -> int:

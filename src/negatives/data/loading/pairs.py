@@ -160,7 +160,7 @@ def _load(
     if data is None:
         from negatives.data.offline.views import function_calls
 
-        tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses")}
+        tables: dict[str, Table] = {"train": function_calls(cache=cache, column="uses", ordered=asked.ordered)}
         name = "stdlib"
     else:
         tables, name = dict(read(data, PAIRS, options)), short_name(data)
