@@ -138,9 +138,7 @@ def softmax(bench: Bench, compiled: bool) -> None:
     """Forward and backward through a shared pool: time and peak memory."""
     sizes, random = bench.sizes, generator(3)
     shapes = (sizes.rows, sizes.d), (sizes.rows, sizes.d), (sizes.pool, sizes.d)
-    vectors, good, pool = (
-        torch.randn(shape, generator=random).to(bench.device).requires_grad_() for shape in shapes
-    )
+    vectors, good, pool = (torch.randn(shape, generator=random).to(bench.device).requires_grad_() for shape in shapes)
     bias = torch.randn(sizes.pool, generator=random).to(bench.device)
     ok = (torch.rand(sizes.rows, sizes.pool, generator=random) < 0.99).to(bench.device)
 
