@@ -7,11 +7,15 @@ from functools import cache, partial
 from tempfile import mkdtemp
 from typing import Any
 
+import polars as pl
 import torch
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
+from negatives.data.features import Features
+from negatives.data.histories import Histories
+from negatives.data.loading.cells import feature
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, learn_tokenizer
@@ -38,6 +42,12 @@ def features(rows: int) -> SparseFeatures:
     return SparseFeatures(torch.arange(rows + 1) * 2, cols.reshape(-1).int(), values, 9)
 
 
+def described(rows: int) -> Features:
+    """A number and a category of each row."""
+    places = pl.Series("number", [None if row % 5 == 0 else row * 7 % 11 for row in range(rows)])
+    return Features(rows, (feature(places, "number"), feature((places % 3).alias("kind"), "category")))
+
+
 def ring() -> Csr:
     """Every item with the next two, in both directions."""
     places = torch.arange(ITEMS)
@@ -54,6 +64,18 @@ def stories() -> Tensor:
     """Sentences that count up by one, each closed by word 0."""
     rows = [[1 + (i * 5 + at) % 8 for at in range(3 + i % 4)] + [0] for i in range(60)]
     return torch.tensor([word for row in rows for word in row])
+
+
+def histories() -> Histories:
+    """Of each query some items in an order of its own; the first has none."""
+    return Histories.of_rows([[(q * 7 + at * at) % ITEMS for at in range(q % 6)] for q in range(QUERIES)], ITEMS)
+
+
+def next_items() -> Context:
+    """All places of some histories, as the feed of sequences gives them."""
+    own, queries = histories(), [3, 1, 5, 9]
+    places = torch.cat([torch.arange(int(own.indptr[q]), int(own.indptr[q + 1])) for q in queries])
+    return Context(own.owners()[places], own.items[places], places, step=3)
 
 
 @cache
@@ -74,8 +96,10 @@ FACTS: dict[str, Callable[[], Any]] = {
     "n_queries": lambda: QUERIES,
     "n_items": lambda: ITEMS,
     "known": lambda: PROBLEM.known,
+    "histories": histories,
     "features": lambda: features(ITEMS),
-    "item_features": lambda: features(ITEMS),
+    "item_features": lambda: Features.of_bag(features(ITEMS)),
+    "query_features": lambda: described(QUERIES),
     "graph": ring,
     "cell_counts": lambda: 1.0 + torch.arange(30) % 7,
     "query_heads": lambda: torch.arange(QUERIES) % ITEMS,
@@ -111,6 +135,12 @@ def near() -> Cooccurrence:
     rows = torch.arange(ITEMS - 3).repeat(3)
     steps = torch.arange(1, 4).repeat_interleave(ITEMS - 3)
     return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
+
+
+def histories() -> Histories:
+    """The known items of each query, the order changed."""
+    known = PROBLEM.known
+    return Histories.of_rows([known.row(row).flip(0).tolist() for row in range(QUERIES)], ITEMS)
 
 
 def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
@@ -149,6 +179,8 @@ CASES: dict[str, ModelCase] = {
     "lightgcn by cosine": case("lightgcn", dim=8, similarity="cosine", spectral=False),
     "two_tower": case("two_tower", dim=8, free_items=True, own=0.3),
     "two_tower by dot": case("two_tower", dim=8, similarity="dot"),
+    "two_tower with hidden layers": case("two_tower", dim=8, hidden=12, layers=2),
+    "two_tower without features of items": case("two_tower", {"item_features": Features(ITEMS)}, dim=8),
     "transe": case("transe", dim=6, init=0.5, ranks_by_tables=False),
     "distmult": case("distmult", dim=6, init=0.5, n3=0.01, dropout=0.2),
     "complex": case("complex", dim=6, init=0.5, relation_weight=0.5),
@@ -169,9 +201,13 @@ CASES: dict[str, ModelCase] = {
     "sparse": case("sparse", {"features": features(QUERIES)}, dim=8),
     "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
     "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
+    "sasrec": case("sasrec", dim=8, heads=2, batch=next_items()),
+    "sasrec by dot": case("sasrec", dim=8, similarity="dot", gated=False, popularity=0.3, window=3, batch=next_items()),
+    "gru": case("gru", dim=8, popularity=0.3, batch=next_items()),
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
     "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
+    "sequential_rules": counted("sequential_rules", {"histories": histories()}, reach=2, recent=2),
     "ease": counted("ease", l2=2.0),
     "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
     "bm25": counted("bm25", TEXTS_OF),

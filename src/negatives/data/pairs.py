@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
+from negatives.data.histories import Histories
+from negatives.data.sparse import SparseFeatures as SparseFeatures
+from negatives.errors import InputError
 from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
+
+if TYPE_CHECKING:
+    from negatives.data.features import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,72 +84,8 @@ class Pairs(Rows):
     groups: Tensor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SparseFeatures:
-    """Content of items, rows or texts: few non-zero features of each, compressed by rows.
-
-    Args:
-        indptr: ``(n_rows + 1,)`` int64, start of each row.
-        indices: ``(nnz,)`` int32 feature ids, int64 for the tokens of texts.
-        values: ``(nnz,)`` float32.
-        n_cols: Number of features.
-    """
-
-    indptr: Tensor
-    indices: Tensor
-    values: Tensor
-    n_cols: int
-
-    @property
-    def n_rows(self) -> int:
-        return self.indptr.numel() - 1
-
-    def row(self, index: int) -> tuple[Tensor, Tensor]:
-        """Feature ids ``(n,)`` and values ``(n,)`` of one item."""
-        span = slice(int(self.indptr[index]), int(self.indptr[index + 1]))
-        return self.indices[span], self.values[span]
-
-    def pick(self, rows: Tensor) -> SparseFeatures:
-        """Some rows ``(n,)`` int64 one after another; ``indptr[:-1]`` is where each begins.
-
-        >>> x = SparseFeatures(torch.tensor([0, 1, 3]), torch.tensor([5, 6, 7], dtype=torch.int32), torch.ones(3), 8)
-        >>> x.pick(torch.tensor([1, 0])).indices.tolist()
-        [6, 7, 5]
-        """
-        start, lengths = self.indptr[rows], self.indptr[rows + 1] - self.indptr[rows]
-        indptr = pad(lengths.cumsum(0), (1, 0))
-        at = torch.repeat_interleave(start - indptr[:-1], lengths)
-        at += torch.arange(at.numel(), device=at.device)
-        return SparseFeatures(indptr, self.indices[at], self.values[at], self.n_cols)
-
-    @property
-    def owners(self) -> Tensor:
-        """``(nnz,)`` int64, the row of each value."""
-        return torch.repeat_interleave(torch.arange(self.n_rows), self.indptr.diff())
-
-    def to(self, device: torch.device | str) -> SparseFeatures:
-        """The same features on another device."""
-        return SparseFeatures(self.indptr.to(device), self.indices.to(device), self.values.to(device), self.n_cols)
-
-    def unit(self) -> SparseFeatures:
-        """Rows of unit length; rows without features stay so.
-
-        >>> x = SparseFeatures(torch.tensor([0, 2]), torch.tensor([0, 1], dtype=torch.int32), torch.tensor([3., 4.]), 2)
-        >>> x.unit().values.tolist()
-        [0.6000000238418579, 0.800000011920929]
-        """
-        values, rows = self.values, self.owners
-        squares = torch.zeros(self.n_rows).index_add_(0, rows, values * values)
-        return replace(self, values=values / squares.sqrt().clamp_min(1e-12)[rows])
-
-    def normalised(self) -> SparseFeatures:
-        """Rows of unit length after weighting ``v_ij = tf_ij (1 + log((1 + n) / (1 + df_j)))``."""
-        return replace(self, values=self.values * self.rarity()[self.indices.long()]).unit()
-
-    def rarity(self) -> Tensor:
-        """``(n_cols,)`` float32: ``1 + log((1 + n) / (1 + df_j))`` of each feature, the more the fewer rows have it."""
-        df = torch.bincount(self.indices.long(), minlength=self.n_cols).to(torch.float32)
-        return 1 + torch.log((1 + self.n_rows) / (1 + df))
+PARTS = ("train", "canaries", "valid", "test")
+"""The parts, in the order in which what stands in them came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +94,18 @@ class PairData:
 
     Args:
         name: Short name of the data, for reports.
-        train: What the model learns from; every query has at least one pair here.
+        train: What the model learns from; every query has a pair here, or features.
         valid: Watched to stop training and to choose presets.
         test: Looked at once, at the end.
         canaries: Known positives hidden from the model and the guards, to estimate false negatives.
         query_names: Name of each query, text.
         item_names: Name of each item, text.
-        features: Content of the items, one row per item, or None.
+        features: What is known of the items, one row per item, or None.
         notes: What was read and how, one line each; nothing is dropped without a line.
+        query_features: What is known of the queries, one row per query, or None.
+        given: Items that each query is known not to go with: shown and not taken, or disliked; None where nobody said.
+        ordered: Whether the pairs of each query stand in the order in which they came, part after part; the same pair
+            may then come again.
     """
 
     name: str
@@ -170,8 +115,11 @@ class PairData:
     canaries: Pairs
     query_names: pl.Series
     item_names: pl.Series
-    features: SparseFeatures | None = None
+    features: Features | None = None
     notes: tuple[str, ...] = ()
+    query_features: Features | None = None
+    given: Csr | None = None
+    ordered: bool = False
 
     @property
     def n_queries(self) -> int:
@@ -190,13 +138,31 @@ class PairData:
         chosen = Pairs.joined(self.part(name) for name in parts)
         return Csr.from_pairs(chosen.queries, chosen.items, self.n_queries, self.n_items)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it is known in which order the pairs of a query came."""
+        return self.ordered or all(self.part(name).times is not None for name in PARTS)
+
+    def histories(self, parts: Iterable[str] = ("train",)) -> Histories:
+        """Items of each query in the named parts, the oldest first, the parts one after another unless times say more.
+
+        Raises:
+            InputError: The order is not known.
+        """
+        if not self.in_order:
+            raise InputError("pairs have no times and no order", hint="name their column with --columns time=...")
+        wanted = set(parts)
+        chosen = Pairs.joined(self.part(name) for name in PARTS if name in wanted)
+        times = torch.zeros(len(chosen)) if chosen.times is None else chosen.times
+        return Histories.of_pairs(chosen.queries, chosen.items, times, self.n_queries, self.n_items)
+
     def counts(self) -> Tensor:
         """How often each item is a positive in the training part, ``(n_items,)`` int64."""
         return torch.bincount(self.train.items, minlength=self.n_items)
 
     def catalogue(self) -> Catalogue:
         """What the parts of a sampler may know: the training part and nothing else."""
-        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known())
+        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known(), given=self.given)
 
     def cold_items(self) -> Tensor:
         """``(n_items,)`` bool, True for items without a pair in the training part."""

@@ -119,9 +119,7 @@ class TemporalNegatives:
         counts = torch.bincount(dst, minlength=num_nodes)
         self.sampler.bind(Catalogue(len(self.codes), num_nodes, counts, known))
 
-    def __call__(
-        self, src: Tensor, dst: Tensor, t: Tensor, z: Tensor | None = None, *, epoch: int = 0
-    ) -> Negatives:
+    def __call__(self, src: Tensor, dst: Tensor, t: Tensor, z: Tensor | None = None, *, epoch: int = 0) -> Negatives:
         """Wrong destinations ``ids (rows, k)`` for edges; ``ok`` is False where there is none yet.
 
         Args:

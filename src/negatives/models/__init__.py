@@ -6,9 +6,12 @@ A constructor names the facts that it needs of the data, and its own options; gr
 - ``n_queries``, ``n_items``: numbers of queries and of items; nodes and words are both.
 - ``known``: Csr of the pairs of the training part, a row per query; ``known_times``: ``(nnz,)`` float64, the time of
   each of them in the same order, where the data has times.
+- ``histories``: Histories of the training part, where the order of each query's items is known; ``window``: items of
+  a history that one run of a training batch holds at most.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
-- ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
+- ``features``: SparseFeatures of every node or row to be classified; ``item_features`` and
+  ``query_features``: Features of every item and of every query, columns of several kinds.
 - ``query_heads``, ``query_relations``: ``(n_queries,)`` int64 entity and directed relation of each query.
 - ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
   ``window``, ``streams``: words of one run, and runs of one training step.
@@ -22,7 +25,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 
 from __future__ import annotations
 
-from negatives.models.base import Model, TableModel, device_of
+from negatives.models.base import Model, TableModel, device_of, extend
 from negatives.models.restoring import files_from, is_restoring, own_files, restoring
 from negatives.registry import Registry
 
@@ -47,6 +50,8 @@ registry: Registry[Model] = Registry(
         ("glove", "negatives.models.words.glove:Glove"),
         ("static", "negatives.models.encoders.static:StaticEncoder"),
         ("sentence_transformers", "negatives.models.encoders.sentence_transformers:SentenceEncoder"),
+        ("sasrec", "negatives.models.sequence.sasrec:SasRec"),
+        ("gru", "negatives.models.sequence.gru:GruModel"),
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
         ("lstm", "negatives.models.language.lstm:LstmModel"),
         ("transformer", "negatives.models.language.transformer:TransformerModel"),
@@ -54,6 +59,7 @@ registry: Registry[Model] = Registry(
         ("popularity", "negatives.models.baselines.popularity:Popularity"),
         ("item_knn", "negatives.models.baselines.item_knn:ItemKnn"),
         ("ease", "negatives.models.baselines.ease:Ease"),
+        ("sequential_rules", "negatives.models.baselines.sequential_rules:SequentialRules"),
         ("relation_frequencies", "negatives.models.baselines.relation_frequencies:RelationFrequencies"),
         ("bm25", "negatives.models.baselines.bm25:Bm25"),
         ("tfidf", "negatives.models.baselines.tfidf:Tfidf"),
@@ -71,6 +77,7 @@ __all__ = [
     "Model",
     "TableModel",
     "device_of",
+    "extend",
     "files_from",
     "is_restoring",
     "own_files",

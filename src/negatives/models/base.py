@@ -39,6 +39,7 @@ from negatives import kernels
 from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers, answers_of_tables
+from negatives.models.steps import TowerSteps
 from negatives.models.tables import table_scores
 from negatives.types import Context, Csr, shared_pool
 
@@ -78,6 +79,8 @@ class Model(nn.Module, ABC):
     """Kind of the rows of a parameter, or kinds that stand below one another, so that a later model may take over the
     rows of the same names; other parameters are taken over whole. ``query`` and ``item``, what :meth:`own_names`
     gives, or a kind that the task has names of."""
+    table_steps: TowerSteps = TowerSteps()
+    """Step sizes of tables beside those of the rest, and clipping, for engines that move tables row by row."""
     given: Mapping[str, Any] = {}
     """The facts that it was built from, by name."""
 
@@ -112,6 +115,10 @@ class Model(nn.Module, ABC):
 
         The loop calls it before each step with the batch, the evaluator with None.
         """
+
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Tables whose gradient is sparse, so that only touched rows move; for engines that move tables row by row."""
+        return []
 
     def penalty(self, context: Context) -> Tensor | None:
         """A differentiable regulariser of one batch, on the scale of the mean loss; None for none."""
@@ -150,12 +157,13 @@ class Model(nn.Module, ABC):
         """Names by kind of rows that the model numbers itself, as an encoder its tokens."""
         return {}
 
-    def fold_in(self, histories: Csr) -> Tensor | None:
+    def fold_in(self, histories: Histories) -> Tensor | None:
         """Encodings ``(rows, width)`` of queries that came after training, from the items that each is known to go
         with; None where the model has no way to them. Asked after ``refresh(None)``.
 
         Args:
-            histories: Known items of each new query, over the model's items.
+            histories: What each new query has gone with, the oldest first, over the model's items; a model that asks
+                for no order reads ``histories.known()``.
         """
         return None
 
@@ -220,6 +228,14 @@ class Model(nn.Module, ABC):
         """Vectors that other programs may want, by kind: ``query`` and ``item``, or what a model has instead."""
         queries, items = self.tables()
         return {"query": queries, "item": items}
+
+
+def extend(model: Model, known: Csr | Histories | None) -> None:
+    """Give a model all that is known when it is used, with the order where that is known; None changes nothing."""
+    if isinstance(known, Histories):
+        model.extend_histories(known)
+    elif known is not None:
+        model.extend(known)
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -36,7 +36,8 @@ class Mixed(Proposal):
     With ``follow`` above zero the weights move towards the mixture that is nearest to the model's own softmax, in
     which a corrected softmax has the least variance: one step of expectation-maximisation at some steps,
     ``w_c <- (1 - f) w_c + f mean sum_j ω_j w_c q_c(i_j)/q(i_j)`` with ``ω ∝ e^{s_j}/q(i_j)`` over the draws of a few
-    rows; no weight falls below a tenth of an equal share, so that every item that could be drawn still can. After
+    rows (of each rank); no weight falls below a tenth of an equal share, so that every item that could be drawn still
+    can. After
     Cappé et al., Adaptive importance sampling in general mixture classes, Statistics and Computing 2008, there for one
     target; here the target differs by row and moves while the model learns.
 
@@ -95,6 +96,11 @@ class Mixed(Proposal):
         return any(part.needs_queries for part in self.proposals)
 
     @property
+    def of_batch(self) -> bool:
+        """True when any part's draws are of the batch."""
+        return any(part.of_batch for part in self.proposals)
+
+    @property
     def needs_scorer(self) -> bool:
         """True when the weights follow the model, or any part uses it."""
         return self.follow > 0.0 or any(part.needs_scorer for part in self.proposals)
@@ -148,7 +154,9 @@ class Mixed(Proposal):
         context = context.take(torch.argsort(context.examples, stable=True))  # the order of rows must not tell
         pools = [part.pool(context, k, derived(key, index))[0] for index, part in enumerate(self.proposals)]
         log_shares = self._plain(context.device).clone()
-        log_shares[torch.tensor([pool.numel() == 0 for pool in pools])] = -torch.inf
+        for index, pool in enumerate(pools):
+            if not pool.numel():
+                log_shares[index] = -torch.inf
         which = self._choose(log_shares[None], one, k, key)[0]
         ids = torch.full((k,), -1, dtype=torch.int64, device=context.device)
         for index, pool in enumerate(pools):
@@ -194,7 +202,7 @@ class Mixed(Proposal):
         target = (scores - log_q).masked_fill(~there, -torch.inf).softmax(1).nan_to_num(0.0)
         logs = torch.stack([part.log_prob(ids.clamp(min=0), seen) for part in self.proposals])
         shares = torch.tensor(self._shares, dtype=torch.float64)
-        owned = shares * (target * (logs - log_q).exp()).double().sum((1, 2)).cpu()
+        owned = shares * context.ranks.summed((target * (logs - log_q).exp()).double().sum((1, 2))).cpu()
         if float(owned.sum()) > 0.0:
             new = torch.lerp(shares, owned / owned.sum(), self.follow)
             kept = new.clamp(min=0.1 / len(self._shares))
@@ -210,7 +218,8 @@ class Mixed(Proposal):
 
     def _plain(self, device: torch.device) -> Tensor:
         """``log w_c``, ``(parts,)``."""
-        return torch.tensor(self._shares, dtype=torch.float32, device=device).log()
+        shares = [torch.full((), share, dtype=torch.float32, device=device) for share in self._shares]
+        return torch.stack(shares).log()  # nothing is copied to the device, for which the CPU would wait
 
     def _log_shares(self, context: Context) -> Tensor:
         """``log w_c`` ``(rows, parts)``, -inf where the part is empty."""

@@ -12,17 +12,19 @@ import torch
 from torch import Tensor
 
 from negatives.control import Knob, value_of
-from negatives.control.base import decided, feed, load_states, schedules_in, states_of
+from negatives.control.base import controllers_in, decided, feed, load_states, schedules_in, states_of
 from negatives.control.decisions import Decision
-from negatives.control.signals import false_negative_signals, signals
+from negatives.control.signals import COUNTS, false_negative_signals, signals
 from negatives.errors import ConfigError, NegativesWarning
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
-from negatives.sampler.batch import Batch
+from negatives.ranks import ROWS, Group, Ranks, own_numbers
+from negatives.sampler.batch import Batch, as_mask
 from negatives.sampler.exclusion import Exclusion
+from negatives.sampler.narrowed import Narrowed, Never
 from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwrapped
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
@@ -48,6 +50,12 @@ class Sampler(Part):
         canaries: Known positives hidden from guards and model, by which false negatives are estimated.
         canary_share: Share of all positives that became canaries.
         total_steps: Calls that the training will make, by which schedules know how far it is.
+        group: Ranks that train together on rows of their own; all of the default process group when None. Give the
+            group of data-parallel ranks where others share a batch, as in tensor parallelism.
+        measured: The signals of the last step; empty where none were measured.
+
+    Under an initialised process group draws differ by rank where rows have no numbers, and what is learnt from batches
+    is learnt from those of all ranks; see :meth:`__call__`.
 
     Raises:
         ConfigError: Neither or both of ``candidates`` and ``pool`` are given, or one is below 1.
@@ -73,12 +81,15 @@ class Sampler(Part):
     canaries: Csr | None = None
     canary_share: float = 0.0
     total_steps: int | None = None
+    group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
-    unfilled: int = 0
+    _unfilled: int = 0
+    _open: Tensor | None = field(default=None, init=False, repr=False)
+    measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
-    _examples: int = 0
     _n_queries: int = 0
     _n_items: int = 0
+    _never: Never | None = field(default=None, init=False, repr=False)
     _told: bool = field(default=False, init=False, repr=False)
     _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
@@ -105,6 +116,25 @@ class Sampler(Part):
         for part in self._parts():
             part.bind(catalogue)
         self.to(catalogue.counts.device)
+
+    def never(self, items: Ids | None) -> None:
+        """Say which items are not drawn from now on: padding, sold out, not for sale in a region.
+
+        No draw and no pool holds one of them, whatever the proposal is, and ``log_q`` is that of what is left. They
+        may be positives. A later call says it anew, as often as at each step.
+
+        Args:
+            items: Ids, or a mask ``(n_items,)`` of bool that is True for them; None for none.
+
+        Raises:
+            InputError: No item is left, an id is out of range, or the mask is one of other items.
+            ConfigError: The sampler does not know how many items there are.
+        """
+        if items is None:
+            self._never = None
+            return
+        mask = as_mask(items, self._known_sizes()[1])
+        self._never = Never(mask if self._device is None else mask.to(self._device))
 
     def to(self, device: torch.device) -> None:
         """See :meth:`Part.to`; called by itself where a batch comes from another device."""
@@ -133,7 +163,10 @@ class Sampler(Part):
             mask: Of the shape of the positives, True where there is one and False for padding. Only rows that are
                 there are drawn for and scored.
             examples: ``(rows,)`` number of each row in the training set, or ``(batch,)`` of each sequence. Given, the
-                draws do not depend on the order of batches; left out, rows are counted.
+                draws do not depend on the order of batches: with numbers that no other rank gives, each row has the
+                same negatives on 1, 2 or 4 ranks, and all ranks share their pools. Left out, rows have numbers by step
+                and rank, so that draws differ by rank, pools too, and are the same after a resume. Where draws depend
+                on the batch (``in_batch``, alone or in a mixture), they depend on this rank's rows.
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done, for schedules; by default that of ``total_steps``.
 
@@ -144,13 +177,15 @@ class Sampler(Part):
         """
         batch = Batch.of(queries, positives, mask, scorer, device_of(scorer, positives))
         self._check(batch, queries is None, scorer)
-        numbers = batch.examples(examples, self._examples)
-        if examples is None:
-            self._examples += batch.rows
+        own, step = (own_numbers(self.group) if examples is None else 0), self._step
+        numbers = batch.examples(examples, own + step * ROWS)  # by the step: the state is one for all ranks
         if progress is None:
             self._say_if_schedules_stand_still()
             progress = self.progress
-        context = Context(batch.queries, batch.positives, numbers, self.seed, epoch, self._step, progress, batch.places)
+        context = Context(
+            batch.queries, batch.positives, numbers, self.seed, epoch, step, progress, batch.places,
+            Ranks.here(self.group), own,
+        )  # fmt: skip
         self._step += 1
         negatives = self.sample(context, None if scorer is None else as_scorer(scorer))
         if batch.rows and negatives.scores is not None and negatives.positive_scores is not None:
@@ -208,8 +243,10 @@ class Sampler(Part):
             negative: ``(rows, k)`` scores of the negatives.
 
         Returns:
-            The signals and the controllers' values under ``control.<path>``; empty at other steps.
+            The signals, of all ranks where controllers read them, and the controllers' values under
+            ``control.<path>``; empty at other steps.
         """
+        self.measured = {}
         if context.step % self.observe_every:
             return {}
         rows = slice(0, OBSERVED_ROWS)
@@ -232,10 +269,13 @@ class Sampler(Part):
                 self.canary_share,
                 gone,
             )
+        if any(controllers_in(self)):  # all ranks must see the same
+            measured = context.ranks.means(measured, context.device, COUNTS)
         measured |= feed(self, measured)
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
                 measured[f"control.{name}"] = value_of(size, context.progress)
+        self.measured = measured
         return measured
 
     def decisions(self) -> list[Decision]:
@@ -246,20 +286,30 @@ class Sampler(Part):
         """Counters, controllers and the state of every part."""
         return {
             "step": self._step,
-            "examples": self._examples,
             "unfilled": self.unfilled,
+            "never": None if self._never is None else self._never.mask.clone(),
             "controllers": states_of(self),
             "parts": {str(index): part.state() for index, part in enumerate(self._parts())},
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave; the sampler must have the same parts."""
-        self._step, self._examples = state["step"], state["examples"]
-        self.unfilled = state["unfilled"]
+        self._step = state["step"]
+        self._unfilled, self._open = state["unfilled"], None
+        if "never" in state:
+            self._device = None
+            self.never(state["never"])
         load_states(self, state["controllers"])
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
         self._device = None
+
+    @property
+    def unfilled(self) -> int:
+        """Slots so far that no item could fill; counted where the batches are, and read when asked for."""
+        if self._open is not None:
+            self._unfilled, self._open = self._unfilled + int(self._open), None
+        return self._unfilled
 
     def _say_if_schedules_stand_still(self) -> None:
         if self.total_steps is not None or self._told:
@@ -289,14 +339,21 @@ class Sampler(Part):
                     f"{needs[0]} looks up the query, and there are none; pass query ids, or leave it out: "
                     'guards=["own_positive"], and Vectors(queries=..., items=...) in place of a model'
                 )
-        gone = self._exclusion.by(self.guards)
-        n_queries, n_items = self._n_queries, self._n_items
-        if gone is not None:
-            n_queries, n_items = gone.n_rows, gone.n_cols
+        n_queries, n_items = self._known_sizes()
         if n_items:
             if not no_queries:
                 within("query", batch.queries, n_queries, "; for more, give negatives.sampler n_queries=")
             within("positive", batch.positives, n_items, "; for more, give negatives.sampler n_items=")
+
+    def _known_sizes(self) -> tuple[int, int]:
+        """Numbers of queries and items, 0 where they are not known."""
+        gone = self._exclusion.by(self.guards)
+        return (self._n_queries, self._n_items) if gone is None else (gone.n_rows, gone.n_cols)
+
+    @property
+    def _source(self) -> Proposal:
+        """The proposal, without what is never drawn."""
+        return self.proposal if self._never is None else Narrowed(self.proposal, self._never)
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
@@ -310,15 +367,16 @@ class Sampler(Part):
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = (part[None] for part in self.proposal.pool(context, m, key))
+            ids, log_q = (part[None] for part in self._source.pool(context, m, key))
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
-            ids, log_q = self.proposal.draw(context, m, key, exclude=self._exclusion.by(self.guards))
-        if not ids.numel() or int(ids.min()) >= 0:
+            ids, log_q = self._source.draw(context, m, key, exclude=self._exclusion.by(self.guards))
+        if not ids.numel() or (ids.device.type == "cpu" and int(ids.min()) >= 0):
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device)  # expanded, it costs no pass to see
         else:
             ok = ids >= 0
-            self.unfilled += int((~ok).sum())
+            left = (~ok).sum()
+            self._open = left if self._open is None else self._open + left
             ids = ids.clamp(min=0)
         shape = context.rows, ids.shape[1]
         ids, log_q, ok = ids.expand(shape), log_q.expand(shape), ok.expand(shape)
@@ -331,11 +389,11 @@ class Sampler(Part):
         Draws per row never give an excluded item; NCE compares both under one density, so the same
         normalisation is applied to the positive as to the negatives. 0 in rows whose query has no item left.
         """
-        log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
+        log_q = self._source.log_prob(context.positives[:, None], context)[:, 0]
         gone = None if self.pool is not None else self._exclusion.by(self.guards)
         if gone is None:
             return log_q
-        scaled = log_q - self.proposal.log_allowed(context, gone)  # infinite, or no number, where nothing is left
+        scaled = log_q - self._source.log_allowed(context, gone)  # infinite, or no number, where nothing is left
         return scaled.nan_to_num_(0.0, posinf=0.0, neginf=-torch.inf)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:

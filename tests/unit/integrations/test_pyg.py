@@ -162,7 +162,9 @@ def test_a_loader_samples_neighbours_of_wrong_targets_too() -> None:
     from torch_geometric.loader import LinkLoader
 
     data = Data(edge_index=RING, num_nodes=N, x=torch.arange(N))
-    negatives = LinkNegatives.of(data, sampler={"candidates": 400, "select": {"name": "hardest", "k": 2}})  # may be one twice
+    negatives = LinkNegatives.of(
+        data, sampler={"candidates": 400, "select": {"name": "hardest", "k": 2}}
+    )  # may be one twice
     z = embeddings()
     negatives.remember(z[:5], torch.arange(5))
     assert not negatives.kept[5:].any()

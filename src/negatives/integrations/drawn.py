@@ -1,0 +1,105 @@
+"""Batches of training pairs with their negatives, on their way from a data set to a trainer's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives.errors import InputError
+from negatives.types import Ids, Negatives, State
+
+FIELDS = ("ids", "log_q", "ok", "weight", "positive_log_q")
+"""What of the negatives a batch holds."""
+Row = Mapping[str, Any]
+Collated = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Training pairs with their numbers: a data set for the trainer, ``{"query", "positive", "example"}`` each.
+
+    Args:
+        queries: ``(n,)`` query ids.
+        positives: ``(n,)`` item ids.
+    """
+
+    queries: Ids
+    positives: Ids
+
+    def __post_init__(self) -> None:
+        if len(self.queries) != len(self.positives):
+            raise InputError(f"{len(self.queries)} queries for {len(self.positives)} positives; give one for each row")
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def __getitem__(self, row: int) -> Row:
+        values = {"query": int(self.queries[row]), "positive": int(self.positives[row]), "example": row}
+        return MappingProxyType(values)  # of a dictionary the trainer drops what forward() does not name
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A batch that was drawn for.
+
+    Args:
+        queries: ``(rows,)`` int64.
+        positives: ``(rows,)`` int64.
+        examples: ``(rows,)`` int64.
+        negatives: What was drawn.
+    """
+
+    queries: Tensor
+    positives: Tensor
+    examples: Tensor
+    negatives: Negatives
+
+    def state(self) -> State:
+        """All of it."""
+        found = {name: part for name in FIELDS if (part := getattr(self.negatives, name)) is not None}
+        return {"rows": torch.stack([self.queries, self.positives, self.examples]), "negatives": found}
+
+    @staticmethod
+    def of(state: Mapping[str, Any]) -> Drawn:
+        """What :meth:`state` gave."""
+        parts = dict.fromkeys(FIELDS) | dict(state["negatives"])
+        return Drawn(*state["rows"], Negatives(*(parts[name] for name in FIELDS[:4]), positive_log_q=parts[FIELDS[4]]))
+
+    def has_rows_of(self, other: tuple[Tensor, ...]) -> bool:
+        """Whether it was drawn for these very rows."""
+        own = self.queries, self.positives, self.examples
+        return all(torch.equal(one, two) for one, two in zip(own, other, strict=True))
+
+
+Collate = Callable[[Drawn], Collated]
+"""From a batch with its negatives to what the model takes."""
+
+
+def plain(drawn: Drawn) -> Collated:
+    """``queries``, ``positives`` and the fields of the negatives that there are; a shared pool is ``ids`` ``(k,)``."""
+    pool = drawn.negatives.pool
+    found = {name: part for name in FIELDS if (part := getattr(drawn.negatives, name)) is not None}
+    if pool is not None:
+        found["ids"] = pool
+    return {"queries": drawn.queries, "positives": drawn.positives} | found
+
+
+def as_negatives(
+    ids: Tensor,
+    ok: Tensor,
+    log_q: Tensor | None = None,
+    weight: Tensor | None = None,
+    positive_log_q: Tensor | None = None,
+) -> Negatives:
+    """The negatives of a collated batch, in the ``forward`` of a model.
+
+    >>> as_negatives(torch.tensor([4, 5]), torch.ones(3, 2, dtype=torch.bool)).pool.tolist()
+    [4, 5]
+    """
+    wide = ids.expand(ok.shape) if ids.dim() == 1 else ids
+    return Negatives(wide, log_q, ok, weight, positive_log_q=positive_log_q)

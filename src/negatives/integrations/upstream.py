@@ -1,0 +1,47 @@
+"""What is said where a library that an integration stands on is missing, too old, or broken."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from negatives.errors import ConfigError
+
+
+def fault(what: str, install: str, error: BaseException) -> ConfigError:
+    """One line about a library that could not be imported, with the command that mends it.
+
+    Args:
+        what: What needs the library.
+        install: What ``pip install`` is to be given.
+        error: What the import raised.
+
+    >>> str(fault("the miner", "'negatives[x]'", ModuleNotFoundError("No module named 'y'", name="y")))
+    "the miner needs the package y; run: pip install 'negatives[x]'"
+
+    A part that a package lacks is a matter of its version:
+
+    >>> str(fault("the miner", "'negatives[x]'", AttributeError("z is gone")))
+    "the miner cannot use what is installed (AttributeError: z is gone); run: pip install --upgrade 'negatives[x]'"
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
+        return ConfigError(f"{what} needs the package {error.name}; run: pip install {install}")
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    return ConfigError(f"{what} cannot use what is installed ({told}); run: pip install --upgrade {install}")
+
+
+def imported(module: str, what: str, install: str) -> Any:
+    """A module of another library.
+
+    Args:
+        module: Its name.
+        what: What needs it.
+        install: What ``pip install`` is to be given.
+
+    Raises:
+        ConfigError: It cannot be imported, whatever the reason; says which command mends it.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # a version that does not fit raises anything
+        raise fault(what, install, error) from error
