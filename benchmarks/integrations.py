@@ -62,9 +62,10 @@ def rectools(data: Path) -> Iterator[Arm]:
 
 def pykeen(data: Path) -> Iterator[Arm]:
     """ComplEx and TransE of PyKEEN; filtered mean reciprocal rank of heads and tails."""
-    import negatives.integrations.pykeen  # noqa: F401
     from pykeen.pipeline import pipeline
     from pykeen.triples import TriplesFactory
+
+    import negatives.integrations.pykeen  # noqa: F401
 
     train = TriplesFactory.from_path(data / "train.txt")
     names = {"entity_to_id": train.entity_to_id, "relation_to_id": train.relation_to_id}
@@ -162,7 +163,9 @@ def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, feature
                     wrong = drawn(z, train, epoch=step)
                     value = loss(right, inner_product(z, drawn.edges(train, wrong)), wrong)
                 else:
-                    fake = negative_sampling(train if two_kinds else messages, sizes if two_kinds else n, train.shape[1])
+                    fake = negative_sampling(
+                        train if two_kinds else messages, sizes if two_kinds else n, train.shape[1]
+                    )
                     scores = torch.cat([right, inner_product(z, fake)])
                     labels = torch.cat([torch.ones(len(right)), torch.zeros(fake.shape[1])])
                     value = nn.functional.binary_cross_entropy_with_logits(scores, labels)
@@ -243,7 +246,10 @@ def main() -> None:
             start = time.perf_counter()
             ((metric, value),) = run(seed, options).items()
             results[name].append(value)
-            print(f"{name}: seed {seed}, {options.part} {metric} {value:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+            print(
+                f"{name}: seed {seed}, {options.part} {metric} {value:.4f}, {time.perf_counter() - start:.0f} s",
+                flush=True,
+            )
     print("\n".join(summary(results)))
 
 

@@ -200,10 +200,9 @@ class _WithNegatives:
         """See ``torch_geometric.sampler.BaseSampler``."""
         if torch.utils.data.get_worker_info() is not None and self.negatives.kept is not None:
             raise ConfigError("workers of a loader would draw by old embeddings; use num_workers=0")
-        device = self.negatives.sampler._device or inputs.row.device
         right = torch.stack([inputs.row, inputs.col])
-        found = self.negatives(None, right.to(device))
-        rows, _ = found.ok.cpu().nonzero(as_tuple=True)
+        found = self.negatives(None, right)
+        rows = found.ok.cpu().nonzero()[:, 0]
         labels = torch.cat([torch.ones(right.shape[1]), torch.zeros(len(rows))])
         times = None if inputs.time is None else torch.cat([inputs.time, inputs.time[rows]])
         targets = torch.cat([inputs.col, found.ids[found.ok].to(inputs.col)])
