@@ -2,11 +2,11 @@
 
     python benchmarks/integrations.py rectools .../sequence/beauty.txt --epochs 6 --seeds 3
     python benchmarks/integrations.py pykeen .../knowledge/umls --epochs 30 --seeds 3
-    python benchmarks/integrations.py links .../graph/cora --seeds 3            # PyTorch Geometric
-    python benchmarks/integrations.py pairs .../recommend/small/beauty --seeds 3  # PyTorch Geometric, two kinds of nodes
+    python benchmarks/integrations.py links .../graph/cora --seeds 3  # PyTorch Geometric
+    python benchmarks/integrations.py pairs .../recommend/small/beauty --seeds 3  # likewise, two kinds of nodes
 
-Each line is one training. The last lines give for each arm the mean over seeds, and the difference to the first arm with
-a 95 % interval over seeds (Student's t, paired). ``--part test`` measures the test part; choose by the validation part.
+Each line is one training. The last lines give for each arm the mean over seeds, and the difference to the first arm
+with a 95 % interval over seeds (Student's t, paired). ``--part test`` measures the test part; choose by the validation part.
 """
 
 from __future__ import annotations
@@ -163,9 +163,8 @@ def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, feature
                     wrong = drawn(z, train, epoch=step)
                     value = loss(right, inner_product(z, drawn.edges(train, wrong)), wrong)
                 else:
-                    fake = negative_sampling(
-                        train if two_kinds else messages, sizes if two_kinds else n, train.shape[1]
-                    )
+                    graph, number = (train, sizes) if two_kinds else (messages, n)
+                    fake = negative_sampling(graph, number, train.shape[1])
                     scores = torch.cat([right, inner_product(z, fake)])
                     labels = torch.cat([torch.ones(len(right)), torch.zeros(fake.shape[1])])
                     value = nn.functional.binary_cross_entropy_with_logits(scores, labels)

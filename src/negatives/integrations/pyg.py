@@ -8,8 +8,8 @@
 a wrong target can be one that the model finds likely for that very source.
 
 A graph between two kinds of nodes, such as users and items, has two numbers of nodes, and ``z`` is a pair; then only
-items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives into
-the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
+items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives
+into the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
 :mod:`negatives.integrations.pyg_temporal`.
 """
 
