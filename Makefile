@@ -16,6 +16,7 @@ $(VENV)/.installed: $(SOURCES)
 $(VENV)/.test-installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,ann]'
+	$(BIN)/python -m pip install --quiet --no-deps rectools==0.19.0 pm-implicit==0.7.3
 	touch $@ $(VENV)/.installed
 
 demo: install
