@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.losses import MultipleNegativesRankingLoss
-from sentence_transformers.models import StaticEmbedding
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from sentence_transformers.util import mine_hard_negatives
 from transformers import set_seed
 
@@ -109,4 +109,4 @@ def run(data: RetrievalData, arm: str, steps: int, seed: int = 0, part: str = "v
 if __name__ == "__main__":
     found = negatives.load("search", sys.argv[1] if len(sys.argv) > 1 else None)
     for name in ARMS:
-        print(f"{name:14} ndcg@10 {run(found, name, 300):.4f} of the validation part", flush=True)
+        print(f"{name:14} ndcg@10 {run(found, name, 200):.4f} of the validation part", flush=True)

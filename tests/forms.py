@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from negatives.data.pairs import PARTS
+
 Rows = Mapping[str, list[Any]]
 """Columns by name, all of one length."""
 
@@ -65,6 +67,11 @@ SAMPLES: dict[str, Sample] = {
         {"user": [user for user, _ in PAIRS], "item": [item for _, item in PAIRS]},
         lambda data: (sorted(map(int, data.query_names)), sorted(map(int, data.item_names))),
         (sorted({user for user, _ in PAIRS}), sorted({item for _, item in PAIRS})),
+    ),
+    "sequence": Sample(
+        {"user": [user for user, _ in PAIRS], "item": [item for _, item in PAIRS]},
+        lambda data: [list(map(int, data.item_names[data.histories(PARTS).row(row).tolist()])) for row in range(3)],
+        [[item for user, item in PAIRS if user == row] for row in sorted({user for user, _ in PAIRS})[:3]],
     ),
     "knowledge": Sample(
         {"head": [user for user, _ in PAIRS], "relation": [f"r{sum(pair) % 2}" for pair in PAIRS],
@@ -218,8 +225,8 @@ FORMS: dict[str, Callable[[Rows, Path], Any]] = {
 """What the rows are written as, by the name that the page gives it."""
 
 
-TWO_IDS = {"lines `user item item ...`": {"recommend"}, "SciPy CSR": {"recommend", "graph"},
-           "tensor `(2, n)`": {"recommend", "graph"}}  # fmt: skip
+TWO_IDS = {"lines `user item item ...`": {"recommend", "sequence"}, "SciPy CSR": {"recommend", "sequence", "graph"},
+           "tensor `(2, n)`": {"recommend", "sequence", "graph"}}  # fmt: skip
 RUNNING = {"words", "language", "sentences"}
 IN_MEMORY = ("pandas", "polars", "pyarrow", "datasets", "mapping of columns", "list of tuples")
 PAGE = Path(__file__).parents[1] / "docs" / "data.md"

@@ -84,7 +84,9 @@ class OptimiserConfig(Section):
 class SplitConfig(Section):
     """How the data is divided."""
 
-    kind: Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "group"] | None = None
+    kind: (
+        Literal["auto", "given", "random", "leave_last_out", "temporal", "cold_items", "cold_users", "group"] | None
+    ) = None
     """How the parts are chosen; left out, ``auto``: the given parts if there are. ``group`` takes whole groups."""
     test: Share | None = None
     """Share of the interactions that becomes the test part; left out, 0.05 to 0.2 by task."""

@@ -21,6 +21,7 @@ from torch import Tensor
 from negatives.errors import ConfigError, InputError, NonFiniteScores
 from negatives.parameters import Range
 from negatives.randomness import Purpose, stream
+from negatives.ranks import ALONE, Ranks
 
 T = TypeVar("T")
 Ids = Tensor | npt.NDArray[Any] | Sequence[int]
@@ -199,6 +200,7 @@ class Catalogue:
             group; or None.
         query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
         item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
+        given: Items that each query is known not to go with, such as those it was shown and did not take; or None.
     """
 
     n_queries: int
@@ -211,6 +213,7 @@ class Catalogue:
     item_groups: Tensor | None = None
     query_kinds: Tensor | None = None
     item_kinds: Tensor | None = None
+    given: Csr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,9 @@ class Context:
         progress: Share of the training that is done, from 0 to 1; schedules read it.
         places: ``(rows,)`` int64, place of each row in the batch that came from the loop; None for all of it in order.
             What is asked of a scorer by place is right also where rows of one query have vectors of their own.
+        ranks: The processes that share the training, each with rows of its own, for parts that learn from batches;
+            this one alone where each has the whole batch.
+        pools_from: What pools are counted from: 0 where all ranks draw the same, else a number of this rank's own.
     """
 
     queries: Tensor
@@ -237,6 +243,8 @@ class Context:
     step: int = 0
     progress: float = 0.0
     places: Tensor | None = None
+    ranks: Ranks = ALONE
+    pools_from: int = 0
 
     @property
     def rows(self) -> int:
@@ -257,9 +265,19 @@ class Context:
         return replace(self, queries=parts[0], positives=parts[1], examples=parts[2], places=places)
 
     def pooled(self) -> Context:
-        """One row that stands for the whole batch: its example is the step."""
-        step = torch.tensor([self.step], dtype=torch.int64, device=self.device)
+        """One row that stands for the whole batch: its example is the step, or this rank's own number of it."""
+        step = torch.tensor([self.pools_from + self.step], dtype=torch.int64, device=self.device)
         return replace(self.take(torch.arange(min(1, self.rows), device=self.device)), examples=step)
+
+    def joined(self) -> Context:
+        """The batch of all ranks, rank by rank; every rank must ask. What is asked of a scorer by place is lost."""
+        if self.ranks.count == 1:
+            return self
+        own = torch.stack([self.queries, self.positives, self.examples], 1)
+        queries, positives, examples = self.ranks.gathered(own).unbind(1)
+        return replace(
+            self, queries=queries, positives=positives, examples=examples, places=None, ranks=ALONE, pools_from=0
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,14 @@ from functools import cache, partial
 from tempfile import mkdtemp
 from typing import Any
 
+import polars as pl
 import torch
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
+from negatives.data.features import Features, feature
+from negatives.data.histories import Histories
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, learn_tokenizer
@@ -36,6 +39,12 @@ def features(rows: int) -> SparseFeatures:
     cols = torch.stack([places % 9, (places + 4) % 9], 1).sort(1).values
     values = 1.0 + torch.arange(2 * rows) % 3
     return SparseFeatures(torch.arange(rows + 1) * 2, cols.reshape(-1).int(), values, 9)
+
+
+def described(rows: int) -> Features:
+    """A number and a category of each row."""
+    places = pl.Series("number", [None if row % 5 == 0 else row * 7 % 11 for row in range(rows)])
+    return Features(rows, (feature(places, "number"), feature((places % 3).alias("kind"), "category")))
 
 
 def ring() -> Csr:
@@ -75,7 +84,8 @@ FACTS: dict[str, Callable[[], Any]] = {
     "n_items": lambda: ITEMS,
     "known": lambda: PROBLEM.known,
     "features": lambda: features(ITEMS),
-    "item_features": lambda: features(ITEMS),
+    "item_features": lambda: Features.of_bag(features(ITEMS)),
+    "query_features": lambda: described(QUERIES),
     "graph": ring,
     "cell_counts": lambda: 1.0 + torch.arange(30) % 7,
     "query_heads": lambda: torch.arange(QUERIES) % ITEMS,
@@ -111,6 +121,12 @@ def near() -> Cooccurrence:
     rows = torch.arange(ITEMS - 3).repeat(3)
     steps = torch.arange(1, 4).repeat_interleave(ITEMS - 3)
     return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
+
+
+def histories() -> Histories:
+    """The known items of each query, the order changed."""
+    known = PROBLEM.known
+    return Histories.of_rows([known.row(row).flip(0).tolist() for row in range(QUERIES)], ITEMS)
 
 
 def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
@@ -149,6 +165,8 @@ CASES: dict[str, ModelCase] = {
     "lightgcn by cosine": case("lightgcn", dim=8, similarity="cosine", spectral=False),
     "two_tower": case("two_tower", dim=8, free_items=True, own=0.3),
     "two_tower by dot": case("two_tower", dim=8, similarity="dot"),
+    "two_tower with hidden layers": case("two_tower", dim=8, hidden=12, layers=2),
+    "two_tower without features of items": case("two_tower", {"item_features": Features(ITEMS)}, dim=8),
     "transe": case("transe", dim=6, init=0.5, ranks_by_tables=False),
     "distmult": case("distmult", dim=6, init=0.5, n3=0.01, dropout=0.2),
     "complex": case("complex", dim=6, init=0.5, relation_weight=0.5),
@@ -172,6 +190,7 @@ CASES: dict[str, ModelCase] = {
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
     "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
+    "sequential_rules": counted("sequential_rules", {"histories": histories()}, reach=2, recent=2),
     "ease": counted("ease", l2=2.0),
     "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
     "bm25": counted("bm25", TEXTS_OF),

@@ -14,12 +14,14 @@ import negatives.training
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.corpus import Corpus, encode
 from negatives.data.edges import symmetric
+from negatives.data.histories import Histories
 from negatives.testing.feeds import CHECKS, FeedCase
 from negatives.testing.problems import problem
 from negatives.training.cell_feed import CellFeed
 from negatives.training.corpus_feed import CorpusFeed
 from negatives.training.feeds import Feed, PairFeed
 from negatives.training.grouped_feed import GroupedFeed
+from negatives.training.sequence_feed import SequenceFeed
 from negatives.training.text_feed import TextFeed
 from negatives.training.triple_feed import SIDES, TripleFeed
 from negatives.training.walk_feed import WalkFeed
@@ -27,6 +29,7 @@ from negatives.types import Csr
 
 PROBLEM = problem(20)
 PLACES = torch.arange(150)
+HISTORIES = Histories.of_rows([[(7 * row + 3 * place) % 20 for place in range(row * 5 % 23)] for row in range(30)], 20)
 
 
 def corpus() -> Corpus:
@@ -58,6 +61,8 @@ CASES: dict[str, FeedCase] = {
         f"TripleFeed {sides}": FeedCase(lambda sides=sides: triples(sides), stored=sides != "bernoulli")
         for sides in SIDES
     },
+    "SequenceFeed": FeedCase(lambda: SequenceFeed(HISTORIES, 6), exact=False),
+    "SequenceFeed with the first places": FeedCase(lambda: SequenceFeed(HISTORIES, 50, first=True), exact=False),
     "CellFeed": FeedCase(lambda: CellFeed(cells()), sizes=(3000, 5000)),
     "WalkFeed": FeedCase(walks, stored=False, exact=False, sizes=(50, 70)),
     "CorpusFeed": FeedCase(lambda: CorpusFeed(corpus()), stored=False, exact=False, sizes=(100, 150)),

@@ -107,6 +107,23 @@ def of_the_kind(made: Problem, context: Context, drawn: Candidates, row: int) ->
     return [asked < 0 or kinds[item] == asked for item in drawn.ids[row].tolist()]
 
 
+@by_row
+def within_or_given(made: Problem, context: Context, drawn: Candidates, row: int) -> list[bool]:
+    assert drawn.scores is not None
+    assert made.catalogue.given is not None
+    given = set(made.catalogue.given.row(int(context.queries[row])).tolist())
+    pairs = zip(drawn.ids[row].tolist(), drawn.scores[row].tolist(), strict=True)
+    return [item in given or -1.0 <= score <= 0.5 for item, score in pairs]
+
+
+@by_row
+def not_known_but_given(made: Problem, context: Context, drawn: Candidates, row: int) -> list[bool]:
+    assert made.catalogue.given is not None
+    query = int(context.queries[row])
+    known, given = set(made.known.row(query).tolist()), set(made.catalogue.given.row(query).tolist())
+    return [item not in known or item in given for item in drawn.ids[row].tolist()]
+
+
 def always(answer: bool) -> Rule:
     return lambda made, context, drawn: torch.full(drawn.ids.shape, answer)
 
@@ -120,6 +137,10 @@ SPECS: dict[str, list[tuple[Mapping[str, Any], Rule]]] = {
     "teacher": [({"score": taught, "margin": 0.2}, below_teacher)],
     "same_answer": [({}, other_group)],
     "fitting_kind": [({}, of_the_kind)],
+    "unless_given": [
+        ({"guards": [{"name": "score_bounds", "low": -1.0, "high": 0.5}]}, within_or_given),
+        ({"guards": ["known_positives"]}, not_known_but_given),
+    ],
     "score_bounds": [({"low": -1.0, "high": 0.5}, within)],
     "rank_skip": [({"n": 2}, not_two_best), ({"n": 0}, always(True)), ({"n": 99}, always(False))],
 }

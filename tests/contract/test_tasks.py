@@ -21,6 +21,7 @@ from negatives.training.engines import registry as engines
 
 OFFERED: dict[str, set[str]] = {
     "recommend": {"n_queries", "n_items", "known", "counts"},
+    "sequence": {"n_queries", "n_items", "known", "counts", "histories", "window"},
     "knowledge": {"n_items", "query_heads", "query_relations"},
     "graph": {"n_items", "graph", "features"},
     "words": {"n_items", "cell_counts"},

@@ -17,7 +17,7 @@ from negatives.models.lightgcn import LightGCN
 from negatives.models.propagation import Operator, bipartite
 from negatives.models.settings import ItemLength, Prior, Smoothing
 from negatives.models.tables import table_scores
-from negatives.models.two_tower import TwoTower
+from negatives.models.two_tower import Towers, TwoTower
 from negatives.types import Context, Csr
 
 QUERIES, ITEMS, WORDS, DIM, COLD = 12, 17, 9, 6, 16
@@ -57,7 +57,7 @@ MAKE: dict[str, Callable[[str, int], Model]] = {
     "history": lambda similarity, seed: HistoryTower(known(), DIM, similarity, own=0.5, seed=seed),
     "lightgcn": lambda similarity, seed: LightGCN(known(), DIM, similarity, Smoothing(2), seed=seed),
     "two_tower": lambda similarity, seed: TwoTower(
-        known(), features(), DIM, similarity, free_items=True, own=0.3, seed=seed
+        known(), features(), DIM, similarity, towers=Towers(free_items=True, own=0.3), seed=seed
     ),
 }
 every_model = pytest.mark.parametrize("name", sorted(MAKE))
@@ -280,7 +280,7 @@ def test_the_two_tower_ranks_cold_items_by_content() -> None:
     rows = torch.tensor([[0, 1, 2], [0, 1, 3], [4, 5, 6], [4, 5, 7], [0, 1, 2], [4, 5, 6]])
     content = SparseFeatures(torch.arange(0, 19, 3), rows.flatten().to(torch.int32), torch.ones(18), 8)
     sets = Csr.from_pairs(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 2, 3]), 2, 6)
-    model = TwoTower(sets, content, 32, free_items=True)
+    model = TwoTower(sets, content, 32, towers=Towers(free_items=True))
     users, items = model.tables()
     scores = users @ items.T
     assert float(scores[0, 4]) > float(scores[0, 5]) + 0.5
@@ -294,7 +294,7 @@ def test_the_two_tower_ranks_cold_items_by_content() -> None:
 
 
 def test_free_vectors_are_dropped_for_a_share_of_the_steps() -> None:
-    model = TwoTower(known(), features(), DIM, "dot", free_items=True, drop_free=0.4)
+    model = TwoTower(known(), features(), DIM, "dot", towers=Towers(free_items=True, drop_free=0.4))
     assert model.item_table is not None
     with torch.no_grad():
         model.item_table += 1.0

@@ -163,7 +163,7 @@ class GraphRun(PairRun):
         if form not in self.later:
             return sides[self._ids(form, questions)]
         linked = self._named(form, questions)
-        of = [sides[linked.row(row).long()] for row in range(len(questions))]
+        of = [sides[linked.row(row)] for row in range(len(questions))]
         first = [int(one[one >= 0][0]) if (one >= 0).any() else -1 for one in of]
         return torch.tensor([1 - side if side >= 0 else -1 for side in first], dtype=torch.int64)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from negatives.answering.base import Run
+from negatives.answering.described import FEATURES, features_of
 from negatives.answering.forms import Field, Form, Question
-from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked, sets
+from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
+from negatives.models.two_tower import TwoTower
 from negatives.training.run_folder import plural
 from negatives.types import Csr, union
 
@@ -21,8 +25,9 @@ USER = Form("user", "someone whom it was trained on", (Field("user", "the name",
 HISTORY = Form(
     "history",
     "someone who came after training, by known items",
-    (Field("history", "names of known items", many=True, kind="item"),),
+    (Field("history", "names of known items", many=True, kind="item"), replace(FEATURES, optional=True)),
 )
+ALONE = Form("features", "someone who came after training and has no items, by features", (FEATURES,))
 
 
 class PairRun(Run):
@@ -121,24 +126,47 @@ class PairRun(Run):
     def _known(self, form: Form, questions: Sequence[Question]) -> Csr | None:
         """Items that questions are known to go with; None where there is no such thing."""
         if form in self.later:
-            return self._named(form, questions)
+            return self._named(form, questions).known()
         return None if self.held.known is None else self.held.known.pick(self._ids(form, questions))
 
     def _never(self, form: Form, questions: Sequence[Question]) -> Csr | None:
         """Items that are no answers to questions at all; None for none."""
         return None
 
-    def _named(self, form: Form, questions: Sequence[Question]) -> Csr:
-        """The items that questions name in their first field."""
+    def _named(self, form: Form, questions: Sequence[Question]) -> Histories:
+        """The items that questions name in their first field, in that order."""
         names, field = self.names(self.items), form.fields[0].name
         lists = [question.get(field, []) for question in questions]
         ids = names.ids([name for one in lists for name in one])
-        return sets([part.tolist() for part in torch.split(ids, [len(one) for one in lists])], len(names))
+        return Histories.of_rows([part.tolist() for part in torch.split(ids, [len(one) for one in lists])], len(names))
 
 
 class RecommendRun(PairRun):
-    """Users and items; someone who came after training is folded in by a history."""
+    """Users and items; someone who came after training is folded in by a history, by features, or by both."""
 
-    forms: tuple[Form, ...] = (USER, HISTORY)
-    later = (HISTORY,)
+    forms: tuple[Form, ...] = (USER, HISTORY, ALONE)
+    later: ClassVar[tuple[Form, ...]] = (HISTORY, ALONE)
     called: ClassVar[Mapping[str, str]] = {"query": "user"}
+
+    def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
+        model, given = self.held.model, [question.get(FEATURES.name) for question in questions]
+        features = features_of(model, given, str(self.held.config.part("model")))
+        if features is not None and isinstance(model, TwoTower):
+            return model.fold_in(self._named(form, questions), features)
+        return super()._fold(form, questions)
+
+    def _named(self, form: Form, questions: Sequence[Question]) -> Histories:
+        if form is ALONE:
+            return Histories.of_rows([[] for _ in questions], len(self.names(self.items)))
+        return super()._named(form, questions)
+
+
+class SequenceRun(RecommendRun):
+    """Users and what comes next; of a history the order counts, the oldest item first."""
+
+    forms = (USER, replace(HISTORY, fields=(replace(HISTORY.fields[0], about="names of items, the oldest first"),)))
+    later = forms[1:]
+    folding = "history or mf"
+
+    def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
+        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("repeats")))

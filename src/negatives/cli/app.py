@@ -30,6 +30,7 @@ from negatives.cli.keys import keys
 from negatives.cli.mine import mine
 from negatives.cli.options import as_typed
 from negatives.cli.predict import predict
+from negatives.cli.processes import check_command, first, silent
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.serve import serve
@@ -79,6 +80,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     arguments = as_typed(arguments)
     try:
+        check_command(arguments)
         check_place(arguments)
         result = make_app()(arguments, exit_on_error=False, print_error=False, verbose=False)
         sys.stdout.flush()
@@ -107,9 +109,11 @@ def _run(arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _messages() -> Iterator[None]:
-    """What the package logs, such as what a reader took for what, goes to standard output as it is."""
+    """What the package logs, such as what a reader took for what, goes to standard output as it is, once."""
     logger, handler = logging.getLogger("negatives"), logging.StreamHandler(sys.stdout)
     before = logger.level
+    if not first():
+        handler.setLevel(logging.CRITICAL)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -120,6 +124,8 @@ def _messages() -> Iterator[None]:
 
 
 def _fault(message: str) -> int:
+    if silent():
+        return USAGE
     with contextlib.suppress(OSError):  # nobody reads it, or its disk is full
         print("negatives: " + clipped(" ".join(message.split()), LONGEST), file=sys.stderr)
     return USAGE

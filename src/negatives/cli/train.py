@@ -25,6 +25,8 @@ def train(
 ) -> None:
     """Train a model and write a run folder.
 
+    Under torchrun, as in torchrun --nproc-per-node 2 -m negatives train, several processes share each step.
+
     Parameters
     ----------
     task
@@ -48,9 +50,14 @@ def train(
     below = _resumed(out) if resume else _started(start, task) if start is not None else None
     config = configuration(task, data, sampler, options, resumed=below)
     from negatives.runs import runner
+    from negatives.runs.torchrun import follow, launched
 
-    folder = runner.train(config, out, resume=resume, command=command_line(), started=started)
-    print(f"run folder: {folder}")
+    with launched() as ranks:
+        if ranks.rank:
+            follow(config, ranks)
+        else:
+            folder = runner.train(config, out, resume=resume, command=command_line(), started=started, ranks=ranks)
+            print(f"run folder: {folder}")
 
 
 def _started(start: Path, task: str | None) -> tuple[str, dict[str, Any]]:

@@ -17,6 +17,8 @@ LOOKUPS = 1 << 22
 """Largest number of slots or of comparisons that one call of :func:`false_negative_signals` looks at."""
 ROWS = 1 << 13
 """Rows that it looks at, at most."""
+COUNTS = ("canary_hits",)
+"""Signals that are counts: those of several ranks are added up, of all others the mean is taken."""
 
 
 def signals(

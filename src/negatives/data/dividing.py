@@ -83,11 +83,12 @@ class Ways(Generic[R]):
         unit: What a row is called, in the plural.
         basis: What the rows may be divided by.
         code: ``(n,)`` int64; equal rows of any two parts have equal codes, and others have not.
-        test: Methods for the test part by their names; ``random`` is among them.
+        test: Methods for the test part by their names; the first is what errors advise.
         valid: Methods for the validation part by the name of the split, ``given`` among them; else that of the test.
         canaries: Method for the canaries.
         repeats: Whether rows of one part may be equal; then a part that is held back loses what stays in train too.
         most: Rows that a validation part is held to, or None.
+        ordered: Whether each query's rows stand in the order in which they came, and may come again.
         judged: What the mean over a validation part is taken over, in the plural, and how many a part has of it.
     """
 
@@ -98,6 +99,7 @@ class Ways(Generic[R]):
     valid: Mapping[str, Method] = field(default_factory=lambda: {"given": any_rows})
     canaries: Method = any_rows
     repeats: bool = False
+    ordered: bool = False
     most: int | None = None
     judged: tuple[str, Callable[[R], int]] | None = None
 
@@ -145,15 +147,16 @@ def choose(
     """
     ways.check(asked)
     if asked == "given" and "test" not in parts:
-        hint = "add a test file beside train, or use --set split.kind=random"
+        hint = f"add a test file beside train, or use --set split.kind={next(iter(ways.test))}"
         raise InputError("there is no test part", path=path, hint=hint)
     if asked != "auto":
         notes.append(f"split: {asked}")
         return Choice(asked, asked != "given" and len(parts) > 1)
     if "test" in parts:
         kind, why = "given", "there is a test part"
-    elif timed and "leave_last_out" in ways.test:
-        kind, why = "leave_last_out", f"there is no test part, and {ways.unit} have times"
+    elif (timed or ways.ordered) and "leave_last_out" in ways.test:
+        have = "stand in an order" if ways.ordered else "have times"
+        kind, why = "leave_last_out", f"there is no test part, and {ways.unit} {have}"
     else:
         kind, why = "random", "there is no test part"
     notes.append(f"split: {kind} (chosen automatically: {why})")
@@ -182,15 +185,18 @@ def divide(
     given = set(found)
     if "test" not in found:
         found["test"], train = hold(train, ways.test[choice.kind], ways, Asked(how.test, key_of("test", how.seed)))
+    spare = round(how.canaries * len(train)) if ways.ordered else 0
     if "valid" not in found:
         tested = len(found["test"]) / max(1, len(found["test"]) + len(train))
-        asked = Asked(how.valid, key_of("valid", how.seed), ways.most, tested)
+        asked = Asked(how.valid, key_of("valid", how.seed), ways.most, tested, spare)
         method = ways.valid.get(choice.kind) or ways.test[choice.kind]
         found["valid"], train = hold(train, method, ways, asked)
     if ways.repeats:
         found = _apart({"train": train} | found, ways, notes, path)
         train = found.pop("train")
-    found["canaries"], train = hold(train, ways.canaries, ways, Asked(how.canaries, key_of("canaries", how.seed)))
+    share = spare / max(1, len(train)) if ways.ordered else how.canaries
+    hidden = Asked(share, key_of("canaries", how.seed), free=_free(train, found["valid"], ways))
+    found["canaries"], train = hold(train, ways.canaries, ways, hidden)
     if len(train) == 0:
         hint = "lower split.test and split.valid, or choose another split"
         raise InputError(f"the split leaves no {ways.unit} to train on", path=path, hint=hint)
@@ -229,6 +235,8 @@ def _apart(parts: Mapping[str, R], ways: Ways[R], notes: list[str], path: Path |
         InputError: Nothing of the test part is left.
     """
     found = dict(parts)
+    if ways.ordered:  # what came before may come again
+        return found
     known = {name: ways.code(found[name]) for name in ("train", "test") if name in found and len(found) > 1}
     for name in ("test", "valid"):
         for other in ("train", "test") if name == "valid" else ("train",):
@@ -242,6 +250,12 @@ def _apart(parts: Mapping[str, R], ways: Ways[R], notes: list[str], path: Path |
                     fault = f"all {seen.numel():,} {ways.unit} of the test part stand in train too"
                     raise InputError(fault, path=path, hint=f"give {ways.unit} to test on that training does not show")
     return found
+
+
+def _free(train: R, valid: R, ways: Ways[R]) -> Tensor | None:
+    """``(n,)`` bool, training rows of queries that have no row in the validation part, where rows have an order."""
+    rows, others = ways.basis(train).queries, ways.basis(valid).queries
+    return ~torch.isin(rows, others) if ways.ordered and rows is not None and others is not None else None
 
 
 def _within(codes: Tensor, known: Tensor) -> Tensor:

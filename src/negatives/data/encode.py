@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ class Numbered:
     """Parts with one numbering.
 
     Args:
-        parts: Distinct pairs of each part, sorted by query and item.
+        parts: Distinct pairs of each part, sorted by query and item; or all of them, sorted by query and time.
         query_names: Names of the queries.
         item_names: Names of the items.
         notes: What was merged or dropped.
@@ -37,20 +38,28 @@ class Numbered:
     notes: tuple[str, ...]
 
 
-def number(tables: dict[str, Table]) -> Numbered:
+def number(tables: dict[str, Table], ordered: bool = False, sides: Mapping[str, Ids] | None = None) -> Numbered:
     """Number the ids of all parts together and merge duplicates within each part.
 
-    Queries come from ``train`` only. Items of any part belong to the catalogue. The tables are used up: each is taken
-    out of ``tables`` as it is numbered, so that large data need not stand in memory twice.
+    Queries come from ``train`` only, items from any part; and both from the tables that say something of them. The
+    tables are used up: each is taken out of ``tables`` as it is numbered, so that large data need not stand in memory
+    twice.
+
+    Args:
+        tables: Rows by part, ``train`` among them.
+        ordered: Whether the order of a query's pairs matters; then pairs that come again stay.
+        sides: Names of ``user`` and ``item`` that stand in tables of their own.
     """
+    more = {side: [ids] for side, ids in (sides or {}).items()}
     listed = tables["train"].catalogue
     columns = {name: [table.ids("user"), table.ids("item")] for name, table in tables.items()}
     times = {name: table.numbers("time") for name, table in tables.items()}
     weights = {name: table.numbers("weight") for name, table in tables.items()}
     groups = _groups(tables)
     tables.clear()
-    queries = names_of([columns["train"][0]])
-    items = names_of([ids for _, ids in columns.values()]) if listed is None else listed.listed()
+    queries = names_of([columns["train"][0], *more.get("user", ())])
+    found = [*(ids for _, ids in columns.values()), *more.get("item", ())]
+    items = names_of(found) if listed is None else listed.listed()
     notes: list[str] = []
     parts: dict[str, Pairs] = {}
     for name in list(columns):
@@ -63,6 +72,9 @@ def number(tables: dict[str, Table]) -> Numbered:
             when = None if when is None else when[known]
             much = None if much is None else much[known]
             group = None if group is None else group[known]
+        if ordered:
+            parts[name] = in_order(codes, when, len(items), much, group)
+            continue
         read = codes.size
         parts[name] = distinct(codes, when, len(items), much, group)
         if read > len(parts[name]):
@@ -122,6 +134,27 @@ def distinct(
         codes[block] -= queries[block] * n_items
     kept = (None if one is None else torch.from_numpy(one) for one in (times, weights, groups))
     return Pairs(torch.from_numpy(queries), torch.from_numpy(codes), *kept)
+
+
+def in_order(
+    codes: Ints, times: Times | None, n_items: int, weights: Times | None = None, groups: Ints | None = None
+) -> Pairs:
+    """Pairs query by query, each query's by time; of equal times, and without times, the order of the file stays.
+
+    Args:
+        codes: ``(n,)`` int64, ``query * n_items + item``.
+        times: ``(n,)`` or None.
+        n_items: Number of items.
+        weights: ``(n,)`` or None.
+        groups: ``(n,)`` int64 or None.
+
+    >>> in_order(np.array([12, 3, 11]), np.array([2.0, 5.0, 1.0]), 10).items.tolist()
+    [3, 1, 2]
+    """
+    queries = codes // n_items
+    order = np.argsort(queries, kind="stable") if times is None else np.lexsort((times, queries))
+    columns = (queries[order], (codes % n_items)[order], _in(times, order), _in(weights, order), _in(groups, order))
+    return Pairs(*(None if one is None else torch.from_numpy(one) for one in columns))  # type: ignore[arg-type]
 
 
 def _in(values: Column | None, order: Ints) -> Column | None:

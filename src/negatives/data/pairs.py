@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from negatives.data.histories import Histories
+from negatives.errors import InputError
 from negatives.kernels import move_up_
 from negatives.types import Catalogue, Csr
+
+if TYPE_CHECKING:
+    from negatives.data.features import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +152,28 @@ class SparseFeatures:
         return 1 + torch.log((1 + self.n_rows) / (1 + df))
 
 
+PARTS = ("train", "canaries", "valid", "test")
+"""The parts, in the order in which what stands in them came."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairData:
     """A data set for ranking: the parts share one numbering of queries and items.
 
     Args:
         name: Short name of the data, for reports.
-        train: What the model learns from; every query has at least one pair here.
+        train: What the model learns from; every query has a pair here, or features.
         valid: Watched to stop training and to choose presets.
         test: Looked at once, at the end.
         canaries: Known positives hidden from the model and the guards, to estimate false negatives.
         query_names: Name of each query, text.
         item_names: Name of each item, text.
-        features: Content of the items, one row per item, or None.
+        features: What is known of the items, one row per item, or None.
         notes: What was read and how, one line each; nothing is dropped without a line.
+        query_features: What is known of the queries, one row per query, or None.
+        given: Items that each query is known not to go with: shown and not taken, or disliked; None where nobody said.
+        ordered: Whether the pairs of each query stand in the order in which they came, part after part; the same pair
+            may then come again.
     """
 
     name: str
@@ -170,8 +183,11 @@ class PairData:
     canaries: Pairs
     query_names: pl.Series
     item_names: pl.Series
-    features: SparseFeatures | None = None
+    features: Features | None = None
     notes: tuple[str, ...] = ()
+    query_features: Features | None = None
+    given: Csr | None = None
+    ordered: bool = False
 
     @property
     def n_queries(self) -> int:
@@ -190,13 +206,31 @@ class PairData:
         chosen = Pairs.joined(self.part(name) for name in parts)
         return Csr.from_pairs(chosen.queries, chosen.items, self.n_queries, self.n_items)
 
+    @property
+    def in_order(self) -> bool:
+        """Whether it is known in which order the pairs of a query came."""
+        return self.ordered or all(self.part(name).times is not None for name in PARTS)
+
+    def histories(self, parts: Iterable[str] = ("train",)) -> Histories:
+        """Items of each query in the named parts, the oldest first, the parts one after another unless times say more.
+
+        Raises:
+            InputError: The order is not known.
+        """
+        if not self.in_order:
+            raise InputError("pairs have no times and no order", hint="name their column with --columns time=...")
+        wanted = set(parts)
+        chosen = Pairs.joined(self.part(name) for name in PARTS if name in wanted)
+        times = torch.zeros(len(chosen)) if chosen.times is None else chosen.times
+        return Histories.of_pairs(chosen.queries, chosen.items, times, self.n_queries, self.n_items)
+
     def counts(self) -> Tensor:
         """How often each item is a positive in the training part, ``(n_items,)`` int64."""
         return torch.bincount(self.train.items, minlength=self.n_items)
 
     def catalogue(self) -> Catalogue:
         """What the parts of a sampler may know: the training part and nothing else."""
-        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known())
+        return Catalogue(self.n_queries, self.n_items, self.counts(), self.known(), given=self.given)
 
     def cold_items(self) -> Tensor:
         """``(n_items,)`` bool, True for items without a pair in the training part."""

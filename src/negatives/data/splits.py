@@ -56,6 +56,7 @@ class Basis:
         times: ``(n,)`` float64, when it was.
         groups: ``(n,)`` int64, rows that belong together: a session, a document.
         covered: Columns ``(n, k)`` of which every id must stay in some row, whatever is held back.
+        ordered: Whether each query's rows stand in the order in which they came.
     """
 
     n: int
@@ -64,6 +65,7 @@ class Basis:
     times: Tensor | None = None
     groups: Tensor | None = None
     covered: tuple[Tensor, ...] = ()
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,16 @@ class Asked:
         key: Random stream.
         most: Number of rows that the part should not exceed, or None.
         tested: Share of all rows that the test part has, once it is chosen.
+        spare: Number of queries of which nothing should be held back, where a method takes of each.
+        free: ``(n,)`` bool, rows of queries of which nothing is held back for validation; None where nobody looked.
     """
 
     share: float
     key: int
     most: int | None = None
     tested: float = 0.0
+    spare: int = 0
+    free: Tensor | None = None
 
     def of(self, n: int) -> float:
         """The share of ``n`` rows, so that ``most`` is kept."""
@@ -150,15 +156,63 @@ def last_of_each(basis: Basis, asked: Asked) -> Tensor:
     """The latest row of each query that has two or more; of a random share of the queries where ``most`` asks for it.
 
     Raises:
-        InputError: The rows have no times.
+        InputError: The rows have no times and no order.
     """
-    times = _times(basis, "leave_last_out")
     sizes, starts = _segments(basis)
-    share = 1.0 if asked.most is None else min(1.0, asked.most / max(1, int(sizes.count_nonzero())))
-    chosen = (sizes > 1) & (_per_query(sizes, asked.key) < share)
+    chosen = _some(sizes, sizes > 1, asked)
+    ends = starts[1:] - 1
+    latest = ends if basis.ordered else latest_of_each(starts, _times(basis, "leave_last_out"), asked.key)
     held = torch.zeros(basis.n, dtype=torch.bool)
-    held[latest_of_each(starts, times, asked.key)[chosen]] = True
+    held[latest[chosen]] = True
     return held
+
+
+def last_of_free(basis: Basis, asked: Asked) -> Tensor:
+    """The latest row of some queries that have two or more, and of which nothing was held back for validation.
+
+    So many that the asked share of the rows is held back, if there are as many. Nothing that a model is asked before
+    the test part then follows a row that it does not see.
+    """
+    sizes, starts = _segments(basis)
+    may = sizes > 1
+    if asked.free is not None:
+        may &= asked.free[(starts[1:] - 1).clamp(min=0)]
+    held = torch.zeros(basis.n, dtype=torch.bool)
+    held[(starts[1:] - 1)[_lowest(_per_query(sizes, asked.key), may, round(asked.of(basis.n) * basis.n))]] = True
+    return held
+
+
+def last_share_of_each(basis: Basis, asked: Asked) -> Tensor:
+    """A share of each query's rows, the latest; each query keeps at least one.
+
+    Raises:
+        InputError: The rows have no times and no order.
+    """
+    sizes, starts = _segments(basis)
+    want = _wanted(sizes, asked.of(basis.n), asked.key)
+    want *= _some(sizes, want > 0, asked)
+    queries = torch.repeat_interleave(sizes)
+    place = torch.arange(basis.n)
+    if not basis.ordered:
+        order = torch.argsort(_times(basis, "temporal_user"), stable=True)
+        place[order[torch.argsort(queries[order], stable=True)]] = torch.arange(basis.n)
+    return starts[1:][queries] - place <= want[queries]
+
+
+def last_group_of_each(basis: Basis, asked: Asked) -> Tensor:
+    """The last group of each query that has two or more: what stands together at the end of its rows, in their order.
+
+    Raises:
+        InputError: The rows have no groups.
+    """
+    groups, queries = _column(basis.groups, "groups", "group"), _column(basis.queries, "queries", "group")
+    sizes, starts = _segments(basis)
+    begins = torch.ones(basis.n, dtype=torch.bool)
+    begins[1:] = (groups[1:] != groups[:-1]) | (queries[1:] != queries[:-1])
+    runs = begins.cumsum(0)
+    last = runs[(starts[1:] - 1).clamp(min=0)]
+    several = (sizes > 0) & (runs[starts[:-1].clamp(max=max(0, basis.n - 1))] < last)
+    return (runs == last[queries]) & _some(sizes, several, asked)[queries]
 
 
 def after_cut(basis: Basis, asked: Asked) -> Tensor:
@@ -172,7 +226,8 @@ def after_cut(basis: Basis, asked: Asked) -> Tensor:
     late = times > torch.kthvalue(times, kept).values
     if share > 0 and not late.any():
         raise InputError(
-            "the latest times are all equal, so no cut holds rows back", hint="use --set split.kind=random"
+            "the latest times are all equal, so no cut holds rows back",
+            hint="use --set split.kind=leave_last_out" if basis.ordered else RANDOM,
         )
     return late
 
@@ -237,6 +292,24 @@ def _segments(basis: Basis) -> tuple[Tensor, Tensor]:
     return sizes, torch.nn.functional.pad(sizes.cumsum(0), (1, 0))
 
 
+def _some(sizes: Tensor, may: Tensor, asked: Asked) -> Tensor:
+    """Queries of which rows are held back ``(queries,)`` bool: those that may, but for some where ``most`` asks for
+    fewer, and but for those that are to spare.
+    """
+    chance = _per_query(sizes, asked.key)
+    share = 1.0 if asked.most is None else min(1.0, asked.most / max(1, int(sizes.count_nonzero())))
+    found = may & (chance < share)
+    return _lowest(chance, found, int(found.count_nonzero()) - asked.spare) if asked.spare else found
+
+
+def _lowest(values: Tensor, may: Tensor, count: int) -> Tensor:
+    """``(n,)`` bool, the ``count`` lowest of the values that may be taken, or all of them."""
+    places = may.nonzero()[:, 0]
+    found = torch.zeros_like(may)
+    found[places[torch.argsort(values[places])[: max(0, count)]]] = True
+    return found
+
+
 def _wanted(sizes: Tensor, share: float, key: int) -> Tensor:
     want = torch.floor(sizes * share + _per_query(sizes, key)).to(torch.int64)
     return torch.minimum(want, sizes - 1)
@@ -257,7 +330,8 @@ def _times(basis: Basis, split: str) -> Tensor:
     if basis.times is None:
         raise InputError(
             f"the data has no times, which the split {split} needs",
-            hint="name their column with --columns time=..., or use --set split.kind=random",
+            hint="name their column with --columns time=..., or "
+            + ("use --set split.kind=leave_last_out" if basis.ordered else RANDOM),
         )
     return basis.times
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from negatives.guards.same_answer import SameAnswer as SameAnswer
     from negatives.guards.score_bounds import ScoreBounds as ScoreBounds
     from negatives.guards.teacher import Teacher as Teacher
+    from negatives.guards.unless_given import UnlessGiven as UnlessGiven
 
 ROWS = [
     ("known_positives", "negatives.guards.known_positives:KnownPositives"),
@@ -29,6 +30,7 @@ ROWS = [
     ("rank_skip", "negatives.guards.rank_skip:RankSkip"),
     ("teacher", "negatives.guards.teacher:Teacher"),
     ("same_answer", "negatives.guards.same_answer:SameAnswer"),
+    ("unless_given", "negatives.guards.unless_given:UnlessGiven"),
     ("fitting_kind", "negatives.guards.fitting_kind:FittingKind"),
 ]
 

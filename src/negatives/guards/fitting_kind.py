@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from negatives.errors import ConfigError
 from negatives.guards.base import Guard
-from negatives.types import Candidates, Catalogue, Context, Csr
+from negatives.types import Candidates, Catalogue, Context, Csr, shared_pool
 
 CELLS = 1 << 23
 """Pairs of a query and an item up to which the proposal itself leaves out what does not fit."""
@@ -49,8 +49,8 @@ class FittingKind(Guard):
     def allow(self, context: Context, candidates: Candidates) -> Tensor:
         """See :meth:`Guard.allow`."""
         asked, kinds = self._ready()
-        wanted = asked[context.queries][:, None]
-        return (wanted < 0) | (kinds[candidates.ids] == wanted)
+        wanted, pool = asked[context.queries][:, None], shared_pool(candidates.ids)
+        return (wanted < 0) | ((kinds[candidates.ids] if pool is None else kinds[pool][None]) == wanted)
 
     def _ready(self) -> tuple[Tensor, Tensor]:
         if self._asked is None or self._kinds is None:

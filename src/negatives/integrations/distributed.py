@@ -1,4 +1,4 @@
-"""In-batch negatives over the batches of all ranks, for a ``DistributedDataParallel`` loop of one's own.
+"""In-batch negatives over the batches of all ranks, for a data-parallel loop of one's own.
 
     sampler = Sampler(GatheredBatch(counts), pool=rows * world_size, guards=[KnownPositives(known)])
 
@@ -10,27 +10,22 @@
 
 Loss and gradients are those of one process with the joined batch. Every rank must take every step, backward pass
 included, for each of these calls waits for all of them. Without a process group each gives what one process needs, so
-that the same loop runs with and without ``torchrun``.
+that the same loop runs with and without ``torchrun``. Where the vectors of all ranks are too many for the memory of
+one, :func:`ring_softmax` has the same loss and gradients with those of one other rank at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import torch
 from torch import Tensor
-from torch import distributed as dist
-from torch.autograd.function import once_differentiable
 
 from negatives.errors import ConfigError
+from negatives.integrations.ring import ring_softmax
 from negatives.proposals.base import Proposal
 from negatives.proposals.in_batch import InBatch
+from negatives.ranks import Group, Ranks
 from negatives.types import Catalogue, Context, Csr
-
-Group = Any
-"""A ``torch.distributed.ProcessGroup``; None for the default one."""
 
 
 def gather_ranks(vectors: Tensor, ids: Tensor, group: Group = None) -> tuple[Tensor, Tensor]:
@@ -59,11 +54,11 @@ def gather_ranks(vectors: Tensor, ids: Tensor, group: Group = None) -> tuple[Ten
     """
     if vectors.shape[:1] != ids.shape:
         raise ConfigError(f"gather_ranks: {tuple(vectors.shape)} vectors for {tuple(ids.shape)} ids; give one id each")
-    if not _several(group):
+    ranks = Ranks.here(group)
+    if ranks.count == 1:
         return vectors, ids
-    sizes = _sizes(ids, group)
-    gathered: Tensor = _Gather.apply(vectors, sizes, group)  # type: ignore[no-untyped-call]
-    return gathered, _gathered(ids, sizes, group)
+    sizes = ranks.sizes(ids)
+    return ranks.joined(vectors, sizes), ranks.gathered(ids, sizes)
 
 
 def joined_mean(losses: Tensor, group: Group = None) -> Tensor:
@@ -79,10 +74,8 @@ def joined_mean(losses: Tensor, group: Group = None) -> Tensor:
     >>> joined_mean(torch.tensor([1.0, 2.0]))
     tensor(1.5000)
     """
-    if not _several(group):
-        return losses.mean()
-    sizes = _sizes(losses, group)
-    return losses.sum() * (len(sizes) / sum(sizes))
+    sizes = Ranks.here(group).sizes(losses)
+    return losses.mean() if len(sizes) == 1 else losses.sum() * (len(sizes) / sum(sizes))
 
 
 @dataclass(slots=True)
@@ -118,9 +111,7 @@ class GatheredBatch(Proposal):
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`."""
-        positives = context.positives
-        if _several(self.group):
-            positives = _gathered(positives, _sizes(positives, self.group), self.group)
+        positives = Ranks.here(self.group).gathered(context.positives)
         if k < positives.numel():
             raise ConfigError(
                 f"pool is {k} but the batches of all ranks hold {positives.numel()} rows; give the sampler "
@@ -138,40 +129,4 @@ class GatheredBatch(Proposal):
         return self._in_batch.log_allowed(context, exclude)
 
 
-class _Gather(torch.autograd.Function):
-    """All ranks' rows; backward adds up what all ranks ask of this rank's rows."""
-
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor, sizes: list[int], group: Group) -> Tensor:
-        ctx.sizes, ctx.group = sizes, group
-        return _gathered(vectors.detach(), sizes, group)
-
-    @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        summed = grad.contiguous().clone()
-        dist.all_reduce(summed, group=ctx.group)
-        rank = dist.get_rank(ctx.group)
-        first = sum(ctx.sizes[:rank])
-        return summed[first : first + ctx.sizes[rank]], None, None
-
-
-def _several(group: Group) -> bool:
-    return dist.is_available() and dist.is_initialized() and dist.get_world_size(group) > 1
-
-
-def _sizes(rows: Tensor, group: Group) -> list[int]:
-    """Rows of each rank."""
-    own = torch.tensor([rows.shape[0]], device=rows.device)
-    found = [torch.empty_like(own) for _ in range(dist.get_world_size(group))]
-    dist.all_gather(found, own, group=group)
-    return [int(one) for one in found]
-
-
-def _gathered(rows: Tensor, sizes: Sequence[int], group: Group) -> Tensor:
-    """``(sum of sizes, ...)``; shorter ranks are padded on their way."""
-    padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
-    padded[: rows.shape[0]] = rows
-    found = [torch.empty_like(padded) for _ in sizes]
-    dist.all_gather(found, padded, group=group)
-    return torch.cat([one[:size] for one, size in zip(found, sizes, strict=True)])
+__all__ = ["GatheredBatch", "gather_ranks", "joined_mean", "ring_softmax"]

@@ -6,9 +6,12 @@ A constructor names the facts that it needs of the data, and its own options; gr
 - ``n_queries``, ``n_items``: numbers of queries and of items; nodes and words are both.
 - ``known``: Csr of the pairs of the training part, a row per query; ``known_times``: ``(nnz,)`` float64, the time of
   each of them in the same order, where the data has times.
+- ``histories``: Histories of the training part, where the order of each query's items is known; ``window``: items of
+  a history that one run of a training batch holds at most.
 - ``graph``: Csr of the neighbours of each node in the training part, in both directions; ``directed``: bool, whether
   edges have directions.
-- ``features``: SparseFeatures of every node or row to be classified; ``item_features``: of every item.
+- ``features``: SparseFeatures of every node or row to be classified; ``item_features`` and
+  ``query_features``: Features of every item and of every query, columns of several kinds.
 - ``query_heads``, ``query_relations``: ``(n_queries,)`` int64 entity and directed relation of each query.
 - ``tokens``: ``(n,)`` int64 running text; ``counts``: ``(n_items,)`` how often each item stands there;
   ``window``, ``streams``: words of one run, and runs of one training step.
@@ -22,7 +25,7 @@ A constructor names the facts that it needs of the data, and its own options; gr
 
 from __future__ import annotations
 
-from negatives.models.base import Model, TableModel, device_of
+from negatives.models.base import Model, TableModel, device_of, extend
 from negatives.models.restoring import files_from, is_restoring, own_files, restoring
 from negatives.registry import Registry
 
@@ -54,6 +57,7 @@ registry: Registry[Model] = Registry(
         ("popularity", "negatives.models.baselines.popularity:Popularity"),
         ("item_knn", "negatives.models.baselines.item_knn:ItemKnn"),
         ("ease", "negatives.models.baselines.ease:Ease"),
+        ("sequential_rules", "negatives.models.baselines.sequential_rules:SequentialRules"),
         ("relation_frequencies", "negatives.models.baselines.relation_frequencies:RelationFrequencies"),
         ("bm25", "negatives.models.baselines.bm25:Bm25"),
         ("tfidf", "negatives.models.baselines.tfidf:Tfidf"),
@@ -71,6 +75,7 @@ __all__ = [
     "Model",
     "TableModel",
     "device_of",
+    "extend",
     "files_from",
     "is_restoring",
     "own_files",

@@ -150,12 +150,13 @@ class Model(nn.Module, ABC):
         """Names by kind of rows that the model numbers itself, as an encoder its tokens."""
         return {}
 
-    def fold_in(self, histories: Csr) -> Tensor | None:
+    def fold_in(self, histories: Histories) -> Tensor | None:
         """Encodings ``(rows, width)`` of queries that came after training, from the items that each is known to go
         with; None where the model has no way to them. Asked after ``refresh(None)``.
 
         Args:
-            histories: Known items of each new query, over the model's items.
+            histories: What each new query has gone with, the oldest first, over the model's items; a model that asks
+                for no order reads ``histories.known()``.
         """
         return None
 
@@ -220,6 +221,14 @@ class Model(nn.Module, ABC):
         """Vectors that other programs may want, by kind: ``query`` and ``item``, or what a model has instead."""
         queries, items = self.tables()
         return {"query": queries, "item": items}
+
+
+def extend(model: Model, known: Csr | Histories | None) -> None:
+    """Give a model all that is known when it is used, with the order where that is known; None changes nothing."""
+    if isinstance(known, Histories):
+        model.extend_histories(known)
+    elif known is not None:
+        model.extend(known)
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.models.base import TableModel
 from negatives.randomness import Purpose, generator, stream
-from negatives.types import Csr
 
 TARGET = 2.0
 """What a known item's score should be when a query is folded in, in units of the trained scores."""
@@ -52,7 +52,7 @@ class MatrixFactorization(TableModel):
         self._folds: tuple[Tensor, Tensor, Tensor, float, float] | None = None
 
     @torch.no_grad()
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """Least squares over the vectors ``q_i`` of the items, which stay as they are.
 
         ``p`` minimises ``sum over i in N (2 r - <p, q_i>)^2 + a sum over all i <p, q_i>^2 + b (r^2 / v) |p - m|^2``:
@@ -63,12 +63,13 @@ class MatrixFactorization(TableModel):
         Source: the update of one query of Hu et al., Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008.
         Differs from it in the pull to the mean query, which tells what is popular with everyone, and in the scale.
         """
-        if histories.n_rows == 0:
+        sets = histories.known()
+        if sets.n_rows == 0:
             return self.item_table.new_empty(0, self.dim)
         items, squares, mean, pull, target = self._folding()
         found = []
-        for first in range(0, histories.n_rows, ROWS):
-            known = [items[histories.row(row).long()] for row in range(first, min(first + ROWS, histories.n_rows))]
+        for first in range(0, sets.n_rows, ROWS):
+            known = [items[sets.row(row).long()] for row in range(first, min(first + ROWS, sets.n_rows))]
             left = torch.stack([one.T @ one for one in known]) + squares
             right = target * torch.stack([one.sum(0) for one in known]) + pull * mean
             found.append(torch.linalg.solve(left, right))

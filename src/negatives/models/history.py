@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite
 from negatives.models.settings import Prior
@@ -85,10 +86,11 @@ class HistoryTower(Model):
     def encode_items(self, items: Tensor) -> Tensor:
         return self._items[items]
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """As for queries of the training part, but without a free vector."""
-        sums = bipartite(histories, 0.0, 0.0) @ self.item_table
-        vectors = sums * histories.lengths().clamp(min=1).float().pow(-self.power)[:, None]
+        known = histories.known()
+        sums = bipartite(known, 0.0, 0.0) @ self.item_table
+        vectors = sums * known.lengths().clamp(min=1).float().pow(-self.power)[:, None]
         return self.prior.of_queries(self.normalise(vectors))
 
     def all_items(self) -> Tensor:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite, received, smooth
 from negatives.models.settings import ItemLength, Prior, Smoothing, Start
@@ -100,11 +101,11 @@ class LightGCN(Model):
             vectors = vectors - self.smoothing.own_edge(self._sent[0][context.queries], own, other)
         return self.prior.of_items(self.scaled_items(vectors, self._power), self._prior[items])
 
-    def fold_in(self, histories: Csr) -> Tensor | None:
+    def fold_in(self, histories: Histories) -> Tensor | None:
         """What a new node receives from its items on the last hop; it has no vector of its own, and sends nothing."""
         if not self.smoothing.layers:
             return None
-        heard = received(histories, self._degrees[1], self.smoothing.own_power, self.smoothing.other_power)
+        heard = received(histories.known(), self._degrees[1], self.smoothing.own_power, self.smoothing.other_power)
         return self.prior.of_queries(self.normalise(heard @ self._sent[1]))
 
     def all_items(self) -> Tensor:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from negatives.proposals.cached import Cached as Cached
     from negatives.proposals.cluster import Cluster as Cluster
     from negatives.proposals.every import Every as Every
+    from negatives.proposals.given import Given as Given
     from negatives.proposals.in_batch import InBatch as InBatch
     from negatives.proposals.learned_unigram import LearnedUnigram as LearnedUnigram
     from negatives.proposals.log_uniform import LogUniform as LogUniform
@@ -45,6 +46,7 @@ ROWS = [
     ("neighbourhood", "negatives.proposals.neighbourhood:Neighbourhood"),
     ("cached", "negatives.proposals.cached:Cached"),
     ("nearest_items", "negatives.proposals.nearest_items:NearestItems"),
+    ("given", "negatives.proposals.given:Given"),
     ("every", "negatives.proposals.every:Every"),
     ("bigram", "negatives.proposals.bigram:Bigram"),
     ("cluster", "negatives.proposals.cluster:Cluster"),

@@ -31,8 +31,9 @@ class AdversarialTree(Proposal):
 
     Items are split in halves by their vectors as those directions see them, and ``w`` is fitted to the last
     ``pairs`` (query, positive) pairs that were trained on, with the vectors that the queries had then; both are done
-    anew every so many steps. The noise is close to the data where it is adversarial, so use a loss that corrects by
-    ``log_q``: ``sampled_softmax``, or ``nce``, which is the published one up to where ``log q`` is added.
+    anew every so many steps, from the pairs of all ranks. The noise is close to the data where it is adversarial, so
+    use a loss that corrects by ``log_q``: ``sampled_softmax``, or ``nce``, which is the published one up to where
+    ``log q`` is added.
 
     A draw costs ``O((dim + 1) log n_items)`` and one look at each known positive of the row, of the same cost; nothing
     is rejected. A refresh costs ``O(n_items (d dim + dim log n_items) + pairs (d^2 + dim^2 log n_items))``.
@@ -170,7 +171,8 @@ class AdversarialTree(Proposal):
 
     def _fit(self, context: Context, scorer: Scorer) -> None:
         tree = self._ready()
-        vectors, positives = self._pairs()
+        share = max(1, self.pairs // context.ranks.count)
+        vectors, positives = (context.ranks.gathered(one[-share:]) for one in self._pairs())
         self._frame, across = _directions(vectors, self.dim)
         items = all_vectors(scorer, tree.order.numel(), context.device) @ across
         order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.CLUSTERS, context.step))

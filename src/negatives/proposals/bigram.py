@@ -96,19 +96,19 @@ class Bigram(Proposal):
         self._unigram = StaticTable.of(power_weights(catalogue.counts, self.alpha, 0.0, "bigram"), "bigram")
 
     def observe(self, context: Context) -> None:
-        """Learn the weight from one batch."""
+        """Learn the weight from one batch, that of all ranks."""
         if self.adapt == 0.0:
             return
         _, pair, size = self._counted(context.positives[:, None], context)
         own = (pair[:, 0] > 0).double()
         usable = size[:, 0] > own
-        if not bool(usable.any()):
-            return
         bigram = ((pair[:, 0] - own) / (size[:, 0] - own).clamp(min=1))[usable]
         unigram = self._table().mass.log_prob(context.positives[usable]).exp().double()
         joint = self._now * bigram
         share = joint / (joint + (1 - self._now) * unigram).clamp(min=1e-300)
-        self._now = min(MOST, (1 - self.adapt) * self._now + self.adapt * float(share.mean()))
+        total, n = context.ranks.summed(torch.stack([share.sum(), usable.sum().double()])).tolist()
+        if n:
+            self._now = min(MOST, (1 - self.adapt) * self._now + self.adapt * total / n)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""

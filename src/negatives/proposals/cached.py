@@ -27,6 +27,7 @@ class Cached(Proposal):
     replacement with chances that follow ``exp(s / T)`` (by adding Gumbel noise to the scores). So the cache follows
     the model without being its argmax. ``q(i | u)`` is the share of the cache's slots that hold ``i``, known exactly
     for the cache as it stands; items outside have no chance, so mix with ``uniform`` for estimates over all items.
+    Ranks tell one another the caches that they renew.
 
     Differs from the paper: one cache per query, which for reciprocal relations is one for heads and one for tails;
     known positives never enter a cache.
@@ -95,7 +96,9 @@ class Cached(Proposal):
         value = scores.double() - (-chance.log()).log()
         value.masked_fill_(_repeated(union) | (union < 0), -torch.inf)
         kept = union.gather(1, value.topk(self.size, dim=1).indices)
-        self._ready()[queries] = kept.to(torch.int32)
+        both = torch.cat([queries[:, None], kept], 1)
+        both = context.ranks.gathered(both)  # where two ranks have a query, both have found the same
+        self._ready()[both[:, 0]] = both[:, 1:].to(torch.int32)
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""

@@ -27,7 +27,7 @@ class LearnedUnigram(Proposal):
     After each batch ``c_i <- decay * c_i + (positives of the batch that are i)``; every ``every`` batches the
     table is rebuilt with ``q(i)`` proportional to ``(c_i + smoothing)^alpha``. Draws and ``log_q`` are always
     those of the table in use. The first table is uniform. With ``smoothing`` 0, items not seen by the time of
-    a rebuild have weight zero.
+    a rebuild have weight zero. Several ranks add up their counts at each rebuild, so that they have one table.
 
     Source: after the streaming frequency estimate of Yi et al., 2019, "Sampling-bias-corrected neural modeling
     for large corpus item recommendations". That estimates the gap between two appearances of an item in hashed
@@ -52,6 +52,8 @@ class LearnedUnigram(Proposal):
     n_items: int | None = None
     _given: bool = field(init=False, repr=False, compare=False)
     _counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64), init=False, repr=False)
+    _own: Tensor | None = field(default=None, init=False, repr=False)
+    """Counts of this rank's batches since the last rebuild, where there are several ranks."""
     _unit: float = field(default=1.0, init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)
     _table: StaticTable | None = field(default=None, init=False, repr=False)
@@ -68,15 +70,21 @@ class LearnedUnigram(Proposal):
     def bind(self, catalogue: Catalogue) -> None:
         """Take the number of items from the data, unless it was given, and begin to count."""
         self.n_items = items_from(self.n_items if self._given else None, catalogue, "learned_unigram")
-        self._table, self._unit, self._step = None, 1.0, 0
+        self._table, self._own, self._unit, self._step = None, None, 1.0, 0
 
     def observe(self, context: Context) -> None:
         """Count the positives of one batch. The counts are kept in units that grow, so that decay is free."""
         self._ready(context.device)
         self._unit /= self.decay
-        self._counts.index_add_(0, context.positives, self._counts.new_full(context.positives.shape, self._unit))
+        counts = self._counts
+        if context.ranks.count > 1:
+            counts = self._own = torch.zeros_like(counts) if self._own is None else self._own
+        counts.index_add_(0, context.positives, counts.new_full(context.positives.shape, self._unit))
         self._step += 1
         rebuild = self._step % self.every == 0
+        if (rebuild or self._unit > LARGE) and self._own is not None:  # the unit is the same on all ranks
+            self._counts += context.ranks.summed(self._own)
+            self._own.zero_()
         if rebuild or self._unit > LARGE:
             self._counts /= self._unit
             self._unit = 1.0
@@ -97,13 +105,15 @@ class LearnedUnigram(Proposal):
         return self._ready(context.device).mass.log_allowed(context, exclude)
 
     def state(self) -> State:
-        """Counts, their unit, the step and the table in use."""
+        """Counts, their unit, the step and the table in use; what other ranks have counted since is not there."""
         table = self._ready(self._counts.device).alias
-        return {"counts": self._counts.clone(), "unit": self._unit, "step": self._step, "table": table.state()}
+        found = {"counts": self._counts.clone(), "unit": self._unit, "step": self._step, "table": table.state()}
+        return found if self._own is None else found | {"own": self._own.clone()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave."""
         self._counts, self._unit, self._step = state["counts"].clone(), float(state["unit"]), int(state["step"])
+        self._own = state["own"].clone() if "own" in state else None
         self.n_items = self._counts.numel()
         self._table = StaticTable(AliasTable(**state["table"]))
 

@@ -36,7 +36,8 @@ class Mixed(Proposal):
     With ``follow`` above zero the weights move towards the mixture that is nearest to the model's own softmax, in
     which a corrected softmax has the least variance: one step of expectation-maximisation at some steps,
     ``w_c <- (1 - f) w_c + f mean sum_j ω_j w_c q_c(i_j)/q(i_j)`` with ``ω ∝ e^{s_j}/q(i_j)`` over the draws of a few
-    rows; no weight falls below a tenth of an equal share, so that every item that could be drawn still can. After
+    rows (of each rank); no weight falls below a tenth of an equal share, so that every item that could be drawn still
+    can. After
     Cappé et al., Adaptive importance sampling in general mixture classes, Statistics and Computing 2008, there for one
     target; here the target differs by row and moves while the model learns.
 
@@ -194,7 +195,7 @@ class Mixed(Proposal):
         target = (scores - log_q).masked_fill(~there, -torch.inf).softmax(1).nan_to_num(0.0)
         logs = torch.stack([part.log_prob(ids.clamp(min=0), seen) for part in self.proposals])
         shares = torch.tensor(self._shares, dtype=torch.float64)
-        owned = shares * (target * (logs - log_q).exp()).double().sum((1, 2)).cpu()
+        owned = shares * context.ranks.summed((target * (logs - log_q).exp()).double().sum((1, 2))).cpu()
         if float(owned.sum()) > 0.0:
             new = torch.lerp(shares, owned / owned.sum(), self.follow)
             kept = new.clamp(min=0.1 / len(self._shares))

@@ -25,7 +25,7 @@ class Queue(Proposal):
 
     ``q(i) = n_i / n`` with ``n_i`` the places that item ``i`` holds in the queue: known exactly, because it is the
     queue that is drawn from. While the queue is empty, draws are uniform over all items. The queue holds ids, and the
-    model of the step scores them: no vector in it is stale.
+    model of the step scores them: no vector in it is stale. All ranks have one queue, of all their positives.
 
     Differs from the papers, which keep stale vectors, with a momentum encoder (MoCo) or without (XBM).
 
@@ -58,7 +58,8 @@ class Queue(Proposal):
         self._held, self._probability = torch.empty(0, dtype=torch.int64), None
 
     def observe(self, context: Context) -> None:
-        """Let the batch's positives in, in an order that is not that of its rows, and the oldest out."""
+        """Let the positives of all ranks in, in an order that is not that of their rows, and the oldest out."""
+        context = context.joined()
         order = torch.argsort(bits(context.key(Purpose.QUEUE), context.examples, context.step), stable=True)
         self._held = torch.cat([self._held, context.positives[order]])[-self.size :]
         self._probability = None

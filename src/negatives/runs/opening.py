@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
+from types import NoneType
 from typing import Any, overload
 
 import polars as pl
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from negatives.answering import Held, Kept, Names, Run
 from negatives.config import RunConfig, build, load_config
+from negatives.data.histories import Histories
 from negatives.data.loading.named import Given
 from negatives.errors import ConfigError, InputError
-from negatives.models import Model, files_from, restoring
+from negatives.models import Model, extend, files_from, restoring
 from negatives.runs.builder import Trained, task_of
 from negatives.runs.ids import read_ids
 from negatives.tasks.facts import build_model
@@ -116,12 +118,12 @@ def opened(path: Path) -> Run:
             raise InputError(f"{plural(kind)!r} is no table of vectors", path=path / MODEL, hint="train again")
         if len(table) != len(names[kind]):
             raise InputError(f"{len(names[kind])} {kind} names for {len(table)} vectors", path=path, hint="train again")
-    facts, extend, known, more = _parts(values, path)
+    facts, whole, known, more = _parts(values, path)
     _check_known(task_of(config).answering, known, names, tables, path)
     weights = {name.removeprefix(WEIGHTS): one for name, one in tensors.items() if name.startswith(WEIGHTS)}
 
     def make() -> Model:
-        return _restored(config, facts, weights, extend, path)
+        return _restored(config, facts, weights, whole, path)
 
     return _run(config, metrics, names, tables, Kept(names, known, more), make, path)
 
@@ -140,7 +142,7 @@ def keep(folder: RunFolder, trained: Trained, found: Kept) -> None:
     model = trained.model
     values = {
         "facts": dict(model.given) if trained.task.answering.by_number else model.kept(),
-        "extend": trained.task.completion(trained.examples),
+        "extend": trained.task.completion_for(model, trained.examples),
         "known": found.known,
         "more": found.more,
     }
@@ -161,14 +163,14 @@ def _run(
     return kind(Held(config, metrics, called, tables, found.known, found.more, make, path))
 
 
-def _parts(values: State, path: Path) -> tuple[State, Csr | None, Csr | None, State]:
+def _parts(values: State, path: Path) -> tuple[State, Csr | Histories | None, Csr | None, State]:
     """The parts of the kept file, each of its type."""
     facts, more = values.get("facts"), values.get("more")
-    extend, known = values.get("extend"), values.get("known")
-    fits = all(one is None or isinstance(one, Csr) for one in (extend, known))
+    whole, known = values.get("extend"), values.get("known")
+    fits = isinstance(whole, (Csr, Histories, NoneType)) and isinstance(known, (Csr, NoneType))
     if not fits or not isinstance(facts, dict) or not isinstance(more, dict):
         raise InputError("damaged: a part is missing or of another kind", path=path / KEPT, hint="train again")
-    return facts, extend, known, more
+    return facts, whole, known, more
 
 
 def _check_known(
@@ -183,7 +185,9 @@ def _check_known(
         raise InputError("its vectors are of several lengths", path=path / MODEL, hint="train the run again")
 
 
-def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], extend: Csr | None, path: Path) -> Model:
+def _restored(
+    config: RunConfig, facts: State, weights: Mapping[str, Tensor], known: Csr | Histories | None, path: Path
+) -> Model:
     """The trained model, built from what was kept of its facts."""
     hint = "train the run again"
     try:
@@ -195,11 +199,15 @@ def _restored(config: RunConfig, facts: State, weights: Mapping[str, Tensor], ex
     if not all(map(finite, weights.values())):
         raise InputError("holds weights that are no finite numbers", path=path / MODEL, hint=hint)
     model.requires_grad_(False).eval()
-    if extend is not None:
-        if (extend.n_rows, extend.n_cols) != (model.n_queries, model.n_items):
-            raise InputError("what is known is of another size than the model", path=path / KEPT, hint=hint)
-        model.extend(extend)
+    if known is not None and _size(known) != (model.n_queries, model.n_items):
+        raise InputError("what is known is of another size than the model", path=path / KEPT, hint=hint)
+    extend(model, known)
     return model
+
+
+def _size(known: Csr | Histories) -> tuple[int, int]:
+    """Numbers of queries and of items."""
+    return (known.n_queries, known.n_items) if isinstance(known, Histories) else (known.n_rows, known.n_cols)
 
 
 def _gives(value: object) -> Callable[[], object]:

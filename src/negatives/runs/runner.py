@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,8 +16,9 @@ from negatives.errors import InputError, Interrupted
 from negatives.evaluation import Metrics
 from negatives.integrations.loggers.following import following
 from negatives.models import files_from
+from negatives.ranks import ALONE, Ranks
 from negatives.regular import regular
-from negatives.runs import baselines, begun, carrying, opening, queries, steps
+from negatives.runs import baselines, begun, carrying, opening, queries, steps, torchrun
 from negatives.runs.auto import Auto, racing
 from negatives.runs.budget import Clock, Deadline, fit, price, reserved, told_of_rest
 from negatives.runs.builder import Trained, fill, located, prepare, task_of
@@ -34,7 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def train(
-    config: RunConfig, out: Path | None, *, resume: bool = False, command: str = "", started: float | None = None
+    config: RunConfig,
+    out: Path | None,
+    *,
+    resume: bool = False,
+    command: str = "",
+    started: float | None = None,
+    ranks: Ranks = ALONE,
 ) -> Path:
     """Train, test and write a run folder.
 
@@ -44,6 +52,8 @@ def train(
         resume: Go on with the run in ``out``.
         command: The command line, for the report.
         started: When the user began to wait, as :func:`time.perf_counter` gives it; now when left out.
+        ranks: Processes that share the training, of which this is the first; the others
+            :func:`negatives.runs.torchrun.follow` it.
 
     Returns:
         The run folder.
@@ -52,6 +62,7 @@ def train(
         NegativesError: Bad input or configuration; nothing has been written then.
         Interrupted: A signal ended the training; a checkpoint has been written.
     """
+    torchrun.check(config, ranks)
     clock = Clock(config.budget, perf_counter() if started is None else started)
     check = RunFolder.check_unfinished if resume else RunFolder.check_free
     tidy(out)
@@ -59,13 +70,13 @@ def train(
         check(RunFolder(out))
     with taken(out, config.task, config.data, str(config.sampler or "default")) as folder, telling(folder, "train"):
         check(folder)
-        trained = _into(folder, config, resume, clock, command)
+        trained = _into(folder, config, resume, clock, command, ranks)
     if (told := told_of_rest(trained, clock)) is not None:
         log.info(told)
     return folder.path
 
 
-def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str) -> Trained:
+def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, command: str, ranks: Ranks) -> Trained:
     """Train, test and write into a folder that is held."""
     if resume:
         begun.check_config(folder, located(config))
@@ -75,7 +86,7 @@ def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, comm
     with following(folder, config.log) as told:
         with signals_caught() as caught:
             auto = Auto(task, examples, config, folder, clock, caught)
-            trained = _ready(auto, resume)
+            trained = _ready(auto, resume, ranks)
             _tell_sizes(config, trained)
             _train_into(folder, trained, resume, caught, clock, told)
         with signals_caught():  # a trained model is tested and written before the program gives way
@@ -84,16 +95,19 @@ def _into(folder: RunFolder, config: RunConfig, resume: bool, clock: Clock, comm
     return trained
 
 
-def _ready(auto: Auto, resume: bool) -> Trained:
+def _ready(auto: Auto, resume: bool, ranks: Ranks) -> Trained:
     """The training that is to be run to its end."""
     asked, task, examples = auto.asked, auto.task, auto.examples
-    if names := racing(asked, task, examples):
+    names = racing(asked, task, examples)
+    torchrun.check_named(names, ranks)
+    if names:
         return auto.choose(names)
     filled = fill(asked, task, examples)
     trained = prepare(filled, examples, task)
     if not resume:  # a checkpoint holds what was taken over
         carrying.start_from(trained)
-    if not resume and (cost := price(trained, asked, auto.clock)) is not None:
+    torchrun.divide(trained, ranks)
+    if not resume and ranks.count == 1 and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
     return trained
@@ -107,7 +121,12 @@ def _tell_sizes(asked: RunConfig, trained: Trained) -> None:
 
 
 def _train_into(
-    folder: RunFolder, trained: Trained, resume: bool, caught: list[int], clock: Clock, told: Callback
+    folder: RunFolder,
+    trained: Trained,
+    resume: bool,
+    caught: list[int],
+    clock: Clock,
+    told: Callback,
 ) -> None:
     loop = trained.loop
     loop.callbacks = [*loop.callbacks[: steps.LISTENERS], Bar(loop)]
@@ -118,11 +137,12 @@ def _train_into(
     if not steps.go_on(folder, trained) and resume:
         log.warning("no checkpoint was written before the interruption; starting anew")
         carrying.start_from(trained)
+    torchrun.same_start(trained, loop.ranks, bool(loop.steps or trained.config.start))
     loop.callbacks = [*loop.callbacks, told]  # last: it has nothing to remember among the checkpoints' callbacks
     loop.stop = lambda: bool(caught)
     loop.run()
     if loop.interrupted:
-        raise Interrupted(caught[0], folder.path)
+        raise Interrupted(caught[0] if caught else signal.SIGINT, folder.path)
 
 
 def finish(folder: RunFolder, trained: Trained, command: str, left: float = float("inf")) -> None:

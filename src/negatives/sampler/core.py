@@ -12,15 +12,16 @@ import torch
 from torch import Tensor
 
 from negatives.control import Knob, value_of
-from negatives.control.base import decided, feed, load_states, schedules_in, states_of
+from negatives.control.base import controllers_in, decided, feed, load_states, schedules_in, states_of
 from negatives.control.decisions import Decision
-from negatives.control.signals import false_negative_signals, signals
+from negatives.control.signals import COUNTS, false_negative_signals, signals
 from negatives.errors import ConfigError, NegativesWarning
 from negatives.guards import OwnPositive
 from negatives.guards.base import Guard
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
+from negatives.ranks import ROWS, Group, Ranks, own_numbers
 from negatives.sampler.batch import Batch
 from negatives.sampler.exclusion import Exclusion
 from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwrapped
@@ -49,6 +50,11 @@ class Sampler(Part):
         canary_share: Share of all positives that became canaries.
         total_steps: Calls that the training will make, by which schedules know how far it is.
         measured: The signals of the last step; empty where none were measured.
+        group: Ranks that train together on rows of their own; all of the default process group when None. Give the
+            group of data-parallel ranks where others share a batch, as in tensor parallelism.
+
+    Under an initialised process group draws differ by rank where rows have no numbers, and what is learnt from batches
+    is learnt from those of all ranks; see :meth:`__call__`.
 
     Raises:
         ConfigError: Neither or both of ``candidates`` and ``pool`` are given, or one is below 1.
@@ -74,11 +80,11 @@ class Sampler(Part):
     canaries: Csr | None = None
     canary_share: float = 0.0
     total_steps: int | None = None
+    group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
     unfilled: int = 0
     measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
-    _examples: int = 0
     _n_queries: int = 0
     _n_items: int = 0
     _told: bool = field(default=False, init=False, repr=False)
@@ -132,10 +138,11 @@ class Sampler(Part):
             positives: ``(rows,)`` or ``(batch, length)`` item ids.
             scorer: The model, a module with ``encode_queries`` and ``encode_items``, or
                 :class:`negatives.scoring.Vectors` of this batch; may be left out when nothing depends on scores.
-            mask: Of the shape of the positives, True where there is one and False for padding. Only rows that are
-                there are drawn for and scored.
             examples: ``(rows,)`` number of each row in the training set, or ``(batch,)`` of each sequence. Given, the
-                draws do not depend on the order of batches; left out, rows are counted.
+                draws do not depend on the order of batches: with numbers that no other rank gives, each row has the
+                same negatives on 1, 2 or 4 ranks, and all ranks share their pools. Left out, rows have numbers by step
+                and rank, so that draws differ by rank, pools too, and are the same after a resume. Where draws depend
+                on the batch (``in_batch``, alone or in a mixture), they depend on this rank's rows.
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done, for schedules; by default that of ``total_steps``.
 
@@ -146,13 +153,15 @@ class Sampler(Part):
         """
         batch = Batch.of(queries, positives, mask, scorer, device_of(scorer, positives))
         self._check(batch, queries is None, scorer)
-        numbers = batch.examples(examples, self._examples)
-        if examples is None:
-            self._examples += batch.rows
+        own, step = (own_numbers(self.group) if examples is None else 0), self._step
+        numbers = batch.examples(examples, own + step * ROWS)  # by the step: the state is one for all ranks
         if progress is None:
             self._say_if_schedules_stand_still()
             progress = self.progress
-        context = Context(batch.queries, batch.positives, numbers, self.seed, epoch, self._step, progress, batch.places)
+        context = Context(
+            batch.queries, batch.positives, numbers, self.seed, epoch, step, progress, batch.places,
+            Ranks.here(self.group), own,
+        )  # fmt: skip
         self._step += 1
         negatives = self.sample(context, None if scorer is None else as_scorer(scorer))
         if batch.rows and negatives.scores is not None and negatives.positive_scores is not None:
@@ -210,7 +219,8 @@ class Sampler(Part):
             negative: ``(rows, k)`` scores of the negatives.
 
         Returns:
-            The signals and the controllers' values under ``control.<path>``; empty at other steps.
+            The signals, of all ranks where controllers read them, and the controllers' values under
+            ``control.<path>``; empty at other steps.
         """
         self.measured = {}
         if context.step % self.observe_every:
@@ -235,6 +245,8 @@ class Sampler(Part):
                 self.canary_share,
                 gone,
             )
+        if any(controllers_in(self)):  # all ranks must see the same
+            measured = context.ranks.means(measured, context.device, COUNTS)
         measured |= feed(self, measured)
         for name in ("candidates", "pool"):
             if (size := getattr(self, name)) is not None:
@@ -250,7 +262,6 @@ class Sampler(Part):
         """Counters, controllers and the state of every part."""
         return {
             "step": self._step,
-            "examples": self._examples,
             "unfilled": self.unfilled,
             "controllers": states_of(self),
             "parts": {str(index): part.state() for index, part in enumerate(self._parts())},
@@ -258,7 +269,7 @@ class Sampler(Part):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave; the sampler must have the same parts."""
-        self._step, self._examples = state["step"], state["examples"]
+        self._step = state["step"]
         self.unfilled = state["unfilled"]
         load_states(self, state["controllers"])
         for index, part in enumerate(self._parts()):

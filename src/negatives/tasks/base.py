@@ -17,11 +17,12 @@ from torch import Tensor
 from negatives.answering import Kept, Run
 from negatives.answering.pairs import PairRun
 from negatives.config import RunConfig, Section, Values, merge, options
+from negatives.data.histories import Histories
 from negatives.data.loading.named import Given
 from negatives.data.readers.schema import Schema
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
-from negatives.models import Model
+from negatives.models import Model, extend
 from negatives.models import registry as models
 from negatives.registry import Part, suggest
 from negatives.tasks.asked import asked_loss, pairwise
@@ -157,9 +158,9 @@ class Task(ABC, Generic[D, R]):
         """Positives that training never shows, by which one sees early whether what is learned carries over."""
         return examples.canaries
 
-    def completion(self, examples: Examples[D]) -> Csr | None:
+    def completion(self, examples: Examples[D]) -> Csr | Histories | None:
         """All pairs that are known when a model is used, those that training held back among them, in the form that
-        models take in without training; None where none do."""
+        models take in without training; with their order where it is known; None where none do."""
         return None
 
     def kept(self, examples: Examples[D], config: RunConfig) -> Kept:
@@ -189,8 +190,14 @@ class Task(ABC, Generic[D, R]):
     @final
     def complete(self, model: Model, examples: Examples[D]) -> None:
         """Give a trained model every pair that was held back from training but is known when it is used."""
-        if (known := self.completion(examples)) is not None:
-            model.extend(known)
+        extend(model, self.completion_for(model, examples))
+
+    @final
+    def completion_for(self, model: Model, examples: Examples[D]) -> Csr | Histories | None:
+        """The :meth:`completion`, without the order where the model does not ask for it."""
+        known = self.completion(examples)
+        blind = type(model).extend_histories is Model.extend_histories
+        return known.known() if blind and isinstance(known, Histories) else known
 
     @final
     def recipes(self) -> Mapping[str, Values]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from negatives.config import RunConfig, Section, options
+from negatives.data.loading.kinds import asked_kinds
 from negatives.data.readers.schema import Options, Schema
 from negatives.errors import ConfigError
 from negatives.registry import suggest
@@ -38,6 +39,20 @@ class PairReading(TableReading):
     """Events that count, divided by commas, for instance ``purchase``, or with weights, ``cart:1,purchase:5``."""
     weight: str | None = None
     """Name of a column that says how much a row counts: a rating, a number of pieces, a play count."""
+    shown: Annotated[str, Field(min_length=1)] | None = None
+    """Events that say that an item was shown and not taken, divided by commas, for instance ``impression``: given
+    negatives of their users."""
+    dislike: float | None = None
+    """Rows with this rating or a smaller one are given negatives: 0 where a label says 0 or 1, 2 of five stars."""
+    items: str | None = None
+    """Path of a table that says something of the items; in a folder ``items.csv`` and the like are found."""
+    users: str | None = None
+    """Path of a table that says something of the users."""
+    item_columns: str | None = None
+    """Kinds of columns of the table of items where the choice by content is wrong, for instance
+    ``price:number,code:category,junk:skip``; kinds are category, list, text, number, vector, skip, and id for names."""
+    user_columns: str | None = None
+    """The same for the table of users."""
 
 
 def table_options(config: RunConfig, reading: TableReading, schema: Schema, *others: Schema) -> Options:
@@ -67,6 +82,10 @@ def shared_options(config: RunConfig) -> Options:
 
 def _options(config: RunConfig, reading: TableReading) -> Options:
     events, weight = getattr(reading, "events", None), getattr(reading, "weight", None)
+    shown, kinds = getattr(reading, "shown", None), {}
+    for side in ("item", "user"):
+        if found := asked_kinds(getattr(reading, f"{side}_columns", None), f"reading.{side}_columns"):
+            kinds[side] = found
     return Options(
         columns=config.columns if weight is None else {**config.columns, "weight": weight},
         format=reading.format,
@@ -77,6 +96,10 @@ def _options(config: RunConfig, reading: TableReading) -> Options:
         min_rating=getattr(reading, "min_rating", None),
         events=weighted(events) if events else {},
         time_format=reading.time_format,
+        shown=frozenset(one.strip() for one in shown.split(",")) if shown else frozenset(),
+        dislike=getattr(reading, "dislike", None),
+        tables={side: path for side in ("item", "user") if (path := getattr(reading, f"{side}s", None)) is not None},
+        kinds=kinds,
     )
 
 

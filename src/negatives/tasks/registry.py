@@ -6,6 +6,7 @@ registry: Registry[object] = Registry(
     "tasks",
     (
         ("recommend", "negatives.tasks.recommend:Recommend"),
+        ("sequence", "negatives.tasks.sequence:Sequence"),
         ("knowledge", "negatives.tasks.knowledge:Knowledge"),
         ("graph", "negatives.tasks.graph:Graph"),
         ("words", "negatives.tasks.words:Words"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from negatives.data.readers.schema import (
     DOCUMENTS,
     EDGES,
+    HISTORIES,
     JUDGED,
     LABELLED,
     LINES,
@@ -22,6 +23,7 @@ from negatives.tasks.registry import registry
 
 SCHEMAS: Mapping[str, tuple[Schema, ...]] = {
     "recommend": (PAIRS,),
+    "sequence": (HISTORIES,),
     "knowledge": (TRIPLES,),
     "graph": (EDGES,),
     "words": (LINES,),

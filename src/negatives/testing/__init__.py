@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from negatives.testing.control import check_schedule as check_schedule
     from negatives.testing.engines import check_engine as check_engine
     from negatives.testing.feeds import check_feed as check_feed
+    from negatives.testing.gather import check_gather as check_gather
     from negatives.testing.guards import check_guard as check_guard
     from negatives.testing.losses import check_loss as check_loss
     from negatives.testing.metrics import check_metric as check_metric
@@ -34,6 +35,7 @@ _WHERE = {
     "check_difficulty": "selections",
     "check_engine": "engines",
     "check_feed": "feeds",
+    "check_gather": "gather",
     "check_guard": "guards",
     "check_loss": "losses",
     "check_metric": "metrics",
@@ -60,6 +62,7 @@ __all__ = [
     "check_difficulty",
     "check_engine",
     "check_feed",
+    "check_gather",
     "check_guard",
     "check_loss",
     "check_metric",

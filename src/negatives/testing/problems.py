@@ -9,7 +9,7 @@ from torch import Tensor
 
 from negatives.models.factorization import MatrixFactorization
 from negatives.randomness import Purpose, integers, stream
-from negatives.types import Candidates, Catalogue, Context, Csr
+from negatives.types import Candidates, Catalogue, Context, Csr, less
 
 QUERIES = 12
 NOTHING, ALL_BUT_ONE, EVERYTHING = 0, 1, 2
@@ -88,8 +88,9 @@ def problem(n_items: int = 20, seed: int = 0) -> Problem:
     ends = torch.arange(n_items - 1).repeat_interleave(3), near.flatten()
     graph = Csr.from_pairs(torch.cat(ends), torch.cat(ends[::-1]), n_items, n_items)  # the last item stands alone
     asked, kinds = torch.arange(QUERIES) % 3 - 1, torch.where(places % 5 == 4, -1, places // 2 % 2)
+    given = less(_sets(n_items, seed, 9), known)
     return Problem(
-        Catalogue(QUERIES, n_items, counts, known, groups, anchors, graph, shares, asked, kinds), excluded, seed
+        Catalogue(QUERIES, n_items, counts, known, groups, anchors, graph, shares, asked, kinds, given), excluded, seed
     )
 
 

@@ -19,6 +19,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.features import Feature, Features
+from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import InputError
@@ -32,7 +34,10 @@ FORMAT = "negatives-kept-1"
 """Name of the format; a change that older code cannot read gets another number."""
 TABLES: dict[str, Any] = {
     "sets": Csr,
+    "histories": Histories,
     "features": SparseFeatures,
+    "feature": Feature,
+    "described": Features,
     "sentences": Sentences,
     "cooccurrence": Cooccurrence,
 }

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from negatives.control.base import decided, feed, load_states, states_of
 from negatives.errors import ConfigError
+from negatives.ranks import ALONE, Ranks
 from negatives.training.callbacks import Callback, Evaluation, Step
 from negatives.training.engines import Engine
 from negatives.training.feeds import Feed
@@ -75,6 +77,7 @@ class Loop:
         callbacks: Listeners.
         save: Called with the whole state now and then, and at an interruption.
         stop: Asked after every step; True ends the loop as interrupted.
+        ranks: Processes that take the same steps: the first keeps the time, evaluates, and says so to the others.
     """
 
     engine: Engine
@@ -84,6 +87,7 @@ class Loop:
     callbacks: Sequence[Callback] = ()
     save: Callable[[State], object] | None = None
     stop: Callable[[], bool] = lambda: False
+    ranks: Ranks = ALONE
     steps: int = 0
     seconds: float = 0.0
     interrupted: bool = False
@@ -132,9 +136,10 @@ class Loop:
             if self.progress >= pause:
                 return
             self.advance()
+            stopped = self._agreed(self.stop())
             if self._due() or self.done:
                 self._evaluate()
-            if self.stop():
+            if stopped or (self.ranks.count == 1 and self.stop()):  # one may be asked while it evaluates
                 self.interrupted = True
             if self.interrupted or self._unsaved():
                 self._save()
@@ -231,7 +236,7 @@ class Loop:
 
     def _evaluate(self) -> None:
         self._evaluated_at = self.seconds
-        metrics = dict(self.evaluate())
+        metrics = self.ranks.told(dict(self.evaluate()) if self.ranks.rank == 0 else {})
         if not metrics:
             return  # nothing to stop by: the last state is kept
         value = metrics.get(self.plan.watch)
@@ -247,6 +252,15 @@ class Loop:
         told = Evaluation(self.steps, self.steps / self.steps_per_epoch, self.seconds, metrics, better)
         for callback in self.callbacks:
             callback.on_evaluation(told)
+
+    def _agreed(self, stop: bool) -> bool:
+        """Whether any process is asked to stop; all have the first one's time, by which schedules and ends go."""
+        if self.ranks.count == 1:
+            return stop
+        own = torch.tensor([self.seconds if self.ranks.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
+        found = self.ranks.summed(own)
+        self.seconds = float(found[0])
+        return bool(found[1] > 0)
 
     def _unsaved(self) -> bool:
         """Whether a checkpoint is due, by the clock: evaluations are work too."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
+from negatives.data.features import BAGS, KINDS, Feature, Features
+from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures
 from negatives.types import Csr
@@ -56,10 +58,42 @@ def _csr(value: Csr | SparseFeatures) -> None:
     _inside(value.indices, value.n_cols)
 
 
+def _histories(value: Histories) -> None:
+    if type(value.n_items) is not int:
+        raise ValueError("its number of items is none")
+    _like(value.items, 1, torch.int64)
+    ends_fit(value.indptr, len(value.items))
+    _inside(value.items, value.n_items)
+
+
 def _features(value: SparseFeatures) -> None:
     _csr(value)
     _like(value.values, 1, torch.float32, torch.float64)
     _same(value.values, value.indices)
+
+
+def _feature(value: Feature) -> None:
+    if (
+        value.kind not in KINDS
+        or (value.kind in BAGS) is (value.bag is None)
+        or (value.bag is None) is (value.dense is None)
+    ):
+        raise ValueError("a column of features is of no kind")
+    if value.bag is not None and value.scale is not None:
+        _like(value.scale, 1, torch.float32)
+        if len(value.scale) != value.bag.n_cols or (value.words is not None and len(value.words) != value.bag.n_cols):
+            raise ValueError("its parts differ in length")
+    if value.dense is not None:
+        _like(value.dense, 2, torch.float32)
+    if value.kind == "number":
+        _like(value.scale, 1, torch.float64)
+
+
+def _described(value: Features) -> None:
+    for one in value.columns:
+        rows = one.bag.n_rows if one.bag is not None else 0 if one.dense is None else len(one.dense)
+        if rows != value.n_rows:
+            raise ValueError("its parts differ in length")
 
 
 def _sentences(value: Sentences) -> None:
@@ -96,7 +130,10 @@ def _inside(ids: Tensor, size: int | None) -> None:
 
 RULES: dict[type, Callable[[Any], None]] = {
     Csr: _csr,
+    Histories: _histories,
     SparseFeatures: _features,
+    Feature: _feature,
+    Features: _described,
     Sentences: _sentences,
     Cooccurrence: _cooccurrence,
 }

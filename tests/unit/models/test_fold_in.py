@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from negatives.data.histories import Histories
 from negatives.models import factorization
 from negatives.models.factorization import PRIOR, TARGET, UNKNOWN, MatrixFactorization
 from negatives.models.lightgcn import LightGCN
 from negatives.types import Csr
 
 QUERIES, ITEMS, DIM = 7, 9, 4
-HISTORIES = Csr.from_pairs(torch.tensor([0, 0, 0, 2]), torch.tensor([1, 4, 5, 8]), 3, ITEMS)
+HISTORIES = Histories.of_rows([[5, 1, 4], [], [8]], ITEMS)
 
 
 @pytest.fixture(params=["dot", "cosine"])
@@ -60,8 +61,7 @@ def test_blocks_change_nothing(model: MatrixFactorization, monkeypatch: pytest.M
     whole = model.fold_in(HISTORIES)
     monkeypatch.setattr(factorization, "ROWS", 2)
     torch.testing.assert_close(model.fold_in(HISTORIES), whole)
-    nothing = Csr.from_pairs(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), 0, ITEMS)
-    assert model.fold_in(nothing).shape == (0, DIM)
+    assert model.fold_in(Histories.of_rows([], ITEMS)).shape == (0, DIM)
 
 
 def test_weights_that_move_are_read_again(model: MatrixFactorization) -> None:
@@ -75,6 +75,6 @@ def test_an_item_that_training_never_showed_does_no_harm() -> None:
     known = Csr.from_pairs(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 2, 3)
     model = LightGCN(known, dim=4)
     model.refresh()
-    found = model.fold_in(Csr.from_pairs(torch.tensor([0, 0]), torch.tensor([1, 2]), 1, 3))
+    found = model.fold_in(Histories.of_rows([[1, 2]], 3))
     assert found is not None
     assert bool(found.isfinite().all())

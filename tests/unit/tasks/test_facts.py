@@ -19,9 +19,10 @@ from negatives.tasks.facts import build_model, require
 from negatives.types import Csr
 from quick import ALONE
 
-ROWS = {"recommend", "knowledge", "graph", "classify"}
+ROWS = {"recommend", "sequence", "knowledge", "graph", "classify"}
 FITTING = {
     "recommend": {"mf", "history", "lightgcn", "two_tower"},
+    "sequence": {"mf", "history", "lightgcn", "two_tower"},
     "knowledge": {"mf", "history", "lightgcn", "transe", "distmult", "complex", "rotate"},
     "graph": {"mf", "history", "lightgcn", "gcn", "sage", "propagation", "node2vec", "line"},
     "words": {"skip_gram", "cbow", "glove"},
@@ -34,7 +35,8 @@ FITTING = {
 
 
 COMPUTED = {
-    "recommend": {"ease", "item_knn", "popularity"},
+    "recommend": {"ease", "item_knn", "popularity", "sequential_rules"},
+    "sequence": {"ease", "item_knn", "popularity", "sequential_rules"},
     "knowledge": {"ease", "item_knn", "popularity", "relation_frequencies"},
     "graph": {
         "adamic_adar",

@@ -17,21 +17,28 @@ MIN_FUNCTIONS = 5
 
 
 def function_calls(
-    root: Path | None = None, cache: bool = True, min_functions: int = MIN_FUNCTIONS, column: str = "calls"
+    root: Path | None = None,
+    cache: bool = True,
+    min_functions: int = MIN_FUNCTIONS,
+    column: str = "calls",
+    ordered: bool = False,
 ) -> Table:
-    """For recommend: a function is the user, the names it calls are the items.
+    """For recommend and sequence: a function is the user, the names it calls are the items.
 
     Args:
         root: Folder of sources; None for the standard library.
         cache: Use the user's cache folder.
         min_functions: Names called by fewer functions are dropped.
         column: ``calls``, or ``uses`` for all names and attributes that a function takes from outside.
+        ordered: Whether the names of a function stand in the order in which they come first in its source.
     """
     records = mine(root, cache).filter(pl.col("kind") == "function")
     label = pl.col("module") + "." + pl.col("name")
-    pairs = records.select(user=label, item=pl.col(column)).explode("item").drop_nulls().unique()
+    pairs = records.select(user=label, item=pl.col(column)).explode("item").drop_nulls()
+    pairs = pairs.unique(maintain_order=True)
     common = pairs.group_by("item").len().filter(pl.col("len") >= min_functions)
-    kept = pairs.join(common, on="item", how="semi").sort("user", "item")
+    kept = pairs.filter(pl.col("item").is_in(common["item"].implode()))
+    kept = kept if ordered else kept.sort("user", "item")
     catalogue = common["item"].sort()
     notes = (
         f"standard library: {records['module'].n_unique():,} modules, {len(records):,} functions and methods",

@@ -64,7 +64,7 @@ def _limits(seen: Mapping[str, Counter[str]], options: Options) -> list[str]:
     """Ratings and events that are taken alike."""
     found = []
     stars = seen.get("rating", Counter())
-    if stars and options.min_rating is None and len(stars) <= MOST_STARS:
+    if stars and options.min_rating is None and options.dislike is None and len(stars) <= MOST_STARS:
         values = sorted(stars, key=float)
         low = [value for value in values if float(value) <= (float(values[0]) + float(values[-1])) / 2]
         total, bad = sum(stars.values()), sum(stars[value] for value in low)
@@ -72,7 +72,7 @@ def _limits(seen: Mapping[str, Counter[str]], options: Options) -> list[str]:
             told = f"ratings from {values[0]} to {values[-1]} are not used, {bad:,} of {total:,} rows are "
             found.append(f"{told}{', '.join(low[:4])}; --set reading.min_rating={high(values)} keeps the good ones")
     events = seen.get("event", Counter())
-    if len(events) > 1 and not options.events:
+    if len(events) > 1 and not options.events and not options.shown:
         shown = ", ".join(f"{event} {count:,}" for event, count in events.most_common(SHOWN))
         found.append(
             f"all events are taken alike ({shown}); --set reading.events={events.most_common()[-1][0]} takes one"

@@ -57,10 +57,11 @@ class Fit:
     format: str = ""
 
     @property
-    def rank(self) -> tuple[bool, bool, int, int, int]:
-        """The larger, the better it fits: needed roles known by name, most names, few columns left, likely names."""
+    def rank(self) -> tuple[bool, bool, int, int, int, bool]:
+        """The larger, the better it fits: needed roles known by name, most names, few columns left, likely names, and
+        the usual ones of two tasks whose rows are the same."""
         whole = self.named >= len(self.schema.needed)
-        return self.fault is None, whole, self.named, -self.unused, -self.places
+        return self.fault is None, whole, self.named, -self.unused, -self.places, not self.schema.second
 
     def __str__(self) -> str:
         if self.fault is not None:

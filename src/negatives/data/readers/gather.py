@@ -33,7 +33,10 @@ def gathered(frames: Frames, schema: Schema, options: Options) -> Table:
         raise ConfigError(f"missing is {options.missing!r}; choose error or drop")
     frames = bundled(frames, schema)
     roles = find_roles(frames, schema, options)
-    for limit, role in ((options.min_rating, "rating"), (options.events or None, "event")):
+    for limit, role in (
+        (options.min_rating, "rating"), (options.dislike, "rating"),
+        (options.events or None, "event"), (options.shown or None, "event"),
+    ):  # fmt: skip
         if limit is not None and role in schema and role not in roles.columns:
             raise ConfigError(f"{frames.path}: no column of a {role} was found; name it with --columns {role}=...")
     gather = _Gather(frames, schema, options, roles)
@@ -91,8 +94,9 @@ class _Gather:
         role = self.schema_role(name)
         if role.blank is not None:
             return not role.blank
-        limited = (name == "rating" and self.options.min_rating is not None) or (
-            name == "event" and bool(self.options.events)
+        by_rating = self.options.min_rating is not None or self.options.dislike is not None
+        limited = (name == "rating" and by_rating) or (
+            name == "event" and bool(self.options.events or self.options.shown)
         )
         named = role.kind == "id" and name != "event"
         return role.needed or role.kind == "time" or limited or named or name == "weight"
@@ -162,32 +166,46 @@ class _Gather:
 
     def _limits(self, found: dict[str, pl.Series], keep: pl.Series) -> pl.Series:
         """Which rows are above the lowest rating and of an event that counts; both are counted."""
-        stay = keep
+        stay, given = keep, self._given(found)
         if (weight := found.get("weight")) is not None:
-            nothing = (weight <= 0).fill_null(False)
+            nothing = (weight <= 0).fill_null(False) & ~given
             self.limited["weight"] += int((nothing & stay).sum())
             stay = stay & ~nothing
         if (rating := found.pop("rating", None)) is not None:
             self._count("rating", rating)
             if self.options.min_rating is not None:
-                low = (rating < self.options.min_rating).fill_null(False)
+                low = (rating < self.options.min_rating).fill_null(False) & ~given
                 self.limited["rating"] += int((low & stay).sum())
                 stay = stay & ~low
         if (event := found.pop("event", None)) is not None:
             self._count("event", event.cast(pl.String))
             if self.options.events:
                 event = event.cast(pl.String)
-                other = ~event.is_in(list(self.options.events)).fill_null(False)
+                other = ~event.is_in(list(self.options.events)).fill_null(False) & ~given
                 self.limited["event"] += int((other & stay).sum())
                 stay = stay & ~other
                 self._weigh(found, event)
         return stay
 
+    def _given(self, found: dict[str, pl.Series]) -> pl.Series:
+        """Which rows say what a user does not want; they are kept, and marked."""
+        marks, options = found.pop("given", None), self.options
+        given = pl.repeat(False, len(next(iter(found.values()))), dtype=pl.Boolean, eager=True)
+        if marks is not None:
+            given |= (marks > 0).fill_null(False)
+        if options.dislike is not None:
+            given |= (found["rating"] <= options.dislike).fill_null(False)
+        if options.shown:
+            given |= found["event"].cast(pl.String).is_in(list(options.shown)).fill_null(False)
+        if marks is not None or options.dislike is not None or options.shown:
+            found["given"] = given.cast(pl.Float64)
+        return given
+
     def _weigh(self, found: dict[str, pl.Series], event: pl.Series) -> None:
         """Multiply the weights of rows by those of their events, where events have some."""
         by_event = {name: 1.0 if weight is None else weight for name, weight in self.options.events.items()}
         if any(weight is not None for weight in self.options.events.values()):
-            factor = event.replace_strict(by_event, default=None, return_dtype=pl.Float64)
+            factor = event.replace_strict(by_event, default=1.0, return_dtype=pl.Float64)
             found["weight"] = factor * found["weight"] if "weight" in found else factor
 
     def _count(self, role: str, column: pl.Series) -> None:
@@ -221,6 +239,9 @@ class _Gather:
         """
         name, what = self.frames.path.name, self.schema.what
         notes = [*self.frames.notes, f"{name}: {self.roles}", f"{name}: {self.rows:,} {what}s read"]
+        columns: dict[str, Column] = {role: builder.build() for role, builder in self.ids.items()}
+        for role, parts in self.columns.items():
+            columns[role] = self._together(role, parts)
         if guessed := self.roles.guessed:
             notes.insert(-1, f"{name}: {guessed}")
         if self.missing:
@@ -228,6 +249,8 @@ class _Gather:
         if self.limited["rating"]:
             limit = f"{self.options.min_rating:g}"
             notes.append(f"{name}: {self.limited['rating']:,} {what}s with a rating below {limit} dropped")
+        if isinstance(marks := columns.get("given"), np.ndarray):
+            notes.append(f"{name}: {int(marks.sum()):,} {what}s are given negatives: shown and not taken, or disliked")
         if self.limited["weight"]:
             notes.append(f"{name}: {self.limited['weight']:,} {what}s with a weight of zero or less dropped")
         if self.limited["event"]:
@@ -237,11 +260,9 @@ class _Gather:
             why = f" ({dropped:,} rows dropped)" if dropped else ""
             hint = f"give a file with at least one {what}" + (", or loosen the limits" if dropped else "")
             raise InputError(f"no {what} is left{why}", path=self.frames.path, line=1, hint=hint)
-        columns: dict[str, Column] = {role: builder.build() for role, builder in self.ids.items()}
-        for role, parts in self.columns.items():
-            columns[role] = self._together(role, parts)
         if (weights := columns.get("weight")) is not None and not isinstance(weights, (Ids, pl.Series)):
-            span = f"{weights.min():g} to {weights.max():g}"
+            counted = weights[columns["given"] == 0] if isinstance(columns.get("given"), np.ndarray) else weights
+            span = f"{counted.min(initial=np.inf):g} to {counted.max(initial=0.0):g}"
             notes.append(f"{name}: {what}s have weights from {span} and are taken in proportion to them")
         ordered = {role.name: columns[role.name] for role in self.schema if role.name in columns}
         notes += doubts(self.frames, self.roles, self.schema, self.options, self.seen, ordered)

@@ -29,6 +29,8 @@ PARTS: dict[str, str] = {
     "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid", "development": "valid",
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
+SIDES: dict[str, tuple[str, ...]] = {"item": ("item", "items", "products"), "user": ("user", "users", "customers")}
+"""First words of the names of tables that say something of items and users."""
 BESIDE = ("readme", "license", "licence", "notice", "changelog", "checksums", "md5sums", "_success", "metadata",
           "dataset_dict", "dataset_info", "dataset_infos", "state")  # fmt: skip
 
@@ -47,6 +49,41 @@ def part_of(file: Path) -> str | None:
     if found is not None and any("negative" in word for word in words):
         return None if found == "train" else f"{found}_negatives"
     return found
+
+
+def side_of(file: Path) -> str | None:
+    """What a table beside the rows is about, by its file's name; None for all others.
+
+    >>> side_of(Path("items.parquet")), side_of(Path("ml.user")), side_of(Path("beauty_attributes.json"))
+    ('item', 'user', 'item')
+    """
+    words = re.split(r"[._\-]", file.name.lower())
+    suffix = inner_suffix(file)
+    if part_of(file) is not None or not (suffix in (".item", ".user") or (suffix and usable(file))):
+        return None
+    if suffix in (".item", ".user"):
+        return suffix[1:]
+    if suffix == ".json" and words[-2] == "attributes":
+        return "item"
+    tabular = suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".json", ".ndjson", ".arrow")
+    return next((side for side, names in SIDES.items() if tabular and words[0] in names), None)
+
+
+def side_files(folder: Path) -> dict[str, Path]:
+    """Tables of a folder that say something of items and users, where it holds other files too.
+
+    Raises:
+        InputError: Two files are the same table.
+    """
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    found: dict[str, Path] = {}
+    for file in files:
+        if (side := side_of(file)) is None:
+            continue
+        if side in found:
+            raise InputError(f"{found[side].name} and {file.name} both look like {side}s", path=folder, hint="keep one")
+        found[side] = file
+    return found if any(usable(file) and file not in found.values() for file in files) else {}
 
 
 def usable(file: Path) -> bool:
@@ -71,12 +108,13 @@ def files_of(folder: Path) -> list[Path]:
     return [file for one in inner for file in sorted(one.rglob("*")) if usable(file)]
 
 
-def find_parts(path: Path, what: str = "row") -> dict[str, list[Path]]:
+def find_parts(path: Path, what: str = "row", sides: Sequence[str] = ()) -> dict[str, list[Path]]:
     """Files by part, ``train`` always among them; several files of a part follow one another.
 
     Args:
         path: A file, which is the training part; or a folder: with parts, with one file, or with pieces of one table.
         what: What a file holds, for the error.
+        sides: Of what tables may lie beside, which are no part; see :func:`side_files`.
 
     Raises:
         InputError: No file is the training part, or two are the same part and no pieces of one.
@@ -84,6 +122,9 @@ def find_parts(path: Path, what: str = "row") -> dict[str, list[Path]]:
     if not path.is_dir():
         return {"train": [path]}
     files = files_of(path)
+    if sides:
+        aside = side_files(path)
+        files = [file for file in files if file not in aside.values()]
     found: dict[str, list[Path]] = {}
     for file in files:
         name = part_of(file) or PARTS.get(file.parent.name if file.parent != path else "")

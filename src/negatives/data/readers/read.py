@@ -39,7 +39,7 @@ def read(data: Any, schema: Schema, options: Options | None = None) -> dict[str,
         return dict(whole.parts(path, schema, options))
     if not path.is_dir():
         return dict(reader_for(path, schema, options).parts(path, schema, options))
-    found = find_parts(path, schema.what)
+    found = find_parts(path, schema.what, schema.sides)
     return {part: _part(files, schema, options) for part, files in found.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Kind = Literal["id", "text", "texts", "number", "time", "labels"]
@@ -48,6 +48,8 @@ class Schema:
         lines: Whether the line of each row is kept, for faults that show only when parts are put together.
         layouts: Names of the columns that published files without a header have, by their number.
         ragged: Whether a line may have more columns than the first, which are left out.
+        second: Whether rows of another schema are the same, so that these are taken only where they are asked for.
+        sides: Of what a folder may hold tables of their own beside the rows: ``item``, ``user``.
     """
 
     what: str
@@ -57,6 +59,8 @@ class Schema:
     lines: bool = False
     layouts: tuple[tuple[str, ...], ...] = ()
     ragged: bool = False
+    second: bool = False
+    sides: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Role]:
         return iter(self.roles)
@@ -89,6 +93,10 @@ class Options:
         min_rating: Rows with a smaller rating are left out.
         events: Events that count, with their weight each or None; rows with other ones are left out.
         time_format: How times are written, as ``strptime`` has it.
+        shown: Events that say that an item was shown and not taken; such rows are given negatives.
+        dislike: Rows with this rating or a smaller one are given negatives; None for none.
+        tables: Path of the table of a side, ``item`` or ``user``, where it is not found by its name.
+        kinds: Kind by column of such a table, by side, where the choice by name and content is wrong.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +108,10 @@ class Options:
     min_rating: float | None = None
     events: Mapping[str, float | None] = field(default_factory=dict)
     time_format: str | None = None
+    shown: frozenset[str] = frozenset()
+    dislike: float | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def plain(column: str) -> str:
@@ -119,6 +131,7 @@ TIME = Role(
      "reviewtime", "orderdate", "timestampms", "eventtimestamp", "visittime", "day", "when", "datum", "zeit"),
     needed=False,
 )  # fmt: skip
+YES = (("true", 1.0), ("yes", 1.0), ("false", 0.0), ("no", 0.0))
 PAIRS = Schema(
     "pair",
     (
@@ -147,9 +160,22 @@ PAIRS = Schema(
             "event", "eventtype", "behavior", "behaviortype", "behaviour", "action", "actiontype", "interaction",
             "interactiontype", "type",
         ), needed=False, guess=False),
+        Role("given", "number", (), needed=False, guess=False, words=YES),
     ),
     "a user and an item, divided by a comma or a tab",
+    sides=("item", "user"),
 )  # fmt: skip
+HISTORIES = replace(PAIRS, second=True)
+"""The same rows, whose order matters."""
+ITEMS, USERS = (
+    Schema(
+        what,
+        (Role(what, "id", (what, "id", *PAIRS.roles[place].names)),),
+        f"a line of column names, then one {what} a line",
+    )
+    for place, what in ((1, "item"), (0, "user"))
+)
+"""Tables that say something of the items and the users of pairs: one column of names, and any others."""
 HEAD, RELATION, TAIL = "head", "relation", "tail"
 TRIPLES = Schema(
     "triple",

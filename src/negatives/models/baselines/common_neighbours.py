@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from negatives.data.histories import Histories
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.baselines.sparse import Matrix, dense_rows, matrix_of_sets
 from negatives.types import Csr
@@ -41,9 +42,9 @@ class SharedNeighbours(CountedModel, ABC):
         weights = self._weight(known.lengths().double()).float().numpy()
         self._weighted: Matrix = self._graph.multiply(weights[:, None]).tocsr()
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """The scores ``(rows, n_items)``; the degrees of the others stay."""
-        return dense_rows(matrix_of_sets(histories), torch.arange(histories.n_rows), self._weighted)
+        return dense_rows(matrix_of_sets(histories.known()), torch.arange(histories.n_queries), self._weighted)
 
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._graph, queries, self._weighted)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.baselines.sparse import Matrix, matrix_of_sets
@@ -66,9 +67,9 @@ class Ease(CountedModel):
         """Take ``known`` as the histories; weights stay."""
         self._history = matrix_of_sets(known)
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """The scores ``(rows, n_items)``."""
-        return torch.from_numpy(matrix_of_sets(histories).toarray()).to(self.weights.device) @ self.weights
+        return torch.from_numpy(matrix_of_sets(histories.known()).toarray()).to(self.weights.device) @ self.weights
 
     def score_all(self, queries: Tensor) -> Tensor:
         some = torch.from_numpy(self._history[queries.cpu().numpy()].toarray())

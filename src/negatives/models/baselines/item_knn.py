@@ -10,6 +10,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.baselines.sparse import dense_rows, matrix_of_sets, strongest
@@ -58,9 +59,9 @@ class ItemKnn(CountedModel):
         """Take ``known`` as the histories; similarities stay."""
         self._history = matrix_of_sets(known)
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """The scores ``(rows, n_items)``."""
-        return dense_rows(matrix_of_sets(histories), torch.arange(histories.n_rows), self._near)
+        return dense_rows(matrix_of_sets(histories.known()), torch.arange(histories.n_queries), self._near)
 
     def score_all(self, queries: Tensor) -> Tensor:
         return dense_rows(self._history, queries, self._near)

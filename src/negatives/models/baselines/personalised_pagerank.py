@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.baselines.base import CountedModel, Sizes
 from negatives.models.propagation import Operator, bipartite
@@ -50,12 +51,13 @@ class PersonalisedPagerank(CountedModel):
         self._back: Operator = bipartite(known, 1.0, 0.0).transposed()
         self._degrees = known.lengths().clamp(min=1).float()
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """The scores ``(rows, n_items)``; walks leave a new node for its neighbours, and none lead to it."""
-        lengths, rows = histories.lengths(), torch.arange(histories.n_rows)
+        known = histories.known()
+        lengths, rows = known.lengths(), torch.arange(known.n_rows)
         owners = rows.repeat_interleave(lengths)
-        mass = torch.zeros(self.n_items, histories.n_rows)
-        mass[histories.indices.long(), owners] = self.restart * (1 - self.restart) / lengths[owners].float()
+        mass = torch.zeros(self.n_items, known.n_rows)
+        mass[known.indices.long(), owners] = self.restart * (1 - self.restart) / lengths[owners].float()
         return self._both_ways(mass, self.steps - 1, lengths.float())
 
     def score_all(self, queries: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from negatives.data.histories import Histories
 from negatives.data.pairs import SparseFeatures
 from negatives.models.baselines.base import CountedModel
-from negatives.types import Csr
 
 
 class Popularity(CountedModel):
@@ -24,9 +24,9 @@ class Popularity(CountedModel):
         super().__init__(n_queries, counts.numel())
         self.register_buffer("counts", torch.log1p(counts.double()).float(), persistent=False)
 
-    def fold_in(self, histories: Csr) -> Tensor:
+    def fold_in(self, histories: Histories) -> Tensor:
         """The scores ``(rows, n_items)``, the same for everyone."""
-        return self.score_all(torch.arange(histories.n_rows))
+        return self.score_all(torch.arange(histories.n_queries))
 
     def encode_rows(self, features: SparseFeatures) -> Tensor:
         """The scores ``(rows, n_items)``, the same for every row."""

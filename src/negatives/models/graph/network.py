@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.base import Model
@@ -132,7 +133,7 @@ class GraphNetwork(Model, ABC):
         self._queries, self._items = (end(hidden) for end in self.ends) if len(self.ends) else (hidden, hidden)
 
     @torch.no_grad()
-    def fold_in(self, histories: Csr, features: SparseFeatures | None = None) -> Tensor | None:
+    def fold_in(self, histories: Histories, features: SparseFeatures | None = None) -> Tensor | None:
         """New nodes hear their neighbours and are not heard: those stay as they are.
 
         Args:
@@ -142,12 +143,12 @@ class GraphNetwork(Model, ABC):
         """
         if (features is None) != (self.feature_table is None):
             return None
-        old = self._inputs(None)
-        new = torch.zeros(histories.n_rows, self.dim)
+        old, known = self._inputs(None), histories.known()
+        new = torch.zeros(known.n_rows, self.dim)
         if features is not None and self.feature_table is not None:
             new = matrix_of(features.unit()) @ self.feature_table
-        indptr = torch.cat([self._graph.indptr, self._graph.nnz + histories.indptr[1:]])
-        indices = torch.cat([self._graph.indices, histories.indices])
+        indptr = torch.cat([self._graph.indptr, self._graph.nnz + known.indptr[1:]])
+        indices = torch.cat([self._graph.indices, known.indices])
         matrix, hidden = adjacency(Csr(indptr, indices, len(old) + len(new))), torch.cat([old, new])
         for index, layer in enumerate(self.layers):
             hidden = layer(hidden, matrix)

@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.base import Model
 from negatives.models.propagation import bipartite, received
@@ -93,11 +94,11 @@ class NodePropagation(Model):
             vectors = self._without_edge(vectors, items, context.queries)
         return self.scaled_items(vectors, self._power) * self._end
 
-    def fold_in(self, histories: Csr) -> Tensor | None:
+    def fold_in(self, histories: Histories) -> Tensor | None:
         """What a new node receives from its neighbours on the last hop; it has no vector of its own, sends nothing."""
         if not self.smoothing.layers:
             return None
-        heard = received(histories, self._degrees, self.smoothing.own_power, self.smoothing.other_power)
+        heard = received(histories.known(), self._degrees, self.smoothing.own_power, self.smoothing.other_power)
         return self.normalise(heard @ self._sent) * self._end
 
     def _without_edge(self, vectors: Tensor, own: Tensor, other: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses.base import Loss
 from negatives.models import Model
+from negatives.ranks import Ranks
 from negatives.sampler import Sampler
 from negatives.training.optimisers import RowOptimiser
 from negatives.types import Context, Negatives, State
@@ -109,6 +110,14 @@ class Engine(ABC):
         """Restore what :meth:`state` gave."""
         for name, one in self.memory.items():
             one.load_state(state[name])
+
+    def divide(self, ranks: Ranks) -> None:
+        """Divide each step among processes that have the same batches; an engine that can overrides it.
+
+        Raises:
+            ConfigError: It cannot, as where kernels move the rows of tables.
+        """
+        raise ConfigError("its steps cannot be divided among processes")
 
     def _spend(self, part: str, start: float) -> float:
         now = perf_counter()

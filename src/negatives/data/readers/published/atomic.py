@@ -10,7 +10,7 @@ from negatives.data.readers.delimited import DelimitedFrames
 from negatives.data.readers.frames import Frames
 from negatives.data.readers.gather import gathered
 from negatives.data.readers.opening import inner_suffix
-from negatives.data.readers.parts import part_of
+from negatives.data.readers.parts import part_of, side_files
 from negatives.data.readers.published.layouts import files_in
 from negatives.data.readers.schema import Options, Schema
 from negatives.data.table import Table
@@ -35,7 +35,8 @@ class Atomic(TableReader):
             names = ", ".join(file.name for file in chosen[:6])
             raise InputError(f"which file is to be read? there are {names}", path=path, hint="name one of them")
         frames = {part or "": DelimitedFrames(file, schema, options) for part, file in parts.items()}
-        beside = [file.name for file in files_in(path) if file not in chosen and inner_suffix(file)[1:].isalpha()]
+        read = (*chosen, *(side_files(path).values() if schema.sides else ()))
+        beside = [file.name for file in files_in(path) if file not in read and inner_suffix(file)[1:].isalpha()]
         if beside:
             frames["train"].notes.append(f"{path.name}: not used: {', '.join(beside[:6])}")
         return {part: gathered(one, schema, options) for part, one in frames.items()}

@@ -1,0 +1,87 @@
+"""Sequences: the query is a user with a history, the item is what comes next.
+
+The pairs of a user stand in an order, that of their times or of the file. Models read a history and say what follows;
+those that know no order fit as well. What is held back came last, so that nothing is learnt from what follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from negatives.answering import Kept
+from negatives.answering.pairs import SequenceRun
+from negatives.config import RunConfig
+from negatives.data.loading.pairs import load_sequences
+from negatives.data.pairs import PairData
+from negatives.data.readers.schema import HISTORIES
+from negatives.evaluation import with_watched
+from negatives.evaluation.values import RankedByCounts
+from negatives.tasks.base import Examples
+from negatives.tasks.reading import PairReading, table_options
+from negatives.tasks.recommend import Recommend
+from negatives.tasks.shares import shares, split_seed
+from negatives.training.sequence_feed import WINDOW
+from negatives.types import Csr, less
+
+METRICS = ("ndcg", "hr", "mrr", "recall", "coverage", "popularity")
+
+
+class SequenceReading(PairReading):
+    """How histories are read."""
+
+    window: Annotated[int, Field(ge=1)] = WINDOW
+    """Places of a history that a training batch holds in one piece; longer histories are cut, anew in each epoch."""
+    repeats: bool = False
+    """Whether items that a user has had may come next; left out of the ranking otherwise."""
+
+
+class Sequence(Recommend):
+    """Users and what they take next."""
+
+    name = "sequence"
+    metric = "ndcg@{k}"
+    k = 10
+    reading = SequenceReading
+    offers = frozenset(("n_queries", "n_items", "known", "counts", "item_features", "histories", "window"))
+    baselines: ClassVar = ("popularity", "item_knn", "sequential_rules")
+    phrases = ("uses in turn", "would use next")
+    answering = SequenceRun
+
+    def read(self, path: Path | None, config: RunConfig) -> PairData:
+        options = table_options(config, self.options(config), HISTORIES)
+        kind, seed = config.split.kind or "auto", split_seed(config)
+        return load_sequences(path, split=kind, seed=seed, options=options, **shares(config))
+
+    def preferred(self, config: RunConfig, data: PairData) -> str:
+        return "default"
+
+    def shared_recipe(self, examples: Examples[PairData]) -> str:
+        return "default"
+
+    def metric_names(self, config: RunConfig) -> list[str]:
+        k = self.length(config)
+        names = [*(f"{name}@{k}" for name in METRICS), f"recall@{2 * k}"]
+        return with_watched(names, config.evaluation.metric, RankedByCounts)
+
+    def asked(self, data: PairData, part: str, config: RunConfig) -> tuple[Csr, Csr | None]:
+        """As for recommendation; what comes again is an answer only where it may."""
+        truth, known = super().asked(data, part, config)
+        if self._options(config).repeats:
+            return truth, None
+        return truth if known is None else less(truth, known), known
+
+    def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
+        """As for recommendation, and whether what is known is answered again."""
+        return replace(super().kept(examples, config), more={"repeats": self._options(config).repeats})
+
+    def window(self, config: RunConfig) -> int:
+        return self._options(config).window
+
+    def _options(self, config: RunConfig) -> SequenceReading:
+        found = self.options(config)
+        assert isinstance(found, SequenceReading)
+        return found

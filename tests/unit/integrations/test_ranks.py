@@ -1,0 +1,276 @@
+"""Ranks with rows of their own: every preset draws what one process draws, or differs where it says so; gathers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, multiprocessing
+from torch import distributed as dist
+
+from negatives.errors import ConfigError, LogQUnknown
+from negatives.integrations.distributed import GatheredBatch, gather_ranks, joined_mean, ring_softmax
+from negatives.losses import SampledSoftmax
+from negatives.proposals import LearnedUnigram
+from negatives.ranks import Ranks
+from negatives.sampler import Sampler, build
+from negatives.testing.gather import fault
+from negatives.testing.problems import problem
+from negatives.types import Negatives
+
+PROBLEM = problem(20)
+ROWS, STEPS = 45, 4
+"""An odd number of rows: the first rank has one more."""
+CASES: dict[str, dict[str, Any]] = {
+    "uniform": {"candidates": 3},
+    "popularity": {},
+    "nce": {"pool": 40},
+    "learned_unigram": {"pool": 40, "proposal": {"every": 2}},
+    "softmax": {"pool": 40},
+    "full": {},
+    "in_batch": {},
+    "mixed": {"pool": 40},
+    "dns": {},
+    "dns_mn": {"candidates": 16},
+    "similar": {},
+    "semi_hard": {},
+    "sir": {},
+    "self_adversarial": {},
+    "typed": {},
+    "neighbourhood": {},
+    "nscaching": {},
+    "queue": {"pool": 40},
+    "ance": {"pool": 60},
+    "simans": {},
+    "nv_retriever": {},
+    "cluster": {},
+    "adversarial_tree": {},
+    "matched": {},
+    "shortlist": {},
+    "near_positive": {},
+    "curriculum": {},
+    "hold": {"observe_every": 2},
+    "auto": {"candidates": 8, "observe_every": 2},
+}
+OF_BATCH = {"in_batch", "mixed", "ance"}
+"""Their draws depend on the other rows of this rank's batch."""
+CONTROLLED = {"hold", "auto"}
+"""They follow the mean of the ranks' signals, which is not to the bit what one process measures."""
+FIXED = {"full"}
+"""Nothing in it is drawn."""
+Drawn = dict[str, list[tuple[Tensor, Tensor]]]
+
+
+def made(name: str) -> Sampler:
+    found = build({"name": name, **CASES[name]}, 3)
+    found.bind(PROBLEM.catalogue)
+    return found
+
+
+def drawn(sampler: Sampler, rows: slice, steps: range, numbered: bool) -> list[tuple[Tensor, Tensor]]:
+    """Ids and ``ok`` of some rows at each step."""
+    model, found = PROBLEM.model(), []
+    for step in steps:
+        batch = PROBLEM.batch(ROWS, step=step)
+        examples = batch.examples[rows] if numbered else None
+        got = sampler(batch.queries[rows], batch.positives[rows], model, examples=examples, progress=step / 20)
+        found.append((got.ids.clone(), got.ok.clone()))
+    return found
+
+
+def knobs(sampler: Sampler) -> Any:
+    return sampler.state()["controllers"]
+
+
+def halved(vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Gathers, and drops the gradients of other ranks' rows, as plain ``all_gather`` does."""
+    ranks = Ranks.here()
+    sizes, rows = ranks.sizes(ids), ranks.share(sum(ranks.sizes(ids)))
+    everyone = ranks.gathered(vectors, sizes)
+    return torch.cat([everyone[: rows.start], vectors, everyone[rows.stop :]]), ranks.gathered(ids, sizes)
+
+
+def averaged(vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    everyone, found = gather_ranks(vectors, ids)
+    count = Ranks.here().count
+    return everyone.detach() + (everyone - everyone.detach()) / count, found
+
+
+def constant(vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    everyone, found = gather_ranks(vectors, ids)
+    return everyone.detach(), found
+
+
+def turned(vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    everyone, found = gather_ranks(vectors, ids)
+    return everyone.flip(0), found.flip(0)
+
+
+def swapped(vectors: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    everyone, found = gather_ranks(vectors, ids)
+    return everyone.flip(0), found
+
+
+FAULTY: dict[str, tuple[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], str]] = {
+    "ours": (gather_ranks, ""),
+    "halved": (halved, "drops gradients: the vectors of other ranks are constants"),
+    "averaged": (averaged, "times too small"),
+    "constant": (constant, "no gradient reaches any vector"),
+    "turned": (turned, "rank by rank; gather gave"),
+    "swapped": (swapped, "do not come rank by rank"),
+}
+
+
+def contrasted(rows: slice, ring: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean loss of the joined batch as this rank's share, and gradients of its queries and items."""
+    generator = torch.Generator().manual_seed(2)
+    queries, items = (torch.randn(ROWS, 4, generator=generator)[rows].requires_grad_() for _ in range(2))
+    batch = PROBLEM.batch(ROWS)
+    sampler = build({"proposal": "uniform", "pool": ROWS, "guards": ["known_positives"]})
+    sampler.proposal = GatheredBatch(PROBLEM.catalogue.counts)
+    sampler.bind(PROBLEM.catalogue)
+    negatives = sampler(batch.queries[rows], batch.positives[rows])
+    if ring:
+        losses = ring_softmax(queries, items, negatives, temperature=0.5)
+    else:
+        everyone, _ = gather_ranks(items, batch.positives[rows])
+        losses = SampledSoftmax(0.5).rows((queries * items).sum(1), queries @ everyone.T, negatives)
+    loss = joined_mean(losses)
+    loss.backward()
+    assert queries.grad is not None
+    assert items.grad is not None
+    return loss.detach(), queries.grad, items.grad
+
+
+def work(rank: int, count: int, folder: str) -> None:
+    """One of several processes; writes what it saw."""
+    torch.set_num_threads(1)
+    store = dist.FileStore(f"{folder}/store", count)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=timedelta(seconds=60))
+    rows, seen = Ranks.here().share(ROWS), {}
+    for name in CASES:
+        numbered, counted, again = made(name), made(name), made(name)
+        found = {"numbered": drawn(numbered, rows, range(STEPS), numbered=True), "knobs": knobs(numbered)}
+        found["counted"] = drawn(counted, rows, range(2), numbered=False)
+        states = [counted.state()]
+        dist.broadcast_object_list(states)
+        again.load_state(states[0])  # what rank 0 would have saved
+        found["on"], found["again"] = (drawn(one, rows, range(2, STEPS), numbered=False) for one in (counted, again))
+        seen[name] = found
+    seen["gathers"] = {name: fault(gather) for name, (gather, _) in FAULTY.items()}
+    seen["ring"], seen["gathered"] = contrasted(rows, True), contrasted(rows, False)
+    seen["means"] = Ranks.here().means({"a": float(rank), "b": math.nan, "c": 2.0, "d": [1.0, math.inf][rank % 2]},
+                                       torch.device("cpu"), ("c",))  # fmt: skip
+    alone = dist.new_group([0])
+    own = build({"name": "uniform", "candidates": 3}, 3)
+    own.group = alone if rank == 0 else None
+    own.bind(PROBLEM.catalogue)
+    seen["alone"] = drawn(own, rows, range(1), numbered=False)
+    torch.save(seen, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def spawned(count: int, folder: Path) -> list[dict[str, Any]]:
+    multiprocessing.spawn(work, (count, str(folder)), nprocs=count)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(count)]
+
+
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.nightly)])
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return spawned(request.param, tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_numbered_rows_have_the_negatives_of_one_process(name: str, seen: list[dict[str, Any]]) -> None:
+    whole = drawn(made(name), slice(0, ROWS), range(STEPS), numbered=True)
+    steps = 2 if name in CONTROLLED else STEPS
+    for step in range(steps):
+        parts = [one[name]["numbered"][step] for one in seen]
+        if name in OF_BATCH:
+            assert not all(torch.equal(part[0], parts[0][0]) for part in parts)
+            continue
+        ok = torch.cat([part[1] for part in parts])
+        assert torch.equal(ok, whole[step][1])
+        assert torch.equal(torch.cat([part[0] for part in parts])[ok], whole[step][0][ok])
+    assert all(one[name]["knobs"] == seen[0][name]["knobs"] for one in seen)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_counted_rows_differ_by_rank_and_go_on_after_a_resume(name: str, seen: list[dict[str, Any]]) -> None:
+    first = [one[name]["counted"][0] for one in seen]
+    few = min(len(part[0]) for part in first)
+    for rank, part in enumerate(first):
+        if name not in FIXED:
+            assert all(not torch.equal(part[0][:few], other[0][:few]) for other in first[:rank])
+        for (ids, ok), (found, allowed) in zip(seen[rank][name]["on"], seen[rank][name]["again"], strict=True):
+            if name != "adversarial_tree":  # the pairs of other ranks since the last fit are not in the state
+                assert torch.equal(ok, allowed)
+                assert torch.equal(ids[ok], found[ok])
+
+
+def test_a_gather_that_loses_gradients_is_told(seen: list[dict[str, Any]]) -> None:
+    for name, (_, words) in FAULTY.items():
+        for one in seen:
+            assert words in one["gathers"][name]
+            assert bool(one["gathers"][name]) == bool(words)
+
+
+def test_the_ring_has_the_loss_and_gradients_of_gathering(seen: list[dict[str, Any]]) -> None:
+    whole = contrasted(slice(0, ROWS), False)
+    for one in seen:
+        torch.testing.assert_close(one["ring"], one["gathered"])
+    torch.testing.assert_close(sum(one["ring"][0] for one in seen) / len(seen), whole[0])
+    for place in (1, 2):
+        both = torch.cat([one["ring"][place] for one in seen]) / len(seen)
+        torch.testing.assert_close(both, whole[place])
+
+
+def test_signals_are_means_and_counts_are_sums(seen: list[dict[str, Any]]) -> None:
+    count = len(seen)
+    for one in seen:
+        assert one["means"].pop("b") != 0.0
+        assert one["means"] == {"a": (count - 1) / 2, "c": 2.0 * count, "d": 1.0}
+
+
+def test_a_group_of_one_is_alone(seen: list[dict[str, Any]]) -> None:
+    own = build({"name": "uniform", "candidates": 3}, 3)
+    own.bind(PROBLEM.catalogue)
+    rows = Ranks(0, len(seen)).share(ROWS)
+    assert torch.equal(seen[0]["alone"][0][0], drawn(own, rows, range(1), numbered=False)[0][0])
+
+
+def test_one_process_rings_alone() -> None:
+    torch.testing.assert_close(contrasted(slice(0, ROWS), True), contrasted(slice(0, ROWS), False))
+    blocked = Negatives(torch.arange(2).expand(2, 2), torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.bool))
+    vectors = torch.eye(2).requires_grad_()
+    losses = ring_softmax(vectors, vectors, blocked)
+    losses.sum().backward()
+    assert losses.tolist() == [0.0, 0.0]
+    assert not bool(vectors.grad.any())  # type: ignore[union-attr]
+    weighted = Negatives(blocked.ids, torch.zeros(2, 2), ~blocked.ok, torch.tensor([[1.0, 0.5], [2.0, 0.0]]))
+    both = ring_softmax(vectors, vectors, weighted), SampledSoftmax().rows(torch.ones(2), torch.eye(2), weighted)
+    torch.testing.assert_close(*both)
+    with pytest.raises(LogQUnknown, match="correction=False"):
+        ring_softmax(vectors, vectors, Negatives(blocked.ids, None, blocked.ok))
+    with pytest.raises(ConfigError, match="draw with GatheredBatch"):
+        ring_softmax(vectors[:1], vectors[:1], blocked)
+
+
+def test_shares_cover_all_rows_once() -> None:
+    for n in (0, 1, 7, 8):
+        shares = [Ranks(rank, 3).share(n) for rank in range(3)]
+        assert [row for one in shares for row in range(n)[one]] == list(range(n))
+        assert max(len(range(n)[one]) for one in shares) - min(len(range(n)[one]) for one in shares) <= 1
+    assert Ranks(2, 3).share(8, 0) == slice(0, 3)
+
+
+def test_what_was_counted_of_this_rank_is_kept() -> None:
+    """With several ranks a state between two rebuilds holds this rank's counts beside those of all."""
+    one = LearnedUnigram(n_items=4)
+    one.load_state(one.state() | {"own": torch.tensor([1.0, 0.0, 2.0, 0.0], dtype=torch.float64)})
+    assert one.state()["own"].tolist() == [1.0, 0.0, 2.0, 0.0]
