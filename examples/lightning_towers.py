@@ -1,8 +1,8 @@
 """Two towers in Lightning's trainer, with the negatives that such code usually has and with ours, after equal steps.
 
-    pip install 'negatives[lightning]'
-    python examples/lightning_towers.py                 (recommend: who uses what in Python's own library)
-    python examples/lightning_towers.py PURCHASES.csv
+pip install 'negatives[lightning]'
+python examples/lightning_towers.py                 (recommend: who uses what in Python's own library)
+python examples/lightning_towers.py PURCHASES.csv
 """
 
 from __future__ import annotations

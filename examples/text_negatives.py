@@ -4,8 +4,8 @@
     python examples/text_negatives.py                (search in the docstrings of Python's own library)
     python examples/text_negatives.py COLLECTION     (a folder with corpus.jsonl, queries.jsonl and qrels)
 
-The model is a table of token vectors that is trained from nothing, so nothing is downloaded. The first half of the steps
-is the same for all; then they part.
+The model is a table of token vectors that is trained from nothing, so nothing is downloaded. The first half of the
+steps is the same for all; then they part.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ def quality(model: SentenceTransformer, data: RetrievalData, part: str) -> float
     """ndcg@10 over all documents."""
     judged = data.part(part)
     asked = torch.unique(judged.queries)
-    queries = model.encode_query([data.query_texts[row] for row in asked.tolist()], convert_to_tensor=True)
-    documents = model.encode_document(data.item_texts, convert_to_tensor=True)
+    texts = [data.query_texts[row] for row in asked.tolist()]
+    queries = model.encode_query(texts, convert_to_tensor=True, show_progress_bar=False)
+    documents = model.encode_document(data.item_texts, convert_to_tensor=True, show_progress_bar=False)
     top = model.similarity(queries, documents).topk(10, dim=1).indices
     truth = judged.queries, judged.items, judged.grades
     return evaluate_graded(top, asked, truth, data.n_items, ["ndcg@10"]).mean["ndcg@10"]
