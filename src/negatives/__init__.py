@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from negatives.runs.pretrained import from_pretrained
     from negatives.runs.training import train
     from negatives.sampler.build import build
+    from negatives.sampler.collate import Collate, Pairs
     from negatives.sampler.core import Sampler
     from negatives.sampler.own import Package
-    from negatives.sampler.collate import Collate, Pairs
     from negatives.scoring import Items, Stale, Vectors
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
