@@ -178,8 +178,12 @@ class Recommend(Task[PairData, PairReading]):
         """Places of one run of a history at most, for models of sequences."""
         return WINDOW
 
+    def had(self, data: PairData) -> Csr | Histories:
+        """What users are known to go with, as a reader wants to see it."""
+        return data.known(HELD)
+
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
-        names, known, right = examples.query_names, examples.data.known(HELD), examples.data.known(("test",))
+        names, known, right = examples.query_names, self.had(examples.data), examples.data.known(("test",))
         found = (names.index_of(name) for name in ASKED)
         asked = [index for index in found if index is not None][:QUERIES]
         asked = asked or best_known(examples.data.known())
