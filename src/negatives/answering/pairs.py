@@ -105,8 +105,7 @@ class PairRun(Run):
         return self.held.model.answers()
 
     def _folded(self, form: Form, questions: Sequence[Question]) -> Tensor:
-        """Encodings of queries that came after training; of a model without vectors of items the scores ``(n, n_items)``.
-        """
+        """Encodings of queries that came after training; without vectors of items the scores ``(n, n_items)``."""
         self.held.model.refresh()
         vectors = self._fold(form, questions)
         if vectors is None:

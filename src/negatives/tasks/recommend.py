@@ -148,13 +148,15 @@ class Recommend(Task[PairData, PairReading]):
     def hidden(self, examples: Examples[PairData]) -> Csr:
         return examples.data.known(("valid", "canaries"))
 
-    def completion(self, examples: Examples[PairData]) -> Csr | Histories:
-        data = examples.data
-        return data.histories(HELD) if data.in_order else data.known(HELD)
+    def completion(self, examples: Examples[PairData]) -> Csr:
+        return examples.data.known(HELD)
+
+    def completed_histories(self, examples: Examples[PairData]) -> Histories | None:
+        return examples.data.histories(HELD) if examples.data.in_order else None
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """Names, and all known pairs but those of the test part."""
-        return Kept({"query": examples.query_names, "item": examples.item_names}, examples.data.known(HELD))
+        return Kept({"query": examples.query_names, "item": examples.item_names}, self.completion(examples))
 
     def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
