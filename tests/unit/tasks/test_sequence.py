@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -95,6 +96,9 @@ def test_a_model_of_sequences_learns_what_follows(previous: str, tmp_path: Path)
     assert found["watched"] == "ndcg@10"
     assert found["test"]["hr@10"] > 0.95  # what follows the last item is always the next of the circle
     assert found["test"]["ndcg@10"] > 0.8
+    for sample in found["samples"]:  # what was had stands in its order, and the next item is answered
+        places = [int(item[1:]) for item in sample["known"]]
+        assert all((after - before) % 20 == 1 for before, after in itertools.pairwise(places))
 
 
 def test_weights_are_refused_in_words(previous: str, tmp_path: Path) -> None:
