@@ -8,8 +8,8 @@
 a wrong target can be one that the model finds likely for that very source.
 
 A graph between two kinds of nodes, such as users and items, has two numbers of nodes, and ``z`` is a pair; then only
-items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives into
-the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
+items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives
+into the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
 :mod:`negatives.integrations.pyg_temporal`.
 """
 
@@ -200,10 +200,9 @@ class _WithNegatives:
         """See ``torch_geometric.sampler.BaseSampler``."""
         if torch.utils.data.get_worker_info() is not None and self.negatives.kept is not None:
             raise ConfigError("workers of a loader would draw by old embeddings; use num_workers=0")
-        device = self.negatives.sampler._device or inputs.row.device
         right = torch.stack([inputs.row, inputs.col])
-        found = self.negatives(None, right.to(device))
-        rows, _ = found.ok.cpu().nonzero(as_tuple=True)
+        found = self.negatives(None, right)
+        rows = found.ok.cpu().nonzero()[:, 0]
         labels = torch.cat([torch.ones(right.shape[1]), torch.zeros(len(rows))])
         times = None if inputs.time is None else torch.cat([inputs.time, inputs.time[rows]])
         targets = torch.cat([inputs.col, found.ids[found.ok].to(inputs.col)])

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.integrations import rectools
-from negatives.integrations.rectools import Sessions, SessionNegatives, with_negatives
+from negatives.integrations.rectools import SessionNegatives, Sessions, with_negatives
 from negatives.integrations.sized import sized
 from negatives.types import Negatives
 
