@@ -60,7 +60,8 @@ class Life:
         if value is None:
             return
         assert value.device == self.device, f"{what} lies on {value.device}, not on {self.device}"
-        self.given.append((what, value.detach().to(CPU)))
+        value = value.detach().to(CPU)
+        self.given.append((what, value.to_dense() if value.is_sparse else value))
 
     @contextmanager
     def watch(self, step: int) -> Iterator[None]:

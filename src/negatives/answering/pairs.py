@@ -165,7 +165,7 @@ class SequenceRun(RecommendRun):
 
     forms = (USER, replace(HISTORY, fields=(replace(HISTORY.fields[0], about="names of items, the oldest first"),)))
     later = forms[1:]
-    folding = "history or mf"
+    folding = "sasrec, gru or history"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
         return super()._predict(form, questions, k, include_known or bool(self.held.more.get("again")))

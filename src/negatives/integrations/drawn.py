@@ -67,8 +67,10 @@ class Drawn:
     @staticmethod
     def of(state: Mapping[str, Any]) -> Drawn:
         """What :meth:`state` gave."""
-        parts = dict.fromkeys(FIELDS) | dict(state["negatives"])
-        return Drawn(*state["rows"], Negatives(*(parts[name] for name in FIELDS[:4]), positive_log_q=parts[FIELDS[4]]))
+        queries, positives, examples = state["rows"]
+        ids, log_q, ok, weight, positive_log_q = (state["negatives"].get(name) for name in FIELDS)
+        negatives = Negatives(ids, log_q, ok, weight, positive_log_q=positive_log_q)
+        return Drawn(queries, positives, examples, negatives)
 
     def has_rows_of(self, other: tuple[Tensor, ...]) -> bool:
         """Whether it was drawn for these very rows."""

@@ -25,16 +25,12 @@ from torch.utils.data import get_worker_info
 
 from negatives.errors import ConfigError, InputError
 from negatives.integrations.drawn import Collate, Collated, Drawn, Rows, as_negatives, plain
-from negatives.integrations.upstream import fault, imported
+from negatives.integrations.upstream import base, fault, imported
 from negatives.sampler import Sampler
 from negatives.training import checkpoint
 from negatives.types import State, moved
 
-BROKEN: Exception | None = None
-try:
-    from transformers import TrainerCallback
-except Exception as error:  # the module can be read all the same
-    BROKEN, TrainerCallback = error, object
+TrainerCallback, BROKEN = base("TrainerCallback", "transformers")
 INSTALL = "'negatives[hugging-face]'"
 NAMES = ("query", "positive", "example")
 
@@ -144,7 +140,7 @@ class Drawing:
         return False
 
 
-class SamplerCallback(TrainerCallback):  # type: ignore[misc]
+class SamplerCallback(TrainerCallback):  # type: ignore[misc,valid-type]
     """Keeps a :class:`Drawing`, or anything with ``state`` and ``load_state``, in step with a trainer.
 
     The state stands in each checkpoint's folder as ``NAME.safetensors``, and is read where a training goes on from

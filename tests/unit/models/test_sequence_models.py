@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from negatives.cli import main
 from negatives.data.histories import Histories
 from negatives.errors import ConfigError
-from negatives.models import Model
+from negatives.models import Model, registry
 from negatives.models.sequence.base import Reading, SequenceModel
 from negatives.models.sequence.gru import GruModel
 from negatives.models.sequence.runs import Runs
 from negatives.models.sequence.sasrec import Blocks, SasRec
 from negatives.models.settings import Prior
 from negatives.types import Context
+from quick import ALONE
 
 ITEMS = 30
 ROWS = [[3, 1, 4, 1, 5, 9], [2, 6], [5], [], [3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4, 6]]
@@ -186,3 +190,16 @@ def test_numbers_out_of_range_are_refused() -> None:
         SasRec(histories(), 9, blocks=Blocks(1, 2))
     with pytest.raises(ConfigError, match="layers is 0"):
         GruModel(histories(), 8, layers=0)
+
+
+@pytest.mark.parametrize("words", [[], ["--model", "mean"], ["--loss", "gbce"]])
+def test_every_model_learns_what_follows_by_the_command(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry._rows, "mean", f"{__name__}:Mean")  # as an entry point would register it
+    rows = [[f"i{(user * 7 + step) % 20:02}" for step in range(5 + user % 6)] for user in range(60)]
+    path, out = tmp_path / "data.jsonl", tmp_path / "run"
+    path.write_text("".join(json.dumps({"user": f"u{n}", "items": row}) + "\n" for n, row in enumerate(rows)))
+    less = ["epochs=12", "batch_size=32", "optimiser.lr=0.01", "model.dim=16"]
+    assert main(["train", "sequence", str(path), "--out", str(out), *words, "--set", *less, *ALONE]) == 0
+    assert json.loads((out / "metrics.json").read_text())["test"]["ndcg@10"] > 0.6
