@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     PAIRS = 17
     TUNING = 18
     TIES = 19
+    REDRAWN = 20
 
 
 def mix(value: int) -> int:
@@ -88,7 +89,7 @@ def bits(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
     """
     rows = _mix(examples * _signed(EXAMPLE_STEP) ^ _signed(key))
     if isinstance(slots, int):
-        slots = torch.tensor(slots, dtype=torch.int64, device=examples.device)
+        return _mix(rows + _signed(slots * SLOT_STEP & MASK64))
     return _mix(rows + slots * _signed(SLOT_STEP))
 
 

@@ -101,7 +101,7 @@ class Csr:
         within("column", cols, n_cols)
         codes = torch.unique(rows.to(torch.int64) * n_cols + cols.to(torch.int64))
         counts = torch.bincount(codes // n_cols, minlength=n_rows)
-        indptr = torch.zeros(n_rows + 1, dtype=torch.int64)
+        indptr = torch.zeros(n_rows + 1, dtype=torch.int64, device=rows.device)
         indptr[1:] = counts.cumsum(0)
         return Csr(indptr, (codes % n_cols).to(torch.int32), n_cols)
 
@@ -173,8 +173,8 @@ def within(name: str, ids: Tensor, n: int, more: str = "") -> None:
     """
     if ids.numel() == 0:
         return
-    low, high = torch.aminmax(ids)
-    if int(low) < 0 or int(high) >= n:
+    low, high = torch.stack(torch.aminmax(ids)).tolist()  # one wait for the device
+    if low < 0 or high >= n:
         place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
         raise InputError(
             f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
@@ -266,7 +266,8 @@ class Context:
 
     def pooled(self) -> Context:
         """One row that stands for the whole batch: its example is the step, or this rank's own number of it."""
-        step = torch.tensor([self.pools_from + self.step], dtype=torch.int64, device=self.device)
+        number = self.pools_from + self.step
+        step = torch.full((1,), number, dtype=torch.int64, device=self.device)  # written there, not copied
         return replace(self.take(torch.arange(min(1, self.rows), device=self.device)), examples=step)
 
     def joined(self) -> Context:
@@ -460,7 +461,8 @@ def moved(value: T, device: torch.device) -> T:
     """
     found: Any = value
     if isinstance(value, Tensor):
-        found = value.to(device)
+        pool = None if value.device == device else shared_pool(value)  # a copy of it would have rows of its own
+        found = value.to(device) if pool is None else pool.to(device).expand(value.shape)
     elif isinstance(value, Part):
         value.to(device)
     elif isinstance(value, (list, tuple)):

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from negatives.data.cooccurrence import Cooccurrence
 from negatives.data.edges import symmetric
-from negatives.data.features import Features, feature
+from negatives.data.features import Features
 from negatives.data.histories import Histories
+from negatives.data.loading.cells import feature
 from negatives.data.ngrams import Ngram, sentences_of
 from negatives.data.pairs import SparseFeatures
 from negatives.data.tokens import bags_of, learn_tokenizer
@@ -65,6 +66,18 @@ def stories() -> Tensor:
     return torch.tensor([word for row in rows for word in row])
 
 
+def histories() -> Histories:
+    """Of each query some items in an order of its own; the first has none."""
+    return Histories.of_rows([[(q * 7 + at * at) % ITEMS for at in range(q % 6)] for q in range(QUERIES)], ITEMS)
+
+
+def next_items() -> Context:
+    """All places of some histories, as the feed of sequences gives them."""
+    own, queries = histories(), [3, 1, 5, 9]
+    places = torch.cat([torch.arange(int(own.indptr[q]), int(own.indptr[q + 1])) for q in queries])
+    return Context(own.owners()[places], own.items[places], places, step=3)
+
+
 @cache
 def encoder_folder() -> str:
     """A tiny Sentence Transformers model in a folder."""
@@ -83,6 +96,7 @@ FACTS: dict[str, Callable[[], Any]] = {
     "n_queries": lambda: QUERIES,
     "n_items": lambda: ITEMS,
     "known": lambda: PROBLEM.known,
+    "histories": histories,
     "features": lambda: features(ITEMS),
     "item_features": lambda: Features.of_bag(features(ITEMS)),
     "query_features": lambda: described(QUERIES),
@@ -187,6 +201,9 @@ CASES: dict[str, ModelCase] = {
     "sparse": case("sparse", {"features": features(QUERIES)}, dim=8),
     "lstm": case("lstm", dim=8, window=5, streams=2, batch=reading(10, 5)),
     "transformer": case("transformer", dim=8, window=5, heads=2, layers=1, batch=reading(10, 5)),
+    "sasrec": case("sasrec", dim=8, heads=2, batch=next_items()),
+    "sasrec by dot": case("sasrec", dim=8, similarity="dot", gated=False, popularity=0.3, window=3, batch=next_items()),
+    "gru": case("gru", dim=8, popularity=0.3, batch=next_items()),
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
     "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),

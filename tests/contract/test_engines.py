@@ -94,6 +94,22 @@ def computed() -> Model:
     return models.build("ease", {}, {}, 0)
 
 
+def sequences() -> Model:
+    return models.build("sasrec", {}, {"dim": 8, "heads": 2, "layers": 1}, 3)
+
+
+def places(step: int) -> Context:
+    """All places of six histories, six others in the next step."""
+    own = models.histories()
+    queries = [(step * 6 + place) % QUERIES for place in range(6)]
+    rows = torch.cat([torch.arange(int(own.indptr[q]), int(own.indptr[q + 1])) for q in queries])
+    return Context(own.owners()[rows], own.items[rows], rows, step=step)
+
+
+def on_sequences(sampler: Mapping[str, Any], loss: str, optimiser: str, lr: float) -> EngineCase:
+    return EngineCase(trained(sequences, sampler, loss, optimiser), places, lr, 60, empty())
+
+
 def entities() -> Model:
     return ComplEx(torch.arange(QUERIES) % 20, torch.arange(QUERIES) % 4, 20, 6, init=0.3, seed=3)
 
@@ -148,6 +164,8 @@ CASES: dict[str, EngineCase] = {
     "autograd with a pool": on_problem(graph, POOL, "bsl", "sgd", 0.05),
     "composed": on_problem(entities, ROWS, "logistic", "adagrad", 0.1),
     "composed with a pool": on_problem(entities, POOL, "sampled_softmax", "adam", 0.02),
+    "encoded": on_sequences(ROWS, "logistic", "adam", 0.02),
+    "encoded with a pool": on_sequences(POOL, "sampled_softmax", "adagrad", 0.1),
     "tower": on_problem(Tower, ROWS, "logistic", "adam", 0.02),
     "tower with a pool": on_problem(Tower, POOL, "sampled_softmax", "adagrad", 0.1),
     "windows": on_text(lambda: SkipGram(len(TEXT.words), 8, seed=1), CorpusFeed(TEXT, 0.0), "logistic", "sgd", lr=0.05),

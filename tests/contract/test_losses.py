@@ -40,6 +40,11 @@ def _nce(s: float, pairs: Pairs, k: int, log_q: float) -> float:
     return _softplus(noise(log_q) - s) + sum(w * _softplus(x - noise(q)) for x, q, w in pairs)
 
 
+def _gbce(s: float, pairs: Pairs, k: int, log_q: float, t: float) -> float:
+    beta = 1 - t * (1 - min(1.0, k * math.exp(log_q)))
+    return (beta * _softplus(-s) + sum(w * _softplus(x) for x, _, w in pairs)) / (1 + len(pairs))
+
+
 def _mean(pairs: Pairs, term: Callable[[float], float]) -> float:
     return sum(w * term(x) for x, _, w in pairs) / len(pairs)
 
@@ -75,6 +80,7 @@ ROWS: dict[str, tuple[dict[str, object], Callable[[float, Pairs, int, float], fl
         lambda s, p, k, q: 1 - s + 3 * _mean(p, lambda x: max(0.0, x - 0.1)),
     ),
     "logistic": ({}, lambda s, p, k, q: _softplus(-s) + sum(w * _softplus(x) for x, _, w in p)),
+    "gbce": ({}, lambda s, p, k, q: _gbce(s, p, k, q, 0.75)),
     "sampled_softmax": ({"temperature": 0.5}, lambda s, p, k, q: _softmax(s, p, k, 0.5, True)),
     "info_nce": ({"temperature": 0.7}, lambda s, p, k, q: _softmax(s, p, k, 0.7, False)),
     "bsl": (
@@ -118,7 +124,7 @@ SECOND_FORMS = [
     ),
 ]
 CASES = [(name, *row) for name, row in ROWS.items()] + SECOND_FORMS
-NEEDS_LOG_Q = ("sampled_softmax", "nce", "sl_at_k", "talos")
+NEEDS_LOG_Q = ("gbce", "sampled_softmax", "nce", "sl_at_k", "talos")
 FREE = ("squared",)
 """Losses of residuals, for which a larger positive is not better."""
 HELD = ("sl_at_k", "talos")
@@ -204,10 +210,13 @@ def test_the_function_is_the_mean(name: str) -> None:
     assert torch.equal(found, _loss(name, ROWS[name][0]).rows(positive, negative, neg).mean())
 
 
-def test_nce_needs_the_positives_too() -> None:
+def test_some_losses_need_the_positives_too() -> None:
     positive, negative, neg = _batch()
-    with pytest.raises(LogQUnknown, match="positive_log_q"):
-        losses.nce(positive, negative, replace(neg, positive_log_q=None))
+    for loss in (losses.nce, losses.gbce):
+        with pytest.raises(LogQUnknown, match="positive_log_q"):
+            loss(positive, negative, replace(neg, positive_log_q=None))
+    plain = losses.gbce(positive, negative, replace(neg, positive_log_q=None), calibration=0.0)
+    assert torch.equal(plain, losses.gbce(positive, negative, neg, calibration=0.0))
 
 
 @pytest.mark.parametrize(
@@ -215,6 +224,8 @@ def test_nce_needs_the_positives_too() -> None:
     [
         ("sampled_softmax", {"temperature": 0.0}),
         ("info_nce", {"temperature": -1.0}),
+        ("gbce", {"calibration": 1.5}),
+        ("gbce", {"temperature": 0.0}),
         ("bsl", {"temperature": math.nan}),
         ("bsl", {"positive_temperature": 0.0}),
         ("bsl", {"temperature": Linear(0.0, 1.0)}),

@@ -49,9 +49,10 @@ SPECS: dict[str, list[dict[str, Any]]] = {
     "cluster": [{}, {"balanced": True, "clusters": 6, "within": "counts"}, {"by_size": False, "temperature": 3.0}],
     "matched": [{"best": 2}, {"best": 3, "teacher_forced": False, "balanced": False, "uniform": 0.5}],
     "adversarial_tree": [{}, {"dim": 3, "pairs": 50}],
+    "buckets": [{"count": 3, "size": 6}, {"count": 1, "size": 100}],
     "shortlist": [{"size": 17}, {"size": 12, "probes": 2, "clusters": 8}],
 }
-OF_BATCH = {"in_batch0", "mixed1"}
+OF_BATCH = {"in_batch0", "mixed1", "buckets0", "buckets1"}
 """Cases whose draws depend on the other rows of the batch."""
 
 
@@ -121,6 +122,7 @@ NEED_DATA = [
     "matched",
     "adversarial_tree",
     "shortlist",
+    "buckets",
 ]
 
 

@@ -41,6 +41,7 @@ SPECS: dict[str, Mapping[str, Any]] = {
     "cluster": {},
     "matched": {"best": 2},
     "adversarial_tree": {"dim": 4},
+    "buckets": {"count": 2, "size": 8},
     "shortlist": {"size": 16, "probes": 4},
 }
 SECOND_FORMS: dict[str, Mapping[str, Any]] = {

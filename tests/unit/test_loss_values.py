@@ -12,6 +12,7 @@ from torch import Tensor
 from negatives.losses import (
     BPR,
     BSL,
+    GBCE,
     NCE,
     CosineContrastive,
     Hinge,
@@ -51,7 +52,15 @@ def nce(s: float, rest: list[tuple[float, float, float]], own: float) -> float:
     return -math.log(sigmoid(s - math.log(3) - own)) - pushed
 
 
+def gbce(s: float, rest: list[tuple[float, float, float]], own: float) -> float:
+    rate = min(1.0, 3 * math.exp(own))
+    beta = rate * (0.6 * (1 - 1 / rate) + 1 / rate)  # as the paper writes it
+    pulled = -math.log(sigmoid(s / 0.5) ** beta)
+    return (pulled - sum(w * math.log(1 - sigmoid(x / 0.5)) for x, _, w in rest)) / (1 + len(rest))
+
+
 CASES: dict[str, tuple[Loss, Row]] = {
+    "gbce": (GBCE(0.6, 0.5), gbce),
     "bpr": (BPR(), lambda s, rest, _: sum(w * math.log(1 + math.exp(x - s)) for x, _, w in rest) / len(rest)),
     "hinge": (Hinge(0.75), lambda s, rest, _: sum(w * max(0.0, 0.75 - s + x) for x, _, w in rest) / len(rest)),
     "ccl": (

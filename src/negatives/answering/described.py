@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
 
 from negatives.answering.forms import Field
 from negatives.data.features import Features
+from negatives.data.histories import Histories
+from negatives.data.loading.cells import read_again
 from negatives.errors import ConfigError, InputError
 from negatives.models import Model
 from negatives.registry import suggest
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A model that can take in a new user by items, by features, or by both."""
+
+    query_features: Features | None
+
+    def fold_in(self, histories: Histories, features: Features | None = None) -> Tensor:
+        """Encodings ``(rows, width)`` of new users."""
+        ...
+
 
 FEATURES = Field("features", "what is known of them, column:value", many=True)
 
@@ -29,12 +46,12 @@ def features_of(model: Model, given: Sequence[Sequence[str] | None], name: str) 
     """
     if not any(given):
         return None
-    found = getattr(model, "query_features", None)
-    if not isinstance(found, Features):
+    found = model.query_features if isinstance(model, Described) else None
+    if found is None:
         hint = "ask by name or history, or train two_tower on data with a table of users"
         raise ConfigError(f"the model {name} reads no features of users; {hint}")
     columns = [one.name for one in found.columns]
-    return found.read([_cells(one or (), columns) for one in given])
+    return read_again(found, [_cells(one or (), columns) for one in given])
 
 
 def _cells(written: Sequence[str], columns: Sequence[str]) -> Mapping[str, str]:

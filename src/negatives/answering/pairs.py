@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from negatives.answering.base import Run
-from negatives.answering.described import FEATURES, features_of
+from negatives.answering.described import FEATURES, Described, features_of
 from negatives.answering.forms import Field, Form, Question
 from negatives.answering.ranked import Ranked, by_scores, by_vectors, marked
 from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers
-from negatives.models.two_tower import TwoTower
 from negatives.training.run_folder import plural
 from negatives.types import Csr, union
 
@@ -151,7 +150,7 @@ class RecommendRun(PairRun):
     def _fold(self, form: Form, questions: Sequence[Question]) -> Tensor | None:
         model, given = self.held.model, [question.get(FEATURES.name) for question in questions]
         features = features_of(model, given, str(self.held.config.part("model")))
-        if features is not None and isinstance(model, TwoTower):
+        if features is not None and isinstance(model, Described):
             return model.fold_in(self._named(form, questions), features)
         return super()._fold(form, questions)
 
@@ -166,7 +165,7 @@ class SequenceRun(RecommendRun):
 
     forms = (USER, replace(HISTORY, fields=(replace(HISTORY.fields[0], about="names of items, the oldest first"),)))
     later = forms[1:]
-    folding = "history or mf"
+    folding = "sasrec, gru or history"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
-        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("repeats")))
+        return super()._predict(form, questions, k, include_known or bool(self.held.more.get("again")))

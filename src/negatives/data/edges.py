@@ -106,7 +106,7 @@ def symmetric(graph: Csr) -> Csr:
     >>> symmetric(Csr.from_pairs(torch.tensor([0]), torch.tensor([2]), 3, 3)).row(2).tolist()
     [0]
     """
-    rows = torch.repeat_interleave(torch.arange(graph.n_rows), graph.lengths())
+    rows = torch.repeat_interleave(graph.lengths())
     cols = graph.indices.to(torch.int64)
     return Csr.from_pairs(torch.cat([rows, cols]), torch.cat([cols, rows]), graph.n_rows, graph.n_cols)
 

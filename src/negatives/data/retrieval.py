@@ -81,14 +81,23 @@ class RetrievalData:
     def catalogue(self) -> Catalogue:
         """What samplers may know: relevant pairs that are trained on, and how often each document is among them.
 
-        Documents with the same text are one group. A document that is the query itself is known to it.
+        Documents with the same text are one group. A document that is the query itself is known to it. Training
+        judgements of grade 0 are given negatives.
         """
         known = self.known(("train", "titles"))
         counts = torch.bincount(known.indices.long(), minlength=self.n_items)
         known = known if self.identical is None else union([known, self.identical])
         first: dict[str, int] = {}
         groups = torch.tensor([first.setdefault(text, index) for index, text in enumerate(self.item_texts)])
-        return Catalogue(self.n_queries, self.n_items, counts, known, item_groups=groups)
+        return Catalogue(self.n_queries, self.n_items, counts, known, item_groups=groups, given=self._given(known))
+
+    def _given(self, known: Csr) -> Csr | None:
+        """Documents that were judged to be wrong, per query; None where no training judgement says so."""
+        train = self.part("train")
+        wrong = train.pick(train.grades <= 0)
+        if not len(wrong):
+            return None
+        return less(Csr.from_pairs(wrong.queries, wrong.items, self.n_queries, self.n_items), known)
 
     def without_identical(self) -> RetrievalData:
         """The same data, with each query apart from the documents that are the query itself; told in a note.

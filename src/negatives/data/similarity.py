@@ -10,7 +10,7 @@ from torch import Tensor
 
 from negatives.data.pairs import Rows
 from negatives.data.repeats import once
-from negatives.types import Catalogue, Csr
+from negatives.types import Catalogue, Csr, less
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,15 @@ class SimilarityData:
         return Csr.from_pairs(*both, self.n_sentences, self.n_sentences)
 
     def catalogue(self) -> Catalogue:
-        """What samplers may know; a sentence's related ones are its known positives."""
+        """What samplers may know; a sentence's related ones are its known positives, those judged below are given
+        negatives."""
         trained = self.similar(self.positive)
         counts = torch.bincount(trained.indices.long(), minlength=self.n_sentences)
         anchors = torch.arange(self.n_sentences)
-        return Catalogue(self.n_sentences, self.n_sentences, counts, self.similar(self.related), query_anchors=anchors)
+        known = self.similar(self.related)
+        given = less(self.similar(-torch.inf), known)
+        sides = self.n_sentences, self.n_sentences
+        return Catalogue(*sides, counts, known, query_anchors=anchors, given=given if given.nnz else None)
 
 
 def distinct(rows: Sequence[tuple[str, str, float]], part: str, notes: list[str]) -> list[tuple[str, str, float]]:

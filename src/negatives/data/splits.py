@@ -221,7 +221,7 @@ def after_cut(basis: Basis, asked: Asked) -> Tensor:
     Raises:
         InputError: The rows have no times, or all of them the same.
     """
-    times, share = _times(basis, "temporal"), asked.of(basis.n)
+    times, share = _times(basis, "by time"), asked.of(basis.n)
     kept = max(1, basis.n - round(basis.n * share))
     late = times > torch.kthvalue(times, kept).values
     if share > 0 and not late.any():

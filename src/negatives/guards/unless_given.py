@@ -110,7 +110,7 @@ class UnlessGiven(Guard):
     def _ready(self) -> Csr:
         if self.sets is None:
             raise ConfigError(
-                "unless_given has no given negatives: say with reading.shown or reading.dislike which rows are, or hand "
-                "over sets=..."
+                "unless_given has no given negatives: say with reading.shown or reading.dislike which rows are, or "
+                "hand over sets=..."
             )
         return self.sets

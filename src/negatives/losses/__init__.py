@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from negatives.losses.bsl_loss import bsl as bsl
     from negatives.losses.ccl_loss import CosineContrastive as CosineContrastive
     from negatives.losses.ccl_loss import ccl as ccl
+    from negatives.losses.gbce_loss import GBCE as GBCE
+    from negatives.losses.gbce_loss import gbce as gbce
     from negatives.losses.hinge_loss import Hinge as Hinge
     from negatives.losses.hinge_loss import hinge as hinge
     from negatives.losses.info_nce_loss import InfoNCE as InfoNCE
@@ -42,6 +44,7 @@ _ROWS = (
     ("hinge", "negatives.losses.hinge_loss:Hinge"),
     ("ccl", "negatives.losses.ccl_loss:CosineContrastive"),
     ("logistic", "negatives.losses.logistic_loss:Logistic"),
+    ("gbce", "negatives.losses.gbce_loss:GBCE"),
     ("sampled_softmax", "negatives.losses.sampled_softmax_loss:SampledSoftmax"),
     ("info_nce", "negatives.losses.info_nce_loss:InfoNCE"),
     ("bsl", "negatives.losses.bsl_loss:BSL"),

@@ -20,8 +20,9 @@ from negatives.types import Negatives
 class Logistic(Loss):
     """Negative sampling of word2vec: ``-log σ(s⁺ + margin) - sum_j w_j log σ(-s_j - margin)``.
 
-    With ``mean`` the sum is divided by the number of allowed negatives: together with the weights of
-    :class:`negatives.selection.SelfAdversarial` that is the loss of RotatE.
+    The binary cross-entropy of SASRec, with any number of negatives. With ``mean`` the sum is divided by the number of
+    allowed negatives: together with the weights of :class:`negatives.selection.SelfAdversarial` that is the loss of
+    RotatE.
 
     Args:
         margin: Added to all scores, ``gamma`` of RotatE.

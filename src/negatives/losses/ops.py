@@ -111,8 +111,10 @@ def last_of_list(negative: Tensor, negatives: Negatives, log_q: Tensor, at: int)
         stands = stands * negatives.weight.detach()
     counts = negatives.ok & (stands > 0.0)
     stands = stands.where(counts, 0.0)
-    least = float(stands.where(counts, torch.inf).amin()) if stands.numel() else math.inf
-    slots = min(negatives.k, max(1, math.ceil(at / least))) if least > 0.0 else negatives.k
+    slots = negatives.k
+    if negative.device.type == "cpu":  # elsewhere sorting all takes less time than waiting for a number
+        least = float(stands.where(counts, torch.inf).amin()) if stands.numel() else math.inf
+        slots = min(slots, max(1, math.ceil(at / least))) if least > 0.0 else slots
     best = negative.masked_fill(~counts, -torch.inf).topk(slots, dim=1)
     reached = stands.gather(1, best.indices).cumsum(1)
     place = torch.minimum((reached < at * (1.0 - 1e-6)).sum(1), counts.sum(1) - 1).clamp(0, slots - 1)

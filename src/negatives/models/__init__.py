@@ -50,6 +50,8 @@ registry: Registry[Model] = Registry(
         ("glove", "negatives.models.words.glove:Glove"),
         ("static", "negatives.models.encoders.static:StaticEncoder"),
         ("sentence_transformers", "negatives.models.encoders.sentence_transformers:SentenceEncoder"),
+        ("sasrec", "negatives.models.sequence.sasrec:SasRec"),
+        ("gru", "negatives.models.sequence.gru:GruModel"),
         ("sparse", "negatives.models.classify.sparse:SparseClassifier"),
         ("lstm", "negatives.models.language.lstm:LstmModel"),
         ("transformer", "negatives.models.language.transformer:TransformerModel"),

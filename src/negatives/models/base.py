@@ -39,6 +39,7 @@ from negatives import kernels
 from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers, answers_of_tables
+from negatives.models.steps import TowerSteps
 from negatives.models.tables import table_scores
 from negatives.types import Context, Csr, shared_pool
 
@@ -78,6 +79,8 @@ class Model(nn.Module, ABC):
     """Kind of the rows of a parameter, or kinds that stand below one another, so that a later model may take over the
     rows of the same names; other parameters are taken over whole. ``query`` and ``item``, what :meth:`own_names`
     gives, or a kind that the task has names of."""
+    table_steps: TowerSteps = TowerSteps()
+    """Step sizes of tables beside those of the rest, and clipping, for engines that move tables row by row."""
     given: Mapping[str, Any] = {}
     """The facts that it was built from, by name."""
 
@@ -112,6 +115,10 @@ class Model(nn.Module, ABC):
 
         The loop calls it before each step with the batch, the evaluator with None.
         """
+
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Tables whose gradient is sparse, so that only touched rows move; for engines that move tables row by row."""
+        return []
 
     def penalty(self, context: Context) -> Tensor | None:
         """A differentiable regulariser of one batch, on the scale of the mean loss; None for none."""

@@ -5,6 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from negatives.randomness import Purpose, generator, stream
+from negatives.types import Context
+
+
+def mask_of(seed: int, context: Context | None, place: int, device: torch.device) -> torch.Generator | None:
+    """What the mask of one dropout of one step is drawn from; None outside training.
+
+    Args:
+        seed: Seed of the model.
+        context: The batch, of which the step counts alone; None outside training.
+        place: Which dropout of the model.
+        device: Where the mask is drawn.
+    """
+    if context is None:
+        return None
+    return generator(stream(stream(seed, Purpose.DROPOUT, context.step), Purpose.DROPOUT, place), device)
+
 
 def dropped(x: Tensor, share: float, random: torch.Generator | None) -> Tensor:
     """Zero a share of the numbers and scale up the others (Srivastava et al., 2014).

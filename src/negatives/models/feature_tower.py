@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -32,7 +34,7 @@ class FeatureTower(nn.Module):
         sizes = [hidden] * layers + [dim] if hidden else []
         self.layers = nn.ParameterList(
             torch.empty(before, after).normal_(0, (2.0 / before) ** 0.5, generator=random)
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in pairwise(sizes)
         )
         self._names = [
             f"{one.name}={word}"

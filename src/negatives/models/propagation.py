@@ -35,7 +35,7 @@ class Operator:
     @staticmethod
     def by_rows(indptr: Tensor, indices: Tensor, values: Tensor, n_cols: int) -> Operator:
         """``A`` from indptr ``(n + 1,)``, indices and values ``(nnz,)``; the transpose is computed."""
-        rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1), indptr.diff())
+        rows = torch.repeat_interleave(indptr.diff())
         order = torch.argsort(indices, stable=True)
         starts = functional.pad(torch.bincount(indices, minlength=n_cols).cumsum(0), (1, 0))
         turned = starts, rows[order].to(torch.int32), values[order]
@@ -75,7 +75,7 @@ def bipartite(known: Csr, query_power: float = 0.5, item_power: float = 0.5) -> 
         item_power: ``b``, the power of the item's degree.
     """
     degrees = known.lengths()
-    rows = torch.repeat_interleave(torch.arange(known.n_rows), degrees)
+    rows = torch.repeat_interleave(degrees)
     cols = known.indices.to(torch.int64)
     item_degrees = torch.bincount(cols, minlength=known.n_cols)
     values = edge_weights(degrees[rows], item_degrees[cols], query_power, item_power)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +10,10 @@ from torch import Tensor, nn
 from negatives import kernels
 from negatives.models.answers import Answers, answers_of_scores
 from negatives.models.base import Model
-from negatives.parameters import Settings
+from negatives.models.dropout import mask_of
+from negatives.models.steps import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, shared_pool
-
-
-@dataclass(frozen=True, slots=True)
-class TowerSteps(Settings):
-    """How the steps of a tower and of its tables differ from those of the run's optimiser.
-
-    Args:
-        table_rate: Factor on the step size of the item table and of tables with sparse gradients.
-        table_optimiser: Update rule of these tables, ``sgd``, ``adagrad`` or ``adam``; that of the run when None.
-        max_norm: Length to which the tower's gradient is clipped; None for none.
-    """
-
-    table_rate: float = 1.0
-    table_optimiser: str | None = None
-    max_norm: float | None = None
 
 
 class TowerModel(Model, ABC):
@@ -61,7 +46,7 @@ class TowerModel(Model, ABC):
     ) -> None:
         super().__init__(n_queries, n_items, dim)
         self.bias, self.seed = bias, seed
-        self.table_rate, self.table_optimiser, self.max_norm = steps.table_rate, steps.table_optimiser, steps.max_norm
+        self.table_steps = steps
         self.item_table = nn.Parameter(torch.zeros(n_items, dim + bias))
         if item_init:
             random = generator(stream(seed, Purpose.INIT, 1))
@@ -71,10 +56,6 @@ class TowerModel(Model, ABC):
     def refresh(self, context: Context | None = None) -> None:
         """Remember the batch, on which dropout depends; None switches it off."""
         self._context = context
-
-    def sparse_parameters(self) -> list[nn.Parameter]:
-        """Tables of the tower whose gradient is sparse, so that only touched rows move."""
-        return []
 
     def answers(self) -> Answers:
         """Queries are encoded when they are asked for: a table of all of them would serve nobody."""
@@ -113,9 +94,9 @@ class TowerModel(Model, ABC):
 
     def dropped(self, values: Tensor, share: float, place: int = 0) -> Tensor:
         """Zero a share of the values in training and scale up the others; the mask depends on step and place alone."""
-        if self._context is None or share == 0.0:
+        random = mask_of(self.seed, self._context, place, values.device)
+        if random is None or share == 0.0:
             return values
-        key = stream(stream(self.seed, Purpose.DROPOUT, self._context.step), Purpose.DROPOUT, place)
         kept = torch.empty_like(values, requires_grad=False)
-        kept.bernoulli_(1.0 - share, generator=generator(key, values.device))
+        kept.bernoulli_(1.0 - share, generator=random)
         return values * kept.div_(1.0 - share)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from negatives.proposals.adversarial_tree import AdversarialTree as AdversarialTree
     from negatives.proposals.base import Proposal as Proposal
     from negatives.proposals.bigram import Bigram as Bigram
+    from negatives.proposals.buckets import Buckets as Buckets
     from negatives.proposals.cached import Cached as Cached
     from negatives.proposals.cluster import Cluster as Cluster
     from negatives.proposals.every import Every as Every
@@ -52,6 +53,7 @@ ROWS = [
     ("cluster", "negatives.proposals.cluster:Cluster"),
     ("matched", "negatives.proposals.matched:Matched"),
     ("shortlist", "negatives.proposals.shortlist:Shortlist"),
+    ("buckets", "negatives.proposals.buckets:Buckets"),
     ("adversarial_tree", "negatives.proposals.adversarial_tree:AdversarialTree"),
 ]
 

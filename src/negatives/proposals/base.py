@@ -25,6 +25,11 @@ class Proposal(Part, ABC):
         """True when something is kept or looked up by the query's id, so that a loop without ids cannot have it."""
         return self.conditional
 
+    @property
+    def of_batch(self) -> bool:
+        """True when draws of a row depend on which other rows the batch has."""
+        return False
+
     def observe(self, context: Context) -> None:
         """Take in one training batch after its negatives were drawn; learned proposals override it."""
 

@@ -16,8 +16,8 @@ from negatives.types import Catalogue, Context, Csr
 class Given(Proposal):
     """Draw uniformly among the given negatives of the query.
 
-    ``q(i | u) = 1 / |G_u|`` for ``i`` in ``G_u``, the given negatives of query ``u``, and 0 elsewhere. Most queries have
-    few of them or none: mix with ``uniform``, which then draws for those that have none.
+    ``q(i | u) = 1 / |G_u|`` for ``i`` in ``G_u``, the given negatives of query ``u``, and 0 elsewhere. Most queries
+    have few of them or none: mix with ``uniform``, which then draws for those that have none.
 
     Source: impressions as negatives in Ma et al., 2018, "Entire space multi-task model" and in the task of the MIND
     data, Wu et al., ACL 2020, there those of the same impression; here those of the same query.

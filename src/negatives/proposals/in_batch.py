@@ -45,6 +45,11 @@ class InBatch(Proposal):
     def __post_init__(self) -> None:
         self._given = self.counts is not None
 
+    @property
+    def of_batch(self) -> bool:
+        """True: they are positives of the other rows."""
+        return True
+
     def bind(self, catalogue: Catalogue) -> None:
         """Take the counts from the training data, unless they were given."""
         self.counts = counts_from(self.counts if self._given else None, catalogue, "in_batch")

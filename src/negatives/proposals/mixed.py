@@ -96,6 +96,11 @@ class Mixed(Proposal):
         return any(part.needs_queries for part in self.proposals)
 
     @property
+    def of_batch(self) -> bool:
+        """True when any part's draws are of the batch."""
+        return any(part.of_batch for part in self.proposals)
+
+    @property
     def needs_scorer(self) -> bool:
         """True when the weights follow the model, or any part uses it."""
         return self.follow > 0.0 or any(part.needs_scorer for part in self.proposals)
@@ -149,7 +154,9 @@ class Mixed(Proposal):
         context = context.take(torch.argsort(context.examples, stable=True))  # the order of rows must not tell
         pools = [part.pool(context, k, derived(key, index))[0] for index, part in enumerate(self.proposals)]
         log_shares = self._plain(context.device).clone()
-        log_shares[torch.tensor([pool.numel() == 0 for pool in pools])] = -torch.inf
+        for index, pool in enumerate(pools):
+            if not pool.numel():
+                log_shares[index] = -torch.inf
         which = self._choose(log_shares[None], one, k, key)[0]
         ids = torch.full((k,), -1, dtype=torch.int64, device=context.device)
         for index, pool in enumerate(pools):
@@ -211,7 +218,8 @@ class Mixed(Proposal):
 
     def _plain(self, device: torch.device) -> Tensor:
         """``log w_c``, ``(parts,)``."""
-        return torch.tensor(self._shares, dtype=torch.float32, device=device).log()
+        shares = [torch.full((), share, dtype=torch.float32, device=device) for share in self._shares]
+        return torch.stack(shares).log()  # nothing is copied to the device, for which the CPU would wait
 
     def _log_shares(self, context: Context) -> Tensor:
         """``log w_c`` ``(rows, parts)``, -inf where the part is empty."""

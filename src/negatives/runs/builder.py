@@ -22,6 +22,7 @@ from negatives.integrations import loggers
 from negatives.kernels.precision import faster_format
 from negatives.losses import registry as losses
 from negatives.models import Model
+from negatives.models.baselines import CountedModel
 from negatives.registry import suggest
 from negatives.runs.baselines import Measured
 from negatives.sampler import Sampler, preset, presets
@@ -161,7 +162,10 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     threads = config.threads or kernels.threads()
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
-    model = task.model(config, examples).to(device)
+    model = task.model(config, examples)
+    if isinstance(model, CountedModel):
+        device = torch.device("cpu")  # what is computed once is computed, and asked, there
+    model = model.to(device)
     loss = build_part(losses, config.part("loss"))
     sampler = build_sampler(config.part("sampler"), config.seed, loss)
     if examples.catalogue.item_kinds is not None:

@@ -10,7 +10,6 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -55,9 +54,14 @@ def launched() -> Iterator[Ranks]:
         if ranks.rank or _failures(0):
             raise SystemExit(128 + getattr(stop, "signal", 2)) from None
         raise
-    except BaseException:
+    except BaseException as error:
         if _failures(1) > 1:
             raise SystemExit(2) from None
+        if _lost(error):
+            raise ConfigError(
+                "another process of this training is gone (killed, or out of memory); go on from the last checkpoint "
+                "with --resume"
+            ) from error
         raise
     dist.destroy_process_group()
 
@@ -81,7 +85,7 @@ def check(config: RunConfig, ranks: Ranks) -> None:
         raise ConfigError("several processes cannot read standard input; give a file")
     here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if config.device in ("cuda", "auto") and 0 < devices < here:
-        raise ConfigError(f"{here} processes for {devices} CUDA devices; give --nproc-per-node {devices}")
+        raise ConfigError(f"{here} processes for {devices} CUDA devices; start {devices}")
 
 
 def check_named(names: Sequence[str], ranks: Ranks) -> None:
@@ -107,7 +111,7 @@ def divide(trained: Trained, ranks: Ranks) -> None:
     try:
         trained.loop.engine.divide(ranks)
     except ConfigError as error:
-        able = ", ".join(name for name in models if _divisible(name))
+        able = ", ".join(name for name in trained.task.offer().fitting() if _divisible(name)) or "there is none here"
         raise ConfigError(
             f"{trained.config.model} with {trained.config.optimiser.name} trains in one process: {error}; start it "
             f"without torchrun, or choose a model that PyTorch moves as a whole ({able})"
@@ -170,9 +174,14 @@ def _check_backend() -> None:
         raise ConfigError("this PyTorch has no torch.distributed; start the training without torchrun")
 
 
+def _lost(error: BaseException) -> bool:
+    """Whether an error is that of a process which waits for another in vain."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
 def _failures(more: int) -> int:
     """How many processes have failed, with so many more; 1 where nobody can be asked."""
-    store: Any = dist.distributed_c10d._get_default_store()
+    store = dist.distributed_c10d._get_default_store()
     with suppress(RuntimeError, ValueError):
         return int(store.add(FAILED, more))
     return 1 + more

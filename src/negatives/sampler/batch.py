@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError
+from negatives.errors import ConfigError, InputError
 from negatives.scoring import Vectors
-from negatives.types import Ids, Negatives, shared_pool
+from negatives.types import Ids, Negatives, shared_pool, within
 
 PLACES = 1 << 20
 """Most places of a sequence that have a number of their own where examples are numbered by sequence."""
@@ -38,6 +38,37 @@ def whole(name: str, ids: Ids, device: torch.device | None = None) -> Tensor:
             f"{name} ids are {str(ids.dtype).removeprefix('torch.')}", hint="give whole numbers, such as int64"
         )
     return ids.to(device=device, dtype=torch.int64)
+
+
+def as_mask(items: Ids, n_items: int) -> Tensor:
+    """``(n_items,)`` bool, True for items that were given as such a mask or by their ids.
+
+    Args:
+        items: The mask or the ids.
+        n_items: Number of items; 0 where it is not known, and then only a mask will do.
+
+    Raises:
+        InputError: It is neither, or True for all items.
+        ConfigError: Ids, and the number of items is not known.
+
+    >>> as_mask([0, 2], 3).tolist()
+    [True, False, True]
+    """
+    given = items if isinstance(items, Tensor) else torch.as_tensor(np.array(items))
+    if given.dtype == torch.bool:
+        mask = given.clone()
+        if mask.shape != (n_items or len(mask),):
+            raise InputError(f"a mask of items has the shape {tuple(mask.shape)}", hint=f"give ({n_items},)")
+    elif not n_items:
+        raise ConfigError("the sampler does not know how many items there are; bind it first, or give a mask of bool")
+    else:
+        ids = whole("item", items)
+        within("item", ids, n_items)
+        mask = torch.zeros(n_items, dtype=torch.bool, device=ids.device)
+        mask[ids] = True
+    if bool(mask.all()):
+        raise InputError("no item is left to draw", hint="leave some out of what is never drawn")
+    return mask
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.randomness import Purpose
 from negatives.ranks import ROWS, Group, Ranks, own_numbers
-from negatives.sampler.batch import Batch
+from negatives.sampler.batch import Batch, as_mask
 from negatives.sampler.exclusion import Exclusion
+from negatives.sampler.narrowed import Narrowed, Never
 from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwrapped
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
@@ -49,9 +50,9 @@ class Sampler(Part):
         canaries: Known positives hidden from guards and model, by which false negatives are estimated.
         canary_share: Share of all positives that became canaries.
         total_steps: Calls that the training will make, by which schedules know how far it is.
-        measured: The signals of the last step; empty where none were measured.
         group: Ranks that train together on rows of their own; all of the default process group when None. Give the
             group of data-parallel ranks where others share a batch, as in tensor parallelism.
+        measured: The signals of the last step; empty where none were measured.
 
     Under an initialised process group draws differ by rank where rows have no numbers, and what is learnt from batches
     is learnt from those of all ranks; see :meth:`__call__`.
@@ -82,11 +83,13 @@ class Sampler(Part):
     total_steps: int | None = None
     group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
-    unfilled: int = 0
+    _unfilled: int = 0
+    _open: Tensor | None = field(default=None, init=False, repr=False)
     measured: dict[str, float] = field(default_factory=dict, init=False, repr=False)
     _step: int = 0
     _n_queries: int = 0
     _n_items: int = 0
+    _never: Never | None = field(default=None, init=False, repr=False)
     _told: bool = field(default=False, init=False, repr=False)
     _device: torch.device | None = field(default=None, init=False, repr=False)
     _exclusion: Exclusion = field(default_factory=Exclusion, init=False, repr=False)
@@ -109,10 +112,43 @@ class Sampler(Part):
 
     def bind(self, catalogue: Catalogue) -> None:
         """Tell every part about the data; not needed where the parts were given their data."""
+        if self._never is not None and self._never.mask.numel() != catalogue.n_items:
+            raise ConfigError(
+                f"what is never drawn was said of {self._never.mask.numel()} items, and the data has "
+                f"{catalogue.n_items}; say it after binding"
+            )
         self._n_queries, self._n_items = catalogue.n_queries, catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
         self.to(catalogue.counts.device)
+
+    def never(self, items: Ids | None) -> None:
+        """Say which items are not drawn from now on: padding, sold out, not for sale in a region.
+
+        No draw and no pool holds one of them, whatever the proposal is, and ``log_q`` is that of what is left. They
+        may be positives. A later call says it anew, as often as at each step.
+
+        Args:
+            items: Ids, or a mask ``(n_items,)`` of bool that is True for them; None for none.
+
+        Raises:
+            InputError: No item is left, an id is out of range, or the mask is one of other items.
+            ConfigError: The sampler does not know how many items there are.
+        """
+        if items is None:
+            self._never = None
+            return
+        mask = as_mask(items, self._known_sizes()[1])
+        self._never = Never(mask if self._device is None else mask.to(self._device))
+
+    def jump(self, step: int) -> None:
+        """Go on at another step, where the caller knows better than by counting calls."""
+        self._step = step
+
+    @property
+    def needs_scorer(self) -> bool:
+        """True when draws look at the model, which must then be given."""
+        return self.proposal.needs_scorer or self.select.needs_difficulty or self._needs_scores()
 
     def to(self, device: torch.device) -> None:
         """See :meth:`Part.to`; called by itself where a batch comes from another device."""
@@ -138,6 +174,8 @@ class Sampler(Part):
             positives: ``(rows,)`` or ``(batch, length)`` item ids.
             scorer: The model, a module with ``encode_queries`` and ``encode_items``, or
                 :class:`negatives.scoring.Vectors` of this batch; may be left out when nothing depends on scores.
+            mask: Of the shape of the positives, True where there is one and False for padding. Only rows that are
+                there are drawn for and scored.
             examples: ``(rows,)`` number of each row in the training set, or ``(batch,)`` of each sequence. Given, the
                 draws do not depend on the order of batches: with numbers that no other rank gives, each row has the
                 same negatives on 1, 2 or 4 ranks, and all ranks share their pools. Left out, rows have numbers by step
@@ -263,6 +301,7 @@ class Sampler(Part):
         return {
             "step": self._step,
             "unfilled": self.unfilled,
+            "never": None if self._never is None else self._never.mask.clone(),
             "controllers": states_of(self),
             "parts": {str(index): part.state() for index, part in enumerate(self._parts())},
         }
@@ -270,11 +309,21 @@ class Sampler(Part):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state` gave; the sampler must have the same parts."""
         self._step = state["step"]
-        self.unfilled = state["unfilled"]
+        self._unfilled, self._open = state["unfilled"], None
+        if "never" in state:
+            self._device = None
+            self.never(state["never"])
         load_states(self, state["controllers"])
         for index, part in enumerate(self._parts()):
             part.load_state(state["parts"][str(index)])
         self._device = None
+
+    @property
+    def unfilled(self) -> int:
+        """Slots so far that no item could fill; counted where the batches are, and read when asked for."""
+        if self._open is not None:
+            self._unfilled, self._open = self._unfilled + int(self._open), None
+        return self._unfilled
 
     def _say_if_schedules_stand_still(self) -> None:
         if self.total_steps is not None or self._told:
@@ -304,14 +353,21 @@ class Sampler(Part):
                     f"{needs[0]} looks up the query, and there are none; pass query ids, or leave it out: "
                     'guards=["own_positive"], and Vectors(queries=..., items=...) in place of a model'
                 )
-        gone = self._exclusion.by(self.guards)
-        n_queries, n_items = self._n_queries, self._n_items
-        if gone is not None:
-            n_queries, n_items = gone.n_rows, gone.n_cols
+        n_queries, n_items = self._known_sizes()
         if n_items:
             if not no_queries:
                 within("query", batch.queries, n_queries, "; for more, give negatives.sampler n_queries=")
             within("positive", batch.positives, n_items, "; for more, give negatives.sampler n_items=")
+
+    def _known_sizes(self) -> tuple[int, int]:
+        """Numbers of queries and items, 0 where they are not known."""
+        gone = self._exclusion.by(self.guards)
+        return (self._n_queries, self._n_items) if gone is None else (gone.n_rows, gone.n_cols)
+
+    @property
+    def _source(self) -> Proposal:
+        """The proposal, without what is never drawn."""
+        return self.proposal if self._never is None else Narrowed(self.proposal, self._never)
 
     def _parts(self) -> list[Part]:
         return [self.proposal, *self.guards, self.difficulty, self.select]
@@ -325,15 +381,16 @@ class Sampler(Part):
         key = context.key(Purpose.CANDIDATES)
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = (part[None] for part in self.proposal.pool(context, m, key))
+            ids, log_q = (part[None] for part in self._source.pool(context, m, key))
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
-            ids, log_q = self.proposal.draw(context, m, key, exclude=self._exclusion.by(self.guards))
-        if not ids.numel() or int(ids.min()) >= 0:
+            ids, log_q = self._source.draw(context, m, key, exclude=self._exclusion.by(self.guards))
+        if not ids.numel() or (ids.device.type == "cpu" and int(ids.min()) >= 0):
             ok = torch.ones((1, 1), dtype=torch.bool, device=ids.device)  # expanded, it costs no pass to see
         else:
             ok = ids >= 0
-            self.unfilled += int((~ok).sum())
+            left = (~ok).sum()
+            self._open = left if self._open is None else self._open + left
             ids = ids.clamp(min=0)
         shape = context.rows, ids.shape[1]
         ids, log_q, ok = ids.expand(shape), log_q.expand(shape), ok.expand(shape)
@@ -346,11 +403,11 @@ class Sampler(Part):
         Draws per row never give an excluded item; NCE compares both under one density, so the same
         normalisation is applied to the positive as to the negatives. 0 in rows whose query has no item left.
         """
-        log_q = self.proposal.log_prob(context.positives[:, None], context)[:, 0]
+        log_q = self._source.log_prob(context.positives[:, None], context)[:, 0]
         gone = None if self.pool is not None else self._exclusion.by(self.guards)
         if gone is None:
             return log_q
-        scaled = log_q - self.proposal.log_allowed(context, gone)  # infinite, or no number, where nothing is left
+        scaled = log_q - self._source.log_allowed(context, gone)  # infinite, or no number, where nothing is left
         return scaled.nan_to_num_(0.0, posinf=0.0, neginf=-torch.inf)
 
     def _guard(self, context: Context, candidates: Candidates, *, after: bool) -> Candidates:

@@ -47,6 +47,7 @@ def sampler(
     loss: Loss | Spec | None = None,
     seed: int = 0,
     total_steps: int | None = None,
+    never: Ids | None = None,
 ) -> Sampler:
     """A sampler that knows its data, ready for a training loop of one's own.
 
@@ -63,6 +64,7 @@ def sampler(
             losses and one for a softmax.
         seed: Seed of all draws.
         total_steps: Calls that the training will make, by which schedules know how far it is.
+        never: Items that are not drawn, as :meth:`Sampler.never` takes them; padding, for instance.
 
     Raises:
         ConfigError: A name or key is not known, or the preset needs more than pairs.
@@ -80,6 +82,7 @@ def sampler(
     made = build(parts, seed)
     made.total_steps = total_steps
     made.bind(known)
+    made.never(never)
     return made
 
 

@@ -119,6 +119,8 @@ def hardest_slots(ranked: Tensor, k: int) -> Tensor:
     """
     if k == 1:
         return ranked.max(1, keepdim=True).indices
+    if ranked.device.type != "cpu":  # to look for equal values would wait for the device
+        return ranked.sort(dim=1, descending=True, stable=True).indices[:, :k]
     values, slots = ranked.topk(min(k + 1, ranked.shape[1]), dim=1)
     same = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
     slots = slots[:, :k]

@@ -196,8 +196,9 @@ class Task(ABC, Generic[D, R]):
     def completion_for(self, model: Model, examples: Examples[D]) -> Csr | Histories | None:
         """The :meth:`completion`, without the order where the model does not ask for it."""
         known = self.completion(examples)
-        blind = type(model).extend_histories is Model.extend_histories
-        return known.known() if blind and isinstance(known, Histories) else known
+        if isinstance(known, Histories) and type(model).extend_histories is Model.extend_histories:
+            return known.known()
+        return known
 
     @final
     def recipes(self) -> Mapping[str, Values]:

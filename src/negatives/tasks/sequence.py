@@ -20,6 +20,7 @@ from negatives.data.pairs import PairData
 from negatives.data.readers.schema import HISTORIES
 from negatives.evaluation import with_watched
 from negatives.evaluation.values import RankedByCounts
+from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples
 from negatives.tasks.reading import PairReading, table_options
 from negatives.tasks.recommend import Recommend
@@ -35,8 +36,8 @@ class SequenceReading(PairReading):
 
     window: Annotated[int, Field(ge=1)] = WINDOW
     """Places of a history that a training batch holds in one piece; longer histories are cut, anew in each epoch."""
-    repeats: bool = False
-    """Whether items that a user has had may come next; left out of the ranking otherwise."""
+    again: bool = False
+    """Whether items that a user has had may come next, as with music; they are left out of the ranking otherwise."""
 
 
 class Sequence(Recommend):
@@ -57,7 +58,11 @@ class Sequence(Recommend):
         return load_sequences(path, split=kind, seed=seed, options=options, **shares(config))
 
     def preferred(self, config: RunConfig, data: PairData) -> str:
-        return "default"
+        """Few negatives of each row's own for pairwise losses, and more of them for gBCE."""
+        loss = asked_loss(config)
+        if loss == "gbce":
+            return "gbce"
+        return "pairwise" if loss is not None and pairwise(loss) else "default"
 
     def shared_recipe(self, examples: Examples[PairData]) -> str:
         return "default"
@@ -70,13 +75,13 @@ class Sequence(Recommend):
     def asked(self, data: PairData, part: str, config: RunConfig) -> tuple[Csr, Csr | None]:
         """As for recommendation; what comes again is an answer only where it may."""
         truth, known = super().asked(data, part, config)
-        if self._options(config).repeats:
+        if self._options(config).again:
             return truth, None
         return truth if known is None else less(truth, known), known
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """As for recommendation, and whether what is known is answered again."""
-        return replace(super().kept(examples, config), more={"repeats": self._options(config).repeats})
+        return replace(super().kept(examples, config), more={"again": self._options(config).again})
 
     def window(self, config: RunConfig) -> int:
         return self._options(config).window

@@ -48,6 +48,7 @@ class GuardCase:
         """The guard, told about the data."""
         made = self.make()
         made.bind(self.problem.catalogue)
+        made.to(self.problem.catalogue.counts.device)
         return made
 
     def batches(self) -> list[tuple[Context, Candidates]]:
@@ -198,10 +199,12 @@ def other_data_is_refused_or_right(case: GuardCase) -> None:
         drawn, again, fresh = candidates(other, context), case.bound(), case.make()
         try:
             again.bind(other.catalogue)
+            again.to(other.catalogue.counts.device)
             found = again.allow(context, drawn)
         except NegativesError:
             continue
         fresh.bind(other.catalogue)
+        fresh.to(other.catalogue.counts.device)
         same(found, fresh.allow(context, drawn), f"marks after a second bind, to {other.n_items} items,")
 
 

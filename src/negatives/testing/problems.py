@@ -66,7 +66,8 @@ class Problem:
 
     def model(self) -> MatrixFactorization:
         """A model whose scores differ enough for hard items to be found."""
-        return MatrixFactorization(QUERIES, self.n_items, 8, init=0.5, seed=self.seed + 3)
+        model = MatrixFactorization(QUERIES, self.n_items, 8, init=0.5, seed=self.seed + 3)
+        return model.to(self.catalogue.counts.device)
 
 
 def problem(n_items: int = 20, seed: int = 0) -> Problem:
@@ -78,7 +79,7 @@ def problem(n_items: int = 20, seed: int = 0) -> Problem:
     """
     places = torch.arange(n_items)
     counts = integers(stream(seed, Purpose.NOISE, 7), places, 0, 4000 // n_items) + 1
-    counts[[3, n_items - 2]] = 0
+    counts[3] = counts[n_items - 2] = 0
     groups = torch.arange(QUERIES) // 6
     anchors = torch.arange(QUERIES) * 3 % (n_items - 2)
     groups[NOTHING], anchors[NOTHING], anchors[QUERIES - 1] = 2, n_items - 1, -1

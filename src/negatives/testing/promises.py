@@ -161,8 +161,12 @@ def held_tensors(value: object) -> list[Tensor]:
 
 def moves_whole(part: Part) -> None:
     """``to`` leaves a part as it is where it is already, and moves all of its tensors elsewhere: here to ``meta``."""
+    tensors = held_tensors(part)
+    where = tensors[0].device if tensors else torch.device("cpu")
+    if where.type != "cpu":
+        part.to(where)  # what is made anew and still empty lies on the CPU
     before = [id(one) for one in held_tensors(part)]
-    part.to(torch.device("cpu"))
+    part.to(where)
     hold([id(one) for one in held_tensors(part)] == before, "moving to where it is makes new tensors")
     part.to(torch.device("meta"))
     left = [tuple(one.shape) for one in held_tensors(part) if one.device.type != "meta"]
@@ -194,6 +198,8 @@ def moved(one: Remembers, *others: Remembers) -> Iterator[None]:
         loaded = saved(given)
         with unwritten(loaded):
             other.load_state(loaded)
+        if isinstance(other, Part) and (held := next(tensors_in(given), None)) is not None:
+            other.to(held.device)  # a file's tensors lie on the CPU
     yield
     hold(alike(given, kept), "a state that was given out changed while the part lived on; give copies")
 
@@ -201,6 +207,7 @@ def moved(one: Remembers, *others: Remembers) -> Iterator[None]:
 def alike(one: object, two: object) -> bool:
     """Whether two nested values hold the same, tensors bit by bit."""
     if isinstance(one, Tensor) and isinstance(two, Tensor):
+        two = two.to(one.device)  # what comes from a file lies on the CPU
         both_nan = (one != one) & (two != two) if one.is_floating_point() else torch.zeros_like(one, dtype=torch.bool)
         return one.shape == two.shape and one.dtype == two.dtype and bool(((one == two) | both_nan).all())
     if isinstance(one, Mapping) and isinstance(two, Mapping):

@@ -54,6 +54,7 @@ class ProposalCase:
         """The proposal, told about the data."""
         made = self.make()
         made.bind(self.problem.catalogue)
+        made.to(self.problem.catalogue.counts.device)
         return made
 
     def trained(self, steps: int = 5) -> Proposal:
@@ -293,11 +294,13 @@ def other_data_is_refused_or_right(case: ProposalCase) -> None:
         context = other.batch()
         try:
             again.bind(other.catalogue)
+            again.to(other.catalogue.counts.device)
             look(again, other, context)
             found = again.draw(context, MANY, KEY)
         except NegativesError:
             continue
         fresh.bind(other.catalogue)
+        fresh.to(other.catalogue.counts.device)
         look(fresh, other, context)
         wanted = fresh.draw(context, MANY, KEY)
         same(found[0], wanted[0], f"ids after a second bind, to {other.n_items} items,")

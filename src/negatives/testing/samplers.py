@@ -154,14 +154,15 @@ def state_goes_on_where_it_was(case: SamplerCase) -> None:
     for step in range(18):
         sample(one, case.problem, step)
         context = case.problem.batch(step=step)
-        one(context.queries[:5], context.positives[:5], model)
+        one(context.queries[:5], context.positives[:5], model, progress=0.5)
     with moved(one, fresh):
         hold(alike(fresh.state(), one.state()), "a loaded sampler gives another state")
         for step in range(18, 28):
             context = case.problem.batch(step=step)
             for call in range(2):
                 if call:
-                    wanted, found = (part(context.queries[:5], context.positives[:5], model) for part in (one, fresh))
+                    rows = context.queries[:5], context.positives[:5]
+                    wanted, found = (part(*rows, model, progress=0.5) for part in (one, fresh))
                 else:
                     wanted, found = (sample(part, case.problem, step) for part in (one, fresh))
                 for name in FIELDS:

@@ -64,6 +64,7 @@ def pick(case: SelectionCase, context: Context, drawn: Candidates, difficulty: T
     """The choice of a new selection; hard is what scores high unless said otherwise."""
     part = case.make()
     part.bind(case.problem.catalogue)
+    part.to(case.problem.catalogue.counts.device)
     given = drawn.scores if difficulty is None else difficulty
     return part.pick(context, drawn, given if part.needs_difficulty else None, context.key(Purpose.SELECTION))
 
@@ -257,6 +258,7 @@ def it_moves_to_another_device(case: SelectionCase) -> None:
     """All that it holds moves to another device, and nothing where it is there already."""
     part = case.make()
     part.bind(case.problem.catalogue)
+    part.to(case.problem.catalogue.counts.device)
     chosen(part, case.problem, 0)
     moves_whole(part)
 

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 import torch
 
-from negatives.data.features import Feature, Features, feature
+from negatives.data.features import Feature, Features
+from negatives.data.loading.cells import column_again, feature, read_again
 from negatives.data.loading.kinds import asked_kinds, chosen, kind_of
 from negatives.data.loading.pairs import load_pairs
 from negatives.data.pairs import PairData, SparseFeatures
@@ -32,7 +33,7 @@ def test_a_category_has_one_column_for_each_value_and_none_for_what_is_missing()
     assert found.words is not None
     assert found.words.to_list() == ["red", "blue"]
     assert [values_of(found, row) for row in range(5)] == [{"red": 1.0}, {"blue": 1.0}, {}, {"red": 1.0}, {}]
-    later = found.read(pl.Series("colour", ["green", "blue"]))
+    later = column_again(found, pl.Series("colour", ["green", "blue"]))
     assert [values_of(later, row) for row in range(2)] == [{}, {"blue": 1.0}]
 
 
@@ -40,7 +41,7 @@ def test_a_list_has_a_column_for_each_of_its_values() -> None:
     for cells, mark in (([["a", "b"], [], ["b", "b"]], None), (["a | b", None, "b|b"], "|")):
         found = feature(pl.Series("tags", cells), "list", mark)
         assert [values_of(found, row) for row in range(3)] == [{"a": 1.0, "b": 1.0}, {}, {"b": 1.0}]
-    assert values_of(found.read(pl.Series("tags", ["b|c"])), 0) == {"b": 1.0}
+    assert values_of(column_again(found, pl.Series("tags", ["b|c"])), 0) == {"b": 1.0}
 
 
 def test_a_text_is_a_bag_of_its_words() -> None:
@@ -65,7 +66,7 @@ def test_a_number_is_standardised_and_says_where_it_is_missing() -> None:
     spread = (200 / 3) ** 0.5
     expected = torch.tensor([[-10 / spread, 0], [0, 0], [0, 1], [10 / spread, 0], [0, 1]])
     torch.testing.assert_close(found.dense, expected)
-    later = found.read(pl.Series("price", ["40", "cheap", "1e9"])).dense
+    later = column_again(found, pl.Series("price", ["40", "cheap", "1e9"])).dense
     torch.testing.assert_close(later, torch.tensor([[20 / spread, 0], [0, 1], [10.0, 0]]))
     same = feature(pl.Series("price", [7.0, 7.0]), "number").dense
     assert same is not None
@@ -232,6 +233,6 @@ def test_features_of_numbered_words_are_those_that_content_always_was() -> None:
     found, before = Features.of_bag(bag).sparse(), bag.normalised()
     assert torch.equal(found.indices, before.indices)
     torch.testing.assert_close(found.values, before.values)
-    later = Features.of_bag(bag).read([{"words": "1 1 5"}]).columns[0].bag
+    later = read_again(Features.of_bag(bag), [{"words": "1 1 5"}]).columns[0].bag
     assert later is not None
     assert (later.indices.tolist(), later.values.tolist()) == ([1], [2.0])

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from negatives.data.loading.pairs import load_pairs
+from negatives.data.loading.retrieval import Holding, load_retrieval
+from negatives.data.loading.similarity import load_similarity
 from negatives.data.pairs import PairData
 from negatives.data.readers import Options, read
 from negatives.data.readers.schema import PAIRS
@@ -49,7 +51,9 @@ def test_events_that_only_show_are_given_negatives(tmp_path: Path) -> None:
 def test_what_a_user_took_in_any_part_is_no_negative(seed: int, tmp_path: Path) -> None:
     every = [f"u{user},i{item},show,," for user in range(8) for item in range(user, user + 7)]
     options = Options(shown=frozenset({"show"}))
-    data = load_pairs(table(tmp_path / "a.csv", *every), split="random", test=0.4, valid=0.2, seed=seed, options=options)
+    data = load_pairs(
+        table(tmp_path / "a.csv", *every), split="random", test=0.4, valid=0.2, seed=seed, options=options
+    )
     assert sets(data) == {f"u{user}": [f"i{user + 6}"] for user in range(8)}
 
 
@@ -134,3 +138,34 @@ def test_whole_users_are_held_back(tmp_path: Path) -> None:
     assert len(torch.unique(data.test.queries)) == 2
     with pytest.raises(InputError, match="no test pair is left"):
         load_pairs(path, split="cold_users", test=0.25)  # nothing is known of whom training does not show
+
+
+def test_events_that_look_like_showing_are_told(tmp_path: Path) -> None:
+    rows = ["u0,i9,impression,,", "u0,i8,buy,,"]
+    found = read(table(tmp_path / "a.csv", *rows), PAIRS)["train"]
+    doubt = next(note for note in found.notes if "taken alike" in note)
+    assert doubt.endswith("reading.events=buy takes one, --set reading.shown=impression takes one as given negatives")
+
+
+def test_judged_texts_are_given_negatives_of_their_query(tmp_path: Path) -> None:
+    rows = [f"question {n},right {n},wrong {n}" for n in range(12)]
+    (tmp_path / "a.csv").write_text("\n".join(["query,positive,negative", *rows]) + "\n")
+    data = load_retrieval(tmp_path / "a.csv", Holding(test=0.25, valid=0.1), titles=False)
+    given = data.catalogue().given
+    assert given is not None
+    trained = set(data.part("train").queries.tolist())
+    for query in range(data.n_queries):
+        wrong = [data.item_texts[item] for item in given.row(query).tolist()]
+        number = data.query_texts[query].split()[1]
+        assert wrong == ([f"wrong {number}"] if query in trained else [])
+
+
+def test_sentences_that_were_judged_to_differ_are_given_negatives(tmp_path: Path) -> None:
+    rows = [f"left {n},right {n},{n % 6}" for n in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
+    data = load_similarity(tmp_path / "a.csv", None, None)
+    given, train = data.catalogue().given, data.parts["train"]
+    assert given is not None
+    low = train.pick(train.scores < data.related)
+    assert given.nnz == 2 * len(low) > 10
+    assert all(right in given.row(left) for left, right in zip(low.left.tolist(), low.right.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Ranks with rows of their own: every preset draws what one process draws, or differs where it says so; gathers."""
+"""Ranks: every preset draws what one process draws, or says how it differs; gathers; steps that are divided."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, multiprocessing
+from torch import Tensor, multiprocessing, nn
 from torch import distributed as dist
 
 from negatives.errors import ConfigError, LogQUnknown
 from negatives.integrations.distributed import GatheredBatch, gather_ranks, joined_mean, ring_softmax
-from negatives.losses import SampledSoftmax
+from negatives.losses import BPR, SampledSoftmax
+from negatives.models import Model
+from negatives.models.history import HistoryTower
 from negatives.proposals import LearnedUnigram
-from negatives.ranks import Ranks
+from negatives.ranks import ALONE, Ranks, own_numbers
 from negatives.sampler import Sampler, build
 from negatives.testing.gather import fault
 from negatives.testing.problems import problem
+from negatives.training.engines import Engine, Update, engine_for
+from negatives.training.feeds import PairFeed
+from negatives.training.loop import Loop, Plan
+from negatives.training.optimisers import StepSize
 from negatives.types import Negatives
 
 PROBLEM = problem(20)
@@ -147,6 +153,84 @@ def contrasted(rows: slice, ring: bool) -> tuple[Tensor, Tensor, Tensor]:
     return loss.detach(), queries.grad, items.grad
 
 
+class Towers(Model):
+    """Two towers that encode whatever they are asked, and note how much."""
+
+    inner_product = True
+
+    def __init__(self) -> None:
+        super().__init__(PROBLEM.catalogue.n_queries, PROBLEM.n_items, 4)
+        made = torch.Generator().manual_seed(5)
+        self.features = torch.randn(self.n_queries + self.n_items, 6, generator=made)
+        self.query, self.item, self.idle = (nn.Linear(n, 4, bias=False) for n in (6, 6, 1))
+        for parameter in self.parameters():
+            parameter.data.normal_(0, 0.5, generator=made)
+        self.encoded = 0
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        self.encoded += queries.numel()
+        found: Tensor = self.query(self.features[queries])
+        return found
+
+    def encode_items(self, items: Tensor) -> Tensor:
+        self.encoded += items.numel()
+        found: Tensor = self.item(self.features[self.n_queries + items])
+        return found
+
+    def penalty(self, context: Any) -> Tensor:
+        return 0.01 * self.query.weight.square().sum() + 0.01 * self.query(self.features[context.queries]).mean()
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "towers": Towers,
+    "whole": lambda: HistoryTower(PROBLEM.known, dim=4, seed=2),
+}
+DIVIDED = ["dns", "in_batch", "softmax", "queue", "ance", "auto", "nscaching", "learned_unigram"]
+
+
+def engine(model: str, name: str) -> Engine:
+    loss = SampledSoftmax() if made(name).pool is not None and name != "queue" else BPR()
+    return engine_for(MODELS[model](), made(name), loss, Update("adam"))
+
+
+def trained(model: str, name: str, ranks: Ranks) -> tuple[list[float], Tensor, int]:
+    """Losses of some steps, the last of one row, the weights after them, and what was encoded.
+
+    No tower has a bias: its gradient is zero under a softmax, and Adam would make a step of rounding errors.
+    """
+    taken = engine(model, name)
+    if ranks.count > 1:
+        taken.divide(ranks)
+    losses = []
+    for step, rows in enumerate((ROWS, ROWS, ROWS, 1)):
+        context = PROBLEM.batch(ROWS, step=step).take(torch.arange(ROWS - rows, ROWS))
+        outcome = taken.step(context, 0.05)
+        taken.sampler.observe(context, outcome.negatives, outcome.positive, outcome.negative)
+        losses.append(outcome.loss)
+        assert outcome.positive.shape == (rows,)
+        assert len(outcome.negative) == len(outcome.negatives.ids) == rows
+    weights = torch.cat([one.detach().reshape(-1) for one in taken.model.parameters()])
+    return losses, weights, getattr(taken.model, "encoded", 0)
+
+
+def looped(ranks: Ranks, stops: bool) -> tuple[int, int, float, dict[str, float], bool]:
+    """Steps, evaluations, seconds, metrics, whether it was interrupted; the first rank's clock and metrics count."""
+    taken = engine("towers", "dns")
+    batch, seen = PROBLEM.batch(ROWS), []
+
+    def evaluate() -> dict[str, float]:
+        seen.append(1)
+        return {"ndcg@1": 1.0 / (1 + ranks.rank + len(seen))}
+
+    plan = Plan(10, 10, StepSize(0.05), watch="ndcg@1", patience=2, evaluate_every=0.4)
+    loop = Loop(taken, PairFeed(batch.queries, batch.positives), plan, evaluate, ranks=ranks)
+    if ranks.count > 1:
+        taken.divide(ranks)
+    loop.stop = lambda: stops and ranks.rank == ranks.count - 1 and loop.steps == 3
+    loop.run()
+    return loop.steps, len(seen), loop.seconds, loop.best_metrics, loop.interrupted
+
+
 def work(rank: int, count: int, folder: str) -> None:
     """One of several processes; writes what it saw."""
     torch.set_num_threads(1)
@@ -171,6 +255,8 @@ def work(rank: int, count: int, folder: str) -> None:
     own.group = alone if rank == 0 else None
     own.bind(PROBLEM.catalogue)
     seen["alone"] = drawn(own, rows, range(1), numbered=False)
+    seen["trained"] = {f"{model} {name}": trained(model, name, Ranks.here()) for model in MODELS for name in DIVIDED}
+    seen["looped"] = [looped(Ranks.here(), stops) for stops in (False, True)]
     torch.save(seen, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -242,6 +328,49 @@ def test_a_group_of_one_is_alone(seen: list[dict[str, Any]]) -> None:
     own.bind(PROBLEM.catalogue)
     rows = Ranks(0, len(seen)).share(ROWS)
     assert torch.equal(seen[0]["alone"][0][0], drawn(own, rows, range(1), numbered=False)[0][0])
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", DIVIDED)
+def test_divided_steps_are_those_of_one_process(model: str, name: str, seen: list[dict[str, Any]]) -> None:
+    losses, weights, encoded = trained(model, name, ALONE)
+    for one in seen:
+        found = one["trained"][f"{model} {name}"]
+        torch.testing.assert_close(found[0], losses, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found[1], weights, rtol=1e-4, atol=2e-4)
+        assert torch.equal(found[1], seen[0]["trained"][f"{model} {name}"][1])  # to the bit
+        assert found[2] < 0.8 * encoded or model == "whole"
+
+
+def test_a_loop_goes_by_the_first_rank(seen: list[dict[str, Any]]) -> None:
+    first, others = seen[0]["looped"], [one["looped"] for one in seen[1:]]
+    assert [one[0] for one in first] == [6, 3]
+    assert [one[1] for one in first] == [3, 1]
+    assert [one[4] for one in first] == [False, True]
+    for found in others:
+        assert [(one[0], *one[2:]) for one in found] == [(one[0], *one[2:]) for one in first]
+        assert [one[1] for one in found] == [0, 0]
+
+
+def test_what_kernels_move_row_by_row_is_not_divided() -> None:
+    model = PROBLEM.model()
+    with pytest.raises(ConfigError, match="cannot be divided"):
+        engine_for(model, made("dns"), BPR(), Update("adagrad")).divide(Ranks(0, 2))
+
+
+def test_processes_have_numbers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Worker:
+        id = 2
+
+    sampler = build({"name": "uniform", "candidates": 3}, 3)
+    sampler.bind(PROBLEM.catalogue)
+    first = drawn(sampler, slice(0, 9), range(1), numbered=False)
+    monkeypatch.setattr("negatives.ranks.get_worker_info", Worker)
+    assert own_numbers() == 3 << 46
+    assert Ranks.here() == ALONE
+    again = build({"name": "uniform", "candidates": 3}, 3)
+    again.bind(PROBLEM.catalogue)
+    assert not torch.equal(drawn(again, slice(0, 9), range(1), numbered=False)[0][0], first[0][0])
 
 
 def test_one_process_rings_alone() -> None:

@@ -66,6 +66,7 @@ def graded() -> str:
 Case = tuple[str, Callable[[], str], dict[str, Any], list[dict[str, Any]]]
 CASES: dict[str, Case] = {
     "recommend": ("data.csv", purchases, {}, [{"user": "u1"}, {"history": ["i1", "i3"]}]),
+    "sequence": ("data.csv", purchases, {}, [{"user": "u1"}, {"history": ["i3", "i1"]}]),
     "knowledge": ("data.tsv", facts, {}, [{"head": "p1", "relation": "lives in"}, {"head": "p1", "tail": "t1"}]),
     "graph": ("data.txt", edges, {"model": "propagation", "reading": {"wrong": 4}}, [{"node": "n1"}]),
     "words": ("data.txt", prose, {"reading": {"min_count": 1}}, [{"word": "cat"}, {"positive": ["dog"]}]),

@@ -22,7 +22,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("shop")
     items = [f"i{n},{COLOURS[n % 4]},{n}" for n in range(44)]
     users = [f"u{n},{'ABCD'[n % 4]}own,{20 + n}" for n in range(44)]
-    pairs = [f"u{user},i{(user * 7 + at * 4 + user % 4 - user * 7 % 4) % 40},buy" for user in range(40) for at in range(7)]
+    first = [user * 7 + user % 4 - user * 7 % 4 for user in range(40)]
+    pairs = [f"u{user},i{(first[user] + at * 4) % 40},buy" for user in range(40) for at in range(7)]
     shown = [f"u{user},i{(user * 3 + at) % 40},impression" for user in range(40) for at in range(6)]
     (made / "items.csv").write_text("item,colour,price\n" + "\n".join(items) + "\n")
     (made / "users.csv").write_text("user,town,age\n" + "\n".join(users) + "\n")

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from negatives.cli import main
 from negatives.config import build
 from negatives.data.histories import Histories
-from negatives.errors import ConfigError
+from negatives.errors import ConfigError, NegativesError
 from negatives.models import Model, registry
 from negatives.runs.builder import task_of
+from negatives.sampler import build as build_sampler
 from negatives.tasks.base import Examples
+from negatives.training.sequence_feed import SequenceFeed
 from negatives.types import Context
 from quick import ALONE
 
@@ -101,3 +103,74 @@ def test_weights_are_refused_in_words(previous: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"a model of sequences takes each place of a history once; leave out"):
         examples(path, model=previous, reading={"weight": "stars"})
     examples(path, model="history", reading={"weight": "stars"})
+
+
+def test_what_was_had_before_is_no_question_but_where_it_may_come_again(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    rows = {"ann": [*"abcda"], "bob": [*"bcdae"], "cid": [*"dcabe"]}
+    path.write_text("".join(json.dumps({"user": user, "items": row}) + "\n" for user, row in rows.items()))
+    model = {"name": "popularity"}
+    found = {}
+    for again in (False, True):
+        config = build([("", {"task": "sequence", "data": str(path), "model": model, "reading": {"again": again}})])
+        task = task_of(config)
+        made = task.load(path, config)
+        built = task.model(config, made)
+        found[again] = task.evaluate(built, made, "test", config).per_query["ndcg@10"]
+        assert task.kept(made, config).more == {"again": again}
+    assert len(found[False]) == 2  # what ann takes last she had before
+    assert len(found[True]) == 3
+
+
+def test_negatives_are_never_of_the_own_history_and_of_no_padding(previous: str, tmp_path: Path) -> None:
+    """Ids are those of items alone: what fills short histories up is no item, so it cannot be drawn."""
+    path = lists(tmp_path)
+    config = build([("", {"task": "sequence", "data": str(path), "model": previous})])
+    task = task_of(config)
+    made = task.load(path, config)
+    sampler = build_sampler({"proposal": "uniform", "guards": ["known_positives"], "candidates": 8, "select": "all"})
+    sampler.bind(made.catalogue)
+    assert made.catalogue.n_items == 20
+    batch = made.feed.batch(0, 0, 0, 64)
+    drawn = sampler.sample(Context(batch.queries, batch.items, batch.examples), None)
+    assert 0 <= int(drawn.ids.min()) <= int(drawn.ids.max()) < 20
+    known = made.data.known()  # type: ignore[attr-defined]
+    for query, ids, ok in zip(batch.queries.tolist(), drawn.ids, drawn.ok, strict=True):
+        assert not set(ids[ok].tolist()) & set(known.row(query).tolist())
+    assert set(drawn.ids[drawn.ok].tolist()) >= {0, 19}  # the first and the last item are items like any other
+
+
+def test_recommendation_trains_models_of_sequences_where_pairs_have_times(previous: str, tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("user,item,time\n" + "".join(
+        f"u{user},{item},{place}\n" for user, row in enumerate(rows()) for place, item in enumerate(row)
+    ))  # fmt: skip
+    config = build([("", {"task": "recommend", "data": str(path), "model": previous})])
+    task = task_of(config)
+    made = task.load(path, config)
+    assert isinstance(made.feed, SequenceFeed)
+    model = task.model(config, made)
+    before = model.histories
+    assert before is made.feed.histories  # places of a batch are places of what the model reads
+    task.complete(model, made)
+    assert len(model.histories) > len(before)
+    path.write_text("user,item\nu,a\nu,b\nv,a\nv,b\nv,c\n")
+    with pytest.raises(NegativesError, match="have no times"):
+        task.load(path, config)
+
+
+def test_the_feed_cuts_long_histories_elsewhere_in_each_epoch() -> None:
+    feed = SequenceFeed(Histories.of_rows([list(range(30)), [3], [4, 5]], 30), window=8)
+    cuts = []
+    for epoch in range(4):
+        runs = [feed.batch(0, epoch, index, 8).examples for index in range(feed.steps(8))]
+        places = torch.cat(runs)
+        assert sorted(places.tolist()) == [*range(1, 30), 32]  # no first place of a history
+        assert all(bool((one.diff() > 0).all()) for one in runs)
+        cuts.append(sorted(one[0].item() for one in runs))
+    assert len({tuple(one) for one in cuts}) > 1
+    one = feed.batch(0, 0, 0, 1 << 20)
+    assert one.examples.tolist() == [*range(1, 30), 32]
+    assert one.queries.tolist() == [0] * 29 + [2]
+    assert one.items.tolist() == [*range(1, 30), 5]
+    assert SequenceFeed(Histories.of_rows([[], [3]], 30)).steps(4) == 1

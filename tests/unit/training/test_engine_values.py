@@ -17,6 +17,7 @@ from negatives.models import registry as models
 from negatives.models.factorization import MatrixFactorization
 from negatives.models.knowledge import ComposedModel
 from negatives.models.lightgcn import LightGCN
+from negatives.models.steps import TowerSteps
 from negatives.models.words.glove import Glove
 from negatives.models.words.skip_gram import SkipGram
 from negatives.proposals import Uniform
@@ -50,7 +51,7 @@ def test_the_table_moves_at_its_own_rate_and_penalties_move_the_tower() -> None:
     for kind, rate in ((Dense, 1.0), (Dense, 0.25), (Penalised, 1.0)):
         model, sampler = kind(), build(POOL)
         sampler.bind(CATALOGUE)
-        model.table_rate = rate
+        model.table_steps = TowerSteps(table_rate=rate)
         before = {name: value.clone() for name, value in model.state_dict().items()}
         TowerEngine(model, sampler, SampledSoftmax(), Update("sgd")).step(tower_context(), 0.1)
         moved[kind, rate] = {name: value - before[name] for name, value in model.state_dict().items()}

@@ -13,7 +13,8 @@ from negatives.errors import ConfigError, NonFiniteScores
 from negatives.losses import registry as losses
 from negatives.models import registry as models
 from negatives.models.classify.sparse import SparseClassifier
-from negatives.models.tower import TowerModel, TowerSteps
+from negatives.models.steps import TowerSteps
+from negatives.models.tower import TowerModel
 from negatives.sampler import build
 from negatives.training.engines import Update, engine_for, tower
 from negatives.training.engines.autograd import AutogradEngine

@@ -11,8 +11,9 @@ from typing import Any
 import polars as pl
 import torch
 
-from negatives.data.features import Features, feature
+from negatives.data.features import Features
 from negatives.data.ids import Ids, codes_of
+from negatives.data.loading.cells import feature
 from negatives.data.loading.kinds import SKIP, TYPED, chosen, least_of
 from negatives.data.loading.named import named
 from negatives.data.readers import values

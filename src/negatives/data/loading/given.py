@@ -17,7 +17,7 @@ from negatives.data.table import Column, Table
 from negatives.errors import InputError
 from negatives.types import Csr
 
-BY_TIME = ("temporal", "leave_last_out")
+BY_TIME = ("temporal", "leave_last_out", "temporal_user", "global_time")
 """Splits after whose cut training knows nothing."""
 ROLES = ("user", "item")
 

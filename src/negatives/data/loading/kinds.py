@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from negatives.data.features import KINDS, listed, numbers_of
+from negatives.data.features import KINDS
+from negatives.data.loading.cells import listed, numbers_of
 from negatives.data.readers import values
 from negatives.data.readers.roles import ID_NAME
 from negatives.errors import ConfigError

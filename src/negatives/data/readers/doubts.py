@@ -17,6 +17,8 @@ NEARLY_ALL = 0.9
 FEW_ROWS = 50
 SHOWN = 6
 MOST_STARS = 20
+SEEN = ("impression", "impressions", "shown", "show", "exposure", "exposed", "skip", "skipped", "dislike")
+"""Events by whose name an item was probably not taken."""
 MOST_ROWS = 100_000
 """Rows that are looked at for a doubt."""
 
@@ -74,9 +76,11 @@ def _limits(seen: Mapping[str, Counter[str]], options: Options) -> list[str]:
     events = seen.get("event", Counter())
     if len(events) > 1 and not options.events and not options.shown:
         shown = ", ".join(f"{event} {count:,}" for event, count in events.most_common(SHOWN))
-        found.append(
-            f"all events are taken alike ({shown}); --set reading.events={events.most_common()[-1][0]} takes one"
-        )
+        seen_only = [event for event in events if event.lower() in SEEN]
+        shows = f", --set reading.shown={seen_only[0]} takes one as given negatives" if seen_only else ""
+        rest = [event for event, _ in events.most_common() if event not in seen_only] or seen_only
+        takes = rest[-1]
+        found.append(f"all events are taken alike ({shown}); --set reading.events={takes} takes one{shows}")
     return found
 
 

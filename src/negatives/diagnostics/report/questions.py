@@ -19,8 +19,8 @@ MOST = 2_000
 """Queries that are listed, at most; of more, every so many-th in the order of their values."""
 METRICS = 4
 """Metrics of a table, at most."""
-NAMED = {"recommend": "user", "graph": "node", "knowledge": "entity and relation", "search": "query", "words": "word"}
-NAMED |= {"classify": "row"}
+NAMED = {"recommend": "user", "sequence": "user", "graph": "node", "knowledge": "entity and relation"}
+NAMED |= {"search": "query", "words": "word", "classify": "row"}
 GREY = "#8a8f98"
 
 

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from negatives.kernels.alias import LEAST, QUANTUM, AliasTable
 from negatives.kernels.tensor.members import member
-from negatives.kernels.tensor.segments import BUDGET, listed
+from negatives.kernels.tensor.segments import BUDGET, halvings, listed
 from negatives.randomness import again, bits, bounded, integers
 from negatives.types import Csr
 
 HALF = (1 << 32) - 1
+DENSE = 2
+"""Further tries for every slot, before those still refused are listed: the CPU waits for the length of each list."""
 
 
 def _reject(
@@ -23,27 +25,35 @@ def _reject(
     queries: Tensor | None,
     known: Csr | None,
     tries: int,
-) -> Tensor:
-    """``draw(examples, slots)`` everywhere, then again where the item is known; -1 where no try has passed."""
-    ids = draw(examples[:, None], torch.arange(k, device=examples.device))
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """``draw(examples, slots)``, again where the item is known; and the places, now -1, where no try has passed."""
+    slots = torch.arange(k, device=examples.device)
+    ids = draw(examples[:, None], slots)
     if known is None or queries is None:
-        return ids
-    rows = torch.arange(examples.numel(), device=ids.device).repeat_interleave(k)
-    cols = torch.arange(k, device=ids.device).repeat(examples.numel())
-    for attempt in range(1, tries + 1):
-        refused = member(known, queries[rows], ids[rows, cols])
-        rows, cols = rows[refused], cols[refused]
-        if not rows.numel():
-            break
-        ids[rows, cols] = draw(examples[rows], cols + k * attempt) if attempt < tries else -1
-    return ids
+        return ids, (slots[:0], slots[:0])
+    owners = queries[:, None].expand_as(ids)
+    refused = member(known, owners, ids)
+    dense = min(DENSE, tries - 1)
+    for attempt in range(1, dense + 1):
+        ids = torch.where(refused, draw(examples[:, None], slots + k * attempt), ids)
+        refused &= member(known, owners, ids)
+    rows, cols = refused.nonzero(as_tuple=True)
+    if not rows.numel():
+        return ids, (rows, cols)
+    drawn, refused = ids[rows, cols], torch.ones_like(rows, dtype=torch.bool)
+    for attempt in range(dense + 1, tries):
+        drawn = torch.where(refused, draw(examples[rows], cols + k * attempt), drawn)
+        refused &= member(known, queries[rows], drawn)
+    ids[rows, cols] = drawn.masked_fill(refused, -1)
+    left = refused.nonzero()[:, 0]
+    return ids, (rows[left], cols[left])
 
 
 def _nth_allowed(known: Csr, queries: Tensor, nth: Tensor) -> Tensor:
     """The item with ``nth`` ``(n,)`` allowed items before it, by binary search."""
     first = known.indptr[queries]
     lo, hi = first, known.indptr[queries + 1]
-    for _ in range(int((hi - lo).max()).bit_length()):
+    for _ in range(halvings(hi - lo, known.n_cols)):
         middle = (lo + hi) >> 1
         open_ = lo < hi
         passed = open_ & (known.indices[middle.clamp(max=known.nnz - 1)] - (middle - first) <= nth)
@@ -54,8 +64,7 @@ def _nth_allowed(known: Csr, queries: Tensor, nth: Tensor) -> Tensor:
 def draw_uniform(
     examples: Tensor, k: int, n_items: int, key: int, queries: Tensor | None, known: Csr | None, tries: int
 ) -> Tensor:
-    ids = _reject(lambda e, s: integers(key, e, s, n_items), examples, k, queries, known, tries)
-    rows, cols = (ids < 0).nonzero(as_tuple=True)
+    ids, (rows, cols) = _reject(lambda e, s: integers(key, e, s, n_items), examples, k, queries, known, tries)
     if known is None or queries is None or not rows.numel():
         return ids
     left = n_items - known.lengths()[queries[rows]]
@@ -77,11 +86,10 @@ def draw_alias(
         keep = torch.where(cell == meets, fine, cell < meets)
         return torch.where(keep, bucket, table.alias[bucket].to(torch.int64))
 
-    ids = _reject(draw, examples, k, queries, known, tries)
-    open_rows = (ids < 0).any(1).nonzero()[:, 0]
-    if known is None or queries is None or not open_rows.numel():
+    ids, (rows, _) = _reject(draw, examples, k, queries, known, tries)
+    if known is None or queries is None or not rows.numel():
         return ids
-    for part in open_rows.split(max(1, BUDGET // n_items)):
+    for part in rows.unique().split(max(1, BUDGET // n_items)):
         words = bits(key, examples[part, None], torch.arange(k, device=ids.device) + k * tries)
         ids[part] = torch.where(ids[part] < 0, _enumerate(table.probability, known, queries[part], words), ids[part])
     return ids

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from negatives.kernels.tensor.segments import listed, segments
+from negatives.kernels.tensor.segments import halvings, listed, segments
 from negatives.types import Csr
 
 
@@ -13,8 +13,7 @@ def _locate(known: Csr, queries: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Position of the first known item not below ``ids`` ``(n,)`` and the end of each query's set ``(n,)``."""
     lo, end = known.indptr[queries], known.indptr[queries + 1]
     hi, last = end, max(known.nnz - 1, 0)
-    widest = int((end - lo).max()) if ids.numel() else 0
-    for _ in range(widest.bit_length()):
+    for _ in range(halvings(end - lo, known.n_cols)):
         middle = (lo + hi) >> 1
         open_ = lo < hi
         less = open_ & (known.indices[middle.clamp(max=last)] < ids)
@@ -34,14 +33,14 @@ def contains(known: Csr, queries: Tensor, ids: Tensor) -> Tensor:
 
 
 def contains_pool(known: Csr, queries: Tensor, pool: Tensor) -> Tensor:
-    distinct, inverse = torch.unique(pool, return_inverse=True)
-    marks = torch.zeros(queries.numel(), distinct.numel(), dtype=torch.bool, device=pool.device)
-    if distinct.numel():
+    m, ascending = pool.numel(), pool.sort().values
+    marks = torch.zeros(queries.numel(), m + 1, dtype=torch.bool, device=pool.device)  # the last is for other items
+    if m:
         rows, items, _ = listed(known, queries)
-        at = torch.searchsorted(distinct, items).clamp(max=distinct.numel() - 1)
-        found = distinct[at] == items
-        marks[rows[found], at[found]] = True
-    return marks[:, inverse]
+        at = torch.searchsorted(ascending, items)  # the first of equal ones
+        at = torch.where(ascending[at.clamp(max=m - 1)] == items, at, m)
+        marks[rows, at] = True
+    return marks[:, torch.searchsorted(ascending, pool)]
 
 
 def excluded_mass(known: Csr, queries: Tensor, probability: Tensor) -> Tensor:

@@ -23,6 +23,17 @@ def listed(known: Csr, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return rows, known.indices[starts[rows] + offset].to(torch.int64), lengths
 
 
+def halvings(lengths: Tensor, most: int) -> int:
+    """Steps of a binary search in sets of ``lengths`` ``(n,)``, none of which has more than ``most`` members.
+
+    As many as the longest needs on a CPU. Elsewhere as many as any could need: to ask for a number would make the CPU
+    wait for all that the device has still to do.
+    """
+    if lengths.device.type == "cpu":
+        most = int(lengths.max()) if lengths.numel() else 0
+    return most.bit_length()
+
+
 def segments(lengths: Tensor, cols: Tensor, weights: Tensor, dense: Tensor) -> Tensor:
     """``out[s] = sum_p weights[p] dense[cols[p]]`` over consecutive segments; some columns at a time."""
     d = dense.shape[1]

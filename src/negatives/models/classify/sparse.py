@@ -20,7 +20,8 @@ from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
 from negatives.models.kept_rows import kept_rows
 from negatives.models.restoring import is_restoring
-from negatives.models.tower import TowerModel, TowerSteps
+from negatives.models.steps import TowerSteps
+from negatives.models.tower import TowerModel
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, Csr

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from negatives.errors import ConfigError
 from negatives.models.base import Model
-from negatives.models.tower import TowerModel, TowerSteps
+from negatives.models.steps import TowerSteps
+from negatives.models.tower import TowerModel
 from negatives.parameters import Settings
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import finite

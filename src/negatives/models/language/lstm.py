@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives.models.language.base import INPUTS, LanguageModel, Layers
-from negatives.models.tower import TowerSteps
+from negatives.models.steps import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from negatives.errors import ConfigError
 from negatives.models.language.base import INPUTS, LanguageModel, Layers
-from negatives.models.tower import TowerSteps
+from negatives.models.steps import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 
 

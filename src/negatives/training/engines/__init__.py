@@ -18,13 +18,20 @@ registry: Registry[Engine] = Registry(
         ("cells", "negatives.training.engines.cells:CellEngine"),
         ("composed", "negatives.training.engines.composed:ComposedEngine"),
         ("counted", "negatives.training.engines.counted:CountedEngine"),
+        ("encoded", "negatives.training.engines.encoded:EncodedEngine"),
         ("tower", "negatives.training.engines.tower:TowerEngine"),
     ),
 )
 
+SEQUENCES = "sequences"
+"""The feed whose rows are places of histories."""
+
 
 def engine_for(model: Model, sampler: Sampler, loss: Loss, update: Update) -> Engine:
     """The engine that the model, or the optimiser, asks for.
+
+    A model of sequences that names none gets ``encoded``: its rows have vectors of their own, which the sampler must
+    see by their places.
 
     Args:
         model: What is trained.
@@ -32,7 +39,10 @@ def engine_for(model: Model, sampler: Sampler, loss: Loss, update: Update) -> En
         loss: What is minimised.
         update: How parameters move; ``async_sgd`` has an engine of its own.
     """
-    kind = registry.get("asynchronous" if update.optimiser == "async_sgd" else model.engine)
+    name = "asynchronous" if update.optimiser == "async_sgd" else model.engine
+    if name == Model.engine and model.feed == SEQUENCES and model.inner_product:
+        name = "encoded"
+    kind = registry.get(name)
     return kind(model, sampler, loss, update)
 
 

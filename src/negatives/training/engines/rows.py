@@ -121,6 +121,6 @@ def _cosine_backward(
     rows, index, summed = kernels.score_backward(users, items, queries, ids, grad / norm_u / norm_v[ids])
     along = grad * scores
     rows -= along.sum(1, keepdim=True) / norm_u**2 * users[queries]
-    shares = torch.zeros(len(items)).index_add_(0, ids.reshape(-1), along.reshape(-1))
+    shares = torch.zeros(len(items), device=items.device).index_add_(0, ids.reshape(-1), along.reshape(-1))
     summed -= (shares / norm_v**2)[index, None] * items[index]
     return rows, index, summed

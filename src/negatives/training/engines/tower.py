@@ -44,7 +44,7 @@ class TowerEngine(Engine):
     _dense: DenseOptimiser | None = field(init=False)
 
     def _prepare(self) -> None:
-        rule, decay = self.model.table_optimiser or self.update.optimiser, self.update.weight_decay
+        rule, decay = self.model.table_steps.table_optimiser or self.update.optimiser, self.update.weight_decay
         self._items = RowOptimiser(self.model.item_table.data, rule, decay)
         names = {id(parameter): name for name, parameter in self.model.named_parameters()}
         sparse = {names[id(parameter)]: parameter for parameter in self.model.sparse_parameters()}
@@ -157,12 +157,12 @@ class TowerEngine(Engine):
             torch.autograd.backward([vectors], [per_query], retain_graph=penalty is not None)
         if penalty is not None:
             penalty.backward()  # type: ignore[no-untyped-call]
-        if self.model.max_norm is not None:
+        if self.model.table_steps.max_norm is not None:
             dense = [p for p in self._parameters() if p.grad is not None and not p.grad.is_sparse]
-            nn.utils.clip_grad_norm_(dense, self.model.max_norm)
+            nn.utils.clip_grad_norm_(dense, self.model.table_steps.max_norm)
 
     def _update(self, items: Tensor, summed: Tensor, lr: float) -> None:
-        table_lr = lr * self.model.table_rate
+        table_lr = lr * self.model.table_steps.table_rate
         self._items.step(items, summed, table_lr)
         named = dict(self.model.named_parameters())
         for name, rows in self._rows.items():

@@ -1,0 +1,269 @@
+"""Adaptive negatives for the transformers of RecTools (SASRec, BERT4Rec and one's own), trained by RecTools.
+
+    model = SASRecModel(loss="sampled_softmax", n_negatives=256, **with_negatives("softmax"))
+    model.fit(dataset)
+
+RecTools draws in its loader: uniformly, the session's own items too, and before the model has seen the batch. Here the
+training step draws. It has the vectors of the sessions by then, so that a sampler may ask the model; no item of a
+session is drawn for it; and the sampled softmax is corrected by ``log q``.
+
+``n_negatives`` is the number of negatives as before. ``loss`` is one of RecTools' or a loss of this library.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from negatives import losses
+from negatives.control import build_part
+from negatives.errors import ConfigError
+from negatives.guards import KnownPositives
+from negatives.integrations.sized import sized, unusable
+from negatives.proposals.cached import Cached
+from negatives.registry import Spec
+from negatives.sampler import Sampler
+from negatives.scoring import Vectors
+from negatives.types import Catalogue, Csr, Negatives
+
+ERROR: Exception | None = None
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from rectools.dataset import IdMap
+        from rectools.models.nn.transformers.lightning import TransformerLightningModule
+        from rectools.models.nn.transformers.negative_sampler import TransformerNegativeSamplerBase
+        from rectools.models.nn.transformers.sasrec import SASRecDataPreparator
+
+        IdMap.from_values(SASRecDataPreparator.item_extra_tokens)  # pandas 3 refuses what RecTools 0.19 gives it
+except Exception as error:
+    ERROR = error
+    TransformerLightningModule = TransformerNegativeSamplerBase = object
+COMMAND = "pip install --no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning"
+MOST = 1 << 20
+"""Sessions of a batch at most."""
+NEVER = -1e4
+"""Score of a slot that must not count, for RecTools' losses: its ``exp`` is zero, and zero times it is a number."""
+
+
+def with_negatives(sampler: Spec = "dns", seed: int = 0) -> dict[str, Any]:
+    """What a transformer of RecTools is given so that it trains with this library's negatives.
+
+    Args:
+        sampler: A preset's name, or parts as in a configuration; plain values, for RecTools saves them.
+        seed: Seed of all draws.
+
+    Raises:
+        ConfigError: RecTools cannot be used here, or the sampler is not known.
+    """
+    sized(sampler, None)
+    if ERROR is not None:
+        raise unusable("RecTools", ERROR, COMMAND)
+    return {
+        "negative_sampler_type": SessionNegatives,
+        "negative_sampler_kwargs": {"sampler": sampler, "seed": seed},
+        "lightning_module_type": NegativesModule,
+    }
+
+
+@dataclass(slots=True)
+class Sessions:
+    """A sampler whose queries are the sessions of a batch, which know their own items.
+
+    Args:
+        sampler: The sampler.
+        first: Id of the first item; those below are padding and masks, and never drawn.
+        n_items: Number of items.
+        counts: ``(n_items,)`` int64, how often each item is a target; None where the sampler need not know.
+    """
+
+    sampler: Sampler
+    first: int
+    n_items: int
+    counts: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        none = Csr(torch.zeros(1, dtype=torch.int64).expand(MOST + 1), torch.zeros(0, dtype=torch.int32), self.n_items)
+        counts = torch.zeros(self.n_items, dtype=torch.int64) if self.counts is None else self.counts
+        self.sampler.bind(Catalogue(MOST, self.n_items, counts, none))
+
+    def __call__(self, x: Tensor, y: Tensor, places: Tensor, scorer: Any = None, **when: Any) -> Negatives:
+        """Negatives, by RecTools' ids, for the places of a batch that are True, row by row.
+
+        Args:
+            x: ``(batch, length)`` ids of the sessions.
+            y: ``(batch, targets)`` ids of the targets.
+            places: Bool of the shape of ``y``.
+            scorer: Vectors of these places, and of items from 0.
+            when: ``examples``, ``epoch`` and ``progress``, as :class:`Sampler` takes them.
+        """
+        known = self.own(x, y)
+        for guard in self.sampler.guards:
+            if isinstance(guard, KnownPositives):
+                guard.known = known
+        found = self.sampler(torch.arange(len(x)), (y - self.first).clamp(min=0), scorer, mask=places, **when).flat()
+        pool = found.pool
+        ids = found.ids + self.first if pool is None else (pool + self.first).expand_as(found.ids)
+        return replace(found, ids=ids)
+
+    def own(self, x: Tensor, y: Tensor) -> Csr:
+        """The items of each session ``(batch, n_items)``, in the past and to come."""
+        both = torch.cat([x, y], 1).cpu() - self.first
+        rows, at = (both >= 0).nonzero(as_tuple=True)
+        return Csr.from_pairs(rows, both[rows, at], len(x), self.n_items).to(x.device)
+
+
+class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
+    """Negatives for the places of sessions; no item of a session is drawn for it, and never a padding token.
+
+    With RecTools' own training step it draws uniformly, in the loader. With that of :class:`NegativesModule`, which
+    :func:`with_negatives` brings, the step draws, by any sampler. Negatives of a validation loss are uniform and the
+    same at every epoch, so that its values can be compared.
+
+    Args:
+        n_negatives: Negatives for each place.
+        sampler: A preset's name, or parts as in a configuration.
+        seed: Seed of all draws.
+
+    Raises:
+        ConfigError: RecTools cannot be used here, or the sampler is not known or keeps items for each query.
+    """
+
+    def __init__(self, n_negatives: int, sampler: Spec = "uniform", seed: int = 0, **_: Any) -> None:
+        if ERROR is not None:
+            raise unusable("RecTools", ERROR, COMMAND)
+        super().__init__(n_negatives)
+        self.name, self.seed, self.in_step = sampler, seed, False
+        self.sampler = sized(sampler, n_negatives, seed)
+        self.uniform: Sessions | None = None
+        if isinstance(self.sampler.proposal, Cached):
+            raise ConfigError("the proposal cached keeps items for each user, whom RecTools' batches do not name")
+
+    def get_negatives(
+        self,
+        batch_dict: dict[str, Tensor],
+        lowest_id: int,
+        highest_id: int,
+        session_len_limit: int | None = None,
+        **_: Any,
+    ) -> Tensor:
+        """``(batch, length, n_negatives)`` ids, or ``(batch, length, 0)`` where the training step draws.
+
+        Args:
+            batch_dict: ``x`` and ``y``, ids ``(batch, length)``.
+            lowest_id: First id of an item.
+            highest_id: One more than the last id.
+            session_len_limit: Length, where it is not that of ``x``: 1 in validation.
+
+        Raises:
+            ConfigError: The sampler is not uniform, and RecTools' own training step will ask for no other.
+        """
+        x, y = batch_dict["x"], batch_dict["y"]
+        shape = len(x), session_len_limit or x.shape[1]
+        if session_len_limit is None and self.in_step:
+            return torch.empty((*shape, 0), dtype=torch.int64)
+        if not self.in_step and self.name != "uniform":
+            raise ConfigError(f"{self.name} is drawn in the training step; give the model **with_negatives(...)")
+        if self.uniform is None:
+            sampler = sized("uniform", self.n_negatives, self.seed)
+            self.uniform = Sessions(sampler, lowest_id, highest_id - lowest_id)
+        worker = torch.utils.data.get_worker_info()
+        fixed = None if session_len_limit is None else torch.arange(shape[0] * shape[1]).view(shape)
+        epoch = 0 if worker is None or fixed is not None else worker.seed % (1 << 31)
+        places = torch.ones(shape, dtype=torch.bool)
+        drawn = self.uniform(x, y[:, -shape[1] :], places, examples=fixed, epoch=epoch)
+        return drawn.ids.view(*shape, self.n_negatives)
+
+
+class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
+    """RecTools' training with negatives that are drawn in the step, from the vectors that the step has computed.
+
+    Takes what ``TransformerLightningModule`` takes. A checkpoint holds the sampler's state, and going on from it
+    draws what the training would have drawn.
+
+    Raises:
+        ConfigError: The loss is neither RecTools' nor this library's.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.drawn = self.data_preparator.negative_sampler
+        if self.drawn is not None:
+            self.drawn.in_step = True
+        self.own_loss = None if self.loss_calculator is not None else build_part(losses.registry, self.loss)
+        self.sessions: Sessions | None = None
+        self.state_of_sampler: dict[str, Any] | None = None
+
+    @staticmethod
+    def requires_negatives(loss: str) -> bool:
+        """False for the softmax over all items only."""
+        return loss != "softmax"
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """One step; see ``TransformerLightningModule``."""
+        if self.drawn is None:
+            return super().training_step(batch, batch_idx)  # type: ignore[no-any-return]
+        y = batch["y"]
+        places = y != 0
+        items = self.torch_model.item_model.get_all_embeddings()
+        rows = self.torch_model.encode_sessions(batch, items)[places]
+        sessions = self._bound()
+        distance = getattr(getattr(self.torch_model.similarity_module, "distance", None), "value", "dot")
+        scorer = Vectors(rows, items.detach()[sessions.first :], similarity=distance)
+        share = self.trainer.global_step / max(1.0, float(self.trainer.estimated_stepping_batches))
+        negatives = sessions(
+            batch["x"], y, places, scorer, epoch=self.current_epoch, progress=share if 0 <= share <= 1 else 0.0
+        )
+        positive = self._logits(rows, items, y[places][:, None])[:, 0]
+        loss = self._loss_of(positive, self._logits(rows, items, negatives.ids), negatives, batch["yw"][places])
+        self.log(self.train_loss_name, loss, on_step=False, on_epoch=True, prog_bar=self.verbose > 0)
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the sampler's state."""
+        super().on_save_checkpoint(checkpoint)
+        if self.sessions is not None:
+            checkpoint["negatives"] = self.sessions.sampler.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the sampler's state until the sampler knows the data."""
+        super().on_load_checkpoint(checkpoint)
+        self.state_of_sampler = checkpoint.get("negatives")
+
+    def _bound(self) -> Sessions:
+        if self.sessions is None:
+            data = self.data_preparator
+            first = data.n_item_extra_tokens
+            targets = torch.from_numpy(data.train_dataset.interactions.df["item_id"].to_numpy(copy=True)).long()
+            counts = torch.bincount(targets, minlength=data.item_id_map.size)[first:]
+            self.sessions = Sessions(self.drawn.sampler, first, counts.numel(), counts.to(self.device))
+            if self.state_of_sampler is not None:
+                self.sessions.sampler.load_state(self.state_of_sampler)
+        return self.sessions
+
+    def _logits(self, rows: Tensor, items: Tensor, ids: Tensor) -> Tensor:
+        """Scores ``(rows, k)`` of ids ``(rows, k)``."""
+        if ids.shape[0] > 1 and ids.stride(0) == 0:
+            found = self.torch_model.similarity_module(rows[None], items[ids[0]])
+        else:
+            found = self.torch_model.similarity_module(rows[None], items, ids[None])
+        return found[0] / self.logits_t  # type: ignore[no-any-return]
+
+    def _loss_of(self, positive: Tensor, negative: Tensor, negatives: Negatives, weight: Tensor) -> Tensor:
+        if self.own_loss is not None:
+            return (self.own_loss.rows(positive, negative, negatives) * weight).mean()
+        if self.loss == "sampled_softmax":
+            if negatives.log_q is not None:
+                negative = negative - (negatives.log_q + math.log(negatives.k)).to(negative.dtype)
+            if negatives.weight is not None:
+                negative = negative + negatives.weight.log().to(negative.dtype)
+        elif negatives.weight is not None:
+            raise ConfigError(f"{self.loss} takes no weights of negatives; choose loss='sampled_softmax' or 'logistic'")
+        logits = torch.cat([positive[:, None], negative.masked_fill(~negatives.ok, NEVER)], 1)[None]
+        one = torch.ones((1, len(positive)), dtype=torch.int64, device=logits.device)
+        return self.loss_calculator(logits, one, weight[None])  # type: ignore[no-any-return]

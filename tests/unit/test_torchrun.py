@@ -1,0 +1,162 @@
+"""``torchrun -m negatives train``: what one process finds, an interruption on one of two, and what is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import distributed as dist
+from torch import multiprocessing
+
+from negatives.cli import main
+from negatives.cli.processes import check_command, silent
+from negatives.config import build
+from negatives.errors import ConfigError
+from negatives.ranks import Ranks
+from negatives.runs import runner, torchrun
+from quick import ALONE
+
+SHORT = [*ALONE, "--epochs", "3", "--sampler", "dns"]
+SETS = ["--set", "batch_size=300", "--set", "evaluation.every=0.5", "--set", "sampler.candidates=4"]
+MODEL = ["--model", "history", *SHORT, *SETS]
+REFUSED = {
+    "rows": (["--model", "mf", *SHORT, "--set", "optimiser.name=adagrad"], "mf with adagrad trains in one process"),
+    "budget": ([*MODEL, "--budget", "9s"], "--budget is kept in one process"),
+    "race": ([*ALONE, "--epochs", "1"], "recipes are tried in one process"),
+}
+
+
+class Later(list[int]):
+    """Signals that come after some steps."""
+
+    left = 4
+
+    def __bool__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@contextlib.contextmanager
+def caught_later() -> Iterator[list[int]]:
+    yield Later([15])
+
+
+def asked(data: str, out: Path) -> dict[str, list[str]]:
+    """The commands, in order; every process gives them all."""
+    train = ["train", "recommend", data]
+    found = {"full": [*train, *MODEL, "--out", str(out / "full")], "cut": [*train, *MODEL, "--out", str(out / "cut")]}
+    found["on"] = ["train", "--resume", "--out", str(out / "cut")]
+    found |= {name: [*train, *words, "--out", str(out / name)] for name, (words, _) in REFUSED.items()}
+    return found | {"other": ["samplers"], "typed": [*train, "--modle", "history"]}
+
+
+def work(rank: int, count: int, data: str, folder: str, ports: list[int]) -> None:
+    """One of the processes that torchrun would start."""
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "LOCAL_WORLD_SIZE": str(count)}
+    torch.set_num_threads(1)
+    seen, kept = {}, (runner.signals_caught, torchrun.signals_caught)
+    for (name, words), port in zip(asked(data, Path(folder)).items(), ports, strict=False):
+        os.environ["MASTER_PORT"] = str(port)
+        if name == "cut" and rank == 1:
+            torchrun.signals_caught = caught_later
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main(words)
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        seen[name] = code, out.getvalue(), err.getvalue()
+        runner.signals_caught, torchrun.signals_caught = kept
+        if dist.is_initialized():
+            dist.destroy_process_group()
+    Path(folder, f"{rank}.json").write_text(json.dumps(seen))
+
+
+def ports(n: int) -> list[int]:
+    """Ports that nobody uses."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+
+
+@pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.nightly)])
+def ran(
+    request: pytest.FixtureRequest, planted_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("torchrun")
+    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(9)), nprocs=request.param)
+    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(request.param)]
+
+
+def losses(run: Path) -> list[float]:
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if line["kind"] == "step"]
+
+
+def metrics(run: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((run / "metrics.json").read_text())["test"]
+    return found
+
+
+def test_losses_and_metrics_are_those_of_one_process(
+    ran: tuple[Path, list[dict[str, Any]]], planted_file: Path, tmp_path: Path
+) -> None:
+    folder, seen = ran
+    assert [one["full"][0] for one in seen] == [0] * len(seen)
+    assert f"run folder: {folder / 'full'}" in seen[0]["full"][1]
+    assert all(one["full"][1:] == ["", ""] for one in seen[1:])  # the first process alone speaks
+    assert main(["train", "recommend", str(planted_file), *MODEL, "--out", str(tmp_path / "one")]) == 0
+    assert losses(folder / "full") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    assert metrics(folder / "full") == pytest.approx(metrics(tmp_path / "one"), abs=0.01)
+
+
+def test_one_that_is_stopped_stops_all_and_all_go_on(ran: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, seen = ran
+    assert all(one["cut"][0] > 128 for one in seen)
+    assert "a checkpoint is saved; go on with: negatives train --resume" in seen[0]["cut"][2]
+    assert all(one["cut"][1:] == ["", ""] for one in seen[1:])
+    assert [one["on"][0] for one in seen] == [0] * len(seen)
+    assert losses(folder / "cut") == losses(folder / "full")
+    assert metrics(folder / "cut") == metrics(folder / "full")
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "other", "typed"])
+def test_what_one_process_does_is_refused_in_one_line(name: str, ran: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, seen = ran
+    words = {"other": "only train can share", "typed": "Did you mean --model?"}
+    assert [one[name][0] for one in seen] == [2] * len(seen)
+    told = [line for one in seen for line in one[name][2].splitlines()]
+    assert len(told) == 1
+    assert (words | {key: one for key, (_, one) in REFUSED.items()})[name] in told[0]
+    assert not (folder / name).exists()
+
+
+def test_other_commands_and_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_command(["samplers"])
+    assert not silent()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    check_command(["train", "recommend"])
+    assert silent()
+    with pytest.raises(ConfigError, match="only train can share"):
+        check_command(["--version"])
+    config = build([("test", {"task": "recommend", "data": "-"})])
+    torchrun.check(config, Ranks())
+    with pytest.raises(ConfigError, match="standard input"):
+        torchrun.check(config, Ranks(1, 2))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="2 processes for 1 CUDA devices"):
+        torchrun.check(config.model_copy(update={"data": None, "device": "cuda"}), Ranks(1, 2))
