@@ -6,7 +6,7 @@
     python benchmarks/integrations.py pairs .../recommend/small/beauty --seeds 3  # likewise, two kinds of nodes
 
 Each line is one training. The last lines give for each arm the mean over seeds, and the difference to the first arm
-with a 95 % interval over seeds (Student's t, paired). ``--part test`` measures the test part; choose by the validation part.
+with a 95 % interval over seeds (Student's t, paired). ``--part test`` measures the test part; choose by validation.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from quick import ALONE
 
 ROWS = {"recommend", "sequence", "knowledge", "graph", "classify"}
 FITTING = {
-    "recommend": {"mf", "history", "lightgcn", "two_tower"},
-    "sequence": {"mf", "history", "lightgcn", "two_tower"},
+    "recommend": {"sasrec", "gru", "mf", "history", "lightgcn", "two_tower"},
+    "sequence": {"sasrec", "gru", "mf", "history", "lightgcn", "two_tower"},
     "knowledge": {"mf", "history", "lightgcn", "transe", "distmult", "complex", "rotate"},
     "graph": {"mf", "history", "lightgcn", "gcn", "sage", "propagation", "node2vec", "line"},
     "words": {"skip_gram", "cbow", "glove"},
