@@ -22,12 +22,12 @@ def fault(what: str, install: str, error: BaseException) -> ConfigError:
     A part that a package lacks is a matter of its version:
 
     >>> str(fault("the miner", "'negatives[x]'", AttributeError("z is gone")))
-    "the miner cannot use what is installed (AttributeError: z is gone); run: pip install --upgrade 'negatives[x]'"
+    "the miner cannot use what is installed (AttributeError: z is gone); run: pip install -U 'negatives[x]'"
     """
     if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
         return ConfigError(f"{what} needs the package {error.name}; run: pip install {install}")
     told = " ".join(f"{type(error).__name__}: {error}".split())
-    return ConfigError(f"{what} cannot use what is installed ({told}); run: pip install --upgrade {install}")
+    return ConfigError(f"{what} cannot use what is installed ({told}); run: pip install -U {install}")
 
 
 def base(name: str, *modules: str, otherwise: type = object) -> tuple[Any, Exception | None]:

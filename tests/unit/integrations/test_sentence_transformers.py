@@ -121,7 +121,8 @@ def test_remining_goes_on_after_a_resume(steps: int | None, tmp_path: Path) -> N
 
     def begin() -> tuple[Any, Remining]:
         model = make()
-        negatives = Remining(QUERIES, DOCUMENTS, known(), Mining(num_negatives=2, range_max=8), model)
+        mining = Mining(num_negatives=2, max_score=-0.99)  # finds none: each round draws others
+        negatives = Remining(QUERIES, DOCUMENTS, known(), mining, model)
         return trainer(tmp_path, model, negatives.dataset(), negatives.callback(2, steps)), negatives
 
     with torch.random.fork_rng():

@@ -17,7 +17,7 @@ BENCHMARK = runpy.run_path(str(ROOT / "benchmarks" / "trainers.py"))
 
 
 def pairs() -> Any:
-    found = [(f"u{user}", f"i{(user * 7 + step) % 30}") for user in range(30) for step in range(30) if step % 3]
+    found = [(f"u{user}", f"i{(user * 7 + step) % 90}") for user in range(30) for step in range(30) if step % 3]
     return negatives.load("recommend", found, split={"kind": "random", "valid": 0.1})
 
 
@@ -31,8 +31,9 @@ def texts(folder: Path) -> Any:
 def check(name: str, data: Any, steps: int, monkeypatch: pytest.MonkeyPatch, batch: int = 8) -> None:
     module = BENCHMARK["example"](name)
     monkeypatch.setattr(module, "BATCH", batch, raising=False)
+    arms = [arm for arm in module.ARMS if arm not in ("uniform", "softmax", "mixed", "hardest")]  # much like others
     with torch.random.fork_rng():
-        found = {arm: module.run(data, arm, steps, 1) for arm in module.ARMS}
+        found = {arm: module.run(data, arm, steps, 1) for arm in arms}
     assert all(0.0 <= value <= 1.0 for value in found.values()), found
     assert len(set(found.values())) > 1, found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -91,6 +92,8 @@ def copy_of(name: str) -> ModuleType:
 @pytest.mark.parametrize("missing", [True, False])
 def test_one_line_tells_what_to_do(name: str, missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     libraries, made, install = PARTS[name]
+    for one in PARTS:  # what they share is read with the libraries there
+        importlib.import_module(f"negatives.integrations.{one}")
     for library in libraries:
         if missing:
             hide(library.partition(".")[0], monkeypatch)
@@ -103,7 +106,7 @@ def test_one_line_tells_what_to_do(name: str, missing: bool, monkeypatch: pytest
     monkeypatch.delitem(sys.modules, f"copied_{name}")
     text = str(told.value)
     package = libraries[0].partition(".")[0]
-    assert text.endswith(f"run: pip install {'' if missing else '--upgrade '}{install}")
+    assert text.endswith(f"run: pip install {'' if missing else '-U '}{install}")
     assert "\n" not in text
     assert (f"needs the package {package};" in text) == missing
 
