@@ -196,7 +196,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
     def _codes(self, triples: Tensor) -> Tensor:
         heads, relations, tails = triples.T
         n_relations, n_entities = self.data.n_relations, self.data.n_entities
-        return (heads * n_relations + relations) * n_entities + tails
+        codes: Tensor = (heads * n_relations + relations) * n_entities + tails
+        return codes
 
 
 class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
@@ -208,6 +209,7 @@ class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
         ConfigError: PyKEEN cannot be used here.
     """
 
+    negative_sampler: Any
     drawn: AdaptiveNegativeSampler | None = None
     kept: dict[str, Any] | None = None
 
