@@ -1,4 +1,4 @@
-"""Every kernel that has a form for other devices, against the compiled one on the CPU, and draws against their claim."""
+"""Every kernel that has a form for other devices against the compiled one on the CPU, and draws against a claim."""
 
 from __future__ import annotations
 

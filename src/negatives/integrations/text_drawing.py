@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from negatives import kernels
-from negatives.integrations.drawn import Collated, Drawn
+from negatives.integrations.drawn import Drawn, Inputs
 from negatives.integrations.hugging_face import Drawing, SamplerCallback
 from negatives.integrations.upstream import imported
 from negatives.mining.identical import own_documents
@@ -89,7 +89,7 @@ class TextDrawing:
         scorer = Encoded(self.model, self.queries, self.documents)
         self.drawing = Drawing(sampler, scorer, self._texts, self.collate)
 
-    def __call__(self, rows: Sequence[Any]) -> Collated:
+    def __call__(self, rows: Sequence[Any]) -> Inputs:
         """What the trainer takes."""
         return self.drawing(rows)
 
@@ -118,7 +118,7 @@ class TextDrawing:
         made.bind(Catalogue(len(self.queries), n, counts, union([self.positives, own])))
         return made
 
-    def _texts(self, drawn: Drawn) -> Collated:
+    def _texts(self, drawn: Drawn) -> Inputs:
         ids, ok = drawn.negatives.ids, drawn.negatives.ok
         if not bool(ok.all()):
             self.filled += int((~ok).sum())
