@@ -24,7 +24,8 @@ from negatives import losses
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import KnownPositives
-from negatives.integrations.sized import sized, unusable
+from negatives.integrations.sized import sized
+from negatives.integrations.upstream import fault
 from negatives.losses.base import Loss
 from negatives.registry import Part, Spec
 from negatives.sampler import Sampler
@@ -45,7 +46,7 @@ try:
 except Exception as error:
     ERROR = error
     TransformerLightningModule = TransformerNegativeSamplerBase = object
-COMMAND = "pip install --no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning"
+INSTALL = "--no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning"
 MOST = 1 << 20
 """Sessions of a batch at most."""
 NEVER = -1e4
@@ -64,7 +65,7 @@ def with_negatives(sampler: Spec = "dns", seed: int = 0) -> dict[str, Any]:
     """
     sized(sampler, None)
     if ERROR is not None:
-        raise unusable("RecTools", ERROR, COMMAND)
+        raise fault("RecTools", INSTALL, ERROR)
     return {
         "negative_sampler_type": SessionNegatives,
         "negative_sampler_kwargs": {"sampler": sampler, "seed": seed},
@@ -174,7 +175,7 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
 
     def __init__(self, n_negatives: int, sampler: Spec = "uniform", seed: int = 0, **_: Any) -> None:
         if ERROR is not None:
-            raise unusable("RecTools", ERROR, COMMAND)
+            raise fault("RecTools", INSTALL, ERROR)
         super().__init__(n_negatives)
         self.name, self.seed, self.in_step = sampler, seed, False
         self.sampler = session_sampler(sampler, n_negatives, seed)

@@ -151,7 +151,7 @@ def test_what_is_missing_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConfigError) as told:
         with_negatives("dns")
     assert str(told.value).count("\n") == 0
-    assert "RecTools cannot be used (TypeError: unique requires a Series, got tuple); run: pip install" in str(
+    assert "RecTools cannot use what is installed (TypeError: unique requires a Series, got tuple); run: pip" in str(
         told.value
     )
 
