@@ -161,7 +161,7 @@ def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, feature
                 right = inner_product(z, train)
                 if drawn:
                     wrong = drawn(z, train, epoch=step)
-                    value = loss(right, inner_product(z, drawn.edges(train, wrong)), wrong)
+                    value = loss(right, drawn.scores(z, train, wrong), wrong)
                 else:
                     graph, number = (train, sizes) if two_kinds else (messages, n)
                     fake = negative_sampling(graph, number, train.shape[1])
