@@ -71,7 +71,7 @@ def pykeen(data: Path) -> Iterator[Arm]:
     names = {"entity_to_id": train.entity_to_id, "relation_to_id": train.relation_to_id}
     parts = {name: TriplesFactory.from_path(data / f"{name}.txt", **names) for name in ("valid", "test")}
 
-    def arm(name: str, model: str, loss: str, sampler: str, **more: Any) -> Arm:
+    def arm(name: str, model: str, loss: str, drawing: str, **more: Any) -> Arm:
         def run(seed: int, options: argparse.Namespace) -> dict[str, float]:
             result = pipeline(
                 training=train,
@@ -80,8 +80,8 @@ def pykeen(data: Path) -> Iterator[Arm]:
                 model=model,
                 model_kwargs={"embedding_dim": 64},
                 loss=loss,
-                training_loop="adaptive" if sampler == "adaptive" else "slcwa",
-                negative_sampler=sampler,
+                training_loop="adaptive" if drawing == "adaptive" else "slcwa",
+                negative_sampler=drawing,
                 negative_sampler_kwargs={"num_negs_per_pos": 4, **more},
                 optimizer_kwargs={"lr": 0.01},
                 training_kwargs={"num_epochs": options.epochs, "batch_size": 256, "use_tqdm": False},
@@ -161,7 +161,7 @@ def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, feature
                 right = inner_product(z, train)
                 if drawn:
                     wrong = drawn(z, train, epoch=step)
-                    value = loss(right, inner_product(z, drawn.edges(train, wrong)), wrong)
+                    value = loss(right, drawn.scores(z, train, wrong), wrong)
                 else:
                     graph, number = (train, sizes) if two_kinds else (messages, n)
                     fake = negative_sampling(graph, number, train.shape[1])

@@ -16,8 +16,8 @@ from negatives.tasks.registry import registry
 from negatives.tasks.schemas import SCHEMAS, check_columns
 
 SOURCE = Path(__file__).parents[2] / "src" / "negatives"
-OTHERS = {"logdir", "backend-store-uri", "project"}
-"""Options of TensorBoard, MLflow and Trackio, which a run names to show where it can be looked at."""
+OTHERS = {"logdir", "backend-store-uri", "project", "upgrade", "no-deps"}
+"""Options of TensorBoard, MLflow and Trackio, which a run names to show where it can be looked at; and of pip."""
 GAP = "\0"
 """Stands for what a message fills in."""
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")

@@ -181,6 +181,16 @@ class LinkNegatives:
         scorer = None if z is None else Embedded(_detached(z), self.decode)
         return self.sampler(edge_index[0], edge_index[1], scorer, epoch=epoch, progress=progress)
 
+    def scores(self, z: Embeddings, edge_index: Tensor, negatives: Negatives) -> Tensor:
+        """Scores ``(rows, k)`` of the wrong edges, with gradients; those of a pool by one product of matrices.
+
+        Args:
+            z: Embeddings.
+            edge_index: The batch's right edges.
+            negatives: What was drawn for them.
+        """
+        return Embedded(z, self.decode).score(edge_index[0], negatives.ids)
+
     def remember(self, z: Embeddings, n_id: Tensor | tuple[Tensor, Tensor] | None = None) -> None:
         """Keep embeddings for draws that are made before the model sees the batch.
 

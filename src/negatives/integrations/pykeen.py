@@ -22,7 +22,8 @@ from torch import Tensor
 
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
-from negatives.integrations.sized import sized, unusable
+from negatives.integrations.sized import sized
+from negatives.integrations.upstream import fault
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
 from negatives.sampler import Sampler
@@ -38,7 +39,7 @@ try:
 except Exception as error:
     ERROR = error
     ERModel = NegativeSampler = SLCWATrainingLoop = object
-COMMAND = "pip install pykeen"
+INSTALL = "'negatives[pykeen]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         total_steps: int | None = None,
     ) -> None:
         if ERROR is not None:
-            raise unusable("PyKEEN", ERROR, COMMAND)
+            raise fault("PyKEEN", INSTALL, ERROR)
         if scheme not in ("uniform", "bernoulli"):
             raise ConfigError(f"no scheme is called {scheme!r}; choose uniform or bernoulli")
         super().__init__(
@@ -196,7 +197,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
     def _codes(self, triples: Tensor) -> Tensor:
         heads, relations, tails = triples.T
         n_relations, n_entities = self.data.n_relations, self.data.n_entities
-        return (heads * n_relations + relations) * n_entities + tails
+        codes: Tensor = (heads * n_relations + relations) * n_entities + tails
+        return codes
 
 
 class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
@@ -208,13 +210,14 @@ class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
         ConfigError: PyKEEN cannot be used here.
     """
 
+    negative_sampler: Any
     drawn: AdaptiveNegativeSampler | None = None
     kept: dict[str, Any] | None = None
 
     def __new__(cls, *_: Any, **__: Any) -> AdaptiveTrainingLoop:
         """Says what is missing before anything is made."""
         if ERROR is not None:
-            raise unusable("PyKEEN", ERROR, COMMAND)
+            raise fault("PyKEEN", INSTALL, ERROR)
         return super().__new__(cls)  # type: ignore[no-any-return]
 
     def _create_training_data_loader(

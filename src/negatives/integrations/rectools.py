@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,11 +24,12 @@ from negatives import losses
 from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import KnownPositives
-from negatives.integrations.sized import sized, unusable
+from negatives.integrations.sized import sized
+from negatives.integrations.upstream import fault
 from negatives.losses.base import Loss
-from negatives.proposals.cached import Cached
-from negatives.registry import Spec
+from negatives.registry import Part, Spec
 from negatives.sampler import Sampler
+from negatives.sampler.build import resolve
 from negatives.scoring import Vectors
 from negatives.types import Catalogue, Csr, Negatives
 
@@ -45,7 +46,7 @@ try:
 except Exception as error:
     ERROR = error
     TransformerLightningModule = TransformerNegativeSamplerBase = object
-COMMAND = "pip install --no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning"
+INSTALL = "--no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning"
 MOST = 1 << 20
 """Sessions of a batch at most."""
 NEVER = -1e4
@@ -64,7 +65,7 @@ def with_negatives(sampler: Spec = "dns", seed: int = 0) -> dict[str, Any]:
     """
     sized(sampler, None)
     if ERROR is not None:
-        raise unusable("RecTools", ERROR, COMMAND)
+        raise fault("RecTools", INSTALL, ERROR)
     return {
         "negative_sampler_type": SessionNegatives,
         "negative_sampler_kwargs": {"sampler": sampler, "seed": seed},
@@ -72,12 +73,30 @@ def with_negatives(sampler: Spec = "dns", seed: int = 0) -> dict[str, Any]:
     }
 
 
+def session_sampler(spec: Spec, k: int, seed: int = 0) -> Sampler:
+    """A sampler for :class:`Sessions`, which bring what they know themselves.
+
+    Args:
+        spec: A preset's name, or parts as in a configuration.
+        k: Negatives for each row.
+        seed: Seed of all draws.
+
+    Raises:
+        ConfigError: The sampler is not known, or keeps items for each query.
+    """
+    parts = resolve(spec)
+    if Part.of(parts.get("proposal", "uniform")).name == "cached":
+        raise ConfigError("the proposal cached keeps items for each user, whom RecTools' batches do not name")
+    guards = parts.get("guards", [])
+    return sized(parts | {"guards": [one for one in guards if Part.of(one).name != "known_positives"]}, k, seed)
+
+
 @dataclass(slots=True)
 class Sessions:
     """A sampler whose queries are the sessions of a batch, which know their own items.
 
     Args:
-        sampler: The sampler.
+        sampler: From :func:`session_sampler`.
         first: Id of the first item; those below are padding and masks, and never drawn.
         n_items: Number of items.
         counts: ``(n_items,)`` int64, how often each item is a target; None where the sampler need not know.
@@ -87,10 +106,13 @@ class Sessions:
     first: int
     n_items: int
     counts: Tensor | None = None
+    _own: KnownPositives = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         none = Csr(torch.zeros(1, dtype=torch.int64).expand(MOST + 1), torch.zeros(0, dtype=torch.int32), self.n_items)
         counts = torch.zeros(self.n_items, dtype=torch.int64) if self.counts is None else self.counts
+        self._own = KnownPositives(none)
+        self.sampler.guards = [*self.sampler.guards, self._own]
         self.sampler.bind(Catalogue(MOST, self.n_items, counts, none))
 
     def __call__(
@@ -114,10 +136,7 @@ class Sessions:
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done.
         """
-        known = self.own(x, y)
-        for guard in self.sampler.guards:
-            if isinstance(guard, KnownPositives):
-                guard.known = known
+        self._own.known = self.own(x, y)
         found = self.sampler(
             torch.arange(len(x)),
             (y - self.first).clamp(min=0),
@@ -156,13 +175,11 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
 
     def __init__(self, n_negatives: int, sampler: Spec = "uniform", seed: int = 0, **_: Any) -> None:
         if ERROR is not None:
-            raise unusable("RecTools", ERROR, COMMAND)
+            raise fault("RecTools", INSTALL, ERROR)
         super().__init__(n_negatives)
         self.name, self.seed, self.in_step = sampler, seed, False
-        self.sampler = sized(sampler, n_negatives, seed)
+        self.sampler = session_sampler(sampler, n_negatives, seed)
         self.uniform: Sessions | None = None
-        if isinstance(self.sampler.proposal, Cached):
-            raise ConfigError("the proposal cached keeps items for each user, whom RecTools' batches do not name")
 
     def get_negatives(
         self,
@@ -190,7 +207,7 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
         if not self.in_step and self.name != "uniform":
             raise ConfigError(f"{self.name} is drawn in the training step; give the model **with_negatives(...)")
         if self.uniform is None:
-            sampler = sized("uniform", self.n_negatives, self.seed)
+            sampler = session_sampler("uniform", self.n_negatives, self.seed)
             self.uniform = Sessions(sampler, lowest_id, highest_id - lowest_id)
         worker = torch.utils.data.get_worker_info()
         fixed = None if session_len_limit is None else torch.arange(shape[0] * shape[1]).view(shape)

@@ -1,5 +1,4 @@
-"""Samplers for libraries in which a number of their own says how many negatives a row has, and what is said when such
-a library is missing or broken."""
+"""Samplers for libraries in which a number of their own says how many negatives a row has."""
 
 from __future__ import annotations
 
@@ -40,18 +39,3 @@ def sized(spec: Spec | Sampler, k: int | None, seed: int = 0) -> Sampler:
     else:
         parts["pool" if "pool" in parts else "candidates"] = k
     return build(parts, seed)
-
-
-def unusable(library: str, error: BaseException | None, command: str) -> ConfigError:
-    """The one line that says why a library cannot be used, and what to do.
-
-    Args:
-        library: Its name.
-        error: What its import raised.
-        command: What mends it.
-
-    >>> print(unusable("Nothing", ImportError("no module\\nhere"), "pip install nothing"))
-    Nothing cannot be used (ImportError: no module here); run: pip install nothing
-    """
-    said = "" if error is None else f" ({type(error).__name__}: {' '.join(str(error).split())[:160]})"
-    return ConfigError(f"{library} cannot be used{said}; run: {command}")

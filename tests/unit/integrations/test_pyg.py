@@ -116,6 +116,8 @@ def test_a_graph_between_users_and_items_gets_items_only() -> None:
     pool = LinkNegatives(edges, (30, 9), "softmax")(z, edges)
     assert set(pool.ids.flatten().tolist()) == set(range(9))
     assert torch.equal(~pool.ok, pool.ids == items[:, None])
+    for found in (wrong, pool):
+        torch.testing.assert_close(negatives.scores(z, edges, found), inner_product(z, negatives.edges(edges, found)))
     with pytest.raises(InputError, match="nodes outside 0 to 3"):
         LinkNegatives(edges, (30, 4))
 

@@ -156,8 +156,8 @@ def test_faults(monkeypatch: pytest.MonkeyPatch) -> None:
         AdaptiveNegativeSampler(mapped_triples=RING).sample(RING)
     with pytest.raises(ConfigError, match="weights its negatives; PyKEEN does so in its loss: loss='nssa'"):
         trained(epochs=1, sampler="self_adversarial")
-    monkeypatch.setattr(pykeen, "ERROR", ImportError("no pykeen"))
-    with pytest.raises(ConfigError, match=r"PyKEEN cannot be used \(ImportError: no pykeen\); run: pip install pykeen"):
+    monkeypatch.setattr(pykeen, "ERROR", ModuleNotFoundError("no", name="pykeen"))
+    with pytest.raises(ConfigError, match=r"PyKEEN needs the package pykeen; run: pip install 'negatives\[pykeen\]'"):
         AdaptiveNegativeSampler(mapped_triples=RING)
 
 

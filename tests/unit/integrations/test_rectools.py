@@ -16,8 +16,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.integrations import rectools
-from negatives.integrations.rectools import SessionNegatives, Sessions, with_negatives
-from negatives.integrations.sized import sized
+from negatives.integrations.rectools import SessionNegatives, Sessions, session_sampler, with_negatives
 from negatives.types import Negatives
 
 USERS, ITEMS, LENGTH, BATCH = 32, 40, 6, 8
@@ -55,7 +54,7 @@ def fitted(loss: str = "BCE", k: int = 1, epochs: int = 5, **more: Any) -> Any:
 
 def test_no_item_of_the_session_and_no_padding() -> None:
     x, y = batch()
-    found = Sessions(sized("uniform", 300), 1, ITEMS)(x, y, y != 0)
+    found = Sessions(session_sampler("uniform", 300), 1, ITEMS)(x, y, y != 0)
     rows = (y != 0).nonzero()[:, 0]
     assert found.ids.shape == (BATCH * LENGTH - 4, 300)
     assert found.log_q is not None
@@ -121,7 +120,7 @@ def test_losses_of_both_and_the_state_in_a_checkpoint(tmp_path: Path) -> None:
     state = module.sessions.sampler.state()
     assert state["step"] == 4
     module.on_load_checkpoint(checkpoint)
-    module.sessions, module.drawn.sampler = None, sized("dns", 2)
+    module.sessions, module.drawn.sampler = None, session_sampler("dns", 2)
     assert module._bound(module.drawn).sampler.state() == state
     assert model.get_config(simple_types=True)["negative_sampler_kwargs"] == {"sampler": "dns", "seed": 0}
 
@@ -152,7 +151,7 @@ def test_what_is_missing_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ConfigError) as told:
         with_negatives("dns")
     assert str(told.value).count("\n") == 0
-    assert "RecTools cannot be used (TypeError: unique requires a Series, got tuple); run: pip install" in str(
+    assert "RecTools cannot use what is installed (TypeError: unique requires a Series, got tuple); run: pip" in str(
         told.value
     )
 
