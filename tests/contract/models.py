@@ -137,12 +137,6 @@ def near() -> Cooccurrence:
     return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
 
 
-def histories() -> Histories:
-    """The known items of each query, the order changed."""
-    known = PROBLEM.known
-    return Histories.of_rows([known.row(row).flip(0).tolist() for row in range(QUERIES)], ITEMS)
-
-
 def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
     """A model that is computed, with options of its own."""
     return case(name, facts, drawn=False, learns=False, **options)
