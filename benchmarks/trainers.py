@@ -26,7 +26,7 @@ from negatives.evaluation.significance import interval
 EXAMPLES = Path(__file__).parents[1] / "examples"
 STUDIES = {
     "lightning": ("lightning_towers", "recommend", 400, "recall@20"),
-    "text": ("text_negatives", "search", 300, "ndcg@10"),
+    "text": ("text_negatives", "search", 200, "ndcg@10"),
     "metric": ("metric_miner", None, 200, "MAP@R"),
 }
 """File, task whose data is loaded, steps and metric."""

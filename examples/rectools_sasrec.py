@@ -63,9 +63,8 @@ if __name__ == "__main__":
     rows = [[int(item) for item in row] for row in given]
     past, targets = [row[:-2] for row in rows], np.array([row[-2] for row in rows])
     epochs = int(sys.argv[2]) if sys.argv[2:] else 12
-    for name, arguments in (
-        ("uniform, RecTools", {"loss": "BCE", "n_negatives": 1}),
-        ("softmax, pool of 256", {"loss": "sampled_softmax", "n_negatives": 256, **with_negatives("softmax")}),
-    ):
+    uniform: dict[str, Any] = {"loss": "BCE", "n_negatives": 1}
+    softmax = {"loss": "sampled_softmax", "n_negatives": 256, **with_negatives("softmax")}
+    for name, arguments in (("uniform, RecTools", uniform), ("softmax, pool of 256", softmax)):
         model = trained(past, epochs, 0, **arguments)
         print(f"{name:22} {model.fit_trainer.global_step} steps, NDCG@10 {ndcg(model, past, targets):.4f}")

@@ -4,8 +4,8 @@
     python examples/text_negatives.py                (search in the docstrings of Python's own library)
     python examples/text_negatives.py COLLECTION     (a folder with corpus.jsonl, queries.jsonl and qrels)
 
-The model is a table of token vectors that is trained from nothing, so nothing is downloaded. The first half of the steps
-is the same for all; then they part.
+The model is a table of token vectors that is trained from nothing, so nothing is downloaded. The first half of the
+steps is the same for all; then they part.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.losses import MultipleNegativesRankingLoss
-from sentence_transformers.models import StaticEmbedding
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from sentence_transformers.util import mine_hard_negatives
 from transformers import set_seed
 
@@ -90,8 +90,9 @@ def quality(model: SentenceTransformer, data: RetrievalData, part: str) -> float
     """ndcg@10 over all documents."""
     judged = data.part(part)
     asked = torch.unique(judged.queries)
-    queries = model.encode_query([data.query_texts[row] for row in asked.tolist()], convert_to_tensor=True)
-    documents = model.encode_document(data.item_texts, convert_to_tensor=True)
+    texts = [data.query_texts[row] for row in asked.tolist()]
+    queries = model.encode_query(texts, convert_to_tensor=True, show_progress_bar=False)
+    documents = model.encode_document(data.item_texts, convert_to_tensor=True, show_progress_bar=False)
     top = model.similarity(queries, documents).topk(10, dim=1).indices
     truth = judged.queries, judged.items, judged.grades
     return evaluate_graded(top, asked, truth, data.n_items, ["ndcg@10"]).mean["ndcg@10"]
@@ -109,4 +110,4 @@ def run(data: RetrievalData, arm: str, steps: int, seed: int = 0, part: str = "v
 if __name__ == "__main__":
     found = negatives.load("search", sys.argv[1] if len(sys.argv) > 1 else None)
     for name in ARMS:
-        print(f"{name:14} ndcg@10 {run(found, name, 300):.4f} of the validation part", flush=True)
+        print(f"{name:14} ndcg@10 {run(found, name, 200):.4f} of the validation part", flush=True)

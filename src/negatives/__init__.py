@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from negatives.runs.pretrained import from_pretrained
     from negatives.runs.training import train
     from negatives.sampler.build import build
+    from negatives.sampler.collate import Collate, Pairs
     from negatives.sampler.core import Sampler
     from negatives.sampler.own import Package
-    from negatives.scoring import Items, Vectors
+    from negatives.scoring import Items, Stale, Vectors
     from negatives.selection import All, Hardest, PositiveSimilarity, Random, SelfAdversarial, Softmax, TopM
     from negatives.types import Candidates, Catalogue, Context, Csr, Negatives, Scorer
 
@@ -40,7 +41,8 @@ _NAMES = {
     "runs.training": "train",
     "sampler.build": "build",
     "sampler.core": "Sampler",
-    "scoring": "Items Vectors",
+    "sampler.collate": "Collate Pairs",
+    "scoring": "Items Stale Vectors",
     "selection": "All Hardest PositiveSimilarity Random SelfAdversarial Softmax TopM",
     "types": "Candidates Catalogue Context Csr Negatives Scorer",
 }
@@ -69,6 +71,7 @@ __all__ = [
     "All",
     "Candidates",
     "Catalogue",
+    "Collate",
     "Context",
     "Csr",
     "Hardest",
@@ -81,6 +84,7 @@ __all__ = [
     "Mixed",
     "Negatives",
     "OwnPositive",
+    "Pairs",
     "Popularity",
     "PositiveSimilarity",
     "Random",
@@ -91,6 +95,7 @@ __all__ = [
     "Scorer",
     "SelfAdversarial",
     "Softmax",
+    "Stale",
     "TopM",
     "Uniform",
     "Vectors",

@@ -461,7 +461,8 @@ def moved(value: T, device: torch.device) -> T:
     """
     found: Any = value
     if isinstance(value, Tensor):
-        found = value.to(device)
+        pool = None if value.device == device else shared_pool(value)  # a copy of it would have rows of its own
+        found = value.to(device) if pool is None else pool.to(device).expand(value.shape)
     elif isinstance(value, Part):
         value.to(device)
     elif isinstance(value, (list, tuple)):

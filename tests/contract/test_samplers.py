@@ -34,6 +34,7 @@ CASES_OF: dict[str, dict[str, Any]] = {
     "semi_hard": {},
     "sir": {},
     "self_adversarial": {},
+    "impressions": {"candidates": 4},
     "typed": {},
     "neighbourhood": {},
     "nscaching": {},

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, TypeVar
 
 import models as model_cases
@@ -18,7 +19,7 @@ import test_proposals
 import test_samplers
 import test_selection
 import torch
-from places import PRETENDED
+from places import PRETENDED, device
 from pretend import Log
 from torch import Tensor
 
@@ -60,7 +61,8 @@ class Life:
         if value is None:
             return
         assert value.device == self.device, f"{what} lies on {value.device}, not on {self.device}"
-        self.given.append((what, value.detach().to(CPU)))
+        value = value.detach().to(CPU)
+        self.given.append((what, value.to_dense() if value.is_sparse else value))
 
     @contextmanager
     def watch(self, step: int) -> Iterator[None]:
@@ -216,12 +218,14 @@ def model(case: Any, life: Life) -> None:
 ELSEWHERE = ("asynchronous", "windows", "windows by slices", "cells", "counted")
 """Engines that say they train on the CPU, or have nothing to train."""
 NOT_PRETENDED = {
-    "sparse tensors": ("gcn", "sage", "static", "static at random", "sparse", "transformer"),
-    "packed sequences and PyTorch's recurrent layers": ("sentence", "lstm"),
+    "sparse tensors": ("gcn", "sage", "static", "static at random", "sparse", "transformer", "sasrec", "sasrec by dot"),
+    "packed sequences and PyTorch's recurrent layers": ("sentence", "lstm", "gru"),
     "two tables that are one parameter, when they move": ("line",),
     "a library of others": ("sentence_transformers",),
 }
 """What the pretended device does not imitate, and the models that need it; a real device runs them all."""
+SPARSE_STEPS = ("encoded", "encoded with a pool") if PRETENDED else ()
+"""Engines whose cases train such models."""
 LEFT_OUT = {name for names in NOT_PRETENDED.values() for name in names} if PRETENDED else set()
 
 
@@ -237,7 +241,20 @@ KINDS: dict[str, tuple[Callable[[Any, Life], None], Mapping[str, Any]]] = {
     "difficulty": (difficulty, test_selection.OF_DIFFICULTY),
     "loss": (loss, test_losses.CONTRACT),
     "sampler": (sampler, test_samplers.CASES),
-    "engine": (engine, {name: one for name, one in test_engines.CASES.items() if name not in ELSEWHERE}),
+    "engine": (
+        engine,
+        {name: one for name, one in test_engines.CASES.items() if name not in {*ELSEWHERE, *SPARSE_STEPS}},
+    ),
     "model": (model, {name: one for name, one in model_cases.CASES.items() if name not in LEFT_OUT and _trained(name)}),
 }
 """How each kind of part lives, and its cases."""
+
+
+@cache
+def lived(kind: str, name: str) -> Life:
+    """The life of one case on the device."""
+    live, cases = KINDS[kind]
+    with device() as (where, log):
+        life = Life(where, log)
+        live(cases[name], life)
+    return life

@@ -20,5 +20,9 @@ def device() -> Iterator[tuple[torch.device, Log]]:
         with pretended() as log:
             yield DEVICE, log
     else:
-        real = torch.device(NAMED)
-        yield (torch.device(real.type, real.index or 0) if real.type != "cpu" else real), Log()
+        real, tf32 = torch.device(NAMED), torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = False  # recurrent layers are compared with those of the CPU
+        try:
+            yield (torch.device(real.type, real.index or 0) if real.type != "cpu" else real), Log()
+        finally:
+            torch.backends.cudnn.allow_tf32 = tf32

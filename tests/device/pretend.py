@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 from torch.utils._device import _device_constructors
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 import negatives
 
@@ -104,6 +104,16 @@ class Pretended(Tensor):
         """The numbers, for which the CPU waits."""
         return self.cpu().tolist()
 
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Itself where nothing has to change, as for any tensor."""
+        plain = {name: value for name, value in kwargs.items() if name != "copy"}
+        device, dtype, *_ = torch._C._nn._parse_to(*args, **plain)
+        if device is not None and device.type == "meta":
+            with _disable_current_modes():
+                return self.numbers.to(*args, **kwargs)
+        stays = device is not None and device.type == DEVICE.type and dtype in (None, self.dtype)
+        return self if stays and not kwargs.get("copy") else super().to(*args, **kwargs)
+
     def get_device(self) -> int:
         """See :meth:`torch.Tensor.get_device`."""
         return 0
@@ -136,7 +146,7 @@ class Pretending(TorchDispatchMode):
         asked = kwargs.get("device")
         if asked is not None:
             kwargs["device"] = CPU
-        target = bool(there) if asked is None else torch.device(asked).type != "cpu"
+        target = bool(there) if asked is None else torch.device(asked).type != "cpu"  # PyTorch itself asks for meta
         if func is _aten.copy_.default:
             target = isinstance(given[0], Pretended)
         if there or target:

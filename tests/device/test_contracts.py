@@ -66,7 +66,7 @@ def on(kind: str, name: str) -> Iterator[Any]:
             before = test_engines.engine_with
             test_engines.engine_with = lambda model, *rest: before(model.to(where), *rest)
             try:
-                yield case
+                yield replace(case, batch=lambda step: moved(case.batch(step), where), empty=moved(case.empty, where))
             finally:
                 test_engines.engine_with = before
         else:

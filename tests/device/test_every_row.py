@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from lives import CPU, KINDS, Life
-from places import device
+from lives import CPU, KINDS, Life, lived
 from torch import Tensor
 
 EVERY = [pytest.param(kind, name, id=f"{kind}-{name}") for kind, (_, cases) in KINDS.items() for name in cases]
@@ -22,18 +19,10 @@ def differ(found: Tensor, wanted: Tensor) -> bool:
     return not torch.equal(found, wanted)
 
 
-def lived(kind: str, case: Any) -> Life:
-    """The part's life on the device."""
-    with device() as (where, log):
-        life = Life(where, log)
-        KINDS[kind][0](case, life)
-    return life
-
-
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_on_the_device_as_on_the_cpu(kind: str, name: str) -> None:
     live, cases = KINDS[kind]
-    here, there = Life(CPU), lived(kind, cases[name])
+    here, there = Life(CPU), lived(kind, name)
     live(cases[name], here)
     assert [what for what, _ in there.given] == [what for what, _ in here.given]
     wrong = [what for (what, one), (_, two) in zip(there.given, here.given, strict=True) if differ(one, two)]

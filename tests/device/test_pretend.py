@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from places import PRETENDED
 from pretend import DEVICE, Log, Pretended, pretended
 
 from negatives.kernels.dispatch import serve
 from negatives.types import Csr, within
+
+pytestmark = pytest.mark.skipif(not PRETENDED, reason="nothing is pretended where there is a device")
 
 
 @pytest.fixture

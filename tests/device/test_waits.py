@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from lives import KINDS, Life
-from places import PRETENDED, device
+from lives import KINDS, lived
+from places import PRETENDED
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 DRAWING = ("proposal", "guard", "selection", "difficulty", "loss", "sampler")
@@ -23,13 +22,10 @@ def listed() -> set[tuple[str, str]]:
     return {(file, function) for file, functions in rows for function in re.findall(r"`([\w.]+)`", functions)}
 
 
-@cache
-def waits(kind: str, name: str) -> frozenset[tuple[str, str]]:
+def waits(kind: str, name: str) -> set[tuple[str, str]]:
     """Where one part makes the CPU wait."""
-    live, cases = KINDS[kind]
-    with device() as (where, log):
-        live(cases[name], Life(where, log))
-    return frozenset((file, function.replace(".<locals>.<genexpr>", "")) for file, function, _ in log.syncs)
+    found = lived(kind, name).log.syncs
+    return {(file, function.replace(".<locals>.<genexpr>", "")) for file, function, _ in found}
 
 
 @pytest.mark.parametrize("kind", DRAWING)

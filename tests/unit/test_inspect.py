@@ -64,7 +64,9 @@ def test_a_file_is_shown_with_its_reasons(
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("task", ["recommend", "knowledge", "graph", "classify", "search", "similarity", "words"])
+@pytest.mark.parametrize(
+    "task", ["recommend", "sequence", "knowledge", "graph", "classify", "search", "similarity", "words"]
+)
 def test_the_lines_are_those_of_train(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sample = SAMPLES[task]
     path = str(FORMS["CSV"](sample.rows, tmp_path))

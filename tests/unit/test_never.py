@@ -217,3 +217,12 @@ def test_queue_and_retrieved_are_narrowed_as_they_stand() -> None:
     first = sampler(torch.arange(2), torch.arange(2), model).ids
     sampler.never(torch.unique(first[0]))
     assert not bool(torch.isin(sampler(torch.arange(2), torch.arange(2), model).ids[0], first[0]).any())
+
+
+def test_a_mask_of_other_data_is_refused() -> None:
+    sampler = Sampler(Uniform(), candidates=2)
+    sampler.never(FEW)
+    sampler.bind(PROBLEM.catalogue)
+    assert not bool(FEW[sampler([0] * 50, [1] * 50).ids].any())
+    with pytest.raises(ConfigError, match="was said of 23 items, and the data has 9; say it after binding"):
+        sampler.bind(Catalogue(2, 9, torch.ones(9, dtype=torch.int64)))

@@ -158,5 +158,5 @@ def test_other_commands_and_data_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         torchrun.check(config, Ranks(1, 2))
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ConfigError, match="--nproc-per-node 1"):
+    with pytest.raises(ConfigError, match="2 processes for 1 CUDA devices"):
         torchrun.check(config.model_copy(update={"data": None, "device": "cuda"}), Ranks(1, 2))

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from negatives.answering.forms import Field
 from negatives.data.features import Features
+from negatives.data.histories import Histories
 from negatives.data.loading.cells import read_again
 from negatives.errors import ConfigError, InputError
 from negatives.models import Model
 from negatives.registry import suggest
-from negatives.types import Csr
 
 
 @runtime_checkable
@@ -22,7 +22,7 @@ class Described(Protocol):
 
     query_features: Features | None
 
-    def fold_in(self, histories: Csr, features: Features | None = None) -> Tensor:
+    def fold_in(self, histories: Histories, features: Features | None = None) -> Tensor:
         """Encodings ``(rows, width)`` of new users."""
         ...
 

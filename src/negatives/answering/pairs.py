@@ -82,10 +82,10 @@ class PairRun(Run):
     def _sides(self, form: Form, questions: Sequence[Question]) -> tuple[Tensor, Tensor] | None:
         """Vectors ``(n, d)`` of questions and ``(m, d)`` of all items whose inner products are the scores; None where
         the model has no such vectors."""
+        if form in self.later and self.items in self.held.tables:  # also where queries are read when they are asked for
+            return self._folded(form, questions), self.held.table(self.items)
         if not self.held.by_tables:
             return None
-        if form in self.later:
-            return self._folded(form, questions), self.held.table(self.items)
         return self.held.table(self.queries)[self._ids(form, questions)], self.held.table(self.items)
 
     def _every(self, form: Form, questions: Sequence[Question]) -> Callable[[Tensor], Tensor]:
@@ -105,7 +105,7 @@ class PairRun(Run):
         return self.held.model.answers()
 
     def _folded(self, form: Form, questions: Sequence[Question]) -> Tensor:
-        """Encodings of queries that came after training; of a model without tables the scores ``(n, n_items)``."""
+        """Encodings of queries that came after training; without vectors of items the scores ``(n, n_items)``."""
         self.held.model.refresh()
         vectors = self._fold(form, questions)
         if vectors is None:
@@ -165,7 +165,7 @@ class SequenceRun(RecommendRun):
 
     forms = (USER, replace(HISTORY, fields=(replace(HISTORY.fields[0], about="names of items, the oldest first"),)))
     later = forms[1:]
-    folding = "history or mf"
+    folding = "sasrec, gru or history"
 
     def _predict(self, form: Form, questions: Sequence[Question], k: int, include_known: bool) -> Ranked:
         return super()._predict(form, questions, k, include_known or bool(self.held.more.get("again")))

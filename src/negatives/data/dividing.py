@@ -276,7 +276,6 @@ def _tell_valid(rows: R, ways: Ways[R], given: bool, notes: list[str]) -> None:
     text = f"valid: {n:,} {unit}; a rate over them has a standard error of up to {error:.3f}"
     if error > TOO_SMALL:
         text += ", too much to choose by: "
-        text += (
-            "give a larger part" if given else "look at several parts, --set split.fold=0, 1, 2, or raise split.valid"
-        )
+        several = "look at several parts, --set split.fold=0, 1, 2, or raise split.valid"
+        text += "give a larger part" if given else "give more users" if ways.ordered else several
     notes.append(text)

@@ -210,7 +210,8 @@ def last_group_of_each(basis: Basis, asked: Asked) -> Tensor:
     begins = torch.ones(basis.n, dtype=torch.bool)
     begins[1:] = (groups[1:] != groups[:-1]) | (queries[1:] != queries[:-1])
     runs = begins.cumsum(0)
-    last = runs[(starts[1:] - 1).clamp(min=0)]
+    ends = (starts[1:] - 1).clamp(min=0)
+    last = runs[ends]
     several = (sizes > 0) & (runs[starts[:-1].clamp(max=max(0, basis.n - 1))] < last)
     return (runs == last[queries]) & _some(sizes, several, asked)[queries]
 

@@ -4,43 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from negatives.errors import InputError
-from negatives.types import Ids, Negatives, State
+from negatives.types import Negatives, State
 
 FIELDS = ("ids", "log_q", "ok", "weight", "positive_log_q")
 """What of the negatives a batch holds."""
-Row = Mapping[str, Any]
-Collated = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Training pairs with their numbers: a data set for the trainer, ``{"query", "positive", "example"}`` each.
-
-    Args:
-        queries: ``(n,)`` query ids.
-        positives: ``(n,)`` item ids.
-    """
-
-    queries: Ids
-    positives: Ids
-
-    def __post_init__(self) -> None:
-        if len(self.queries) != len(self.positives):
-            raise InputError(f"{len(self.queries)} queries for {len(self.positives)} positives; give one for each row")
-
-    def __len__(self) -> int:
-        return len(self.queries)
-
-    def __getitem__(self, row: int) -> Row:
-        values = {"query": int(self.queries[row]), "positive": int(self.positives[row]), "example": row}
-        return MappingProxyType(values)  # of a dictionary the trainer drops what forward() does not name
+Inputs = dict[str, Any]
+"""What a model takes, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +41,10 @@ class Drawn:
     @staticmethod
     def of(state: Mapping[str, Any]) -> Drawn:
         """What :meth:`state` gave."""
-        parts = dict.fromkeys(FIELDS) | dict(state["negatives"])
-        return Drawn(*state["rows"], Negatives(*(parts[name] for name in FIELDS[:4]), positive_log_q=parts[FIELDS[4]]))
+        queries, positives, examples = state["rows"]
+        ids, log_q, ok, weight, positive_log_q = (state["negatives"].get(name) for name in FIELDS)
+        negatives = Negatives(ids, log_q, ok, weight, positive_log_q=positive_log_q)
+        return Drawn(queries, positives, examples, negatives)
 
     def has_rows_of(self, other: tuple[Tensor, ...]) -> bool:
         """Whether it was drawn for these very rows."""
@@ -76,11 +52,11 @@ class Drawn:
         return all(torch.equal(one, two) for one, two in zip(own, other, strict=True))
 
 
-Collate = Callable[[Drawn], Collated]
+ToInputs = Callable[[Drawn], Inputs]
 """From a batch with its negatives to what the model takes."""
 
 
-def plain(drawn: Drawn) -> Collated:
+def plain(drawn: Drawn) -> Inputs:
     """``queries``, ``positives`` and the fields of the negatives that there are; a shared pool is ``ids`` ``(k,)``."""
     pool = drawn.negatives.pool
     found = {name: part for name in FIELDS if (part := getattr(drawn.negatives, name)) is not None}

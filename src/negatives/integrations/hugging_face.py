@@ -2,7 +2,7 @@
 
     drawing = Drawing(negatives.sampler("dns", train=(users, items)), model)
     trainer = Trainer(
-        model, args, train_dataset=Rows(users, items), data_collator=drawing, callbacks=[drawing.callback()]
+        model, args, train_dataset=Pairs(users, items), data_collator=drawing, callbacks=[drawing.callback()]
     )
 
 The model's ``forward`` takes ``queries``, ``positives`` and the fields of the negatives; :func:`as_negatives` makes
@@ -24,17 +24,14 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from negatives.errors import ConfigError, InputError
-from negatives.integrations.drawn import Collate, Collated, Drawn, Rows, as_negatives, plain
-from negatives.integrations.upstream import fault, imported
+from negatives.integrations.drawn import Drawn, Inputs, ToInputs, as_negatives, plain
+from negatives.integrations.upstream import base, fault, imported
 from negatives.sampler import Sampler
+from negatives.sampler.collate import Pairs
 from negatives.training import checkpoint
 from negatives.types import State, moved
 
-BROKEN: Exception | None = None
-try:
-    from transformers import TrainerCallback
-except Exception as error:  # the module can be read all the same
-    BROKEN, TrainerCallback = error, object
+TrainerCallback, BROKEN = base("TrainerCallback", "transformers")
 INSTALL = "'negatives[hugging-face]'"
 NAMES = ("query", "positive", "example")
 
@@ -43,10 +40,10 @@ NAMES = ("query", "positive", "example")
 class Drawing:
     """A data collator: draws negatives for the rows of a batch, then collates.
 
-    A row is a mapping with ``query``, ``positive`` and ``example``, its number in the whole training set, by which its
-    negatives are the same on any number of ranks and in any order of the batches. Rows that have no number as
-    ``positive``, as those of an evaluation, are left to ``other``. Works in the trainer's own process only, for there
-    the model is; and with data sets that have a length.
+    A row is one of :class:`negatives.sampler.collate.Pairs`, or a mapping with ``query``, ``positive`` and ``example``,
+    its number in the whole training set, by which its negatives are the same on any number of ranks and in any order of
+    the batches. Mappings without a number as ``positive``, as those of an evaluation, are left to ``other``. Works in
+    the trainer's own process only, for there the model is; and with data sets that have a length.
 
     Args:
         sampler: What draws; see :func:`negatives.sampler.sampler`.
@@ -62,8 +59,8 @@ class Drawing:
 
     sampler: Sampler
     scorer: object | None = None
-    collate: Collate = plain
-    other: Callable[[Sequence[Any]], Collated] | None = None
+    collate: ToInputs = plain
+    other: Callable[[Sequence[Any]], Inputs] | None = None
     last: Drawn | None = field(default=None, init=False, repr=False)
     _epoch: int = field(default=0, init=False, repr=False)
     _total: int | None = field(default=None, init=False, repr=False)
@@ -71,7 +68,7 @@ class Drawing:
     _ahead: deque[Drawn] = field(default_factory=deque, init=False, repr=False)
     _again: deque[Drawn] = field(default_factory=deque, init=False, repr=False)
 
-    def __call__(self, rows: Sequence[Any]) -> Collated:
+    def __call__(self, rows: Sequence[Any]) -> Inputs:
         """A batch for the model."""
         if not self._are_pairs(rows):
             other = self.other or imported("transformers", "Drawing", INSTALL).default_data_collator
@@ -81,7 +78,8 @@ class Drawing:
                 "a worker of the loader sees neither the model nor what the sampler learns; "
                 "set dataloader_num_workers=0"
             )
-        of = tuple(torch.tensor([int(row[name]) for row in rows]) for name in NAMES)
+        keys = NAMES if isinstance(rows[0], Mapping) else range(len(NAMES))
+        of = tuple(torch.tensor([int(row[key]) for row in rows]) for key in keys)
         if self._again and not self._again[0].has_rows_of(of):
             self._again.clear()  # other rows come than before the interruption
         self.last = self._again.popleft() if self._again else self._draw(*of)
@@ -133,18 +131,20 @@ class Drawing:
 
     def _are_pairs(self, rows: Sequence[Any]) -> bool:
         first = rows[0] if rows else None
+        if isinstance(first, tuple) and len(first) == len(NAMES):
+            return True
         if not isinstance(first, Mapping) or not first:
             raise InputError(
-                "the rows of a batch hold no columns", hint="set remove_unused_columns=False, or give Rows(...)"
+                "the rows of a batch hold no columns", hint="set remove_unused_columns=False, or give Pairs(...)"
             )
         if isinstance(first.get("positive"), (int, Tensor)):
             if missing := [name for name in NAMES if name not in first]:
-                raise InputError(f"a row has no {missing[0]}", hint="give query, positive and example, or Rows(...)")
+                raise InputError(f"a row has no {missing[0]}", hint="give query, positive and example, or Pairs(...)")
             return True
         return False
 
 
-class SamplerCallback(TrainerCallback):  # type: ignore[misc]
+class SamplerCallback(TrainerCallback):  # type: ignore[misc,valid-type]
     """Keeps a :class:`Drawing`, or anything with ``state`` and ``load_state``, in step with a trainer.
 
     The state stands in each checkpoint's folder as ``NAME.safetensors``, and is read where a training goes on from
@@ -226,4 +226,4 @@ def _file(args: Any, step: int, name: str) -> Path:
     return Path(args.output_dir) / f"checkpoint-{step}" / f"{name}{rank}.safetensors"
 
 
-__all__ = ["Drawing", "Drawn", "Rows", "SamplerCallback", "as_negatives", "plain"]
+__all__ = ["Drawing", "Drawn", "Pairs", "SamplerCallback", "as_negatives", "plain"]

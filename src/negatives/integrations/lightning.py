@@ -18,27 +18,20 @@ What the sampler has learnt stands in Lightning's checkpoints, so that ``fit(ckp
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from negatives.control.decisions import Decision
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import base, fault
 from negatives.sampler import Sampler
 from negatives.types import Ids, Negatives
 
-BROKEN: Exception | None = None
-try:
-    from lightning.pytorch.callbacks import Callback
-    from lightning.pytorch.utilities import rank_zero_info
-except Exception as first:  # the package has two names, and the module can be read all the same
-    try:
-        from pytorch_lightning.callbacks import Callback
-        from pytorch_lightning.utilities import rank_zero_info
-    except Exception as second:
-        BROKEN, Callback = first if isinstance(second, ModuleNotFoundError) else second, object
+Callback, BROKEN = base("Callback", "lightning.pytorch.callbacks", "pytorch_lightning.callbacks")
+logger = logging.getLogger(__name__)
 
 
-class SamplerCallback(Callback):  # type: ignore[misc]
+class SamplerCallback(Callback):  # type: ignore[misc,valid-type]
     """Draws as its sampler does, with epoch and progress from the trainer.
 
     Args:
@@ -56,9 +49,10 @@ class SamplerCallback(Callback):  # type: ignore[misc]
     def __init__(self, sampler: Sampler, name: str = "negatives", log: bool = True) -> None:
         if BROKEN is not None:
             raise fault("SamplerCallback", "'negatives[lightning]'", BROKEN)
-        self.sampler, self.name, self.log = sampler, name, log
+        self.sampler, self.name, self._logs = sampler, name, log  # the trainer sets ``log`` itself
         self.decisions: list[tuple[int, Decision]] = []
-        self._epoch, self._progress = 0, None
+        self._epoch = 0
+        self._progress: float | None = None
 
     def __call__(
         self,
@@ -93,13 +87,14 @@ class SamplerCallback(Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """See ``Callback.on_train_batch_end``."""
-        if not self.log:
+        if not self._logs:
             return
         if measured := self.sampler.measured:
             pl_module.log_dict({f"{self.name}/{key}": value for key, value in measured.items()}, on_step=True)
         for one in self.sampler.decisions():
             self.decisions.append((trainer.global_step, one))
-            rank_zero_info(f"{self.name}: step {trainer.global_step}, {one.by}: {one.seen}; {one.changed}")
+            if trainer.is_global_zero:
+                logger.info("%s: step %d, %s: %s; %s", self.name, trainer.global_step, one.by, one.seen, one.changed)
 
 
 def progress_of(trainer: Any, batch_idx: int = 0) -> float | None:

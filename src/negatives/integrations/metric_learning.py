@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -23,22 +23,18 @@ from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import SameAnswer
 from negatives.guards.base import Guard
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import base, fault
 from negatives.proposals import Every
 from negatives.registry import Spec
 from negatives.sampler import Sampler
 from negatives.selection.base import Selection
 from negatives.types import Catalogue, Negatives, shared_pool
 
-BROKEN: Exception | None = None
-try:
-    from pytorch_metric_learning.miners import BaseMiner
-except Exception as error:  # the module can be read all the same
-    BROKEN, BaseMiner = error, torch.nn.Module
+BaseMiner, BROKEN = base("BaseMiner", "pytorch_metric_learning.miners", otherwise=torch.nn.Module)
 POSITIVES = ("all", "hardest", "easiest")
 
 
-class SamplerMiner(BaseMiner):  # type: ignore[misc]
+class SamplerMiner(BaseMiner):  # type: ignore[misc,valid-type]
     """Gives ``(anchors, positives, negatives)``, as the losses of PyTorch Metric Learning take them.
 
     A row is an anchor with a positive; its candidates are all references of other labels.
@@ -77,7 +73,7 @@ class SamplerMiner(BaseMiner):  # type: ignore[misc]
         if positives not in POSITIVES:
             raise ConfigError(f"positives is {positives!r}; choose one of: {', '.join(POSITIVES)}")
         super().__init__(distance=distance)
-        self.positives, self.last = positives, None
+        self.positives, self.last = positives, cast(Negatives | None, None)
         chosen = select if isinstance(select, Selection) else build_part(selection_table.registry, select)
         rules = [one if isinstance(one, Guard) else build_part(guard_table.registry, one) for one in guards]
         self.sampler = Sampler(

@@ -8,8 +8,8 @@
 a wrong target can be one that the model finds likely for that very source.
 
 A graph between two kinds of nodes, such as users and items, has two numbers of nodes, and ``z`` is a pair; then only
-items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives into
-the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
+items are drawn. :meth:`LinkNegatives.of` takes both from a ``HeteroData``. :func:`with_negatives` puts the negatives
+into the batches of a loader before neighbours are sampled, so that they have neighbours too. Edges with times are in
 :mod:`negatives.integrations.pyg_temporal`.
 """
 
@@ -118,18 +118,34 @@ class LinkNegatives:
         self.decode, self.num_nodes = decode, num_nodes
         self.sampler = sampler if isinstance(sampler, Sampler) else build(sampler, seed)
         self.sampler.total_steps = self.sampler.total_steps or total_steps
-        whole = _catalogue if isinstance(num_nodes, int) else _bipartite
-        self.sampler.bind(whole(edge_index.cpu(), num_nodes, directed, edge_index.device))  # type: ignore[operator]
+        device, edges = edge_index.device, edge_index.cpu()
+        if isinstance(num_nodes, tuple):
+            self.sampler.bind(_bipartite(edges, num_nodes, device))
+        else:
+            self.sampler.bind(_catalogue(edges, num_nodes, directed, device))
         self.kept: Embeddings | None = None
 
     @classmethod
-    def of(cls, data: Any, edge_type: tuple[str, str, str] | None = None, **arguments: Any) -> LinkNegatives:
+    def of(
+        cls,
+        data: Any,
+        edge_type: tuple[str, str, str] | None = None,
+        sampler: Spec | Sampler = "dns",
+        decode: Decode = inner_product,
+        directed: bool = False,
+        seed: int = 0,
+        total_steps: int | None = None,
+    ) -> LinkNegatives:
         """For the edges of a ``Data``, or those of one type of a ``HeteroData``.
 
         Args:
             data: The graph.
             edge_type: Kind of the sources, name of the edges, kind of the targets; for a ``HeteroData``.
-            arguments: As for the class, but for ``edge_index`` and ``num_nodes``.
+            sampler: As for the class, as the others below.
+            decode: What scores an edge.
+            directed: Whether ``u v`` leaves ``v u`` free to be drawn.
+            seed: Seed of all draws.
+            total_steps: Calls that the training will make.
 
         Raises:
             InputError: A ``HeteroData`` has no such edges.
@@ -139,13 +155,14 @@ class LinkNegatives:
         3
         """
         if not hasattr(data, "edge_types"):
-            return cls(data.edge_index, data.num_nodes, **arguments)
-        if edge_type not in data.edge_types:
+            return cls(data.edge_index, data.num_nodes, sampler, decode, directed, seed, total_steps)
+        if edge_type is None or edge_type not in data.edge_types:
             told = ", ".join(str(one) for one in data.edge_types)
             raise InputError(f"the graph has no edges of the type {edge_type}", hint=f"give one of {told}")
         source, _, target = edge_type
         sizes = data[source].num_nodes, data[target].num_nodes
-        return cls(data[edge_type].edge_index, sizes[0] if source == target else sizes, **arguments)
+        number = sizes[0] if source == target else sizes
+        return cls(data[edge_type].edge_index, number, sampler, decode, directed, seed, total_steps)
 
     def __call__(
         self, z: Embeddings | None, edge_index: Tensor, *, epoch: int = 0, progress: float | None = None
@@ -200,10 +217,9 @@ class _WithNegatives:
         """See ``torch_geometric.sampler.BaseSampler``."""
         if torch.utils.data.get_worker_info() is not None and self.negatives.kept is not None:
             raise ConfigError("workers of a loader would draw by old embeddings; use num_workers=0")
-        device = self.negatives.sampler._device or inputs.row.device
         right = torch.stack([inputs.row, inputs.col])
-        found = self.negatives(None, right.to(device))
-        rows, _ = found.ok.cpu().nonzero(as_tuple=True)
+        found = self.negatives(None, right)
+        rows = found.ok.cpu().nonzero()[:, 0]
         labels = torch.cat([torch.ones(right.shape[1]), torch.zeros(len(rows))])
         times = None if inputs.time is None else torch.cat([inputs.time, inputs.time[rows]])
         targets = torch.cat([inputs.col, found.ids[found.ok].to(inputs.col)])
@@ -240,7 +256,7 @@ def _detached(z: Embeddings) -> Embeddings:
     return (z[0].detach(), z[1].detach()) if isinstance(z, tuple) else z.detach()
 
 
-def _bipartite(edges: Tensor, sizes: tuple[int, int], _: bool, device: torch.device) -> Catalogue:
+def _bipartite(edges: Tensor, sizes: tuple[int, int], device: torch.device) -> Catalogue:
     known = Csr.from_pairs(edges[0], edges[1], *sizes)
     counts = torch.bincount(known.indices.long(), minlength=sizes[1])
     return Catalogue(*sizes, counts.to(device), known.to(device))

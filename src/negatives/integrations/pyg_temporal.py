@@ -5,9 +5,9 @@
         batch.neg_dst = negatives(batch.src, batch.dst, batch.t).ids[:, 0]
         batch.n_id = torch.cat([batch.n_id, batch.neg_dst]).unique()
 
-The loader's own negatives are drawn from the destinations of all times: a destination that first comes later than the
-edge is no negative but a leak, for whatever has been seen yet is likelier than it. Here a wrong destination has been one
-before the time of the edge, and is not linked to the source at that very time.
+The loader's own negatives are drawn from the destinations of all times: one that first comes later than the edge is
+told apart by its time alone. Here a wrong destination has been a destination before the time of the edge, and is not
+linked to the source at that very time.
 """
 
 from __future__ import annotations

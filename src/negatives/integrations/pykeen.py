@@ -91,11 +91,13 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
 
     Args:
         mapped_triples: ``(n, 3)`` training triples; none of them is ever a negative.
+        num_entities: Number of entities; one more than the highest id when left out.
+        num_relations: Number of relations, likewise.
+        num_negs_per_pos: Negatives for each triple; the sampler's own number where it is left out.
         sampler: A preset's name, parts as in a configuration, or a sampler.
         scheme: ``"uniform"``: heads and tails with the same chance; ``"bernoulli"``: the side by relation, as TransH.
         seed: Seed of all draws.
-        num_negs_per_pos: Negatives for each triple; the sampler's own number where it is left out.
-        rest: What every negative sampler of PyKEEN takes; ``filtered`` has nothing to do here.
+        total_steps: Batches that the training will have, for samplers with schedules.
 
     Raises:
         ConfigError: PyKEEN cannot be used, the scheme or the sampler is not known, or the sampler asks the model and
@@ -110,20 +112,29 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         self,
         *,
         mapped_triples: Tensor,
+        num_entities: int | None = None,
+        num_relations: int | None = None,
+        num_negs_per_pos: int | None = None,
         sampler: Spec | Sampler = "dns",
         scheme: str = "uniform",
         seed: int = 0,
-        num_negs_per_pos: int | None = None,
-        **rest: Any,
+        total_steps: int | None = None,
     ) -> None:
         if ERROR is not None:
             raise unusable("PyKEEN", ERROR, COMMAND)
         if scheme not in ("uniform", "bernoulli"):
             raise ConfigError(f"no scheme is called {scheme!r}; choose uniform or bernoulli")
-        super().__init__(mapped_triples=mapped_triples, num_negs_per_pos=num_negs_per_pos, **rest)
-        self.seed, self.rows, self.loop = seed, 0, []  # in a list, so that the sampler does not own the model
+        super().__init__(
+            mapped_triples=mapped_triples,
+            num_entities=num_entities,
+            num_relations=num_relations,
+            num_negs_per_pos=num_negs_per_pos,
+        )
+        self.seed, self.rows = seed, 0
+        self.loop: list[Any] = []  # of one at most; in a list, so that the sampler does not own the model
         self.data = _data(mapped_triples, self.num_entities, self.num_relations)
         self.sampler = sized(sampler, num_negs_per_pos, seed)
+        self.sampler.total_steps = self.sampler.total_steps or total_steps
         self.sampler.bind(self.data.catalogue())
         self.codes = self._codes(mapped_triples.cpu())
         self.heads_first = _heads_first(mapped_triples, self.num_relations, scheme)
@@ -144,7 +155,7 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         triples = positive_batch.reshape(-1, 3).to(device)
         examples = torch.arange(self.rows, self.rows + len(triples), device=device)
         self.rows += len(triples)
-        epoch, progress = (0, 0.0) if loop is None else loop.progress()
+        epoch = 0 if loop is None else loop._epoch
         coins = uniforms(stream(self.seed, Purpose.SIDES, epoch), examples, 0)
         side = coins < self.heads_first.to(device)[triples[:, 1]]
         data = self.data
@@ -154,7 +165,7 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
             about = data.query_heads.to(device), data.query_relations.to(device)
             scorer = Scored(loop.model, *about, data.n_relations)
         right = torch.where(side, triples[:, 0], triples[:, 2])
-        found = self.sampler(queries, right, scorer, examples=examples, epoch=epoch, progress=progress)
+        found = self.sampler(queries, right, scorer, examples=examples, epoch=epoch)
         if found.weight is not None:
             raise ConfigError("this sampler weights its negatives; PyKEEN does so in its loss: loss='nssa'")
         wrong = triples[:, None].repeat(1, found.k, 1)
@@ -183,39 +194,54 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         return torch.where(side.cpu(), heads, tails).to(triples.device)
 
     def _codes(self, triples: Tensor) -> Tensor:
-        return (triples[:, 0] * self.num_relations + triples[:, 1]) * self.num_entities + triples[:, 2]
+        heads, relations, tails = triples.T
+        n_relations, n_entities = self.data.n_relations, self.data.n_entities
+        return (heads * n_relations + relations) * n_entities + tails
 
 
 class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
     """PyKEEN's loop for sampled negatives, whose sampler sees the model; a checkpoint holds the sampler's state.
 
-    Args:
-        negative_sampler: A class, name or sampler; :class:`AdaptiveNegativeSampler` by default.
-        rest: What ``SLCWATrainingLoop`` takes.
+    Takes what ``SLCWATrainingLoop`` takes. The negative sampler is :class:`AdaptiveNegativeSampler` by default.
+
+    Raises:
+        ConfigError: PyKEEN cannot be used here.
     """
 
-    def __init__(self, *, negative_sampler: Any = None, **rest: Any) -> None:
+    drawn: AdaptiveNegativeSampler | None = None
+    kept: dict[str, Any] | None = None
+
+    def __new__(cls, *_: Any, **__: Any) -> AdaptiveTrainingLoop:
+        """Says what is missing before anything is made."""
         if ERROR is not None:
             raise unusable("PyKEEN", ERROR, COMMAND)
-        super().__init__(negative_sampler=negative_sampler or AdaptiveNegativeSampler, **rest)
-        self.drawn: AdaptiveNegativeSampler | None = None
-        self.kept: dict[str, Any] | None = None
-        self.total = 1
+        return super().__new__(cls)  # type: ignore[no-any-return]
 
-    def progress(self) -> tuple[int, float]:
-        """Epochs that are done, and their share of all."""
-        return self._epoch, min(1.0, self._epoch / max(1, self.total))
-
-    def _train(self, triples_factory: Any, num_epochs: int = 1, **rest: Any) -> Any:
-        self.total = num_epochs
-        return super()._train(triples_factory, num_epochs=num_epochs, **rest)
-
-    def _create_training_data_loader(self, triples_factory: Any, **rest: Any) -> Any:
-        loader = super()._create_training_data_loader(triples_factory, **rest)
+    def _create_training_data_loader(
+        self,
+        triples_factory: Any,
+        *,
+        sampler: str | None,
+        batch_size: int,
+        drop_last: bool,
+        num_workers: int = 0,
+        pin_memory: bool = True,
+        shuffle: bool = True,
+    ) -> Any:
+        self.negative_sampler = self.negative_sampler or AdaptiveNegativeSampler
+        loader = super()._create_training_data_loader(
+            triples_factory,
+            sampler=sampler,
+            batch_size=batch_size,
+            drop_last=drop_last,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            shuffle=shuffle,
+        )
         drawn = loader.dataset.negative_sampler
         if not isinstance(drawn, AdaptiveNegativeSampler):
             return loader
-        if rest.get("num_workers"):
+        if num_workers:
             raise ConfigError("workers of a loader would draw by a copy of the model; train with num_workers=0")
         drawn.loop, self.drawn = [self], drawn
         if self.kept is not None:
@@ -223,24 +249,28 @@ class AdaptiveTrainingLoop(SLCWATrainingLoop):  # type: ignore[misc]
             self.kept = None
         return loader
 
-    def _save_state(self, path: Any, **rest: Any) -> None:
-        super()._save_state(path, **rest)
+    def _save_state(
+        self,
+        path: Any,
+        stopper: Any = None,
+        best_epoch_model_checkpoint_file_path: Path | None = None,
+        triples_factory: Any = None,
+    ) -> None:
+        super()._save_state(path, stopper, best_epoch_model_checkpoint_file_path, triples_factory)
         if self.drawn is not None and isinstance(path, (str, Path)):
             checkpoint = torch.load(path, weights_only=False)
             torch.save(checkpoint | {"negatives": self.drawn.state()}, path)
 
-    def _load_state(self, path: Any, **rest: Any) -> Any:
-        found = super()._load_state(path, **rest)
+    def _load_state(self, path: Any, triples_factory: Any = None) -> Any:
+        found = super()._load_state(path, triples_factory)
         self.kept = torch.load(path, weights_only=False).get("negatives")
-        if self.drawn is not None and self.kept is not None:
-            self.drawn.load_state(self.kept)
         return found
 
 
 def _data(triples: Tensor, n_entities: int, n_relations: int) -> TripleData:
-    names = (pl.Series(range(n), dtype=pl.Int64).cast(pl.String) for n in (n_entities, n_relations))
+    entities, relations = (pl.Series(range(n), dtype=pl.Int64).cast(pl.String) for n in (n_entities, n_relations))
     ids = triples.cpu().long()
-    return TripleData("pykeen", {"train": Triples(ids[:, 0], ids[:, 1], ids[:, 2])}, *names)
+    return TripleData("pykeen", {"train": Triples(ids[:, 0], ids[:, 1], ids[:, 2])}, entities, relations)
 
 
 def _heads_first(triples: Tensor, n_relations: int, scheme: str) -> Tensor:

@@ -25,6 +25,7 @@ from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import KnownPositives
 from negatives.integrations.sized import sized, unusable
+from negatives.losses.base import Loss
 from negatives.proposals.cached import Cached
 from negatives.registry import Spec
 from negatives.sampler import Sampler
@@ -92,7 +93,16 @@ class Sessions:
         counts = torch.zeros(self.n_items, dtype=torch.int64) if self.counts is None else self.counts
         self.sampler.bind(Catalogue(MOST, self.n_items, counts, none))
 
-    def __call__(self, x: Tensor, y: Tensor, places: Tensor, scorer: Any = None, **when: Any) -> Negatives:
+    def __call__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        places: Tensor,
+        scorer: Any = None,
+        examples: Tensor | None = None,
+        epoch: int = 0,
+        progress: float = 0.0,
+    ) -> Negatives:
         """Negatives, by RecTools' ids, for the places of a batch that are True, row by row.
 
         Args:
@@ -100,13 +110,23 @@ class Sessions:
             y: ``(batch, targets)`` ids of the targets.
             places: Bool of the shape of ``y``.
             scorer: Vectors of these places, and of items from 0.
-            when: ``examples``, ``epoch`` and ``progress``, as :class:`Sampler` takes them.
+            examples: As :class:`Sampler` takes them, as the others below.
+            epoch: Epoch, counted from zero.
+            progress: Share of the training that is done.
         """
         known = self.own(x, y)
         for guard in self.sampler.guards:
             if isinstance(guard, KnownPositives):
                 guard.known = known
-        found = self.sampler(torch.arange(len(x)), (y - self.first).clamp(min=0), scorer, mask=places, **when).flat()
+        found = self.sampler(
+            torch.arange(len(x)),
+            (y - self.first).clamp(min=0),
+            scorer,
+            mask=places,
+            examples=examples,
+            epoch=epoch,
+            progress=progress,
+        ).flat()
         pool = found.pool
         ids = found.ids + self.first if pool is None else (pool + self.first).expand_as(found.ids)
         return replace(found, ids=ids)
@@ -190,19 +210,31 @@ class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
         ConfigError: The loss is neither RecTools' nor this library's.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.drawn = self.data_preparator.negative_sampler
-        if self.drawn is not None:
-            self.drawn.in_step = True
-        self.own_loss = None if self.loss_calculator is not None else build_part(losses.registry, self.loss)
-        self.sessions: Sessions | None = None
-        self.state_of_sampler: dict[str, Any] | None = None
+    own_loss: Loss | None = None
+    sessions: Sessions | None = None
+    state_of_sampler: dict[str, Any] | None = None
 
     @staticmethod
     def requires_negatives(loss: str) -> bool:
         """False for the softmax over all items only."""
         return loss != "softmax"
+
+    def get_loss_calculator(self) -> Any:
+        """RecTools' loss; None for one of this library."""
+        found = super().get_loss_calculator()
+        self.own_loss = None if found is not None else build_part(losses.registry, self.loss)
+        return found
+
+    @property
+    def drawn(self) -> SessionNegatives | None:
+        """The negative sampler; None for the softmax over all items."""
+        return self.data_preparator.negative_sampler  # type: ignore[no-any-return]
+
+    def on_fit_start(self) -> None:
+        """Tells the sampler that the step draws, before the loader asks it."""
+        super().on_fit_start()
+        if self.drawn is not None:
+            self.drawn.in_step = True
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """One step; see ``TransformerLightningModule``."""
@@ -212,7 +244,7 @@ class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
         places = y != 0
         items = self.torch_model.item_model.get_all_embeddings()
         rows = self.torch_model.encode_sessions(batch, items)[places]
-        sessions = self._bound()
+        sessions = self._bound(self.drawn)
         distance = getattr(getattr(self.torch_model.similarity_module, "distance", None), "value", "dot")
         scorer = Vectors(rows, items.detach()[sessions.first :], similarity=distance)
         share = self.trainer.global_step / max(1.0, float(self.trainer.estimated_stepping_batches))
@@ -235,13 +267,13 @@ class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
         super().on_load_checkpoint(checkpoint)
         self.state_of_sampler = checkpoint.get("negatives")
 
-    def _bound(self) -> Sessions:
+    def _bound(self, drawn: SessionNegatives) -> Sessions:
         if self.sessions is None:
             data = self.data_preparator
             first = data.n_item_extra_tokens
             targets = torch.from_numpy(data.train_dataset.interactions.df["item_id"].to_numpy(copy=True)).long()
             counts = torch.bincount(targets, minlength=data.item_id_map.size)[first:]
-            self.sessions = Sessions(self.drawn.sampler, first, counts.numel(), counts.to(self.device))
+            self.sessions = Sessions(drawn.sampler, first, counts.numel(), counts.to(self.device))
             if self.state_of_sampler is not None:
                 self.sessions.sampler.load_state(self.state_of_sampler)
         return self.sessions

@@ -32,7 +32,7 @@ from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.integrations.hugging_face import keep, kept
 from negatives.integrations.text_drawing import INSTALL, TextDrawing
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import base, fault
 from negatives.mining import Mined, Mining, mine
 from negatives.mining.encoders import sentence_embedder
 from negatives.mining.identical import own_documents
@@ -40,11 +40,7 @@ from negatives.mining.vectors import BLOCK
 from negatives.randomness import Purpose, stream
 from negatives.types import Csr, State, union
 
-BROKEN: Exception | None = None
-try:
-    from transformers import TrainerCallback
-except Exception as error:  # the module can be read all the same
-    BROKEN, TrainerCallback = error, object
+TrainerCallback, BROKEN = base("TrainerCallback", "transformers")
 
 
 @dataclass(slots=True)
@@ -155,7 +151,7 @@ class Remining:
         return found
 
 
-class Remine(TrainerCallback):  # type: ignore[misc]
+class Remine(TrainerCallback):  # type: ignore[misc,valid-type]
     """Mines anew between epochs, and every so many steps; keeps the state in the trainer's checkpoints.
 
     Args:

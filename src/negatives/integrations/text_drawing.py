@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 
 from negatives import kernels
-from negatives.integrations.hugging_face import Collated, Drawing, Drawn, SamplerCallback
+from negatives.integrations.drawn import Drawn, Inputs
+from negatives.integrations.hugging_face import Drawing, SamplerCallback
 from negatives.integrations.upstream import imported
 from negatives.mining.identical import own_documents
 from negatives.randomness import Purpose, stream
@@ -45,7 +47,7 @@ class Encoded:
         was_training = self.model.training
         found = encode(texts, convert_to_tensor=True, show_progress_bar=False, batch_size=64).float()
         self.model.train(was_training)
-        return torch.nn.functional.normalize(found, dim=1) * self.scale**0.5
+        return torch.nn.functional.normalize(found, dim=1) * math.sqrt(self.scale)
 
 
 @dataclass(slots=True)
@@ -87,7 +89,7 @@ class TextDrawing:
         scorer = Encoded(self.model, self.queries, self.documents)
         self.drawing = Drawing(sampler, scorer, self._texts, self.collate)
 
-    def __call__(self, rows: Sequence[Any]) -> Collated:
+    def __call__(self, rows: Sequence[Any]) -> Inputs:
         """What the trainer takes."""
         return self.drawing(rows)
 
@@ -116,7 +118,7 @@ class TextDrawing:
         made.bind(Catalogue(len(self.queries), n, counts, union([self.positives, own])))
         return made
 
-    def _texts(self, drawn: Drawn) -> Collated:
+    def _texts(self, drawn: Drawn) -> Inputs:
         ids, ok = drawn.negatives.ids, drawn.negatives.ok
         if not bool(ok.all()):
             self.filled += int((~ok).sum())

@@ -30,6 +30,32 @@ def fault(what: str, install: str, error: BaseException) -> ConfigError:
     return ConfigError(f"{what} cannot use what is installed ({told}); run: pip install --upgrade {install}")
 
 
+def base(name: str, *modules: str, otherwise: type = object) -> tuple[Any, Exception | None]:
+    """A class of another library to derive from, so that a module can be read without the library.
+
+    Args:
+        name: Of the class.
+        modules: Where it may be; the first that has it is taken.
+        otherwise: What stands in its place where none has it.
+
+    Returns:
+        The class, and what the import raised where there is none: the fault of what is installed before that of what
+        is missing.
+
+    >>> base("OrderedDict", "not_there", "collections")
+    (<class 'collections.OrderedDict'>, None)
+    >>> base("Thing", "not_there")
+    (<class 'object'>, ModuleNotFoundError("No module named 'not_there'"))
+    """
+    errors: list[Exception] = []
+    for module in modules:
+        try:
+            return getattr(importlib.import_module(module), name), None
+        except Exception as error:  # a version that does not fit raises anything
+            errors.append(error)
+    return otherwise, next((one for one in errors if not isinstance(one, ModuleNotFoundError)), errors[0])
+
+
 def imported(module: str, what: str, install: str) -> Any:
     """A module of another library.
 

@@ -10,7 +10,6 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any
 
 import torch
 from torch import distributed as dist
@@ -86,7 +85,7 @@ def check(config: RunConfig, ranks: Ranks) -> None:
         raise ConfigError("several processes cannot read standard input; give a file")
     here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if config.device in ("cuda", "auto") and 0 < devices < here:
-        raise ConfigError(f"{here} processes for {devices} CUDA devices; give --nproc-per-node {devices}")
+        raise ConfigError(f"{here} processes for {devices} CUDA devices; start {devices}")
 
 
 def check_named(names: Sequence[str], ranks: Ranks) -> None:
@@ -182,7 +181,7 @@ def _lost(error: BaseException) -> bool:
 
 def _failures(more: int) -> int:
     """How many processes have failed, with so many more; 1 where nobody can be asked."""
-    store: Any = dist.distributed_c10d._get_default_store()
+    store = dist.distributed_c10d._get_default_store()
     with suppress(RuntimeError, ValueError):
         return int(store.add(FAILED, more))
     return 1 + more

@@ -112,6 +112,11 @@ class Sampler(Part):
 
     def bind(self, catalogue: Catalogue) -> None:
         """Tell every part about the data; not needed where the parts were given their data."""
+        if self._never is not None and self._never.mask.numel() != catalogue.n_items:
+            raise ConfigError(
+                f"what is never drawn was said of {self._never.mask.numel()} items, and the data has "
+                f"{catalogue.n_items}; say it after binding"
+            )
         self._n_queries, self._n_items = catalogue.n_queries, catalogue.n_items
         for part in self._parts():
             part.bind(catalogue)
@@ -135,6 +140,15 @@ class Sampler(Part):
             return
         mask = as_mask(items, self._known_sizes()[1])
         self._never = Never(mask if self._device is None else mask.to(self._device))
+
+    def jump(self, step: int) -> None:
+        """Go on at another step, where the caller knows better than by counting calls."""
+        self._step = step
+
+    @property
+    def needs_scorer(self) -> bool:
+        """True when draws look at the model, which must then be given."""
+        return self.proposal.needs_scorer or self.select.needs_difficulty or self._needs_scores()
 
     def to(self, device: torch.device) -> None:
         """See :meth:`Part.to`; called by itself where a batch comes from another device."""

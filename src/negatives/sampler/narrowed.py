@@ -16,8 +16,9 @@ from torch import Tensor
 
 from negatives.kernels import contains
 from negatives.proposals.base import Proposal
-from negatives.proposals.rejection import CELLS, blocks, conditional_log_q, pick
-from negatives.randomness import Purpose, stream, uniforms
+from negatives.proposals.rejection import CELLS, blocks, conditional_log_q
+from negatives.proposals.static import StaticTable
+from negatives.randomness import Purpose, stream
 from negatives.types import Catalogue, Context, Csr, Scorer, State
 
 TRIES = 8
@@ -97,25 +98,24 @@ class Narrowed(Proposal):
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
-        log_rest = self._log_rest(context, exclude)
-        every = torch.arange(context.rows, device=context.device)
-        table = self._table(context)
-        ids = self._drawn(context, every, k, key, exclude, table)
-        bad = self._bad(context, ids, exclude)
+        if (table := self._table(context)) is not None:
+            return table.draw(context, k, key, exclude)
+        ids = self.inner.draw(context, k, key, exclude)[0].clone()
+        bad = self._bad(ids)
         for attempt in range(1, TRIES):
             rows = bad.any(1).nonzero()[:, 0]
             if not rows.numel():
                 break
-            some = self._drawn(context, rows, k, stream(key, Purpose.REDRAWN, attempt), exclude, table)
+            some = self._drawn(context, rows, k, stream(key, Purpose.REDRAWN, attempt), exclude)
             ids[rows] = torch.where(bad[rows], some, ids[rows])
-            bad[rows] &= self._bad(context.take(rows), ids[rows], exclude)
+            bad[rows] &= self._bad(ids[rows])
         rows = bad.any(1).nonzero()[:, 0]
         for part in torch.split(rows, max(1, CELLS // max(1, self.never.gone.numel()))) if rows.numel() else ():
             both = self._with_excluded(context, part, exclude)
-            some = self._drawn(context, part, k, stream(key, Purpose.REDRAWN, TRIES), both, None)
+            some = self._drawn(context, part, k, stream(key, Purpose.REDRAWN, TRIES), both)
             ids[part] = torch.where(bad[part], some, ids[part])
         log_prob = self.inner.log_prob(ids.clamp(min=0), context)
-        return ids, conditional_log_q(log_prob, log_rest, ids)
+        return ids, conditional_log_q(log_prob, self._log_rest(context, exclude), ids)
 
     def pool(self, context: Context, k: int, key: int) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.pool`."""
@@ -142,38 +142,28 @@ class Narrowed(Proposal):
         found = self._log_rest(context, exclude) - self._log_rest(context, None)
         return found.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
 
-    def _bad(self, context: Context, ids: Tensor, exclude: Csr | None) -> Tensor:
+    def _bad(self, ids: Tensor) -> Tensor:
         """``(rows, k)`` bool: draws that must be drawn again."""
-        held = ids.clamp(min=0)
-        bad = self.never.mask[held]
-        if exclude is not None:
-            bad |= contains(exclude, context.queries, held)
-        return bad & (ids >= 0)
+        return self.never.mask[ids.clamp(min=0)] & (ids >= 0)
 
-    def _table(self, context: Context) -> Tensor | None:
-        """``(left,)`` float64 weights of what is left where that is little, of a distribution that all rows share."""
-        if self.inner.conditional or self.inner.of_batch or not context.rows or not self.never.left.numel():
+    def _table(self, context: Context) -> StaticTable | None:
+        """What is left of a distribution that all rows share, where it is little."""
+        if self.inner.conditional or self.inner.of_batch or not context.rows or not self.never.mostly:
             return None
-        if not self.never.mostly:
-            return None
-        return self._shared(self.never.left, context)
+        weights = torch.zeros(self.never.mask.numel(), dtype=torch.float64, device=context.device)
+        weights[self.never.left] = self._shared(self.never.left, context)
+        return StaticTable.of(weights, "what is left to draw") if bool(weights.any()) else None
 
     def _shared(self, items: Tensor, context: Context) -> Tensor:
         """``(n,)`` float64 probability of items ``(n,)`` under a distribution that all rows share."""
         first = context.take(torch.zeros(1, dtype=torch.int64, device=context.device))
         return self.inner.log_prob(items[None], first)[0].double().exp()
 
-    def _drawn(
-        self, context: Context, rows: Tensor, k: int, key: int, exclude: Csr | None, table: Tensor | None
-    ) -> Tensor:
+    def _drawn(self, context: Context, rows: Tensor, k: int, key: int, exclude: Csr | None) -> Tensor:
         """Ids ``(n, k)`` for the rows at positions ``(n,)``, among them some that must be drawn again."""
-        if table is not None:
-            slots = torch.arange(k, device=context.device)
-            places = pick(table[None], uniforms(key, context.examples[rows, None], slots).view(1, -1)).view(-1, k)
-            return torch.where(places >= 0, self.never.left[places.clamp(min=0)], -1)
         if self.inner.of_batch:
             return self.inner.draw(context, k, key, exclude)[0][rows]
-        return self.inner.draw(context.take(rows), k, key, exclude)[0].clone()
+        return self.inner.draw(context.take(rows), k, key, exclude)[0]
 
     def _with_excluded(self, context: Context, some: Tensor, exclude: Csr | None) -> Csr:
         """What is excluded for the queries of ``some`` rows, and what is never drawn, in one table."""

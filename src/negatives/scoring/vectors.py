@@ -12,6 +12,7 @@ from torch.nn import functional
 from negatives import kernels
 from negatives.errors import ConfigError, InputError
 from negatives.scoring.items import Encoder, Items
+from negatives.scoring.stale import Stale
 from negatives.types import shared_pool
 
 
@@ -38,12 +39,13 @@ class Vectors:
     """Scores from the vectors that a loop has already: the inner product of a row's vector with an item's.
 
     Made anew for each step, from what the step has computed; nothing is differentiated through it. An encoder of items
-    sees each item of a step once, however many rows ask for it.
+    sees each item of a step once, however many rows ask for it. Vectors of other number formats are multiplied in
+    float32, so that scores of positives and of candidates are rounded alike.
 
     Args:
         queries: ``(rows, d)``, or ``(batch, length, d)`` of sequences: the vectors of the rows.
         items: A table ``(n_items, d)``, an ``nn.Embedding``, a function or module from ids ``(n,)`` to ``(n, d)``, or
-            :class:`Items`, which remembers from step to step what it has encoded.
+            :class:`Items`, which remembers from step to step what it has encoded, or :class:`Stale` vectors.
         bias: ``(n_items,)`` added to the score of each item, or None.
         similarity: ``"dot"``, or ``"cosine"`` of the two vectors.
 
@@ -56,7 +58,7 @@ class Vectors:
     """
 
     queries: Tensor
-    items: Tensor | nn.Module | Encoder | Items
+    items: Tensor | nn.Module | Encoder | Items | Stale
     bias: Tensor | None = None
     similarity: str = "dot"
     _rows: Tensor = field(init=False, repr=False)
@@ -68,9 +70,10 @@ class Vectors:
             raise ConfigError(f"vectors of queries have the shape (rows, d) or (batch, length, d), not {shape}")
         if self.similarity not in ("dot", "cosine"):
             raise ConfigError(f"no similarity is called {self.similarity!r}; choose dot or cosine")
-        rows = self.queries.detach().flatten(0, -2)
+        rows = self.queries.detach().flatten(0, -2).float()
         self._rows = functional.normalize(rows, dim=-1) if self.similarity == "cosine" else rows
-        self._items = self.items if isinstance(self.items, Items) else Items(self.items)
+        items = self.items.table if isinstance(self.items, Stale) else self.items
+        self._items = items if isinstance(items, Items) else Items(items)
 
     @property
     def shape(self) -> torch.Size:
@@ -121,16 +124,20 @@ class Vectors:
             )
         rows, pool = self._rows[places], shared_pool(items)
         if pool is not None:
-            found = rows @ self.encode_items(pool).to(rows.dtype).T
+            found = rows @ self.encode_items(pool).T
         elif items.dim() == 1:
             found = (rows * self.encode_items(items)).sum(-1)
         else:
             table, at = self._items.distinct(items)
+            if len(table) > at.numel() and (self.similarity == "cosine" or table.dtype != torch.float32):
+                asked, at = torch.unique(at, return_inverse=True)  # the rest of the table stays as it is
+                table = table[asked]
             each = torch.arange(len(rows), device=rows.device)
-            found = kernels.gather_scores(rows, self._scaled(table).to(rows.dtype), each, at)
+            found = kernels.gather_scores(rows, self._scaled(table), each, at)
         return found if self.bias is None else found + self.bias.detach()[items]
 
     def _scaled(self, vectors: Tensor) -> Tensor:
+        vectors = vectors.float()
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
 
 

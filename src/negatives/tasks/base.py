@@ -158,9 +158,13 @@ class Task(ABC, Generic[D, R]):
         """Positives that training never shows, by which one sees early whether what is learned carries over."""
         return examples.canaries
 
-    def completion(self, examples: Examples[D]) -> Csr | Histories | None:
+    def completion(self, examples: Examples[D]) -> Csr | None:
         """All pairs that are known when a model is used, those that training held back among them, in the form that
-        models take in without training; with their order where it is known; None where none do."""
+        models take in without training; None where none do."""
+        return None
+
+    def completed_histories(self, examples: Examples[D]) -> Histories | None:
+        """The :meth:`completion` in the order in which the pairs came; None where that is not known."""
         return None
 
     def kept(self, examples: Examples[D], config: RunConfig) -> Kept:
@@ -194,11 +198,10 @@ class Task(ABC, Generic[D, R]):
 
     @final
     def completion_for(self, model: Model, examples: Examples[D]) -> Csr | Histories | None:
-        """The :meth:`completion`, without the order where the model does not ask for it."""
-        known = self.completion(examples)
-        if isinstance(known, Histories) and type(model).extend_histories is Model.extend_histories:
-            return known.known()
-        return known
+        """The :meth:`completion`, in its order where that is known and the model asks for it."""
+        ordered = type(model).extend_histories is not Model.extend_histories
+        found = self.completed_histories(examples) if ordered else None
+        return self.completion(examples) if found is None else found
 
     @final
     def recipes(self) -> Mapping[str, Values]:

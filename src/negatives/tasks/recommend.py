@@ -148,13 +148,15 @@ class Recommend(Task[PairData, PairReading]):
     def hidden(self, examples: Examples[PairData]) -> Csr:
         return examples.data.known(("valid", "canaries"))
 
-    def completion(self, examples: Examples[PairData]) -> Csr | Histories:
-        data = examples.data
-        return data.histories(HELD) if data.in_order else data.known(HELD)
+    def completion(self, examples: Examples[PairData]) -> Csr:
+        return examples.data.known(HELD)
+
+    def completed_histories(self, examples: Examples[PairData]) -> Histories | None:
+        return examples.data.histories(HELD) if examples.data.in_order else None
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """Names, and all known pairs but those of the test part."""
-        return Kept({"query": examples.query_names, "item": examples.item_names}, examples.data.known(HELD))
+        return Kept({"query": examples.query_names, "item": examples.item_names}, self.completion(examples))
 
     def evaluate(self, model: Model, examples: Examples[PairData], part: str, config: RunConfig) -> Metrics:
         data = examples.data
@@ -178,8 +180,12 @@ class Recommend(Task[PairData, PairReading]):
         """Places of one run of a history at most, for models of sequences."""
         return WINDOW
 
+    def had(self, data: PairData) -> Csr | Histories:
+        """What users are known to go with, as a reader wants to see it."""
+        return data.known(HELD)
+
     def samples(self, model: Model, examples: Examples[PairData]) -> list[Sample]:
-        names, known, right = examples.query_names, examples.data.known(HELD), examples.data.known(("test",))
+        names, known, right = examples.query_names, self.had(examples.data), examples.data.known(("test",))
         found = (names.index_of(name) for name in ASKED)
         asked = [index for index in found if index is not None][:QUERIES]
         asked = asked or best_known(examples.data.known())

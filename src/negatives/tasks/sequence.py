@@ -15,6 +15,7 @@ from pydantic import Field
 from negatives.answering import Kept
 from negatives.answering.pairs import SequenceRun
 from negatives.config import RunConfig
+from negatives.data.histories import Histories
 from negatives.data.loading.pairs import load_sequences
 from negatives.data.pairs import PairData
 from negatives.data.readers.schema import HISTORIES
@@ -23,7 +24,7 @@ from negatives.evaluation.values import RankedByCounts
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples
 from negatives.tasks.reading import PairReading, table_options
-from negatives.tasks.recommend import Recommend
+from negatives.tasks.recommend import HELD, Recommend
 from negatives.tasks.shares import shares, split_seed
 from negatives.training.sequence_feed import WINDOW
 from negatives.types import Csr, less
@@ -78,6 +79,10 @@ class Sequence(Recommend):
         if self._options(config).again:
             return truth, None
         return truth if known is None else less(truth, known), known
+
+    def had(self, data: PairData) -> Histories:
+        """Histories in their order."""
+        return data.histories(HELD)
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
         """As for recommendation, and whether what is known is answered again."""

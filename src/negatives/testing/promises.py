@@ -162,8 +162,11 @@ def held_tensors(value: object) -> list[Tensor]:
 def moves_whole(part: Part) -> None:
     """``to`` leaves a part as it is where it is already, and moves all of its tensors elsewhere: here to ``meta``."""
     tensors = held_tensors(part)
-    before = [id(one) for one in tensors]
-    part.to(tensors[0].device if tensors else torch.device("cpu"))
+    where = tensors[0].device if tensors else torch.device("cpu")
+    if where.type != "cpu":
+        part.to(where)  # what is made anew and still empty lies on the CPU
+    before = [id(one) for one in held_tensors(part)]
+    part.to(where)
     hold([id(one) for one in held_tensors(part)] == before, "moving to where it is makes new tensors")
     part.to(torch.device("meta"))
     left = [tuple(one.shape) for one in held_tensors(part) if one.device.type != "meta"]
@@ -195,6 +198,8 @@ def moved(one: Remembers, *others: Remembers) -> Iterator[None]:
         loaded = saved(given)
         with unwritten(loaded):
             other.load_state(loaded)
+        if isinstance(other, Part) and (held := next(tensors_in(given), None)) is not None:
+            other.to(held.device)  # a file's tensors lie on the CPU
     yield
     hold(alike(given, kept), "a state that was given out changed while the part lived on; give copies")
 

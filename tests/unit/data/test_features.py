@@ -196,11 +196,13 @@ def test_attributes_by_name_and_atomic_files(tmp_path: Path) -> None:
 def test_content_of_a_format_stays_beside_a_table(tmp_path: Path) -> None:
     (tmp_path / "users.dat").write_text("2 0 1\n2 1 2\n2 0 2\n")
     (tmp_path / "mult.dat").write_text("1 0:2\n1 1:1\n2 0:1 1:1\n")
-    (tmp_path / "more.csv").write_text("item,price\n1,5\n2,7\n")
+    (tmp_path / "more.csv").write_text("item,price\n9,60\n1,5\n2,7\n")
     data = load_pairs(tmp_path, split="random", options=Options(tables={"item": "more.csv"}))
     assert data.features is not None
     assert [(one.name, one.kind) for one in data.features.columns] == [("words", "text"), ("price", "number")]
-    assert data.features.dense()[0].tolist() == [0, 1]
+    dense = data.features.dense()
+    assert dense[:, 1].tolist() == [1, 0, 0]
+    assert float(dense[1, 0]) < float(dense[2, 0]) < 0  # item 9 is not of the catalogue
 
 
 @pytest.mark.parametrize(

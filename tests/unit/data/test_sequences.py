@@ -140,7 +140,7 @@ def test_a_share_of_each_user_s_pairs_is_the_latest_of_them() -> None:
 
 
 def test_the_last_session_of_each_user_is_held_back() -> None:
-    table = {"user": ["u"] * 6 + ["v"] * 2, "item": [*"abcdefgh"], "s": ["1", "1", "2", "2", "3", "3", "4", "4"]}
+    table = {"user": ["u"] * 6 + ["v"] * 2, "item": [*"abcdefgh"], "s": ["3", "1", "2", "2", "3", "3", "4", "4"]}
     data = load_sequences(table, split="group", canaries=0.0, options=Options(columns={"group": "s"}))
     assert histories(data, "test") == {"u": ["e", "f"], "v": []}
     assert histories(data, "valid") == {"u": ["c", "d"], "v": []}

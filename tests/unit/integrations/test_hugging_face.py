@@ -14,7 +14,7 @@ from transformers import PretrainedConfig, PreTrainedModel, Trainer, TrainingArg
 import negatives
 from negatives import losses
 from negatives.errors import ConfigError, InputError
-from negatives.integrations.hugging_face import Drawing, Rows, as_negatives
+from negatives.integrations.hugging_face import Drawing, Pairs, as_negatives
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 USERS, ITEMS = 40, 60
@@ -73,7 +73,7 @@ def make(folder: Path, spec: Any = "dns", **given: Any) -> tuple[Trainer, Noted]
         output_dir=str(folder), report_to="none", disable_tqdm=True, use_cpu=True, save_strategy="steps", save_steps=10,
         **options,
     )  # fmt: skip
-    rows = Rows(QUERIES, POSITIVES)
+    rows = Pairs(QUERIES, POSITIVES)
     callbacks = [drawing.callback()]
     return Trainer(model, arguments, train_dataset=rows, data_collator=drawing, callbacks=callbacks), drawing
 
@@ -138,7 +138,7 @@ def test_epochs_draw_anew_and_orders_do_not_matter(tmp_path: Path) -> None:
         return dict(zip(torch.cat(rows).tolist(), torch.cat(batches).tolist(), strict=True))
 
     drawing = Drawing(negatives.sampler("uniform", train=(QUERIES, POSITIVES)))
-    rows = Rows(QUERIES, POSITIVES)
+    rows = Pairs(QUERIES, POSITIVES)
     for order in (torch.arange(160), torch.arange(160).flip(0)):
         ids = torch.cat([drawing([rows[int(at)] for at in some])["ids"] for some in order.split(16)])
         found = ids[order.argsort()]
@@ -175,19 +175,24 @@ def test_rows_of_an_evaluation_are_left_alone(tmp_path: Path) -> None:
 
 def test_what_is_amiss_is_told(tmp_path: Path) -> None:
     drawing = Drawing(negatives.sampler("uniform", train=(QUERIES, POSITIVES)))
-    with pytest.raises(InputError, match=r"a row has no example; give query, positive and example, or Rows"):
+    with pytest.raises(InputError, match=r"a row has no example; give query, positive and example, or Pairs"):
         drawing([{"query": 1, "positive": 2}])
-    with pytest.raises(InputError, match="no columns; set remove_unused_columns=False, or give Rows"):
+    with pytest.raises(InputError, match="no columns; set remove_unused_columns=False, or give Pairs"):
         drawing([{}])
-    with pytest.raises(InputError, match="3 queries for 2 positives"):
-        Rows([1, 2, 3], [1, 2])
     with torch.random.fork_rng(), pytest.raises(ConfigError, match="set dataloader_num_workers=0"):
         make(tmp_path, dataloader_num_workers=1)[0].train()
 
 
+def test_columns_of_ones_own_are_pairs_too() -> None:
+    one, other = (Drawing(negatives.sampler("uniform", train=(QUERIES, POSITIVES))) for _ in range(2))
+    rows = [Pairs(QUERIES, POSITIVES)[at] for at in (3, 5)]
+    named = [{"query": int(query), "positive": int(item), "example": at} for query, item, at in rows]
+    assert torch.equal(one(rows)["ids"], other(named)["ids"])
+
+
 def test_a_shared_pool_stays_one() -> None:
     drawing = Drawing(negatives.sampler({"pool": 6}, train=(QUERIES, POSITIVES)))
-    batch = drawing([Rows(QUERIES, POSITIVES)[at] for at in range(5)])
+    batch = drawing([Pairs(QUERIES, POSITIVES)[at] for at in range(5)])
     assert batch["ids"].shape == (6,)
     wrong = as_negatives(*(batch[name] for name in ("ids", "ok", "log_q")))
     assert wrong.pool is not None

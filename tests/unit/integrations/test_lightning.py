@@ -146,6 +146,14 @@ def test_signals_and_decisions_are_logged(tmp_path: Path) -> None:
     assert len(set(told)) == 10
 
 
+def test_nothing_is_logged_where_it_is_not_wanted(tmp_path: Path) -> None:
+    towers = Towers()
+    towers.negatives = SamplerCallback(negatives.sampler("dns", train=PAIRS), log=False)
+    logger = CSVLogger(tmp_path)
+    trainer(tmp_path, 5, logger=logger, log_every_n_steps=1).fit(towers, loader())
+    assert not any("negatives" in name for one in logger.experiment.metrics for name in one)
+
+
 def test_two_samplers_of_one_training(tmp_path: Path) -> None:
     one, other = (SamplerCallback(negatives.sampler("uniform", train=PAIRS), name) for name in ("a", "b"))
     assert one.state_key != other.state_key

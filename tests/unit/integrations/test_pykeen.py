@@ -70,7 +70,21 @@ def test_the_side_by_relation() -> None:
     assert sampler.heads_first.tolist() == pytest.approx([0.9])  # 9 tails to the head, 1 head to a tail
 
 
-@pytest.mark.parametrize("model", ["TransE", "ConvE", "RGCN"])
+def test_a_step_after_a_draw_has_its_gradients() -> None:
+    """R-GCN keeps what it has passed on; kept in a draw, it would have no gradients."""
+    from pykeen.models import RGCN
+
+    model = RGCN(triples_factory=factory(), embedding_dim=4, num_layers=1)
+    sampler = AdaptiveNegativeSampler(mapped_triples=RING)
+    Scored(model, sampler.data.query_heads, sampler.data.query_relations, RELATIONS).score(
+        torch.arange(3), torch.tensor([1, 2, 3])
+    )
+    assert model.training
+    model.score_hrt(RING[:4]).sum().backward()
+    assert any(one.grad is not None and bool(one.grad.any()) for one in model.entity_representations.parameters())
+
+
+@pytest.mark.parametrize("model", ["TransE", "ConvE"])
 def test_the_model_is_seen_in_pykeens_pipeline(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hardest: list[bool] = []
     draw = AdaptiveNegativeSampler.sample
@@ -86,7 +100,7 @@ def test_the_model_is_seen_in_pykeens_pipeline(model: str, monkeypatch: pytest.M
                 every = right.repeat(ENTITIES, 1)
                 every[:, column] = torch.arange(ENTITIES)
                 scores = shown.score_hrt(every)[:, 0]
-                scores[[bool((RING == one).all(1).any()) for one in every]] = -torch.inf
+                scores[[bool((one == RING).all(1).any()) for one in every]] = -torch.inf
                 hardest.append(bool(scores[found[column]] >= scores.max() - 1e-5))
         shown.train()
         shown.post_parameter_update()
@@ -98,12 +112,10 @@ def test_the_model_is_seen_in_pykeens_pipeline(model: str, monkeypatch: pytest.M
         assert len(hardest) >= 20 * 6  # PyKEEN tries a batch or two before it begins
         assert result.metric_results.get_metric("mrr") > 0.1
     else:
-        from pykeen.models import ConvE, ERModel, RGCN
+        from pykeen.models import ConvE
         from torch.optim import Adam
 
-        built = ConvE(triples_factory=factory(), embedding_dim=16, output_channels=2) if model == "ConvE" else None
-        built = built or RGCN(triples_factory=factory(), embedding_dim=4, num_layers=1)
-        assert isinstance(built, ERModel)
+        built = ConvE(triples_factory=factory(), embedding_dim=16, output_channels=2)
         loop = AdaptiveTrainingLoop(
             model=built,
             triples_factory=factory(),
@@ -147,3 +159,13 @@ def test_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pykeen, "ERROR", ImportError("no pykeen"))
     with pytest.raises(ConfigError, match=r"PyKEEN cannot be used \(ImportError: no pykeen\); run: pip install pykeen"):
         AdaptiveNegativeSampler(mapped_triples=RING)
+
+
+@pytest.mark.nightly
+def test_the_example(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(__file__).parents[3] / "examples" / "pykeen_pipeline.py"
+    assert len(path.read_text().splitlines()) < 80
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    runpy.run_path(str(path), run_name="__main__")
+    basic, adaptive = (float(one) for one in re.findall(r"rank ([\d.]+)", capsys.readouterr().out))
+    assert adaptive > basic > 0.05

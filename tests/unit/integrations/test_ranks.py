@@ -185,7 +185,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "towers": Towers,
     "whole": lambda: HistoryTower(PROBLEM.known, dim=4, seed=2),
 }
-DIVIDED = ["dns", "in_batch", "softmax", "queue", "ance", "auto", "nscaching", "learned_unigram"]
+DIVIDED = ["dns", "in_batch", "queue", "ance", "auto"]
 
 
 def engine(model: str, name: str) -> Engine:

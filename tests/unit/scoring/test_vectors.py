@@ -136,3 +136,18 @@ def test_caches_of_queries_are_refreshed_by_their_own_rows(context, vectors):
     first = first_rows(context.queries)
     best = (vectors[first] @ table.T).topk(4).indices
     assert torch.equal(kept.long().sort(1).values, best.sort(1).values)
+
+
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+@pytest.mark.parametrize("kind", ["table", "encoder"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_vectors_of_any_number_format_are_multiplied_in_float32(dtype, kind, similarity, context, vectors):
+    table = Encoder().table.detach().to(dtype)
+    rows = vectors.to(dtype)
+    lower = Vectors(rows, table if kind == "table" else lambda ids: table[ids], similarity=similarity)
+    wanted = Vectors(rows.float(), table.float(), similarity=similarity)
+    own = torch.arange(ROWS * 3).view(ROWS, 3)
+    for items in (own, own[:1].expand(ROWS, -1), own[:, 0], torch.arange(N_ITEMS).repeat(ROWS, 1)):
+        found = scores_of(lower, context, items)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, scores_of(wanted, context, items))

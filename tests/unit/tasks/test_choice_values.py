@@ -123,10 +123,14 @@ def test_no_known_edge_is_a_wrong_answer() -> None:
 
 
 @pytest.mark.parametrize(("asked", "known"), [(False, 10), (True, 12)])
-def test_messages_pass_along_validation_edges_only_where_asked(asked: bool, known: int) -> None:
+def test_messages_pass_along_validation_edges_only_where_asked(
+    asked: bool, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Csr] = []
     examples: Any = SimpleNamespace(data=SimpleNamespace(edges=edges(), valid_at_test=asked))
-    graph.Graph().complete(SimpleNamespace(extend=seen.append), examples)  # type: ignore[arg-type]
+    model = MatrixFactorization(1, 1, 1)
+    monkeypatch.setattr(model, "extend", seen.append)
+    graph.Graph().complete(model, examples)
     assert [one.nnz for one in seen] == [2 * known]
 
 
