@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--mark", choices=ARMS, default="uniform", help="the arm whose quality is the mark")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--epochs", type=float, default=15)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--every", type=float, default=0.5, help="epochs between two evaluations")
     parser.add_argument("--share", type=float, default=1.0, help="share of the mark that is to be reached")
     parser.add_argument("--threads", type=int, default=1)

@@ -137,12 +137,6 @@ def near() -> Cooccurrence:
     return Cooccurrence(rows.int(), (rows + steps).int(), 1.0 + (rows * 7 % 5).float() / steps, ())
 
 
-def known_histories() -> Histories:
-    """The known items of each query, the order changed."""
-    known = PROBLEM.known
-    return Histories.of_rows([known.row(row).flip(0).tolist() for row in range(QUERIES)], ITEMS)
-
-
 def counted(name: str, facts: Mapping[str, Any] | None = None, **options: Any) -> ModelCase:
     """A model that is computed, with options of its own."""
     return case(name, facts, drawn=False, learns=False, **options)
@@ -207,7 +201,7 @@ CASES: dict[str, ModelCase] = {
     "sentence": case("sentence", dim=8, tables=False, batch=sentences()),
     "popularity": counted("popularity", {"counts": PROBLEM.catalogue.counts}),
     "item_knn": counted("item_knn", neighbours=5, shrinkage=1.0),
-    "sequential_rules": counted("sequential_rules", {"histories": known_histories()}, reach=2, recent=2),
+    "sequential_rules": counted("sequential_rules", {"histories": histories()}, reach=2, recent=2),
     "ease": counted("ease", l2=2.0),
     "relation_frequencies": counted("relation_frequencies", {"counts": PROBLEM.catalogue.counts}),
     "bm25": counted("bm25", TEXTS_OF),

@@ -77,7 +77,7 @@ class Buckets(Proposal):
         key = stream(context.seed, Purpose.CLUSTERS, context.step)
         mixed = 2 * uniforms(key, context.examples[:, None], torch.arange(self.count, device=rows.device)) - 1
         scores = mixed.to(rows.dtype).T @ rows @ all_vectors(scorer, self._n_items, context.device).T
-        self._keep(scores.topk(min(self.size, self._n_items), dim=1).indices.unique())
+        self._keep(torch.unique(scores.topk(min(self.size, self._n_items), dim=1).indices))
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:
         """See :meth:`Proposal.draw`."""
