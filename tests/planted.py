@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from negatives.randomness import Purpose, integers, permutation, stream
-from negatives.types import Catalogue, Csr
+from negatives.types import Catalogue, Csr, less
 
 CLUSTERS, USERS, ITEMS = 8, 300, 200
 
@@ -55,7 +55,11 @@ class Planted:
         near = (self.item_cluster[:, None] == self.item_cluster).nonzero()
         graph = Csr.from_pairs(near[:, 0], near[:, 1], self.n_items, self.n_items)
         anchors = torch.arange(self.n_users) % self.n_items
-        return Catalogue(self.n_users, self.n_items, counts, known, self.user_cluster, anchors, graph)
+        clusters = self.user_cluster[:, None] != self.item_cluster
+        given = Csr.from_pairs(*clusters.nonzero().unbind(1), self.n_users, self.n_items)
+        return Catalogue(
+            self.n_users, self.n_items, counts, known, self.user_cluster, anchors, graph, given=less(given, known)
+        )
 
     def write(self, path: Path) -> Path:
         """A CSV file with names instead of numbers."""

@@ -23,9 +23,6 @@ from torch.nn import functional
 
 from negatives.data.sparse import SparseFeatures
 
-BAGS = ("category", "list", "text")
-KINDS = (*BAGS, "number", "vector")
-
 
 @dataclass(frozen=True, slots=True)
 class Feature:

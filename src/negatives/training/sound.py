@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from negatives.data.columns import BAGS, KINDS
 from negatives.data.cooccurrence import Cooccurrence
-from negatives.data.features import BAGS, KINDS, Feature, Features
+from negatives.data.features import Feature, Features
 from negatives.data.histories import Histories
 from negatives.data.ngrams import Sentences
 from negatives.data.pairs import SparseFeatures

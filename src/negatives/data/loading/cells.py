@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from negatives.data.bags import bags, vocabulary
-from negatives.data.features import BAGS, Feature, Features
+from negatives.data.columns import BAGS
+from negatives.data.features import Feature, Features
+from negatives.data.loading.kinds import listed, numbers_of
 from negatives.data.readers import values
 from negatives.data.sparse import SparseFeatures
 
@@ -75,16 +77,6 @@ def column_again(column: Feature, cells: pl.Series) -> Feature:
     return replace(column, dense=_unit(vectors_of(cells, column.dense.shape[1])))
 
 
-def numbers_of(cells: pl.Series) -> pl.Series:
-    """Cells as float64: numbers, yes and no, and times as seconds; null for all else."""
-    if cells.dtype == pl.Boolean:
-        return cells.cast(pl.Float64)
-    if cells.dtype.is_temporal() or (cells.dtype == pl.String and values.looks_like_time(cells)):
-        return values.times(cells, values.time_format(cells)[0], 1.0)
-    found = values.numbers(cells)
-    return found.set(~found.is_finite().fill_null(True), None)
-
-
 def vectors_of(cells: pl.Series, length: int = 0) -> Tensor:
     """Cells as ``(n, length)`` float32, from lists of numbers or texts of them; zero where there is none of the length.
 
@@ -104,17 +96,6 @@ def _vector(cell: Any) -> list[float]:
         return [float(one) for one in pieces]
     except (TypeError, ValueError):
         return []
-
-
-def listed(cells: pl.Series, kind: str, mark: str | None) -> list[list[str]]:
-    """The values of each cell of a category or a list."""
-    if kind == "category":
-        return [[] if one is None else [str(one)] for one in values.ids(cells)]
-    if isinstance(cells.dtype, (pl.List, pl.Array)):
-        return [list(dict.fromkeys(one.strip() for one in row)) for row in values.text_lists(cells)]
-    text = values.trimmed(cells.cast(pl.String))
-    pieces = [[] if one is None else one.strip("[]").split(mark) if mark else [one] for one in text]
-    return [list(dict.fromkeys(one.strip().strip("'\"") for one in row if one.strip())) for row in pieces]
 
 
 def _words(cells: pl.Series, kind: str, mark: str | None, least: int, most: int) -> pl.Series:

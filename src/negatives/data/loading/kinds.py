@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from negatives.data.features import KINDS
-from negatives.data.loading.cells import listed, numbers_of
+from negatives.data.columns import KINDS
 from negatives.data.readers import values
 from negatives.data.readers.roles import ID_NAME
 from negatives.errors import ConfigError
@@ -89,6 +88,27 @@ def chosen(cells: pl.Series, asked: Mapping[str, str]) -> tuple[str, str | None]
     texts = cells.cast(pl.String).drop_nulls()
     found = [mark for mark in (*MARKS, " ") if bool(texts.str.contains(mark, literal=True).any())]
     return kind, found[0] if found else "|"
+
+
+def numbers_of(cells: pl.Series) -> pl.Series:
+    """Cells as float64: numbers, yes and no, and times as seconds; null for all else."""
+    if cells.dtype == pl.Boolean:
+        return cells.cast(pl.Float64)
+    if cells.dtype.is_temporal() or (cells.dtype == pl.String and values.looks_like_time(cells)):
+        return values.times(cells, values.time_format(cells)[0], 1.0)
+    found = values.numbers(cells)
+    return found.set(~found.is_finite().fill_null(True), None)
+
+
+def listed(cells: pl.Series, kind: str, mark: str | None) -> list[list[str]]:
+    """The values of each cell of a category or a list."""
+    if kind == "category":
+        return [[] if one is None else [str(one)] for one in values.ids(cells)]
+    if isinstance(cells.dtype, (pl.List, pl.Array)):
+        return [list(dict.fromkeys(one.strip() for one in row)) for row in values.text_lists(cells)]
+    text = values.trimmed(cells.cast(pl.String))
+    pieces = [[] if one is None else one.strip("[]").split(mark) if mark else [one] for one in text]
+    return [list(dict.fromkeys(one.strip().strip("'\"") for one in row if one.strip())) for row in pieces]
 
 
 def _are_vectors(cells: pl.Series) -> bool:
