@@ -43,6 +43,7 @@ SPECS: dict[str, Mapping[str, Any]] = {
     "adversarial_tree": {"dim": 4},
     "buckets": {"count": 2, "size": 8},
     "shortlist": {"size": 16, "probes": 4},
+    "given": {},
 }
 SECOND_FORMS: dict[str, Mapping[str, Any]] = {
     "rare": {"name": "popularity", "alpha": -0.5, "smoothing": 1.0},

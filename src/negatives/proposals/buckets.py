@@ -112,7 +112,9 @@ class Buckets(Proposal):
             self._keep(state["items"])
 
     def _keep(self, items: Tensor) -> None:
-        self._set = Csr.from_pairs(torch.zeros_like(items), items, 1, self._n_items).to(items.device)
+        """Take distinct items ``(n,)``."""
+        indptr = torch.arange(2, device=items.device) * items.numel()
+        self._set = Csr(indptr, items.sort().values.to(torch.int32), self._n_items)
 
     def _of(self, context: Context) -> tuple[Csr, Tensor]:
         """The set, and of each row that it owns it."""
@@ -121,4 +123,4 @@ class Buckets(Proposal):
         return self._set, torch.zeros_like(context.queries)
 
     def _log_q(self, members: Csr) -> Tensor:
-        return torch.tensor(-math.log(max(1, members.nnz)), device=members.indices.device)
+        return torch.full((), -math.log(max(1, members.nnz)), device=members.indices.device)
