@@ -85,8 +85,18 @@ class SplitConfig(Section):
     """How the data is divided."""
 
     kind: (
-        Literal["auto", "given", "random", "leave_last_out", "temporal", "temporal_user", "global_time"]
-        | Literal["cold_items", "cold_users", "group"]
+        Literal[
+            "auto",
+            "given",
+            "random",
+            "leave_last_out",
+            "temporal",
+            "temporal_user",
+            "global_time",
+            "cold_items",
+            "cold_users",
+            "group",
+        ]
         | None
     ) = None
     """How the parts are chosen; left out, ``auto``: the given parts if there are. ``group`` takes whole groups."""

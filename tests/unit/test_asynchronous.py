@@ -83,7 +83,7 @@ def test_a_pairwise_loss_from_elsewhere_trains_by_the_general_way_alone(planted:
 
 def test_losses_say_whether_they_are_pairwise_and_what_a_kernel_must_know() -> None:
     made = {name: losses.build(name) for name in losses}
-    assert {name for name, loss in made.items() if loss.pairwise} == {"bpr", "hinge", "logistic"}
+    assert {name for name, loss in made.items() if loss.pairwise} == {"bpr", "gbce", "hinge", "logistic"}
     told = {name: loss.kernel() for name, loss in made.items() if loss.kernel() is not None}
     assert told == {
         "bpr": LossKernel("bpr", mean=True),

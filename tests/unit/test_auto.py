@@ -261,9 +261,8 @@ def test_what_the_user_names_does_not_race(parts: tuple[str, ...]) -> None:
 
 
 def _some() -> Any:
-    pairs = torch.tensor([[0, 0], [0, 1], [1, 0]])
-    none = SimpleNamespace(items=pairs[:0, 1])
-    return SimpleNamespace(data=SimpleNamespace(part=lambda name: none))
+    rows = {"user": [user for user in "abcdefgh" for _ in range(6)], "item": [f"i{at % 11}" for at in range(48)]}
+    return SimpleNamespace(data=load_pairs(rows))
 
 
 @pytest.mark.usefixtures("enough")

@@ -19,6 +19,7 @@ from negatives import runs
 from negatives.cli import main
 from negatives.config import Part, RunConfig
 from negatives.errors import InputError, Interrupted, Stopped
+from negatives.ranks import Ranks
 from negatives.runs.begun import FORMAT
 
 Calls = list[tuple[Any, ...]]
@@ -29,7 +30,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """A runner that only remembers how it was called."""
     seen: Calls = []
 
-    def train(config: RunConfig, out: Path | None, *, resume: bool, command: str, started: float) -> Path:
+    def train(config: RunConfig, out: Path | None, *, resume: bool, command: str, started: float, ranks: Ranks) -> Path:
+        assert ranks.count == 1
         assert started <= perf_counter()
         seen.append((config, out, resume))
         return out or Path("runs/new")

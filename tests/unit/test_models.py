@@ -68,11 +68,12 @@ ELSEWHERE = {
     "unit/models/test_graph_models.py": {"gcn", "sage", "propagation", "node2vec", "line"},
     "unit/models/test_knowledge_models.py": {"transe", "distmult", "complex", "rotate"},
     "unit/models/test_encoders.py": {"static", "sentence_transformers"},
+    "unit/models/test_sequence_models.py": {"sasrec", "gru"},
     "unit/models/test_language_models.py": {"lstm", "transformer"},
     "unit/models/test_sentence_model.py": {"sentence"},
     "unit/models/test_simple_methods.py": {
         *("popularity", "item_knn", "ease", "common_neighbours", "adamic_adar", "personalised_pagerank"),
-        *("relation_frequencies", "bm25", "tfidf", "nearest_rows", "linear", "ngram", "ppmi_svd"),
+        *("relation_frequencies", "bm25", "tfidf", "nearest_rows", "linear", "ngram", "ppmi_svd", "sequential_rules"),
     },
     "unit/tasks/test_classify.py": {"sparse"},
     "unit/training/test_word_engines.py": {"skip_gram", "cbow", "glove"},

@@ -32,6 +32,10 @@ EXTRAS = {
     "mlflow": "mlflow",
     "trackio": "trackio",
     "onnx": "onnx",
+    "lightning": "lightning",
+    "transformers": "hugging-face",
+    "pytorch_metric_learning": "metric-learning",
+    "pykeen": "pykeen",
 }
 
 

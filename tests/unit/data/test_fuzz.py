@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("first", range(0, 2000, 500))
+@pytest.mark.parametrize("first", [0, *(pytest.param(at, marks=pytest.mark.nightly) for at in (500, 1000, 1500))])
 def test_damaged_files(first: int, tmp_path: Path) -> None:
     run(first, 500, tmp_path)
 

@@ -84,7 +84,7 @@ def test_a_step_after_a_draw_has_its_gradients() -> None:
     assert any(one.grad is not None and bool(one.grad.any()) for one in model.entity_representations.parameters())
 
 
-@pytest.mark.parametrize("model", ["TransE", "ConvE"])
+@pytest.mark.parametrize("model", ["TransE", pytest.param("ConvE", marks=pytest.mark.nightly)])
 def test_the_model_is_seen_in_pykeens_pipeline(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hardest: list[bool] = []
     draw = AdaptiveNegativeSampler.sample

@@ -42,6 +42,7 @@ def test_lightning(monkeypatch: pytest.MonkeyPatch) -> None:
     check("lightning_towers", pairs(), 3, monkeypatch)
 
 
+@pytest.mark.nightly
 def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check("text_negatives", texts(tmp_path), 6, monkeypatch)
 

@@ -118,7 +118,7 @@ def test_what_the_run_is(run: Run, call: Call) -> None:
     _, found = call("/info")
     assert (found["name"], found["task"], found["model"], found["items"]) == ("shop", "recommend", "lightgcn", "item")
     assert found["data"] == "data"
-    assert [form["name"] for form in found["forms"]] == ["user", "history"]
+    assert [form["name"] for form in found["forms"]] == ["user", "history", "features"]
     assert found["forms"][1]["fields"][0] | {"about": ""} == {
         "name": "history", "about": "", "many": True, "optional": False, "kind": "item",
     }  # fmt: skip
@@ -145,7 +145,7 @@ FAULTS: dict[str, tuple[str, Any, int, str]] = {
     "a list": ("/predict", ["u1"], 400, "no JSON object"),
     "nothing there": ("/etc/passwd", None, 404, "nothing is at /etc/passwd"),
     "above": ("/../../etc/passwd", None, 404, "nothing is at"),
-    "no words": ("/predict?foo=1", None, 422, "ask by user=... or history=...,..., for instance /predict?user=NAME"),
+    "no words": ("/predict?foo=1", None, 422, "for instance /predict?user=NAME"),
     "kind": ("/suggest?kind=tag", None, 422, "this run has no tags by name"),
     "both": ("/encode", {"queries": ["u1"], "names": ["i1"]}, 422, "not both"),
     "no pairs": ("/score", {"queries": ["u1", "u2"], "items": ["i1", "i2", "i3"]}, 422, "make no pairs"),

@@ -241,8 +241,8 @@ def test_wrong_data_is_one_line_and_leaves_nothing(tmp_path: Path, capsys: pytes
     [
         ("--model gcn", "does not fit the task knowledge: it needs graph; choose one of: "),
         (
-            "--model gru",
-            "has no model 'gru'; choose one of: complex, distmult, ease, history, item_knn, lightgcn, mf, ",
+            "--model grus",
+            "has no model 'grus'; choose one of: complex, distmult, ease, history, item_knn, lightgcn, mf, ",
         ),
         (
             "--model transe --set model.relation_weight=0.1",
