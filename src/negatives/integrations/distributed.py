@@ -48,6 +48,7 @@ def gather_ranks(vectors: Tensor, ids: Tensor, group: Group = None) -> tuple[Ten
     Source: gathering passages over GPUs, Karpukhin et al., Dense Passage Retrieval, EMNLP 2020. There the vectors of
     other ranks are constants; here they have gradients, as in CLIP, Radford et al., ICML 2021.
 
+    >>> import torch
     >>> vectors, ids = gather_ranks(torch.eye(2), torch.tensor([7, 9]))
     >>> vectors.shape, ids.tolist()
     (torch.Size([2, 2]), [7, 9])
@@ -71,6 +72,7 @@ def joined_mean(losses: Tensor, group: Group = None) -> Tensor:
         losses: ``(rows,)`` losses of this rank's rows.
         group: Ranks that take part; all when None.
 
+    >>> import torch
     >>> joined_mean(torch.tensor([1.0, 2.0]))
     tensor(1.5000)
     """

@@ -28,6 +28,7 @@ class Given(Proposal):
     Raises:
         ConfigError: The data has no given negatives.
 
+    >>> import torch
     >>> proposal = Given(Csr.from_pairs(torch.tensor([0, 0]), torch.tensor([2, 4]), 2, 6))
     >>> context = Context(torch.tensor([0, 1]), torch.tensor([1, 1]), torch.tensor([0, 1]))
     >>> proposal.log_prob(torch.tensor([[2, 3, 4], [2, 3, 4]]), context).exp().tolist()

@@ -136,10 +136,11 @@ class Loop:
             if self.progress >= pause:
                 return
             self.advance()
-            stopped = self._agreed(self.stop())
+            several = self.ranks.count > 1
+            stopped = several and self._agreed(self.stop())
             if self._due() or self.done:
                 self._evaluate()
-            if stopped or (self.ranks.count == 1 and self.stop()):  # one may be asked while it evaluates
+            if stopped or (not several and self.stop()):  # one may be asked while it evaluates
                 self.interrupted = True
             if self.interrupted or self._unsaved():
                 self._save()
@@ -255,8 +256,6 @@ class Loop:
 
     def _agreed(self, stop: bool) -> bool:
         """Whether any process is asked to stop; all have the first one's time, by which schedules and ends go."""
-        if self.ranks.count == 1:
-            return stop
         own = torch.tensor([self.seconds if self.ranks.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
         found = self.ranks.summed(own)
         self.seconds = float(found[0])

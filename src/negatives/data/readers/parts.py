@@ -54,8 +54,8 @@ def part_of(file: Path) -> str | None:
 def side_of(file: Path) -> str | None:
     """What a table beside the rows is about, by its file's name; None for all others.
 
-    >>> side_of(Path("items.parquet")), side_of(Path("ml.user")), side_of(Path("beauty_attributes.json"))
-    ('item', 'user', 'item')
+    >>> side_of(Path("ml.user")), side_of(Path("train.csv"))
+    ('user', None)
     """
     words = re.split(r"[._\-]", file.name.lower())
     suffix = inner_suffix(file)
