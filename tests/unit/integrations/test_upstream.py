@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[tuple[str, ...], Callable[[Any], object], str]] = {
         "'negatives[sentence-transformers]' datasets accelerate",
     ),
     "text_drawing": (
-        ("sentence_transformers",),
+        ("sentence_transformers.sentence_transformer.data_collator",),
         lambda module: module.TextDrawing(["a"], ["b"], KNOWN, "uniform", None),
         "'negatives[sentence-transformers]' datasets accelerate",
     ),
