@@ -71,7 +71,7 @@ class Drawing:
     def __call__(self, rows: Sequence[Any]) -> Inputs:
         """A batch for the model."""
         if not self._are_pairs(rows):
-            other = self.other or imported("transformers", "Drawing", INSTALL).default_data_collator
+            other = self.other or imported("transformers", "Drawing", INSTALL, "default_data_collator")
             return dict(other(rows))
         if get_worker_info() is not None:
             raise ConfigError(

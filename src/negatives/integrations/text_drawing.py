@@ -135,5 +135,6 @@ class TextDrawing:
 
 
 def _collator(model: Any) -> Any:
-    module = imported("sentence_transformers.sentence_transformer.data_collator", "TextDrawing", INSTALL)
-    return module.SentenceTransformerDataCollator(preprocess_fn=model.preprocess)
+    module = "sentence_transformers.sentence_transformer.data_collator"
+    collator = imported(module, "TextDrawing", INSTALL, "SentenceTransformerDataCollator")
+    return collator(preprocess_fn=model.preprocess)

@@ -56,18 +56,20 @@ def base(name: str, *modules: str, otherwise: type = object) -> tuple[Any, Excep
     return otherwise, next((one for one in errors if not isinstance(one, ModuleNotFoundError)), errors[0])
 
 
-def imported(module: str, what: str, install: str) -> Any:
-    """A module of another library.
+def imported(module: str, what: str, install: str, name: str | None = None) -> Any:
+    """A module of another library, or what it calls ``name``.
 
     Args:
         module: Its name.
         what: What needs it.
         install: What ``pip install`` is to be given.
+        name: Of what is wanted of the module; the module itself when None.
 
     Raises:
         ConfigError: It cannot be imported, whatever the reason; says which command mends it.
     """
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
+        return found if name is None else getattr(found, name)
     except Exception as error:  # a version that does not fit raises anything
         raise fault(what, install, error) from error
