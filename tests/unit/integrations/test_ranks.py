@@ -235,7 +235,7 @@ def work(rank: int, count: int, folder: str) -> None:
     """One of several processes; writes what it saw."""
     torch.set_num_threads(1)
     store = dist.FileStore(f"{folder}/store", count)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=count, timeout=timedelta(seconds=30))
     rows, seen = Ranks.here().share(ROWS), {}
     for name in CASES:
         numbered, counted, again = made(name), made(name), made(name)
