@@ -17,42 +17,9 @@ from negatives.sampler import Sampler, build, preset, presets, resolve
 from negatives.testing.problems import problem
 from negatives.testing.promises import alike
 from negatives.testing.samplers import CHECKS, FIELDS, SamplerCase, sample
+from preset_cases import CASES_OF, OF_BATCH
 
 PROBLEM = problem(20)
-CASES_OF: dict[str, dict[str, Any]] = {
-    "uniform": {"candidates": 3},
-    "popularity": {},
-    "nce": {"pool": 40},
-    "learned_unigram": {"pool": 40},
-    "softmax": {"pool": 40},
-    "full": {},
-    "in_batch": {},
-    "mixed": {"pool": 40},
-    "dns": {},
-    "dns_mn": {"candidates": 16},
-    "similar": {},
-    "semi_hard": {},
-    "sir": {},
-    "self_adversarial": {},
-    "impressions": {"candidates": 4},
-    "typed": {},
-    "neighbourhood": {},
-    "nscaching": {},
-    "queue": {"pool": 40},
-    "ance": {"pool": 60},
-    "simans": {},
-    "nv_retriever": {},
-    "cluster": {},
-    "adversarial_tree": {},
-    "matched": {},
-    "shortlist": {},
-    "near_positive": {},
-    "curriculum": {},
-    "hold": {},
-    "auto": {"candidates": 8},
-}
-"""What is changed of each preset, so that a small problem can tell."""
-OF_BATCH = {"in_batch", "mixed", "ance"}
 
 
 def make(name: str, seed: int) -> Sampler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -63,3 +64,30 @@ def answers_of_scores(score_all: Callable[[Tensor], Tensor], score: Callable[[Te
         return score(queries.reshape(-1), each).view(queries.shape)
 
     return Answers(score_all, score, back)
+
+
+class Asked(Protocol):
+    """A model that encodes a query when it is asked for."""
+
+    def encode_queries(self, queries: Tensor) -> Tensor: ...
+    def score(self, queries: Tensor, items: Tensor) -> Tensor: ...
+
+
+def answers_of_encoder(model: Asked, items: Tensor) -> Answers:
+    """Queries are encoded when they are asked for, where a table of all of them would serve nobody.
+
+    Args:
+        model: As it is used, refreshed.
+        items: ``(n_items, d)`` float32 encodings of all items, where the model is.
+    """
+    device, columns = items.device, items.detach().T.contiguous()
+
+    @torch.no_grad()
+    def score_all(queries: Tensor) -> Tensor:
+        return (model.encode_queries(queries.to(device)) @ columns).cpu()
+
+    @torch.no_grad()
+    def score(queries: Tensor, items: Tensor) -> Tensor:
+        return model.score(queries.to(device), items.to(device)).cpu()
+
+    return answers_of_scores(score_all, score)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from negatives import kernels
-from negatives.models.answers import Answers, answers_of_scores
+from negatives.models.answers import Answers, answers_of_encoder
 from negatives.models.base import Model
 from negatives.models.dropout import mask_of
 from negatives.models.steps import TowerSteps
@@ -58,19 +58,9 @@ class TowerModel(Model, ABC):
         self._context = context
 
     def answers(self) -> Answers:
-        """Queries are encoded when they are asked for: a table of all of them would serve nobody."""
+        """Queries are encoded when they are asked for."""
         self.refresh()
-        device, columns = self.item_table.device, self.item_table.detach().T.contiguous()
-
-        @torch.no_grad()
-        def score_all(queries: Tensor) -> Tensor:
-            return (self.encode_queries(queries.to(device)) @ columns).cpu()
-
-        @torch.no_grad()
-        def score(queries: Tensor, items: Tensor) -> Tensor:
-            return self.score(queries.to(device), items.to(device)).cpu()
-
-        return answers_of_scores(score_all, score)
+        return answers_of_encoder(self, self.item_table)
 
     def encode_items(self, items: Tensor) -> Tensor:
         return self.item_table[items]

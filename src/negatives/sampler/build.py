@@ -44,13 +44,14 @@ def resolve(spec: Spec, loss: Loss | None = None) -> dict[str, Any]:
     return start | parts | {key: merge(start, unnamed)[key] for key in unnamed}
 
 
-def build(spec: Spec, seed: int = 0, loss: Loss | None = None) -> Sampler:
+def build(spec: Spec, seed: int = 0, loss: Loss | None = None, total_steps: int | None = None) -> Sampler:
     """A sampler from a preset's name or from its parts; its parts still need the data (:meth:`Sampler.bind`).
 
     Args:
         spec: As for :func:`resolve`.
         seed: Seed of all draws.
         loss: As for :func:`resolve`.
+        total_steps: Calls that the training will make, by which schedules know how far it is.
 
     >>> build("dns").select
     Hardest(k=1)
@@ -65,6 +66,7 @@ def build(spec: Spec, seed: int = 0, loss: Loss | None = None) -> Sampler:
         pool=_size(parts, "pool"),
         seed=seed,
         observe_every=_whole(parts.get("observe_every", 8)),
+        total_steps=total_steps,
     )
 
 

@@ -79,8 +79,7 @@ def sampler(
     parts = resolve(given, objective)
     if known.known is None:
         parts["guards"] = [_without_queries(one) for one in parts.get("guards", ["known_positives"])]
-    made = build(parts, seed)
-    made.total_steps = total_steps
+    made = build(parts, seed, total_steps=total_steps)
     made.bind(known)
     made.never(never)
     return made

@@ -7,6 +7,7 @@ loop has: a model, a wrapped module, or :class:`Vectors` that it has computed al
 
 from negatives.scoring.asking import PlaceScorer, first_rows, query_vectors, scores_of
 from negatives.scoring.items import Items
+from negatives.scoring.numbering import distinct
 from negatives.scoring.stale import Stale
 from negatives.scoring.vectors import Encoders, Vectors
 from negatives.scoring.wrapping import as_scorer, device_of, unwrapped
@@ -19,6 +20,7 @@ __all__ = [
     "Vectors",
     "as_scorer",
     "device_of",
+    "distinct",
     "first_rows",
     "query_vectors",
     "scores_of",

@@ -144,6 +144,8 @@ class Vectors:
 class Encoders:
     """Scores of a module that encodes queries and items but does not score: their inner product.
 
+    Made anew for each step, for it remembers what it has encoded.
+
     Args:
         module: Has ``encode_queries`` and ``encode_items``.
     """

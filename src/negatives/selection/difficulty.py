@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
+from negatives.scoring import distinct
 from negatives.selection.base import Difficulty
 from negatives.selection.picking import needed
 from negatives.types import Candidates, Context, Scorer, finite, shared_pool
@@ -40,10 +41,6 @@ class Margin(Difficulty):
         return needed(candidates.scores, "margin", "candidate scores") - positive[:, None]
 
 
-SPARSE = 16
-"""Items per slot above which equal ids are found by sorting rather than in a table of all items."""
-
-
 @dataclass(slots=True)
 class PositiveSimilarity(Difficulty):
     """Similarity of the candidate to the row's positive item: hard is what looks like the right answer.
@@ -69,21 +66,10 @@ class PositiveSimilarity(Difficulty):
         if pool is not None:
             positive = self._scaled(scorer.encode_items(context.positives))
             return positive @ self._scaled(scorer.encode_items(pool)).T
-        items, places = _distinct(torch.cat([context.positives[:, None], candidates.ids], 1))
+        items, places = distinct(torch.cat([context.positives[:, None], candidates.ids], 1))
         vectors = self._scaled(scorer.encode_items(items))
         return kernels.gather_scores(vectors, vectors, places[:, 0], places[:, 1:].contiguous())
 
     def _scaled(self, vectors: Tensor) -> Tensor:
         finite(vectors, "vectors of items")
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors
-
-
-def _distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct ids ``(u,)`` in ascending order, and the place ``(rows, k)`` of each id among them."""
-    most = int(ids.max()) + 1 if ids.numel() else 0
-    if most > SPARSE * ids.numel():
-        items, places = torch.unique(ids, return_inverse=True)
-        return items, places
-    present = torch.zeros(most, dtype=torch.bool, device=ids.device)
-    present[ids.reshape(-1)] = True
-    return present.nonzero()[:, 0], (present.cumsum(0) - 1)[ids]

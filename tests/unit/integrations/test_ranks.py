@@ -28,43 +28,17 @@ from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
 from negatives.types import Negatives
+from preset_cases import CASES_OF, OF_BATCH
 
 PROBLEM = problem(20)
 ROWS, STEPS = 45, 4
 """An odd number of rows: the first rank has one more."""
 CASES: dict[str, dict[str, Any]] = {
-    "uniform": {"candidates": 3},
-    "popularity": {},
-    "nce": {"pool": 40},
+    **CASES_OF,
     "learned_unigram": {"pool": 40, "proposal": {"every": 2}},
-    "softmax": {"pool": 40},
-    "full": {},
-    "in_batch": {},
-    "mixed": {"pool": 40},
-    "dns": {},
-    "dns_mn": {"candidates": 16},
-    "similar": {},
-    "semi_hard": {},
-    "sir": {},
-    "self_adversarial": {},
-    "typed": {},
-    "neighbourhood": {},
-    "nscaching": {},
-    "queue": {"pool": 40},
-    "ance": {"pool": 60},
-    "simans": {},
-    "nv_retriever": {},
-    "cluster": {},
-    "adversarial_tree": {},
-    "matched": {},
-    "shortlist": {},
-    "near_positive": {},
-    "curriculum": {},
     "hold": {"observe_every": 2},
     "auto": {"candidates": 8, "observe_every": 2},
 }
-OF_BATCH = {"in_batch", "mixed", "ance"}
-"""Their draws depend on the other rows of this rank's batch."""
 CONTROLLED = {"hold", "auto"}
 """They follow the mean of the ranks' signals, which is not to the bit what one process measures."""
 FIXED = {"full"}

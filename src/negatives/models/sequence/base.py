@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from negatives.data.histories import Histories
 from negatives.errors import ConfigError
-from negatives.models.answers import Answers, answers_of_scores
+from negatives.models.answers import Answers, answers_of_encoder
 from negatives.models.base import Model
 from negatives.models.dropout import dropped, mask_of
 from negatives.models.sequence.runs import Runs, taken
@@ -159,19 +159,9 @@ class SequenceModel(Model, ABC):
     def answers(self) -> Answers:
         """Histories are read when they are asked for."""
         self.refresh()
-        device = self.item_table.device
         with torch.no_grad():
-            columns = self.encode_items(torch.arange(self.n_items, device=device)).T.contiguous()
-
-        @torch.no_grad()
-        def score_all(queries: Tensor) -> Tensor:
-            return (self.encode_queries(queries.to(device)) @ columns).cpu()
-
-        @torch.no_grad()
-        def score(queries: Tensor, items: Tensor) -> Tensor:
-            return self.score(queries.to(device), items.to(device)).cpu()
-
-        return answers_of_scores(score_all, score)
+            items = self.encode_items(torch.arange(self.n_items, device=self.item_table.device))
+        return answers_of_encoder(self, items)
 
     def dropped(self, values: Tensor, share: float, place: int) -> Tensor:
         """In training, zero a share of the values and scale up the others.

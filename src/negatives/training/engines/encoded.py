@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.models import Model
-from negatives.scoring import Items, Vectors
+from negatives.scoring import Items, Vectors, distinct
 from negatives.training.engines.base import Engine, Outcome, finite
 from negatives.training.engines.dense import DenseOptimiser
 from negatives.training.engines.gradients import differentiate
@@ -77,9 +77,10 @@ class EncodedEngine(Engine):
         start = perf_counter()
         pool = negatives.pool
         ids = torch.cat([context.positives[:, None], negatives.ids], 1) if pool is None else pool
-        distinct, places = numbered([context.positives, ids], model.n_items)
+        asked, flat = distinct(torch.cat([context.positives, ids.reshape(-1)]), model.n_items)
+        places = flat[: context.rows], flat[context.rows :].view(ids.shape)
         with torch.enable_grad():
-            items = model.encode_items(distinct)
+            items = model.encode_items(asked)
         self._spend("forward", start)
         step = self._rows_apart if pool is None else self._shared
         outcome, of_vectors, of_items = step(context, negatives, vectors.detach(), items.detach(), places)
@@ -107,7 +108,7 @@ class EncodedEngine(Engine):
             return self.model.encode_queries(queries).float()
 
     def _rows_apart(
-        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: list[Tensor]
+        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
     ) -> tuple[Outcome, Tensor, Tensor]:
         """Negatives per row: the outcome, and the gradients of the vectors and of the distinct items."""
         start = perf_counter()
@@ -124,7 +125,7 @@ class EncodedEngine(Engine):
         return Outcome(loss, negatives, scores[:, 0], scores[:, 1:]), of_vectors, of_items
 
     def _shared(
-        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: list[Tensor]
+        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
     ) -> tuple[Outcome, Tensor, Tensor]:
         """As :meth:`_rows_apart` for a shared pool, by matrix products; the scores are never whole."""
         start = perf_counter()
@@ -160,22 +161,3 @@ class EncodedEngine(Engine):
                 rows.step(*touched, lr * self.model.table_steps.table_rate)
         if self._dense is not None:
             self._dense.step(lr)
-
-
-def numbered(ids: list[Tensor], n: int) -> tuple[Tensor, list[Tensor]]:
-    """The distinct of some ids below ``n``, ascending ``(m,)``, and of each tensor of ids the places in them.
-
-    >>> numbered([torch.tensor([7]), torch.tensor([[2, 7]])], 9)
-    (tensor([2, 7]), [tensor([1]), tensor([[0, 1]])])
-    """
-    flat = torch.cat([one.reshape(-1) for one in ids])
-    if flat.numel() * 16 < n:
-        distinct, places = torch.unique(flat, return_inverse=True)
-    else:  # a table of all is looked through faster than the ids are sorted
-        there = torch.zeros(n, dtype=torch.bool, device=flat.device)
-        there[flat] = True
-        distinct = there.nonzero()[:, 0]
-        places = (there.cumsum(0) - 1)[flat]
-    return distinct, [
-        part.view(one.shape) for part, one in zip(places.split([i.numel() for i in ids]), ids, strict=True)
-    ]
