@@ -19,8 +19,8 @@ def distinct(ids: Tensor, n: int | None = None) -> tuple[Tensor, Tensor]:
     Returns:
         The ids ``(u,)``, and places of the shape of ``ids``.
 
-    >>> distinct(torch.tensor([[7, 2], [7, 7]]))
-    (tensor([2, 7]), tensor([[1, 0], [1, 1]]))
+    >>> distinct(torch.tensor([7, 2, 7]))
+    (tensor([2, 7]), tensor([1, 0, 1]))
     """
     most = n if n is not None else int(ids.max()) + 1 if ids.numel() else 0
     if most > SPARSE * ids.numel():

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+import negatives
 from negatives import Csr, KnownPositives, Sampler
 from negatives.errors import ConfigError, InputError
 from negatives.proposals import Cached, Uniform
-from negatives.scoring import Encoders, Items, Vectors, as_scorer, first_rows, scores_of, unwrapped
+from negatives.scoring import Encoders, Items, Vectors, as_scorer, distinct, first_rows, scores_of, unwrapped
 from negatives.selection import Hardest
 from negatives.types import Catalogue, Context
 
@@ -151,3 +152,19 @@ def test_vectors_of_any_number_format_are_multiplied_in_float32(dtype, kind, sim
         found = scores_of(lower, context, items)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, scores_of(wanted, context, items))
+
+
+@pytest.mark.parametrize("n", [9, 10_000, None])
+def test_ids_are_numbered_alike_by_a_table_and_by_sorting(n):
+    ids = torch.tensor([[2, 7], [7, 3]])
+    found, places = distinct(ids, n)
+    assert found.tolist() == [2, 3, 7]
+    assert torch.equal(found[places], ids)
+    none, nowhere = distinct(ids[:0], n)
+    assert none.numel() == 0
+    assert nowhere.shape == (0, 2)
+
+
+def test_a_training_of_no_steps_is_refused():
+    with pytest.raises(ConfigError, match="total_steps is 0"):
+        negatives.sampler("curriculum", train=([0, 1], [1, 2]), total_steps=0)

@@ -21,7 +21,7 @@ from negatives.models.steps import TowerSteps
 from negatives.sampler import build
 from negatives.scoring import scores_of
 from negatives.training.engines import Update, engine_for
-from negatives.training.engines.encoded import EncodedEngine, OfBatch, numbered
+from negatives.training.engines.encoded import EncodedEngine, OfBatch
 from negatives.types import Catalogue, Context
 
 ITEMS, QUERIES = 40, 7
@@ -120,15 +120,6 @@ def test_tables_have_a_rate_of_their_own_and_the_rest_is_clipped() -> None:
     assert halved == pytest.approx(table / 2, rel=1e-3)
     assert (same, kept) == pytest.approx((layer, table), rel=1e-3)
     assert clipped < 1e-3 < layer
-
-
-def test_ids_are_numbered_alike_by_a_table_and_by_sorting() -> None:
-    ids = [torch.tensor([7, 3]), torch.tensor([[2, 7], [7, 2]])]
-    for n in (9, 10_000):
-        distinct, places = numbered(ids, n)
-        assert distinct.tolist() == [2, 3, 7]
-        for one, place in zip(ids, places, strict=True):
-            assert torch.equal(distinct[place], one)
 
 
 def test_a_model_that_does_more_than_an_inner_product_is_refused() -> None:
