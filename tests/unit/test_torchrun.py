@@ -17,11 +17,11 @@ from torch import distributed as dist
 from torch import multiprocessing
 
 from negatives.cli import main
-from negatives.cli.processes import check_command, silent
 from negatives.config import build
 from negatives.errors import ConfigError
 from negatives.ranks import Ranks
 from negatives.runs import runner, torchrun
+from negatives.runs.processes import check_command, silent
 from quick import ALONE
 
 SHORT = [*ALONE, "--epochs", "3", "--sampler", "dns"]

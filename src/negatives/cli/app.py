@@ -30,7 +30,6 @@ from negatives.cli.keys import keys
 from negatives.cli.mine import mine
 from negatives.cli.options import as_typed
 from negatives.cli.predict import predict
-from negatives.cli.processes import check_command, first, silent
 from negatives.cli.runs import evaluate, export, report
 from negatives.cli.samplers import samplers
 from negatives.cli.serve import serve
@@ -40,6 +39,7 @@ from negatives.cli.train import train
 from negatives.cli.watch import watch
 from negatives.errors import LONGEST, Interrupted, NegativesError, Stopped, clipped
 from negatives.registry import suggest
+from negatives.runs.processes import check_command, first, silent
 
 COMMANDS = (
     demo, inspect, train, predict, serve, compare, mine, evaluate, report, watch, export, clean, samplers, keys, doctor,

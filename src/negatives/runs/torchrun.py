@@ -24,6 +24,7 @@ from negatives.ranks import ALONE, Ranks
 from negatives.runs import steps
 from negatives.runs.auto import racing
 from negatives.runs.builder import Trained, fill, prepare
+from negatives.runs.processes import several
 from negatives.runs.terminal import signals_caught
 
 FAILED = "negatives.failed"
@@ -64,11 +65,6 @@ def launched() -> Iterator[Ranks]:
             ) from error
         raise
     dist.destroy_process_group()
-
-
-def several() -> bool:
-    """Whether ``torchrun`` has started more than one process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def check(config: RunConfig, ranks: Ranks) -> None:

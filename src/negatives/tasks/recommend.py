@@ -62,7 +62,7 @@ class Recommend(Task[PairData, PairReading]):
             "histories",
             "window",
         )
-    )  # fmt: skip
+    )
     feeds = ("pairs", "sequences")
     baselines: ClassVar[tuple[str, ...]] = ("popularity", "item_knn", "ease")
     phrases = ("uses", "would also use")
