@@ -12,25 +12,28 @@ from functools import cache
 from typing import Any, TypeVar
 
 import models as model_cases
+import rows
 import test_engines
+import test_feed_contract
 import test_guards
 import test_losses
 import test_proposals
 import test_samplers
 import test_selection
 import torch
-from places import PRETENDED, device
+from places import device
 from pretend import Log
 from torch import Tensor
 
-from negatives import models
-from negatives.models.baselines.base import CountedModel
 from negatives.randomness import Purpose
+from negatives.sampler import build
+from negatives.testing.feeds import FeedCase
 from negatives.testing.losses import LossCase
 from negatives.testing.losses import batch as scored
 from negatives.testing.problems import candidates, problem
 from negatives.testing.samplers import FIELDS
 from negatives.testing.selections import draws
+from negatives.training.feeds import Feed, PairFeed
 from negatives.types import moved
 
 T = TypeVar("T")
@@ -215,37 +218,47 @@ def model(case: Any, life: Life) -> None:
             life.take(f"the gradient of {name}", torch.zeros_like(one) if one.grad is None else one.grad)
 
 
-ELSEWHERE = ("asynchronous", "windows", "windows by slices", "cells", "counted")
-"""Engines that say they train on the CPU, or have nothing to train."""
-NOT_PRETENDED = {
-    "sparse tensors": ("gcn", "sage", "static", "static at random", "sparse", "transformer", "sasrec", "sasrec by dot"),
-    "packed sequences and PyTorch's recurrent layers": ("sentence", "lstm", "gru"),
-    "two tables that are one parameter, when they move": ("line",),
-    "a library of others": ("sentence_transformers",),
-}
-"""What the pretended device does not imitate, and the models that need it; a real device runs them all."""
-SPARSE_STEPS = ("encoded", "encoded with a pool") if PRETENDED else ()
-"""Engines whose cases train such models."""
-LEFT_OUT = {name for names in NOT_PRETENDED.values() for name in names} if PRETENDED else set()
+def control(spec: Any, life: Life) -> None:
+    """Be a number of a sampler, and follow what it measures of scores on the device."""
+    made = build({"proposal": "uniform", "candidates": 8, "select": {"name": "self_adversarial", "alpha": spec}})
+    made.bind(PROBLEM.catalogue)
+    mf = PROBLEM.model().to(life.device)
+    for step in range(STEPS):
+        context = replace(life.on(PROBLEM.batch(ROWS, step)), progress=0.3 + step / STEPS, step=0)
+        with life.watch(step):
+            found = made.sample(context, mf)
+        life.take("weight", found.weight)
+        made.observe(context, found, *(mf.score(context.queries, ids) for ids in (context.positives, found.ids)))
 
 
-def _trained(name: str) -> bool:
-    """Whether a model is trained; one that is computed is computed on the CPU."""
-    return not issubclass(models.registry.get(name.split()[0]), CountedModel)
+def feed(case: FeedCase, life: Life) -> None:
+    """Give the batches of an epoch."""
+    made = case.make().to(life.device)
+    for index in range(min(STEPS, made.steps(case.sizes[0]))):
+        with life.watch(index):
+            batch = made.batch(3, 0, index, case.sizes[0])
+        for name in ("queries", "items", "examples"):
+            life.take(name, getattr(batch, name))
 
 
-KINDS: dict[str, tuple[Callable[[Any, Life], None], Mapping[str, Any]]] = {
+def weighted() -> Feed:
+    """Pairs of different weights."""
+    places = torch.arange(60)
+    return PairFeed(places % 12, places % 20, (places % 3).double())
+
+
+Live = Callable[[Any, Life], None]
+KINDS: dict[str, tuple[Live, Mapping[str, Any]]] = {
     "proposal": (proposal, test_proposals.CASES),
-    "guard": (guard, {name: one for name, one in test_guards.CASES.items() if name != "seen"}),
+    "guard": (guard, rows.here("guards", test_guards.CASES)),
     "selection": (selection, test_selection.CASES),
     "difficulty": (difficulty, test_selection.OF_DIFFICULTY),
     "loss": (loss, test_losses.CONTRACT),
     "sampler": (sampler, test_samplers.CASES),
-    "engine": (
-        engine,
-        {name: one for name, one in test_engines.CASES.items() if name not in {*ELSEWHERE, *SPARSE_STEPS}},
-    ),
-    "model": (model, {name: one for name, one in model_cases.CASES.items() if name not in LEFT_OUT and _trained(name)}),
+    "engine": (engine, rows.here("engines", test_engines.CASES)),
+    "model": (model, rows.here("models", model_cases.CASES)),
+    "control": (control, rows.KNOBS),
+    "feed": (feed, rows.here("feeds", test_feed_contract.CASES) | {"PairFeed with weights": FeedCase(weighted)}),
 }
 """How each kind of part lives, and its cases."""
 
