@@ -5,25 +5,12 @@ Data, tables and models are made on the CPU, as a run makes them, and moved. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
-import models as model_cases
-import rows
 import test_engines
-import test_feed_contract
-import test_guards
-import test_losses
-import test_proposals
-import test_samplers
-import test_selection
 import torch
-from places import device
-from pretend import Log
-from torch import Tensor
+from life import STEPS, Life
 
 from negatives.randomness import Purpose
 from negatives.sampler import build
@@ -34,47 +21,9 @@ from negatives.testing.problems import candidates, problem
 from negatives.testing.samplers import FIELDS
 from negatives.testing.selections import draws
 from negatives.training.feeds import Feed, PairFeed
-from negatives.types import moved
 
-T = TypeVar("T")
-STEPS, ROWS, K = 2, 24, 7
-CPU = torch.device("cpu")
+ROWS, K = 24, 7
 PROBLEM = problem(23)
-
-
-@dataclass(slots=True)
-class Life:
-    """What a part gave, and where it made the CPU wait in its last step.
-
-    Args:
-        device: Where everything that it gives must be.
-        log: Where waits are noted.
-    """
-
-    device: torch.device
-    log: Log = field(default_factory=Log)
-    given: list[tuple[str, Tensor]] = field(default_factory=list)
-
-    def on(self, value: T) -> T:
-        """The value on the device."""
-        return moved(value, self.device)
-
-    def take(self, what: str, value: Tensor | None) -> None:
-        """Keep a result, on the CPU."""
-        if value is None:
-            return
-        assert value.device == self.device, f"{what} lies on {value.device}, not on {self.device}"
-        value = value.detach().to(CPU)
-        self.given.append((what, value.to_dense() if value.is_sparse else value))
-
-    @contextmanager
-    def watch(self, step: int) -> Iterator[None]:
-        """Note the waits inside if this is the last step, for the first ones make what is kept."""
-        self.log.watching = step == STEPS - 1
-        try:
-            yield
-        finally:
-            self.log.watching = False
 
 
 def proposal(case: Any, life: Life) -> None:
@@ -245,29 +194,3 @@ def weighted() -> Feed:
     """Pairs of different weights."""
     places = torch.arange(60)
     return PairFeed(places % 12, places % 20, (places % 3).double())
-
-
-Live = Callable[[Any, Life], None]
-KINDS: dict[str, tuple[Live, Mapping[str, Any]]] = {
-    "proposal": (proposal, test_proposals.CASES),
-    "guard": (guard, rows.here("guards", test_guards.CASES)),
-    "selection": (selection, test_selection.CASES),
-    "difficulty": (difficulty, test_selection.OF_DIFFICULTY),
-    "loss": (loss, test_losses.CONTRACT),
-    "sampler": (sampler, test_samplers.CASES),
-    "engine": (engine, rows.here("engines", test_engines.CASES)),
-    "model": (model, rows.here("models", model_cases.CASES)),
-    "control": (control, rows.KNOBS),
-    "feed": (feed, rows.here("feeds", test_feed_contract.CASES) | {"PairFeed with weights": FeedCase(weighted)}),
-}
-"""How each kind of part lives, and its cases."""
-
-
-@cache
-def lived(kind: str, name: str) -> Life:
-    """The life of one case on the device."""
-    live, cases = KINDS[kind]
-    with device() as (where, log):
-        life = Life(where, log)
-        live(cases[name], life)
-    return life

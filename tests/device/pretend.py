@@ -119,6 +119,8 @@ class Pretended(Tensor):
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Itself where nothing has to change, as for any tensor."""
+        if args and isinstance(args[0], Tensor):
+            args = (args[0].device, args[0].dtype, *args[1:])
         plain = {name: value for name, value in kwargs.items() if name != "copy"}
         device, dtype, *_ = torch._C._nn._parse_to(*args, **plain)
         if device is not None and device.type == "meta":
@@ -164,7 +166,7 @@ class Pretending(TorchDispatchMode):
         if func is _aten.copy_.default:
             target = isinstance(given[0], Pretended)
         if there or target:
-            self._waits(func, args, given, there, target)
+            self._waits(func, args, kwargs, given, there, target)
         if there and len(there) < len(given):
             _same_device(func, args, given)
         found = func(*args, **kwargs)
@@ -176,7 +178,9 @@ class Pretending(TorchDispatchMode):
         marked = _marked(found, {id(one.numbers): one for one in there})
         return (marked[0], found[1]) if func is _aten._pack_padded_sequence.default else marked
 
-    def _waits(self, func: Any, args: Any, given: list[Tensor], there: list[Tensor], target: bool) -> None:
+    def _waits(
+        self, func: Any, args: Any, kwargs: Mapping[str, Any], given: list[Tensor], there: list[Tensor], target: bool
+    ) -> None:
         """Note the operation if the CPU would wait in it."""
         if not self.log.watching:
             return
@@ -187,6 +191,8 @@ class Pretending(TorchDispatchMode):
                 self.log.note("a copy to the device" if target else "a copy to the CPU")
         elif func is _aten.isin.Tensor_Tensor and args[1].numel() < 10 * args[0].numel() ** 0.145:
             pass  # few are compared one by one, many are sorted
+        elif kwargs.get("output_size") is not None:
+            pass  # the caller knows the size
         elif (func in COUNTS and there) or (func in INDEXING and _by_mask(func, args)):
             self.log.note("a size")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import test_engines
 import torch
-from lives import KINDS
+from kinds import KINDS
 from places import PRETENDED, device
 from pretend import OnDevice
 

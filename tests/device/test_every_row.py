@@ -8,7 +8,9 @@ import pytest
 import rows
 import test_engines
 import torch
-from lives import CPU, KINDS, Life, engine, lived
+from kinds import KINDS, lived
+from life import CPU, Life
+from lives import engine
 from places import device
 from test_feed_contract import feeds
 from test_tables import tables

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from lives import KINDS, lived
+from kinds import KINDS, lived
 from places import PRETENDED
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"

@@ -118,15 +118,14 @@ class Vectors:
 
     def score_places(self, places: Tensor, items: Tensor) -> Tensor:
         """See :meth:`negatives.scoring.asking.PlaceScorer.score_places`."""
-        if self._rows.shape[0] and places.numel() and int(places.max()) >= len(self._rows):
-            raise InputError(
-                f"{int(places.max()) + 1} rows for {len(self._rows)} vectors", hint="give one vector for each row"
-            )
+        if items.dim() == 1:  # by the way of candidates, so that an item has one score
+            return self.score_places(places, items[:, None])[:, 0]
+        wanted = int(places.max()) + 1 if places.numel() and places.device.type == "cpu" else places.numel()
+        if len(self._rows) and wanted > len(self._rows):
+            raise InputError(f"{wanted} rows for {len(self._rows)} vectors", hint="give one vector for each row")
         rows, pool = self._rows[places], shared_pool(items)
         if pool is not None:
             found = rows @ self.encode_items(pool).T
-        elif items.dim() == 1:
-            found = (rows * self.encode_items(items)).sum(-1)
         else:
             table, at = self._items.distinct(items)
             if len(table) > at.numel() and (self.similarity == "cosine" or table.dtype != torch.float32):
