@@ -160,13 +160,7 @@ def finite(values: Tensor, what: str) -> Tensor:
 
 
 def within(name: str, ids: Tensor, n: int, more: str = "") -> None:
-    """Refuse ids that are not among ``0 .. n - 1``.
-
-    Args:
-        name: What they are ids of.
-        ids: Of any shape.
-        n: How many there are.
-        more: What to do where there are more.
+    """Refuse ids, of any shape, that are not among ``0 .. n - 1``; ``more`` is what to do where there are more.
 
     Raises:
         InputError: Names the first such id and its place.
@@ -181,9 +175,7 @@ def all_within(*given: tuple[str, Tensor, int, str]) -> None:
         InputError: Names the first id that is out of range, and its place.
     """
     some = [one for one in given if one[1].numel()]
-    if not some:
-        return
-    ends = torch.stack([end for _, ids, *_ in some for end in torch.aminmax(ids)]).tolist()
+    ends = torch.stack([end for _, ids, *_ in some for end in torch.aminmax(ids)]).tolist() if some else []
     for (name, ids, n, more), low, high in zip(some, ends[::2], ends[1::2], strict=True):
         if low < 0 or high >= n:
             place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
@@ -383,8 +375,7 @@ class Negatives:
     def flat(self, places: Tensor | None = None) -> Negatives:
         """The rows that count, one after another: ids ``(n, k)`` and so on, without a mask; a pool stays one.
 
-        Args:
-            places: :meth:`places`, from a caller who knows them already.
+        ``places`` are :meth:`places`, from a caller who knows them.
 
         >>> ids, ok = torch.tensor([[[3], [4]]]), torch.tensor([[[True], [False]]])
         >>> Negatives(ids, None, ok, mask=ok[..., 0]).flat().ids.tolist()

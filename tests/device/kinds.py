@@ -20,8 +20,6 @@ import test_selection
 from life import Life
 from places import device
 
-from negatives.testing.feeds import FeedCase
-
 Live = Callable[[Any, Life], None]
 KINDS: dict[str, tuple[Live, Mapping[str, Any]]] = {
     "proposal": (lives.proposal, test_proposals.CASES),
@@ -33,7 +31,7 @@ KINDS: dict[str, tuple[Live, Mapping[str, Any]]] = {
     "engine": (lives.engine, rows.here("engines", test_engines.CASES)),
     "model": (lives.model, rows.here("models", model_cases.CASES)),
     "control": (lives.control, rows.KNOBS),
-    "feed": (lives.feed, rows.here("feeds", test_feed_contract.CASES) | {"PairFeed with weights": FeedCase(lives.weighted)}),
+    "feed": (lives.feed, rows.here("feeds", test_feed_contract.CASES) | lives.WEIGHTED),
     "loop": (loops.loop, loops.CASES),
 }
 """How each kind of part lives, and its cases."""

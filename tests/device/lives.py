@@ -21,6 +21,7 @@ from negatives.testing.problems import candidates, problem
 from negatives.testing.samplers import FIELDS
 from negatives.testing.selections import draws
 from negatives.training.feeds import Feed, PairFeed
+from negatives.types import Csr
 
 ROWS, K = 24, 7
 PROBLEM = problem(23)
@@ -149,7 +150,7 @@ def engine(case: Any, life: Life) -> None:
 
 
 def model(case: Any, life: Life) -> None:
-    """Encode, score and take a gradient."""
+    """Encode, score, take a gradient, and take in what is known since."""
     made = case.make(3).to(life.device)
     context = life.on(case.context(made))
     for step in range(STEPS):
@@ -165,6 +166,11 @@ def model(case: Any, life: Life) -> None:
             life.take(what, value)
         for name, one in made.named_parameters():
             life.take(f"the gradient of {name}", torch.zeros_like(one) if one.grad is None else one.grad)
+    places = torch.arange(made.n_queries)
+    made.extend(life.on(Csr.from_pairs(places, places * 3 % made.n_items, made.n_queries, made.n_items)))
+    with torch.no_grad():
+        made.refresh()
+        life.take("scores after extending", made.score(context.queries, context.positives))
 
 
 def control(spec: Any, life: Life) -> None:
@@ -194,3 +200,6 @@ def weighted() -> Feed:
     """Pairs of different weights."""
     places = torch.arange(60)
     return PairFeed(places % 12, places % 20, (places % 3).double())
+
+
+WEIGHTED = {"PairFeed with weights": FeedCase(weighted)}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from life import STEPS, Life
+from life import CPU, Life
 from torch import Tensor
 
 import negatives
 from negatives import Items, Stale, Vectors, losses
 from negatives.models.factorization import MatrixFactorization
-from negatives.sampler import presets
+from negatives.sampler import Sampler, presets
 from negatives.testing.problems import problem
 from negatives.testing.samplers import FIELDS
 from preset_cases import CASES_OF
@@ -33,15 +34,32 @@ class Loop:
         spec: The sampler.
         scorer: From the model to what the loop gives at each step.
         ids: What the loop has its ids and masks as.
-        never: Items that are not drawn.
+        never: ``(n_items,)`` mask of items that are not drawn, or None.
         queries: Whether the loop has query ids.
     """
 
     spec: Any
     scorer: Callable[[MatrixFactorization], Ask]
     ids: Callable[[Tensor], Any] = lambda ids: ids
-    never: Tensor = SEVENTH
+    never: Tensor | None = None
     queries: bool = True
+
+    def step(self, made: Sampler, model: MatrixFactorization, ask: Ask, life: Life, step: int) -> None:
+        """One step of the loop, on a device."""
+        batch = PROBLEM.batch(BATCH * LENGTH, step)
+        queries, positives = (life.on(ids.view(BATCH, LENGTH)) for ids in (batch.queries, batch.positives))
+        mask = life.on(torch.arange(LENGTH) < 1 + torch.arange(BATCH)[:, None] % LENGTH)
+        rows, gone = life.on(batch.examples[:BATCH]), None if self.never is None else self.ids(life.on(self.never))
+        score = model.score(queries.flatten(), positives.flatten()).view(BATCH, LENGTH)
+        users, items, given, examples = (self.ids(one) for one in (queries, positives, mask, rows))
+        scorer = ask(queries)
+        with life.watch(step - 1):
+            made.never(gone)
+            found = made(users if self.queries else None, items, scorer, mask=given, examples=examples)
+            loss = losses.bpr(score, score[..., None].expand(-1, -1, found.k), found)
+        for name in FIELDS:
+            life.take(name, getattr(found, name))
+        life.take("loss", loss)
 
 
 def table(model: MatrixFactorization) -> Ask:
@@ -81,6 +99,11 @@ def stale(model: MatrixFactorization) -> Ask:
         return Vectors(model.encode_queries(queries), items)
 
     return ask
+
+
+def half(dtype: torch.dtype, model: MatrixFactorization) -> Ask:
+    """Vectors of a loop in mixed precision."""
+    return lambda queries: Vectors(model.encode_queries(queries).to(dtype), model.item_table.to(dtype))
 
 
 class Towers(torch.nn.Module):
@@ -130,31 +153,32 @@ CASES: dict[str, Loop] = {name: Loop(spec(name), whole if name in OF_MODEL else 
     "dns that remembers": Loop(spec("dns"), remembered),
     "dns of stale vectors": Loop(spec("dns"), stale),
     "dns of a module": Loop(spec("dns"), module),
-    "dns of small ids": Loop(spec("dns"), encoder, small),
+    "dns of small ids": Loop(spec("dns"), encoder, small, SEVENTH),
     "dns of what is left": Loop(spec("dns"), table, never=MOST),
-    "neighbourhood of what is left": Loop(spec("neighbourhood"), whole, never=MOST),
-    "softmax of arrays": Loop(spec("softmax"), table, array),
     "dns without queries": Loop({**spec("dns"), "guards": ["own_positive"]}, encoder, queries=False),
+    "dns in bfloat16": Loop(spec("dns"), partial(half, torch.bfloat16)),
+    "softmax in float16": Loop(spec("softmax"), partial(half, torch.float16)),
+    "softmax of arrays": Loop(spec("softmax"), table, array),
+    "softmax, not all": Loop(spec("softmax"), table, never=SEVENTH),
     "a softmax of a pool": Loop({"proposal": "uniform", "pool": 40, "select": "softmax"}, cosine),
+    "in_batch, not all": Loop(spec("in_batch"), table, never=SEVENTH),
+    "typed, not all": Loop(spec("typed"), whole, never=SEVENTH),
+    "neighbourhood of what is left": Loop({"proposal": "neighbourhood", "candidates": 2}, whole, never=MOST),
 }
+"""Every preset, and all that a loop may have."""
 
 
 def loop(case: Loop, life: Life) -> None:
-    """Ask for negatives of padded sequences, some items never drawn, and take the loss of what comes."""
-    made = negatives.sampler(case.spec, train=PROBLEM.catalogue, seed=1, total_steps=9)
-    model = PROBLEM.model().to(life.device)
-    gone = case.ids(life.on(case.never))
-    mask = life.on(torch.arange(LENGTH) < 1 + torch.arange(BATCH)[:, None] % LENGTH)
-    ask = case.scorer(model)
-    for step in range(STEPS):
-        batch = PROBLEM.batch(BATCH * LENGTH, step)
-        queries, positives = (life.on(ids.view(BATCH, LENGTH)) for ids in (batch.queries, batch.positives))
-        rows, given, counts = (case.ids(one) for one in (life.on(batch.examples[:BATCH]), positives, mask))
-        score = model.score(queries.flatten(), positives.flatten()).view(BATCH, LENGTH)
-        with life.watch(step):
-            made.never(gone)
-            found = made(case.ids(queries) if case.queries else None, given, ask(queries), mask=counts, examples=rows)
-            loss = losses.bpr(score, score[..., None].expand(-1, -1, found.k), found)
-        for name in FIELDS:
-            life.take(name, getattr(found, name))
-        life.take("loss", loss)
+    """Ask for negatives of padded sequences, some items never drawn, and take the loss of what comes.
+
+    The sampler begins on the CPU; one that is made anew from its state goes on on the device, and a third on the CPU.
+    """
+    made: Sampler | None = None
+    for step, device in enumerate((CPU, life.device, life.device, CPU)):
+        if step != 2:  # from the other device, or the first
+            before, model = made, PROBLEM.model().to(device)
+            ask, made = case.scorer(model), negatives.sampler(case.spec, train=PROBLEM.catalogue, seed=1, total_steps=9)
+            if before is not None:
+                made.load_state(before.state())
+        here = Life(device, life.log, life.given)
+        case.step(made, model, ask, here, step)

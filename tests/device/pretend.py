@@ -154,18 +154,17 @@ class Pretending(TorchDispatchMode):
         return False  # nothing is compiled here, and to say so would import the compiler
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        kwargs = dict(kwargs or {})
         given: list[Tensor] = []
-        outer = args
-        args, kwargs = _unmarked(args, given), {name: _unmarked(value, given) for name, value in kwargs.items()}
-        there = [one for one in given if isinstance(one, Pretended)]
+        outer, args = args, _unmarked(args, given)
+        kwargs = {name: _unmarked(value, given) for name, value in kwargs.items()} if kwargs else {}
+        there = [one for one in given if type(one) is Pretended]
         asked = kwargs.get("device")
         if asked is not None:
             kwargs["device"] = CPU
         target = bool(there) if asked is None else torch.device(asked).type != "cpu"  # PyTorch itself asks for meta
         if func is _aten.copy_.default:
             target = isinstance(given[0], Pretended)
-        if there or target:
+        if self.log.watching and (there or target):
             self._waits(func, args, kwargs, given, there, target)
         if there and len(there) < len(given):
             _same_device(func, args, given)
@@ -175,15 +174,13 @@ class Pretending(TorchDispatchMode):
                 func(*outer, **kwargs)  # the shape of the tensor that stands for the numbers changes, too
         if not target:
             return found
-        marked = _marked(found, {id(one.numbers): one for one in there})
+        marked = _marked(found, there)
         return (marked[0], found[1]) if func is _aten._pack_padded_sequence.default else marked
 
     def _waits(
         self, func: Any, args: Any, kwargs: Mapping[str, Any], given: list[Tensor], there: list[Tensor], target: bool
     ) -> None:
         """Note the operation if the CPU would wait in it."""
-        if not self.log.watching:
-            return
         if func is _aten._local_scalar_dense.default:
             self.log.note("a number")
         elif func in (_aten._to_copy.default, _aten.copy_.default):
@@ -206,20 +203,26 @@ def _of_shape(real: Tensor) -> Tensor:
 
 def _unmarked(value: Any, given: list[Tensor]) -> Any:
     """An argument with the numbers of pretended tensors; all tensors in it are added to ``given``."""
+    kind = type(value)
+    if kind is Pretended:
+        given.append(value)
+        return value.numbers
+    if kind is tuple or kind is list:
+        return kind([one if type(one) is int else _unmarked(one, given) for one in value])
     if isinstance(value, Tensor):
         given.append(value)
-        return value.numbers if isinstance(value, Pretended) else value
-    if isinstance(value, (list, tuple)):
-        return type(value)(_unmarked(one, given) for one in value)
     return value
 
 
-def _marked(value: Any, known: Mapping[int, Tensor]) -> Any:
+def _marked(value: Any, there: list[Pretended]) -> Any:
     """A result whose tensors lie on the device; what was changed in place is the argument itself."""
     if isinstance(value, Tensor):
-        return known[id(value)] if id(value) in known else Pretended(value)
+        for one in there:
+            if one.numbers is value:
+                return one
+        return Pretended(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(_marked(one, known) for one in value)
+        return type(value)(_marked(one, there) for one in value)
     return value
 
 

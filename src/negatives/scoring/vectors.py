@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError, InputError
+from negatives.kernels.precision import in_float32
 from negatives.scoring.items import Encoder, Items
 from negatives.scoring.stale import Stale
 from negatives.types import shared_pool
@@ -125,7 +126,9 @@ class Vectors:
             raise InputError(f"{wanted} rows for {len(self._rows)} vectors", hint="give one vector for each row")
         rows, pool = self._rows[places], shared_pool(items)
         if pool is not None:
-            found = rows @ self.encode_items(pool).T
+            vectors = self.encode_items(pool)  # under the loop's autocast, if it has one
+            with in_float32(rows):
+                found = rows @ vectors.T
         else:
             table, at = self._items.distinct(items)
             if len(table) > at.numel() and (self.similarity == "cosine" or table.dtype != torch.float32):
