@@ -113,6 +113,9 @@ class Pretended(Tensor):
     def __repr__(self) -> str:  # type: ignore[override]
         return f"{self.numbers!r} on {DEVICE}"
 
+    def __format__(self, spec: str) -> str:
+        return format(self.cpu(), spec)
+
     def tolist(self) -> Any:
         """The numbers, for which the CPU waits."""
         return self.cpu().tolist()

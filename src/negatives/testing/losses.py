@@ -70,8 +70,10 @@ def one_number_for_each_row(case: LossCase) -> None:
         hold(found.is_floating_point(), f"the loss is {found.dtype}")
         near(found, exact, f"the loss of {dtype} scores", atol=atol, rtol=0.05 if dtype == torch.bfloat16 else 1e-4)
         same(case.make().rows(positive, negative, negatives), found, "a second call's loss")
-        whole = (one.float() if dtype == torch.bfloat16 else one for one in (positive, negative))
-        mean = case.make().rows(*whole, negatives).mean()
+        left, right = positive, negative
+        if dtype == torch.bfloat16:
+            left, right = positive.float(), negative.float()
+        mean = case.make().rows(left, right, negatives).mean()
         near(case.make()(positive, negative, negatives), mean, "the call", atol=1e-6)
 
 
