@@ -48,5 +48,8 @@ def test_a_run(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found["test"]
 
 
-def test_a_model_that_is_computed_stays_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (ran("recommend", tmp_path, monkeypatch, model="ease") / "metrics.json").exists()
+@pytest.mark.parametrize(("task", "values"), [("recommend", {"model": "ease"}), ("words", {"device": "auto"})])
+def test_what_is_of_the_cpu_stays_there(
+    task: str, values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (ran(task, tmp_path, monkeypatch, **values) / "metrics.json").exists()
