@@ -166,6 +166,7 @@ def model(case: Any, life: Life) -> None:
             life.take(what, value)
         for name, one in made.named_parameters():
             life.take(f"the gradient of {name}", torch.zeros_like(one) if one.grad is None else one.grad)
+    made = case.make(3).to(life.device)
     places = torch.arange(made.n_queries)
     made.extend(life.on(Csr.from_pairs(places, places * 3 % made.n_items, made.n_queries, made.n_items)))
     with torch.no_grad():

@@ -8,7 +8,7 @@ be compared with those of the CPU, and three things come to light on any machine
 * NumPy and kernels for the CPU cannot have such a tensor;
 * every place at which the CPU would wait for the device is written down.
 
-What is not imitated: sparse tensors, streams, the order of atomic additions, and how long anything takes.
+What is not imitated: streams, autocast, the order of atomic additions, and how long anything takes.
 """
 
 from __future__ import annotations
