@@ -22,11 +22,19 @@ from negatives.errors import ConfigError
 from negatives.ranks import Ranks
 from negatives.runs import runner, torchrun
 from negatives.runs.processes import check_command, silent
+from negatives.training.files import read_tensors
+from planted import Planted
 from quick import ALONE
 
 SHORT = [*ALONE, "--epochs", "3", "--sampler", "dns"]
 SETS = ["--set", "batch_size=300", "--set", "evaluation.every=0.5", "--set", "sampler.candidates=4"]
 MODEL = ["--model", "history", *SHORT, *SETS]
+TOWERS = {
+    "two_tower": ["recommend", "content", "--model", "two_tower", *SHORT, *SETS],
+    "sasrec": ["sequence", "sequences.jsonl", *ALONE, "--epochs", "2", "--dim", "16", "--set", "batch_size=64"],
+    "static": ["similarity", "pairs.csv", *ALONE, "--epochs", "4", "--dim", "16", "--set", "batch_size=16"],
+}
+"""Task, data and options of models with towers."""
 REFUSED = {
     "rows": (["--model", "mf", *SHORT, "--set", "optimiser.name=adagrad"], "mf with adagrad trains in one process"),
     "budget": ([*MODEL, "--budget", "9s"], "--budget is kept in one process"),
@@ -49,12 +57,32 @@ def caught_later() -> Iterator[list[int]]:
     yield Later([15])
 
 
+def write(folder: Path, planted: Planted) -> None:
+    """Data of the models with towers."""
+    planted.write_content(folder / "content")
+    rows = [planted.known().row(user).tolist() for user in range(planted.n_users)]
+    lines = [json.dumps({"user": f"u{user}", "items": row}) for user, row in enumerate(rows)]
+    (folder / "sequences.jsonl").write_text("\n".join(lines) + "\n")
+    texts = [
+        [" ".join(f"t{n % 12}w{(n * 7 + at * (side + 1)) % 9}" for at in range(5)) for side in (0, 1)]
+        for n in range(200)
+    ]
+    pairs = [f"{one},{texts[n + 12 * (n % 2) + n % 3 // 2][1]},{n % 3}" for n, (one, _) in enumerate(texts[:180])]
+    (folder / "pairs.csv").write_text("sentence1,sentence2,score\n" + "\n".join(pairs) + "\n")
+
+
+def of_towers(folder: Path, name: str, out: Path) -> list[str]:
+    task, data, *options = TOWERS[name]
+    return ["train", task, str(folder / data), *options, "--set", "precision=float32", "--out", str(out)]
+
+
 def asked(data: str, out: Path) -> dict[str, list[str]]:
     """The commands, in order; every process gives them all."""
     train = ["train", "recommend", data]
     found = {"full": [*train, *MODEL, "--out", str(out / "full")], "cut": [*train, *MODEL, "--out", str(out / "cut")]}
     found["on"] = ["train", "--resume", "--out", str(out / "cut")]
     found |= {name: [*train, *words, "--out", str(out / name)] for name, (words, _) in REFUSED.items()}
+    found |= {name: of_towers(out, name, out / name) for name in TOWERS}
     return found | {"other": ["samplers"], "typed": [*train, "--modle", "history"]}
 
 
@@ -92,10 +120,11 @@ def ports(n: int) -> list[int]:
 
 @pytest.fixture(scope="module", params=[2, pytest.param(4, marks=pytest.mark.nightly)])
 def ran(
-    request: pytest.FixtureRequest, planted_file: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, planted: Planted, planted_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("torchrun")
-    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(9)), nprocs=request.param)
+    write(folder, planted)
+    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(12)), nprocs=request.param)
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(request.param)]
 
 
@@ -119,6 +148,21 @@ def test_losses_and_metrics_are_those_of_one_process(
     assert main(["train", "recommend", str(planted_file), *MODEL, "--out", str(tmp_path / "one")]) == 0
     assert losses(folder / "full") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
     assert metrics(folder / "full") == pytest.approx(metrics(tmp_path / "one"), abs=0.01)
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_towers_are_trained_as_in_one_process(
+    name: str, ran: tuple[Path, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    folder, seen = ran
+    assert [(one[name][0], one[name][2]) for one in seen] == [(0, "")] * len(seen)
+    assert main(of_towers(folder, name, tmp_path / "one")) == 0
+    assert losses(folder / name) == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    assert metrics(folder / name) == pytest.approx(metrics(tmp_path / "one"), abs=0.01)
+    vectors, wanted = (read_tensors(run / "model.safetensors")[0] for run in (folder / name, tmp_path / "one"))
+    for key in wanted:
+        if not key.startswith("model."):  # Adam makes steps of the rounding errors of weights without a gradient
+            torch.testing.assert_close(vectors[key], wanted[key], rtol=1e-2, atol=2e-3)
 
 
 def test_one_that_is_stopped_stops_all_and_all_go_on(ran: tuple[Path, list[dict[str, Any]]]) -> None:

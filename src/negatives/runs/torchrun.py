@@ -26,6 +26,7 @@ from negatives.runs.auto import racing
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.processes import several
 from negatives.runs.terminal import signals_caught
+from negatives.training.engines import registry as engines
 
 FAILED = "negatives.failed"
 """Where the first process that fails says so: it alone tells why."""
@@ -110,7 +111,7 @@ def divide(trained: Trained, ranks: Ranks) -> None:
         able = ", ".join(name for name in trained.task.offer().fitting() if _divisible(name)) or "there is none here"
         raise ConfigError(
             f"{trained.config.model} with {trained.config.optimiser.name} trains in one process: {error}; start it "
-            f"without torchrun, or choose a model that PyTorch moves as a whole ({able})"
+            f"without torchrun, or choose another model ({able})"
         ) from None
     trained.loop.ranks = ranks
 
@@ -162,7 +163,7 @@ def same_start(trained: Trained, ranks: Ranks, begun_before: bool = False) -> No
 
 
 def _divisible(name: str) -> bool:
-    return models.get(name).engine == "autograd"
+    return engines.get(models.get(name).engine).divides()
 
 
 def _check_backend() -> None:
