@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,6 @@ TOWERS = {
 """Task, data and options of models with towers."""
 REFUSED = {
     "rows": (["--model", "mf", *SHORT, "--set", "optimiser.name=adagrad"], "mf with adagrad trains in one process"),
-    "budget": ([*MODEL, "--budget", "9s"], "--budget is kept in one process"),
     "race": ([*ALONE, "--epochs", "1"], "recipes are tried in one process"),
 }
 
@@ -81,6 +81,8 @@ def asked(data: str, out: Path) -> dict[str, list[str]]:
     train = ["train", "recommend", data]
     found = {"full": [*train, *MODEL, "--out", str(out / "full")], "cut": [*train, *MODEL, "--out", str(out / "cut")]}
     found["on"] = ["train", "--resume", "--out", str(out / "cut")]
+    found["from"] = ["train", "--from", str(out / "full"), "--epochs", "1", "--out", str(out / "from")]
+    found["budget"] = [*train, *MODEL, "--budget", "2s", "--out", str(out / "budget")]
     found |= {name: [*train, *words, "--out", str(out / name)] for name, (words, _) in REFUSED.items()}
     found |= {name: of_towers(out, name, out / name) for name in TOWERS}
     return found | {"other": ["samplers"], "typed": [*train, "--modle", "history"]}
@@ -106,6 +108,8 @@ def work(rank: int, count: int, data: str, folder: str, ports: list[int]) -> Non
         runner.signals_caught, torchrun.signals_caught = kept
         if dist.is_initialized():
             dist.destroy_process_group()
+        if name == "cut" and rank == 0:
+            shutil.copytree(Path(folder, "cut"), Path(folder, "alone"))
     Path(folder, f"{rank}.json").write_text(json.dumps(seen))
 
 
@@ -124,7 +128,7 @@ def ran(
 ) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("torchrun")
     write(folder, planted)
-    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(12)), nprocs=request.param)
+    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(14)), nprocs=request.param)
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(request.param)]
 
 
@@ -173,6 +177,24 @@ def test_one_that_is_stopped_stops_all_and_all_go_on(ran: tuple[Path, list[dict[
     assert [one["on"][0] for one in seen] == [0] * len(seen)
     assert losses(folder / "cut") == losses(folder / "full")
     assert metrics(folder / "cut") == metrics(folder / "full")
+    assert main(["train", "--resume", "--out", str(folder / "alone")]) == 0
+    assert losses(folder / "alone") == pytest.approx(losses(folder / "full"), rel=1e-4)
+
+
+def test_a_run_goes_on_in_a_new_one(ran: tuple[Path, list[dict[str, Any]]], tmp_path: Path) -> None:
+    folder, seen = ran
+    assert [one["from"][0] for one in seen] == [0] * len(seen)
+    assert main(["train", "--from", str(folder / "full"), "--epochs", "1", "--out", str(tmp_path / "one")]) == 0
+    assert losses(folder / "from") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    assert losses(folder / "from")[0] < losses(folder / "full")[0]
+
+
+def test_a_budget_ends_all_at_one_step(ran: tuple[Path, list[dict[str, Any]]]) -> None:
+    """It leaves no time but for a step, whatever each one's clock says."""
+    folder, seen = ran
+    assert [one["budget"][0] for one in seen] == [0] * len(seen)
+    assert len(losses(folder / "budget")) < len(losses(folder / "full"))
+    assert metrics(folder / "budget")
 
 
 @pytest.mark.parametrize("name", [*REFUSED, "other", "typed"])
@@ -191,7 +213,10 @@ def test_other_commands_and_data_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert not silent()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert not silent()  # the first of another machine, where other files may lie
+    monkeypatch.setenv("LOCAL_RANK", "1")
     check_command(["train", "recommend"])
     assert silent()
     with pytest.raises(ConfigError, match="only train can share"):

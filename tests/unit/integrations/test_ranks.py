@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from negatives.models.sequence.sasrec import Blocks, SasRec
 from negatives.models.steps import TowerSteps
 from negatives.proposals import LearnedUnigram
 from negatives.ranks import ALONE, Ranks, own_numbers
+from negatives.runs.torchrun import same_start
 from negatives.sampler import Sampler, build
 from negatives.testing.gather import fault
 from negatives.testing.problems import QUERIES, problem
@@ -249,7 +251,9 @@ def trained(model: str, name: str, ranks: Ranks) -> tuple[list[float], Tensor, i
     return losses, weights, getattr(taken.model, "encoded", 0)
 
 
-def looped(ranks: Ranks, stops: bool) -> tuple[int, int, float, dict[str, float], bool]:
+def looped(
+    ranks: Ranks, stops: bool = False, limit: float | None = None
+) -> tuple[int, int, float, dict[str, float], bool]:
     """Steps, evaluations, seconds, metrics, whether it was interrupted; the first rank's clock and metrics count."""
     taken = engine("towers", "dns")
     batch, seen = PROBLEM.batch(ROWS), []
@@ -259,12 +263,26 @@ def looped(ranks: Ranks, stops: bool) -> tuple[int, int, float, dict[str, float]
         return {"ndcg@1": 1.0 / (1 + ranks.rank + len(seen))}
 
     plan = Plan(10, 10, StepSize(0.05), watch="ndcg@1", patience=2, evaluate_every=0.4)
+    if limit is not None:
+        plan = replace(plan, epochs=10_000, patience=None, evaluate_every=100.0, max_seconds=limit)
     loop = Loop(taken, PairFeed(batch.queries, batch.positives), plan, evaluate, ranks=ranks)
     if ranks.count > 1:
         taken.divide(ranks)
     loop.stop = lambda: stops and ranks.rank == ranks.count - 1 and loop.steps == 3
     loop.run()
     return loop.steps, len(seen), loop.seconds, loop.best_metrics, loop.interrupted
+
+
+def started(ranks: Ranks, goes_on: bool) -> tuple[Tensor, int]:
+    """The first number of weights that every rank has drawn for itself, and the step, once all have met."""
+    taken = engine("gru", "dns")
+    with torch.no_grad():
+        for parameter in taken.model.parameters():
+            parameter.fill_(1.0 + ranks.rank)
+    loop = Loop(taken, PairFeed(torch.arange(9), torch.arange(9)), Plan(1, 9, StepSize(0.1)), dict, ranks=ranks)
+    loop.steps = 7 * (1 - min(1, ranks.rank)) * goes_on
+    same_start(SimpleNamespace(loop=loop, model=taken.model), ranks, goes_on and ranks.rank == 0)  # type: ignore[arg-type]
+    return torch.stack([one.detach().reshape(-1)[0] for one in taken.model.parameters()]), loop.steps
 
 
 def work(rank: int, count: int, folder: str) -> None:
@@ -293,6 +311,8 @@ def work(rank: int, count: int, folder: str) -> None:
     seen["alone"] = drawn(own, rows, range(1), numbered=False)
     seen["trained"] = {f"{model} {name}": trained(model, name, Ranks.here()) for model in MODELS for name in DIVIDED}
     seen["looped"] = [looped(Ranks.here(), stops) for stops in (False, True)]
+    seen["timed"] = looped(Ranks.here(), limit=0.2)
+    seen["started"] = started(Ranks.here(), False), started(Ranks.here(), True)
     torch.save(seen, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -386,6 +406,21 @@ def test_a_loop_goes_by_the_first_rank(seen: list[dict[str, Any]]) -> None:
     for found in others:
         assert [(one[0], *one[2:]) for one in found] == [(one[0], *one[2:]) for one in first]
         assert [one[1] for one in found] == [0, 0]
+
+
+def test_the_first_ranks_time_is_up_for_all(seen: list[dict[str, Any]]) -> None:
+    steps, evaluations, seconds, _, interrupted = seen[0]["timed"]
+    assert seconds >= 0.2
+    assert (evaluations, interrupted) == (1, False)
+    for one in seen[1:]:
+        assert (one["timed"][0], one["timed"][2]) == (steps, seconds)
+
+
+def test_all_start_from_the_first_ranks_weights(seen: list[dict[str, Any]]) -> None:
+    for one in seen:
+        for goes_on, (weights, steps) in enumerate(one["started"]):
+            assert bool((weights == 1.0).all())
+            assert steps == 7 * goes_on
 
 
 def test_what_kernels_move_row_by_row_is_not_divided() -> None:
