@@ -10,6 +10,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from torch import multiprocessing
 
 from negatives.cli import main
 from negatives.config import build
-from negatives.errors import ConfigError
+from negatives.data.pairs import Pairs
+from negatives.errors import ConfigError, InputError
 from negatives.ranks import Ranks
 from negatives.runs import runner, torchrun
 from negatives.runs.processes import check_command, silent
@@ -52,9 +54,23 @@ class Later(list[int]):
         return self.left < 0
 
 
+class Dying(Later):
+    """The process is gone after some steps, without a word."""
+
+    def __bool__(self) -> bool:
+        if Later.__bool__(self):
+            os._exit(0)
+        return False
+
+
 @contextlib.contextmanager
 def caught_later() -> Iterator[list[int]]:
     yield Later([15])
+
+
+@contextlib.contextmanager
+def dying() -> Iterator[list[int]]:
+    yield Dying()
 
 
 def write(folder: Path, planted: Planted) -> None:
@@ -85,7 +101,8 @@ def asked(data: str, out: Path) -> dict[str, list[str]]:
     found["budget"] = [*train, *MODEL, "--budget", "2s", "--out", str(out / "budget")]
     found |= {name: [*train, *words, "--out", str(out / name)] for name, (words, _) in REFUSED.items()}
     found |= {name: of_towers(out, name, out / name) for name in TOWERS}
-    return found | {"other": ["samplers"], "typed": [*train, "--modle", "history"]}
+    found |= {"other": ["samplers"], "typed": [*train, "--modle", "history"]}
+    return found | {"dies": [*train, *MODEL, "--out", str(out / "dies")]}
 
 
 def work(rank: int, count: int, data: str, folder: str, ports: list[int]) -> None:
@@ -98,6 +115,9 @@ def work(rank: int, count: int, data: str, folder: str, ports: list[int]) -> Non
         os.environ["MASTER_PORT"] = str(port)
         if name == "cut" and rank == 1:
             torchrun.signals_caught = caught_later
+        if name == "dies" and rank == 1:
+            Path(folder, "1.json").write_text(json.dumps(seen))
+            torchrun.signals_caught = dying
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -128,7 +148,7 @@ def ran(
 ) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("torchrun")
     write(folder, planted)
-    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(14)), nprocs=request.param)
+    multiprocessing.spawn(work, (request.param, str(planted_file), str(folder), ports(15)), nprocs=request.param)
     return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(request.param)]
 
 
@@ -197,6 +217,17 @@ def test_a_budget_ends_all_at_one_step(ran: tuple[Path, list[dict[str, Any]]]) -
     assert metrics(folder / "budget")
 
 
+def test_where_one_is_gone_one_of_the_others_says_so(ran: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, seen = ran
+    left = [one["dies"] for one in seen if "dies" in one]
+    assert [one[0] for one in left] == [2] * (len(seen) - 1)
+    told = [line for one in left for line in one[2].splitlines()]
+    assert len(told) == 1
+    assert "another process of this training is gone" in told[0]
+    assert "--resume" in told[0]
+    assert not (folder / "dies" / "metrics.json").exists()
+
+
 @pytest.mark.parametrize("name", [*REFUSED, "other", "typed"])
 def test_what_one_process_does_is_refused_in_one_line(name: str, ran: tuple[Path, list[dict[str, Any]]]) -> None:
     folder, seen = ran
@@ -206,6 +237,27 @@ def test_what_one_process_does_is_refused_in_one_line(name: str, ran: tuple[Path
     assert len(told) == 1
     assert (words | {key: one for key, (_, one) in REFUSED.items()})[name] in told[0]
     assert not (folder / name).exists()
+
+
+def test_processes_that_cannot_meet_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchrun.kernels, "set_threads", lambda n: None)
+    for name, value in {"TORCHELASTIC_RUN_ID": "test", "RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_ADDR", "here")
+    monkeypatch.setenv("MASTER_PORT", "nowhere")
+    with pytest.raises(ConfigError, match="cannot meet at here:nowhere"), torchrun.launched():
+        pass
+
+
+def test_other_data_is_told_by_the_process_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told(Ranks):
+        def told(self, value: Any) -> Any:
+            return "of other data" if isinstance(value, str) else value
+
+    examples = SimpleNamespace(data=Pairs(torch.arange(3), torch.arange(3)))
+    trained: Any = SimpleNamespace(examples=examples, config=SimpleNamespace(data="pairs.csv"))
+    with pytest.raises(InputError, match="process 1 has read other data than the first; give all the same pairs"):
+        torchrun.divide(trained, Told(1, 2))
 
 
 def test_other_commands_and_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

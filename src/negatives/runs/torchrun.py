@@ -51,7 +51,7 @@ def launched() -> Iterator[Ranks]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     kernels.set_threads(max(1, kernels.threads() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    dist.init_process_group(timeout=PATIENCE)
+    _meet()
     ranks = Ranks.here()
     try:
         yield ranks
@@ -178,6 +178,17 @@ def _divisible(name: str) -> bool:
 def _check_backend() -> None:
     if not dist.is_available():
         raise ConfigError("this PyTorch has no torch.distributed; start the training without torchrun")
+
+
+def _meet() -> None:
+    try:
+        dist.init_process_group(timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"the processes cannot meet at {where} ({reason}); start them again, with another port for torchrun"
+        ) from error
 
 
 def _lost(error: BaseException) -> bool:
