@@ -192,11 +192,13 @@ class Divided:
         if self.ranks.count == 1:
             return
         some: list[nn.Parameter] = []
+        size = 0
         for parameter in parameters:
             some.append(parameter)
-            if sum(one.numel() for one in some) >= BUCKET:
+            size += parameter.numel()
+            if size >= BUCKET:
                 self._sum(some)
-                some = []
+                some, size = [], 0
         if some:
             self._sum(some)
 
