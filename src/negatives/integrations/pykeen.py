@@ -137,7 +137,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         self.sampler = sized(sampler, num_negs_per_pos, seed)
         self.sampler.total_steps = self.sampler.total_steps or total_steps
         self.sampler.bind(self.data.catalogue())
-        self.codes = self._codes(mapped_triples.cpu())
+        self.about = self.data.query_heads, self.data.query_relations
+        self.codes = self._codes(mapped_triples.cpu()).sort().values
         self.heads_first = _heads_first(mapped_triples, self.num_relations, scheme)
 
     def corrupt_batch(self, positive_batch: Tensor) -> Tensor:
@@ -163,8 +164,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         queries = self._queries(triples, side)
         scorer = None
         if loop is not None:
-            about = data.query_heads.to(device), data.query_relations.to(device)
-            scorer = Scored(loop.model, *about, data.n_relations)
+            self.about = self.about[0].to(device), self.about[1].to(device)  # moved once
+            scorer = Scored(loop.model, *self.about, data.n_relations)
         right = torch.where(side, triples[:, 0], triples[:, 2])
         found = self.sampler(queries, right, scorer, examples=examples, epoch=epoch)
         if found.weight is not None:
@@ -187,7 +188,9 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
 
     def _queries(self, triples: Tensor, side: Tensor) -> Tensor:
         ids = triples.cpu()
-        strange = ~torch.isin(self._codes(ids), self.codes)
+        codes = self._codes(ids)
+        at = torch.searchsorted(self.codes, codes).clamp(max=max(0, len(self.codes) - 1))
+        strange = self.codes[at] != codes
         if bool(strange.any()):
             one = ids[int(strange.nonzero()[0, 0])].tolist()
             raise InputError(f"the triple {one} is not among the training triples", hint="draw for training triples")
