@@ -271,10 +271,8 @@ def main() -> None:
     results: dict[str, dict[str, list[float]]] = {}
     for seed in range(options.seeds):
         for name, run in arms:
-            start, key = (
-                time.perf_counter(),
-                f"{options.what} {options.data.name} {options.epochs} {options.part} {name} {seed}",
-            )
+            start = time.perf_counter()
+            key = " ".join(map(str, (options.data.name, options.epochs, options.rows, options.part, name, seed)))
             kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
             if key not in kept:
                 kept[key] = run(seed, options)
