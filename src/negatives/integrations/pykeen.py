@@ -23,7 +23,7 @@ from torch import Tensor
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 from negatives.integrations.sized import sized
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import expect, fault
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
 from negatives.sampler import Sampler
@@ -36,6 +36,8 @@ try:
         from pykeen.models import ERModel
         from pykeen.sampling import NegativeSampler, negative_sampler_resolver
         from pykeen.training import SLCWATrainingLoop, training_loop_resolver
+
+    expect(SLCWATrainingLoop, "_create_training_data_loader", "_save_state", "_load_state")
 except Exception as error:
     ERROR = error
     ERModel = NegativeSampler = SLCWATrainingLoop = object

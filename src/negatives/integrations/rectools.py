@@ -25,7 +25,7 @@ from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import KnownPositives
 from negatives.integrations.sized import sized
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import expect, fault
 from negatives.integrations.workers import epoch_of_workers
 from negatives.losses.base import Loss
 from negatives.registry import Part, Spec
@@ -43,6 +43,7 @@ try:
         from rectools.models.nn.transformers.negative_sampler import TransformerNegativeSamplerBase
         from rectools.models.nn.transformers.sasrec import SASRecDataPreparator
 
+        expect(TransformerLightningModule, "get_loss_calculator", "get_batch_logits", "_calc_custom_loss_outputs")
         IdMap.from_values(SASRecDataPreparator.item_extra_tokens)  # pandas 3 refuses what RecTools 0.19 gives it
 except Exception as error:
     ERROR = error
