@@ -31,7 +31,7 @@ def fitted(sides: Mapping[str, SideTable], tables: Mapping[str, Table], notes: l
 
 
 def _fitted(side_table: SideTable, side: str, tables: Mapping[str, Table], notes: list[str]) -> SideTable:
-    paired = Ids.joined([table.ids(side) for table in tables.values()]).text().unique(maintain_order=True)
+    paired = pl.concat([_distinct(table.ids(side)) for table in tables.values()]).unique(maintain_order=True)
     own = side_table.ids.text()
     header = side_table.column
     if bool((paired == header).any()):
@@ -56,6 +56,11 @@ def _fitted(side_table: SideTable, side: str, tables: Mapping[str, Table], notes
     names = named["theirs"].fill_null(named["own"])
     notes.append(f"{side_table.name}: {side}s are written otherwise there; {own[at]} is taken for {names[at]}")
     return replace(side_table, ids=Ids.of(names))
+
+
+def _distinct(ids: Ids) -> pl.Series:
+    """Each name once, as text, in the order in which they first come."""
+    return Ids(pl.Series(ids.values).unique(maintain_order=True).to_numpy(), ids.names).text()
 
 
 def _plain(names: pl.Series) -> pl.Series:
