@@ -121,6 +121,11 @@ class Engine(ABC):
         """
         raise ConfigError("its steps cannot be divided among processes")
 
+    @classmethod
+    def divides(cls) -> bool:
+        """Whether its steps can be divided."""
+        return cls.divide is not Engine.divide
+
     def _spend(self, part: str, start: float) -> float:
         now = perf_counter()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - start
