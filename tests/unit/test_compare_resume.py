@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from negatives.cli import main
+from negatives.runs import folds
 from negatives.runs.results import Curve
 from negatives.training.callbacks import Evaluation
 from negatives.training.loop import Loop
 from quick import ALONE
 
 SETS = ["batch_size=256", "model.name=mf", "optimiser.name=adagrad", "optimiser.schedule=cosine", "optimiser.lr=0.1"]
+ONE_FOLD = ["--set", "split.valid=0.15"]
 WORDS = [*ALONE, *(word for pair in SETS for word in ("--set", pair))]
-OPTIONS = ["--samplers", "curriculum,dns", "--seeds", "2", "--tune", "4", "--epochs", "4", *WORDS]
+OPTIONS = ["--samplers", "curriculum,dns", "--seeds", "2", "--tune", "4", "--epochs", "4", *WORDS, *ONE_FOLD]
 CLOCKS = ("train_seconds", "seconds_to_baseline", "seconds", "command", "verdict", "environment")
 
 
@@ -83,6 +85,35 @@ def test_it_ends_as_if_it_had_never_been_interrupted(
     assert "going on with the comparison" in capsys.readouterr().out
     assert outcome(out) == outcome(whole)
     assert not list(out.glob("**/checkpoints/*"))
+
+
+def test_trials_are_judged_by_folds_and_go_on_in_each(
+    planted_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of a few hundred questions chooses by chance; its mean over folds is what counts."""
+    monkeypatch.setattr(folds, "MOST", 2)
+    options = ["--samplers", "dns", "--seeds", "1", "--tune", "2", "--epochs", "1", *WORDS]
+    assert run(planted_file, tmp_path / "whole", *options) == 0
+    said = capsys.readouterr().out
+    assert "are too few to choose by, so split.valid is 0.15" in said
+    assert "1 seed and 2 trials on 2 folds, which are worth 4 runs" in said
+    whole = json.loads((tmp_path / "whole" / "compare.json").read_text())
+    trials = tmp_path / "whole" / "trials"
+    for one in whole["chosen"]["dns"]["trials"]:
+        each = [
+            json.loads((trials / f"dns-{one['number']}{end}" / "trial.json").read_text()) for end in ("", "-fold-1")
+        ]
+        values = [fold["rounds"]["1.0"]["valid"] for fold in each]
+        assert values[0] != values[1], "another part of the data, and another start"
+        assert one["valid"] == pytest.approx(sum(values) / 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Curve, "on_evaluation", interrupting(15))  # the first trial's second fold
+        assert run(planted_file, tmp_path / "c", *options) == 130
+    assert (tmp_path / "c" / "trials" / "dns-0-fold-1" / "checkpoints").exists()
+    assert not (tmp_path / "c" / "trials" / "dns-1").exists()
+    assert run(planted_file, tmp_path / "c", *options) == 0
+    assert outcome(tmp_path / "c") == outcome(tmp_path / "whole")
+    assert not list((tmp_path / "c").glob("**/checkpoints/*"))
 
 
 def test_after_a_crash_a_training_without_a_checkpoint_starts_anew(

@@ -14,7 +14,7 @@ from negatives.control import registry as controls
 from negatives.losses import registry as losses
 from negatives.parameters import Range
 from negatives.runs.numbers import numbers, with_numbers
-from negatives.runs.tuning import candidates, cost, rounds, tuned
+from negatives.runs.tuning import candidates, cost, count, rounds, tuned
 from negatives.sampler import build, presets
 
 
@@ -110,7 +110,7 @@ def test_what_the_user_set_stays() -> None:
     given = RunConfig.model_validate(asked.model_dump(exclude_unset=True) | {"sampler": {"candidates": 8}})
     assert "sampler.candidates.stop" not in numbers(filled("curriculum"), given)
     everything = filled("uniform").model_copy(update={"sampler": Part("uniform", {"candidates": 1})})
-    assert len(candidates(everything, 8, everything)) == 1
+    assert len(candidates(everything, 8, everything)) == count([everything], 8, everything) == 1
     assert tuned(everything, 8, lambda *_: math.nan, everything).told()["trials"] == []
 
 
@@ -136,16 +136,33 @@ def test_more_candidates_keep_those_of_fewer() -> None:
         assert min(found) < few[0][path] < max(found)
 
 
-def test_the_forms_of_a_sampler_take_turns() -> None:
-    pairwise, listwise = filled("auto"), filled("auto", "sampled_softmax", lr=0.02)
-    for n, own in ((8, 4), (5, 3), (2, 1)):
-        tried = candidates(pairwise, n, others=[listwise])
-        assert [str(one.config.loss) for one in tried] == (["bpr", "sampled_softmax"] * n)[:n]
-        assert [one.values for one in tried[::2]] == [one.values for one in candidates(pairwise, own)]
-        assert [one.values for one in tried[1::2]] == [one.values for one in candidates(listwise, n - own)]
-    assert len(candidates(pairwise, 1, others=[listwise])) == len(candidates(pairwise, 0, others=[listwise])) == 1
-    found = tuned(pairwise, 8, lambda number, *_: float(number == 3), others=[listwise])
-    assert (found.best, found.told()["loss"], found.told()["trials"][2]["loss"]) == (3, "sampled_softmax", "bpr")
+def test_all_samplers_try_the_same_step_sizes() -> None:
+    """A sampler must not be ahead because its points were luckier."""
+    tried = {}
+    for name in ("uniform", "dns", "popularity"):
+        found = candidates(filled(name), 8)
+        assert len(found[0].values) == {"uniform": 3, "dns": 3, "popularity": 4}[name]
+        tried[name] = [(one.values["optimiser.lr"], one.values["optimiser.weight_decay"]) for one in found]
+    assert tried["uniform"] == tried["dns"] == tried["popularity"]
+    assert len(set(tried["dns"])) == 8
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_the_form_that_is_ahead_gets_the_further_candidates(ahead: int) -> None:
+    forms = [filled("auto"), filled("auto", "sampled_softmax", lr=0.02)]
+
+    def judge(number: int, config: RunConfig, share: float) -> float:
+        return float(config.part("loss").name == forms[ahead].part("loss").name) - 0.1 * (number != 5)
+
+    for n in (8, 5, 3):
+        found = tuned(forms[0], n, judge, others=forms[1:])
+        losses = [one.config.part("loss").name for one in found.trials]
+        assert losses == ["bpr", "sampled_softmax", *[forms[ahead].part("loss").name] * (n - 2)]
+        assert [one.values for one in found.trials[2:]] == [one.values for one in candidates(forms[ahead], n - 1)[1:]]
+        assert found.best == (5 if n == 8 else ahead)
+        assert count(forms, n) == len(found.trials) == n
+    assert len(tuned(forms[0], 2, judge, others=forms[1:]).trials) == count(forms, 2) == 2
+    assert len(tuned(forms[0], 1, judge, others=forms[1:]).trials) == count(forms, 1) == count(forms, 0) == 1
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6, 8, 16, 40])

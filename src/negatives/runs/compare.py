@@ -23,7 +23,7 @@ from negatives.runs.compared import Runs
 from negatives.runs.folds import enough
 from negatives.runs.results import Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught, telling
-from negatives.runs.tuning import Tuned, candidates, cost, rounds
+from negatives.runs.tuning import Tuned, cost, count, rounds
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder, environment, plain
@@ -68,7 +68,8 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
         raise InputError(
             "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )
-    config, examples = enough(task, config, examples)
+    config, folds = enough(task, config, examples)
+    examples, *_ = folds
     asked = Asked(config, asked.contestants, asked.seeds, asked.tune)
     filled = {one.name: one.forms(config, task, examples) for one in asked.contestants}
     facts = begun.facts(asked, filled, examples)
@@ -76,15 +77,16 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
     steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
-    tried = [len(candidates(one[0], asked.tune, config, one[1:])) for one in filled.values()]
+    tried = [count(one, asked.tune, config) for one in filled.values()]
     first = next(iter(filled.values()))[0]
-    log.info(_announced(asked, first, tried))
+    folds = folds if max(tried) > 1 else [examples]
+    log.info(_announced(asked, first, tried, len(folds)))
     results: list[Result] = []
     found: dict[str, Tuned] = {}
-    trainings = sum(asked.seeds + sum(one.trials for one in rounds(trials)) for trials in tried)
+    trainings = sum(asked.seeds + len(folds) * sum(one.trials for one in rounds(trials)) for trials in tried)
     with signals_caught() as caught, closing(RunBar(trainings)) as bar:
         begin = partial(folder.write_json, BEGUN, facts)
-        runs = Runs(task, examples, folder, bar, caught, begin, command)
+        runs = Runs(task, folds, folder, bar, caught, begin, command)
         for name, one in filled.items():
             found[name] = runs.tuned(one, name, asked.tune, config)
             seeds = range(config.seed, config.seed + asked.seeds)
@@ -94,18 +96,20 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
     _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
 
 
-def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int]) -> str:
+def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int], folds: int) -> str:
     """What the comparison will cost, before it begins."""
     most, seeds = max(tried), asked.seeds
     length = f"{filled.epochs} epoch{'s' * (filled.epochs != 1)}"
     length += f" or {filled.max_seconds:g} s" if filled.max_seconds else ""
     each, tip = f"{seeds} seed{'s' * (seeds > 1)}", ""
     if rounds(most):
-        each += f" and {most} trials, which are worth {cost(most):g} runs, one of them the first seed's"
+        each += f" and {most} trials"
+        each += f" on {folds} folds" if folds > 1 else ""
+        each += f", which are worth {folds * cost(most):g} runs, one of them the first seed's"
         tip = "; --tune 0 leaves the search out"
     elif asked.tune > 1:
         tip = "; every number was set, so nothing is tuned"
-    whole = sum(seeds + cost(trials) - bool(rounds(trials)) for trials in tried)
+    whole = sum(seeds + folds * cost(trials) - bool(rounds(trials)) for trials in tried)
     return f"{len(tried)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 from negatives.config import RunConfig
@@ -15,6 +16,7 @@ from negatives.errors import Interrupted, NonFiniteScores
 from negatives.integrations.loggers.following import tell
 from negatives.runs import queries, runner, steps
 from negatives.runs.builder import Trained, prepare
+from negatives.runs.folds import in_fold
 from negatives.runs.results import Curve, Result
 from negatives.runs.terminal import RunBar, kept
 from negatives.runs.tuning import Tuned, tuned
@@ -35,7 +37,8 @@ class Runs:
 
     Args:
         task: The task.
-        examples: The data.
+        folds: The data. The first is that of the runs; others are the same with another validation part, and a trial
+            is judged by the mean over all of them.
         folder: Folder of the comparison.
         bar: Counts the trainings.
         caught: Signals so far; the first ends the comparison.
@@ -44,7 +47,7 @@ class Runs:
     """
 
     task: AnyTask
-    examples: Examples[object]
+    folds: Sequence[Examples[object]]
     folder: RunFolder
     bar: RunBar
     caught: list[int]
@@ -56,10 +59,10 @@ class Runs:
         config, *others = forms
         found = tuned(config, trials, partial(self._trial, name), asked, others)
         for place, one in enumerate(found.trials):
-            own = self._trial_folder(name, place)
             if place == found.best and math.isfinite(one.valid):
-                _hand_over(own, self._run_folder(name, config.seed))
-            shutil.rmtree(own.checkpoints, ignore_errors=True)
+                _hand_over(self._trial_folder(name, place), self._run_folder(name, config.seed))
+            for fold in range(len(self.folds)):
+                shutil.rmtree(self._trial_folder(name, place, fold).checkpoints, ignore_errors=True)
         return found
 
     def run(self, config: RunConfig, name: str, seed: int) -> Result:
@@ -84,12 +87,18 @@ class Runs:
 
     def _trial(self, name: str, number: int, config: RunConfig, share: float) -> float:
         """Train one candidate until a share of its schedule; see :data:`negatives.runs.tuning.Judge`."""
+        return fmean(self._trial_in(fold, name, number, config, share) for fold in range(len(self.folds)))
+
+    def _trial_in(self, fold: int, name: str, number: int, config: RunConfig, share: float) -> float:
+        """The same on one fold, each from another start."""
         self._give_way()
-        place = self._trial_folder(name, number)
+        place = self._trial_folder(name, number, fold)
         told = _told(place)
-        self.bar.begin(f"{name}, trial {number} of tuning, {share:.0%}")
+        which = f", fold {fold + 1}" if len(self.folds) > 1 else ""
+        self.bar.begin(f"{name}, trial {number} of tuning{which}, {share:.0%}")
         if str(share) not in told["rounds"]:
-            trained, curve = self._begun(place, config)
+            own = in_fold(config, fold).model_copy(update={"seed": config.seed + fold})
+            trained, curve = self._begun(place, own, fold)
             error = self._train(trained, share)
             valid = -math.inf if error else trained.loop.best
             told["rounds"][str(share)] = {"valid": valid, "seconds": trained.loop.seconds}
@@ -100,9 +109,9 @@ class Runs:
         value = told["rounds"][str(share)]["valid"]
         return -math.inf if value is None else float(value)
 
-    def _begun(self, place: RunFolder, config: RunConfig) -> tuple[Trained, Curve]:
+    def _begun(self, place: RunFolder, config: RunConfig, fold: int = 0) -> tuple[Trained, Curve]:
         """A training at its start, or where its folder says that it was."""
-        trained = prepare(config, self.examples, self.task)
+        trained = prepare(config, self.folds[fold], self.task)
         watch = trained.loop.plan.watch
         curve = Curve(watch, [])
         steps.record(place, trained, curve, within=self.begin)
@@ -147,8 +156,9 @@ class Runs:
     def _run_folder(self, name: str, seed: int) -> RunFolder:
         return RunFolder(self.folder.own(f"{name}-{seed}"))
 
-    def _trial_folder(self, name: str, number: int) -> RunFolder:
-        return RunFolder(RunFolder(self.folder.own(TRIALS)).own(f"{name}-{number}"))
+    def _trial_folder(self, name: str, number: int, fold: int = 0) -> RunFolder:
+        own = f"{name}-{number}-fold-{fold}" if fold else f"{name}-{number}"
+        return RunFolder(RunFolder(self.folder.own(TRIALS)).own(own))
 
 
 def _told(place: RunFolder) -> dict[str, Any]:

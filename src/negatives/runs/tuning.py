@@ -23,6 +23,9 @@ from negatives.runs.numbers import numbers, with_numbers
 ROUNDS = 4
 """Rounds at most, the first of which trains an eighth of the schedule."""
 
+WIDTH = 32
+"""Numbers of a point; a sampler with fewer takes the first ones."""
+
 Judge = Callable[[int, RunConfig, float], float]
 """Trains the candidate of a number until a share of its schedule, from where it was, and gives its best validation
 value; minus infinity where it diverged."""
@@ -112,29 +115,26 @@ def _told(config: RunConfig) -> Values:
     return {"lr": lr, "weight_decay": decay, "loss": config.part("loss").name}
 
 
-def candidates(
-    config: RunConfig, trials: int, asked: RunConfig | None = None, others: Sequence[RunConfig] = ()
-) -> list[Trial]:
-    """The recipe's own numbers and ``trials - 1`` others; more trials keep those of fewer.
+def count(forms: Sequence[RunConfig], trials: int, asked: RunConfig | None = None) -> int:
+    """Candidates that :func:`tuned` tries of a sampler in so many forms: ``trials``, where it has numbers to search."""
+    searched = any(numbers(form, asked) for form in forms)
+    return max(1, trials) if searched else min(len(forms), max(1, trials))
 
-    Where ``asked``, what the user gave, holds all numbers, there are no others. With ``others``, other filled
-    configurations of the same sampler, all configurations take turns, each beginning with its own numbers.
+
+def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -> list[Trial]:
+    """The configuration's own numbers and ``trials - 1`` others; more trials keep those of fewer.
+
+    All samplers try the same step sizes and regularisations. Where ``asked``, what the user gave, holds all numbers,
+    there are no others.
     """
-    forms = [config, *others][: max(1, trials)]
-    found = [_of_form(form, -(-(trials - place) // len(forms)), asked) for place, form in enumerate(forms)]
-    longest = max(map(len, found))
-    return [form[turn] for turn in range(longest) for form in found if turn < len(form)]
-
-
-def _of_form(config: RunConfig, trials: int, asked: RunConfig | None) -> list[Trial]:
-    """The candidates of one configuration."""
     found = numbers(config, asked)
     own = [Trial(config, {path: one.own for path, one in found.items()})]
     if trials < 2 or not found:
         return own
     seed = stream(config.seed, Purpose.TUNING) >> 1
-    engine = SobolEngine(len(found), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
-    for point in engine.draw(trials - 1).double().tolist():
+    width = max(WIDTH, len(found))  # of equal width, so that the same places of all points are the same
+    points = SobolEngine(width, scramble=True, seed=seed).draw(trials - 1).double()  # type: ignore[no-untyped-call]
+    for point in points[:, : len(found)].tolist():
         values = {path: one.range.at(share, one.own) for (path, one), share in zip(found.items(), point, strict=True)}
         own.append(Trial(with_numbers(config, values), values))
     return own
@@ -149,18 +149,34 @@ def tuned(
 ) -> Tuned:
     """Search the numbers of a filled configuration; of equal candidates the earlier goes on.
 
+    With ``others`` the sampler has several forms. All begin with their own numbers, and that which is ahead after the
+    first round gets all further candidates.
+
     Args:
         config: A filled configuration.
         trials: How many candidates; below 2 the configuration's own is taken.
         judge: See :data:`Judge`.
         asked: What the user gave; its numbers stay.
-        others: Other filled configurations of the same sampler, which take turns with the first.
+        others: Other filled configurations of the same sampler.
     """
-    tried = candidates(config, trials, asked, others)
-    left = list(range(len(tried)))
-    for one in rounds(len(tried)):
-        left = sorted(left, key=lambda place: -tried[place].valid)[: one.trials]
-        for place in sorted(left):
-            tried[place].valid = judge(place, tried[place].config, one.share)
-            tried[place].share = one.share
-    return Tuned(max(left, key=lambda place: (tried[place].valid, -place)), tried)
+    forms = [config, *others][: max(1, trials)]
+    tried = [candidates(form, 1, asked)[0] for form in forms]
+
+    def best(places: Sequence[int], n: int) -> list[int]:
+        return sorted(places, key=lambda place: (-tried[place].valid, place))[:n]
+
+    def run(places: Sequence[int], share: float) -> None:
+        for place in sorted(places):
+            tried[place].valid = judge(place, tried[place].config, share)
+            tried[place].share = share
+
+    left: Sequence[int] = range(len(forms))
+    for turn, one in enumerate(rounds(count(forms, trials, asked))):
+        left = best(left, one.trials)
+        run(left, one.share)
+        if turn == 0:
+            (ahead,) = best(left, 1)
+            tried += candidates(forms[ahead], trials - len(forms) + 1, asked)[1:]
+            run(range(len(forms), len(tried)), one.share)
+            left = range(len(tried))
+    return Tuned(best(left, 1)[0], tried)

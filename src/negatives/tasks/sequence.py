@@ -23,8 +23,8 @@ from negatives.evaluation import with_watched
 from negatives.evaluation.values import RankedByCounts
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.base import Examples
+from negatives.tasks.pairs import HELD, PairTask
 from negatives.tasks.reading import PairReading, table_options
-from negatives.tasks.recommend import HELD, Recommend
 from negatives.tasks.shares import shares, split_seed
 from negatives.training.sequence_feed import WINDOW
 from negatives.types import Csr, less
@@ -41,7 +41,7 @@ class SequenceReading(PairReading):
     """Whether items that a user has had may come next, as with music; they are left out of the ranking otherwise."""
 
 
-class Sequence(Recommend):
+class Sequence(PairTask):
     """Users and what they take next."""
 
     name = "sequence"
@@ -74,7 +74,7 @@ class Sequence(Recommend):
         return with_watched(names, config.evaluation.metric, RankedByCounts)
 
     def asked(self, data: PairData, part: str, config: RunConfig) -> tuple[Csr, Csr | None]:
-        """As for recommendation; what comes again is an answer only where it may."""
+        """As for all pairs; what comes again is an answer only where it may."""
         truth, known = super().asked(data, part, config)
         if self._options(config).again:
             return truth, None
@@ -85,7 +85,7 @@ class Sequence(Recommend):
         return data.histories(HELD)
 
     def kept(self, examples: Examples[PairData], config: RunConfig) -> Kept:
-        """As for recommendation, and whether what is known is answered again."""
+        """As for all pairs, and whether what is known is answered again."""
         return replace(super().kept(examples, config), more={"again": self._options(config).again})
 
     def window(self, config: RunConfig) -> int:

@@ -82,6 +82,8 @@ class Engine(ABC):
     """Models that it trains."""
     most: ClassVar[int | None] = None
     """Steps after which there is nothing left to do; None for as many as are planned."""
+    on_cpu: ClassVar[bool] = False
+    """Whether its kernels run on the CPU alone."""
     family: ClassVar[str] = "a model"
     """What such a model is, in words that follow "is not"."""
 
