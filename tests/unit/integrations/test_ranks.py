@@ -35,6 +35,7 @@ from negatives.runs.torchrun import same_start
 from negatives.sampler import Sampler, build
 from negatives.testing.gather import fault
 from negatives.testing.problems import QUERIES, problem
+from negatives.training.callbacks import Callback, Evaluation
 from negatives.training.engines import Engine, Update, engine_for
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
@@ -251,8 +252,18 @@ def trained(model: str, name: str, ranks: Ranks) -> tuple[list[float], Tensor, i
     return losses, weights, getattr(taken.model, "encoded", 0)
 
 
+class Sooner(Callback):
+    """Brings the end of the training to the first evaluation, as a clock may that runs out."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        self.loop.plan = replace(self.loop.plan, until=evaluation.epoch)
+
+
 def looped(
-    ranks: Ranks, stops: bool = False, limit: float | None = None
+    ranks: Ranks, stops: bool = False, limit: float | None = None, sooner: bool = False
 ) -> tuple[int, int, float, dict[str, float], bool]:
     """Steps, evaluations, seconds, metrics, whether it was interrupted; the first rank's clock and metrics count."""
     taken = engine("towers", "dns")
@@ -268,6 +279,8 @@ def looped(
     loop = Loop(taken, PairFeed(batch.queries, batch.positives), plan, evaluate, ranks=ranks)
     if ranks.count > 1:
         taken.divide(ranks)
+    if sooner and ranks.rank == 0:
+        loop.callbacks = [Sooner(loop)]
     loop.stop = lambda: stops and ranks.rank == ranks.count - 1 and loop.steps == 3
     loop.run()
     return loop.steps, len(seen), loop.seconds, loop.best_metrics, loop.interrupted
@@ -311,7 +324,7 @@ def work(rank: int, count: int, folder: str) -> None:
     seen["alone"] = drawn(own, rows, range(1), numbered=False)
     seen["trained"] = {f"{model} {name}": trained(model, name, Ranks.here()) for model in MODELS for name in DIVIDED}
     seen["looped"] = [looped(Ranks.here(), stops) for stops in (False, True)]
-    seen["timed"] = looped(Ranks.here(), limit=0.2)
+    seen["timed"], seen["sooner"] = looped(Ranks.here(), limit=0.2), looped(Ranks.here(), sooner=True)
     seen["started"] = started(Ranks.here(), False), started(Ranks.here(), True)
     torch.save(seen, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
@@ -414,6 +427,7 @@ def test_the_first_ranks_time_is_up_for_all(seen: list[dict[str, Any]]) -> None:
     assert (evaluations, interrupted) == (1, False)
     for one in seen[1:]:
         assert (one["timed"][0], one["timed"][2]) == (steps, seconds)
+    assert [one["sooner"][0] for one in seen] == [2] * len(seen)  # what the first one hears is the plan of all
 
 
 def test_all_start_from_the_first_ranks_weights(seen: list[dict[str, Any]]) -> None:
