@@ -2,21 +2,23 @@
 
     python benchmarks/integrations.py rectools .../sequence/beauty.txt --epochs 6 --seeds 3
     python benchmarks/integrations.py pykeen .../knowledge/umls --epochs 30 --seeds 3
-    python benchmarks/integrations.py links .../graph/cora --seeds 3  # PyTorch Geometric
-    python benchmarks/integrations.py pairs .../recommend/small/beauty --seeds 3  # likewise, two kinds of nodes
+    python benchmarks/integrations.py links .../graph/cora --epochs 60 --seeds 3  # PyTorch Geometric
+    python benchmarks/integrations.py pairs .../recommend/small/beauty --rows 8192 --seeds 3  # two kinds of nodes
 
 Each line is one training. The last lines give for each arm the mean over seeds, and the difference to the first arm
-with a 95 % interval over seeds (Student's t, paired). ``--part test`` measures the test part; choose by validation.
+of its kind (loss or model), both with 95 % intervals over seeds (Student's t, paired). ``--part test`` measures the
+test part; choose by validation.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import runpy
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +33,40 @@ from negatives.integrations.pyg import Embeddings, LinkNegatives, inner_product
 Arm = tuple[str, Callable[[int, argparse.Namespace], dict[str, float]]]
 Edges = tuple[Tensor, Tensor, Tensor]
 """Edges ``(2, n)`` of the three parts."""
+OWN = {"proposal": "uniform", "candidates": 32}
 
 
 def rectools(data: Path) -> Iterator[Arm]:
-    """SASRec of RecTools; NDCG@10 of the last item but one (validation) or the last (test) among all unseen items."""
+    """SASRec of RecTools; NDCG@10 of the last item but one (validation) and the last (test) among all unseen items."""
     from negatives.integrations.rectools import with_negatives
 
     example = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "rectools_sasrec.py"))
     rows = [[int(item) for item in line.split()[1:]] for line in data.read_text().splitlines()]
 
-    def arm(name: str, loss: str, k: int, sampler: Any = None) -> Arm:
+    def arm(name: str, loss: str, k: int, sampler: Any = None, **arguments: Any) -> Arm:
         def train(seed: int, options: argparse.Namespace) -> dict[str, float]:
             more = {} if sampler is None else with_negatives(sampler, seed)
-            arguments = {"loss": loss, "n_negatives": k, **more}
             past = [row[:-2] for row in rows]
-            model = example["trained"](past, options.epochs, seed, **arguments)
-            if options.part == "valid":
-                return {"ndcg@10": example["ndcg"](model, past, np.array([row[-2] for row in rows]))}
-            seen = [row[:-1] for row in rows]
-            return {"ndcg@10": example["ndcg"](model, seen, np.array([row[-1] for row in rows]))}
+            model = example["trained"](past, options.epochs, seed, loss=loss, n_negatives=k, **arguments, **more)
+            found = {"ndcg@10, valid": example["ndcg"](model, past, np.array([row[-2] for row in rows]))}
+            if options.part == "test":
+                seen = [row[:-1] for row in rows]
+                found["ndcg@10, test"] = example["ndcg"](model, seen, np.array([row[-1] for row in rows]))
+            return found
 
         return name, train
 
+    softmax = "sampled_softmax"
+    yield arm("sampled softmax, 32 uniform, RecTools", softmax, 32)
+    yield arm("sampled softmax, 32 uniform, but none of the session and with log q", softmax, 32, OWN)
+    yield arm("sampled softmax, 32 of clusters near the session", softmax, 32, "cluster")
+    yield arm("sampled softmax, 32 of 256 popular ones by the model", softmax, 32, example["LIKELY"])
+    yield arm("sampled softmax, pool of 256 uniform", softmax, 256, "softmax")
+    yield arm("sampled softmax, pool of 256 of other rows", softmax, 256, "in_batch")
     yield arm("BCE, 1 uniform, RecTools", "BCE", 1)
-    yield arm("sampled softmax, 32 uniform, RecTools", "sampled_softmax", 32)
-    yield arm("BCE, dns, 1 of 32", "BCE", 1, "dns")
-    yield arm("sampled softmax, 32 own of each row", "sampled_softmax", 32, {"proposal": "uniform", "candidates": 32})
-    yield arm("sampled softmax, pool of 256", "sampled_softmax", 256, "softmax")
+    yield arm("BCE, 1 by auto", "BCE", 1, "auto")
+    yield arm("gBCE, 32 uniform, RecTools", "gBCE", 32, gbce_t=0.75)
+    yield arm("gBCE, 32 of clusters near the session", "gBCE", 32, "cluster", gbce_t=0.75)
 
 
 def pykeen(data: Path) -> Iterator[Arm]:
@@ -89,15 +98,16 @@ def pykeen(data: Path) -> Iterator[Arm]:
                 random_seed=seed,
                 device="cpu",
             )
-            return {"mrr": result.metric_results.get_metric("mrr")}
+            return {f"mrr, {options.part}": result.metric_results.get_metric("mrr")}
 
         return f"{model}, {name}", run
 
     for model, loss in (("ComplEx", "softplus"), ("TransE", "marginranking")):
         yield arm("basic, PyKEEN", model, loss, "basic")
         yield arm("bernoulli, PyKEEN", model, loss, "bernoulli")
+        yield arm("uniform, but no known triple", model, loss, "adaptive", sampler={"candidates": 4})
         yield arm("dns, 4 of 32", model, loss, "adaptive", sampler="dns")
-        yield arm("sir, 4 of 32", model, loss, "adaptive", sampler="sir")
+        yield arm("auto, 4 of 32", model, loss, "adaptive", sampler="auto")
 
 
 class Encoder(nn.Module):
@@ -140,7 +150,10 @@ def divided(edges: Tensor) -> Edges:
 
 
 def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, features: Tensor | None) -> Iterator[Arm]:
-    """Full-batch trainings of a graph network by PyTorch Geometric; each step takes all edges."""
+    """Trainings of a graph network by PyTorch Geometric on the whole graph; each step asks for all edges or ``rows``.
+
+    Vectors are scored as they come out of the network, or at one length (``unit``), times four.
+    """
     from torch_geometric.nn import GCNConv, SAGEConv
     from torch_geometric.utils import negative_sampling
 
@@ -149,46 +162,61 @@ def arms_of_edges(edges: Edges, sizes: tuple[int, int], two_kinds: bool, feature
     messages = torch.cat([other, other.flip(0)], 1)
     nodes = m + n if two_kinds else n
 
-    def arm(name: str, sampler: Any, loss: Any) -> Arm:
+    def arm(name: str, sampler: Any, loss: Any, unit: bool) -> Arm:
+        def embedded(model: Encoder) -> Embeddings:
+            whole = model(messages)
+            whole = 2 * nn.functional.normalize(whole) if unit else whole
+            return (whole[:m], whole[m:]) if two_kinds else whole
+
         def run(seed: int, options: argparse.Namespace) -> dict[str, float]:
             torch.manual_seed(seed)
             model = Encoder(nodes, features, SAGEConv if features is None else GCNConv)
             optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
             drawn = sampler and LinkNegatives(train, sizes if two_kinds else n, sampler, seed=seed)
             for step in range(options.epochs):
-                whole = model(messages)
-                z = (whole[:m], whole[m:]) if two_kinds else whole
-                right = inner_product(z, train)
+                some = train if options.rows is None else train[:, torch.randperm(train.shape[1])[: options.rows]]
+                z = embedded(model)
+                right = inner_product(z, some)
                 if drawn:
-                    wrong = drawn(z, train, epoch=step)
-                    value = loss(right, drawn.scores(z, train, wrong), wrong)
+                    wrong = drawn(z, some, epoch=step)
+                    value = loss(right, drawn.scores(z, some, wrong), wrong)
                 else:
                     graph, number = (train, sizes) if two_kinds else (messages, n)
-                    fake = negative_sampling(graph, number, train.shape[1])
-                    scores = torch.cat([right, inner_product(z, fake)])
-                    labels = torch.cat([torch.ones(len(right)), torch.zeros(fake.shape[1])])
-                    value = nn.functional.binary_cross_entropy_with_logits(scores, labels)
+                    value = theirs(right, inner_product(z, negative_sampling(graph, number, some.shape[1])))
                 optimiser.zero_grad()
                 value.backward()
                 optimiser.step()
-            known = torch.zeros(sizes, dtype=torch.bool)
-            for part in edges[: 1 if options.part == "valid" else 2]:
-                known[part[0], part[1]] = True
-                if not two_kinds:
-                    known[part[1], part[0]] = True
-            if not two_kinds:
-                known.fill_diagonal_(True)
             with torch.no_grad():
-                whole = model(messages)
-            z = (whole[:m], whole[m:]) if two_kinds else whole
-            return {"mrr": reciprocal_ranks(z, edges[1 if options.part == "valid" else 2], known)}
+                parts = edges[: 1 if options.part == "valid" else 2]
+                known = known_edges(parts, sizes, two_kinds)
+                asked = edges[1 if options.part == "valid" else 2]
+                return {f"mrr, {options.part}": reciprocal_ranks(embedded(model), asked, known)}
 
-        return name, run
+        return f"{'unit vectors' if unit else 'inner product'}, {name}", run
 
-    yield arm("BCE, negative_sampling of PyG", None, None)
-    yield arm("logistic, uniform", "uniform", losses.logistic)
-    yield arm("bpr, dns", "dns", losses.bpr)
-    yield arm("sampled softmax, pool of 512", {"name": "softmax", "pool": 512}, losses.sampled_softmax)
+    for unit in (False, True):
+        yield arm("BCE, negative_sampling of PyG", None, None, unit)
+        yield arm("BCE, uniform for each source", "uniform", losses.logistic, unit)
+        yield arm("BCE, dns", "dns", losses.logistic, unit)
+        yield arm("BPR, dns", "dns", losses.bpr, unit)
+        yield arm("BPR, auto", "auto", losses.bpr, unit)
+        yield arm("sampled softmax, pool of 512", {"name": "softmax", "pool": 512}, losses.sampled_softmax, unit)
+
+
+def theirs(right: Tensor, wrong: Tensor) -> Tensor:
+    """Binary cross-entropy as in PyTorch Geometric's examples; :func:`negatives.losses.logistic` is twice as much."""
+    labels = torch.cat([torch.ones_like(right), torch.zeros_like(wrong)])
+    return nn.functional.binary_cross_entropy_with_logits(torch.cat([right, wrong]), labels)
+
+
+def known_edges(parts: Sequence[Tensor], sizes: tuple[int, int], two_kinds: bool) -> Tensor:
+    """Bool ``(m, n)``, True for the edges of the parts, in both directions and with loops where nodes are of a kind."""
+    known = torch.zeros(sizes, dtype=torch.bool)
+    for part in parts:
+        known[part[0], part[1]] = True
+        if not two_kinds:
+            known[part[1], part[0]] = True
+    return known if two_kinds else known.fill_diagonal_(True)
 
 
 def links(data: Path) -> Iterator[Arm]:
@@ -215,14 +243,13 @@ def pairs(data: Path) -> Iterator[Arm]:
 
 
 def summary(results: dict[str, list[float]]) -> Iterator[str]:
-    """Mean of each arm, and its difference to the first arm of its kind."""
+    """Mean of each arm, and its difference to the first arm of its kind, which stands before the comma."""
     for name, values in results.items():
-        kind = name.split(", ")[0]
-        base = next(one for one in results if one.split(", ")[0] == kind or kind not in ("ComplEx", "TransE"))
+        base = next(one for one in results if one.split(", ")[0] == name.split(", ")[0])
         mean, off = torch.tensor(values).mean(), torch.tensor(values) - torch.tensor(results[base])
-        low, high = interval(off)
-        told = "" if name == base else f"{off.mean():+.4f} ({low:+.4f} to {high:+.4f})"
-        yield f"| {name} | {mean:.4f} | {told} |"
+        (low, high), (below, above) = interval(torch.tensor(values)), interval(off)
+        told = "" if name == base else f"{off.mean():+.4f} ({below:+.4f} to {above:+.4f})"
+        yield f"| {name} | {mean:.4f} ({low:.4f} to {high:.4f}) | {told} |"
 
 
 def main() -> None:
@@ -233,23 +260,29 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--part", choices=("valid", "test"), default="valid")
     parser.add_argument("--arms", default="", help="numbers of the arms, with commas; all by default")
+    parser.add_argument("--rows", type=int, help="links, pairs: edges of a step; all by default")
+    parser.add_argument("--keep", type=Path, help="a file in which finished trainings are kept, and not run again")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     arms = list({"rectools": rectools, "pykeen": pykeen, "links": links, "pairs": pairs}[options.what](options.data))
     arms = [arms[int(one)] for one in options.arms.split(",")] if options.arms else arms
-    results: dict[str, list[float]] = {name: [] for name, _ in arms}
+    results: dict[str, dict[str, list[float]]] = {}
     for seed in range(options.seeds):
         for name, run in arms:
             start = time.perf_counter()
-            ((metric, value),) = run(seed, options).items()
-            results[name].append(value)
-            print(
-                f"{name}: seed {seed}, {options.part} {metric} {value:.4f}, {time.perf_counter() - start:.0f} s",
-                flush=True,
-            )
-    print("\n".join(summary(results)))
+            key = " ".join(map(str, (options.data.name, options.epochs, options.rows, options.part, name, seed)))
+            kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
+            if key not in kept:
+                kept[key] = run(seed, options)
+                print(f"{key}: {kept[key]}, {time.perf_counter() - start:.0f} s", flush=True)
+                if options.keep:
+                    options.keep.write_text(json.dumps(kept, indent=1))
+            for metric, value in kept[key].items():
+                results.setdefault(metric, {}).setdefault(name, []).append(value)
+    for metric, found in results.items():
+        print(metric, *summary(found), sep="\n")
 
 
 if __name__ == "__main__":

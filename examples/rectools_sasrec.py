@@ -24,10 +24,16 @@ from rectools.models import SASRecModel
 from negatives.integrations.rectools import with_negatives
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+LIKELY = {
+    "proposal": {"name": "popularity", "alpha": 0.75},
+    "candidates": 256,
+    "select": {"name": "softmax", "temperature": 1.0},
+}
+"""As many as are asked for of 256 popular items, drawn by the model's own softmax, with their exact ``log q``."""
 QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
 
 
-def ring(users: int = 200, items: int = 300, length: int = 8) -> list[list[int]]:
+def ring(users: int = 400, items: int = 300, length: int = 8) -> list[list[int]]:
     """Each user steps on by one to three items, from anywhere."""
     make = np.random.default_rng(0)
     steps = make.integers(1, 4, (users, length)).cumsum(1)
@@ -62,9 +68,8 @@ if __name__ == "__main__":
     given = [line.split()[1:] for line in Path(sys.argv[1]).read_text().splitlines()] if sys.argv[1:] else ring()
     rows = [[int(item) for item in row] for row in given]
     past, targets = [row[:-2] for row in rows], np.array([row[-2] for row in rows])
-    epochs = int(sys.argv[2]) if sys.argv[2:] else 12
-    uniform: dict[str, Any] = {"loss": "BCE", "n_negatives": 1}
-    softmax = {"loss": "sampled_softmax", "n_negatives": 256, **with_negatives("softmax")}
-    for name, arguments in (("uniform, RecTools", uniform), ("softmax, pool of 256", softmax)):
-        model = trained(past, epochs, 0, **arguments)
+    epochs = int(sys.argv[2]) if sys.argv[2:] else 6 if sys.argv[1:] else 20
+    softmax: dict[str, Any] = {"loss": "sampled_softmax", "n_negatives": 32 if sys.argv[1:] else 2}
+    for name, more in (("uniform, RecTools", {}), ("likely ones", with_negatives(LIKELY))):
+        model = trained(past, epochs, 0, **softmax, **more)
         print(f"{name:22} {model.fit_trainer.global_step} steps, NDCG@10 {ndcg(model, past, targets):.4f}")

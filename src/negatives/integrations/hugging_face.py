@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ class Drawing:
             raise InputError(
                 "the rows of a batch hold no columns", hint="set remove_unused_columns=False, or give Pairs(...)"
             )
-        if isinstance(first.get("positive"), (int, Tensor)):
+        if isinstance(first.get("positive"), (Integral, Tensor)):
             if missing := [name for name in NAMES if name not in first]:
                 raise InputError(f"a row has no {missing[0]}", hint="give query, positive and example, or Pairs(...)")
             return True

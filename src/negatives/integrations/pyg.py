@@ -15,17 +15,19 @@ into the batches of a loader before neighbours are sampled, so that they have ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from negatives.errors import ConfigError, InputError
+from negatives.errors import InputError
+from negatives.integrations.pyg_loader import with_negatives
 from negatives.registry import Spec
 from negatives.sampler import Sampler, build
-from negatives.types import Catalogue, Csr, Negatives, shared_pool
+from negatives.sampler.batch import whole
+from negatives.types import Catalogue, Csr, Ids, Negatives, State, shared_pool
 
 Embeddings = Tensor | tuple[Tensor, Tensor]
 """``(n, d)`` of all nodes, or a pair of those of the sources and those of the targets where they are of two kinds."""
@@ -62,6 +64,11 @@ class Embedded:
     decode: Decode = inner_product
     sources: Tensor | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings are, whatever the edges of a loader are on."""
+        return ends(self.z)[0].device
+
     def encode_queries(self, queries: Tensor) -> Tensor:
         """Embeddings of the sources."""
         return ends(self.z)[0][self._of(queries)]
@@ -81,11 +88,25 @@ class Embedded:
         return queries if self.sources is None else self.sources[queries]
 
 
+class Alike:
+    """A scorer to which all edges are alike, for draws before there are embeddings."""
+
+    def encode_queries(self, queries: Tensor) -> Tensor:
+        """Zeros ``(..., 1)``."""
+        return torch.zeros(*queries.shape, 1, device=queries.device)
+
+    encode_items = encode_queries
+
+    def score(self, queries: Tensor, items: Tensor) -> Tensor:
+        """Zeros of the shape of the items."""
+        return torch.zeros(items.shape, device=items.device)
+
+
 class LinkNegatives:
     """Draws wrong targets for edges.
 
     Args:
-        edge_index: ``(2, n)`` int64 training edges; they are never drawn.
+        edge_index: ``(2, n)`` training edges, ids of any whole-number type; they are never drawn.
         num_nodes: Number of nodes; a pair, of sources and of targets, where these are of two kinds, each numbered from
             0. Then only nodes of the targets' kind are drawn.
         sampler: A preset's name, parts as in a configuration, or a sampler.
@@ -99,9 +120,11 @@ class LinkNegatives:
         ConfigError: The sampler is not known.
     """
 
+    timed = False
+
     def __init__(
         self,
-        edge_index: Tensor,
+        edge_index: Ids,
         num_nodes: int | tuple[int, int],
         sampler: Spec | Sampler = "dns",
         decode: Decode = inner_product,
@@ -109,10 +132,9 @@ class LinkNegatives:
         seed: int = 0,
         total_steps: int | None = None,
     ) -> None:
-        if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-            raise InputError(f"an edge index has the shape (2, n), not {tuple(edge_index.shape)}")
-        sizes = num_nodes if isinstance(num_nodes, tuple) else (num_nodes, num_nodes)
-        for column, n in zip(edge_index, sizes, strict=True):
+        edge_index = _edges(edge_index)
+        self.sizes = num_nodes if isinstance(num_nodes, tuple) else (num_nodes, num_nodes)
+        for column, n in zip(edge_index, self.sizes, strict=True):
             if column.numel() and not 0 <= int(column.min()) <= int(column.max()) < n:
                 raise InputError(f"the edge index names nodes outside 0 to {n - 1}", hint="give the right num_nodes")
         self.decode, self.num_nodes = decode, num_nodes
@@ -124,6 +146,11 @@ class LinkNegatives:
         else:
             self.sampler.bind(_catalogue(edges, num_nodes, directed, device))
         self.kept: Embeddings | None = None
+
+    @property
+    def needs_scorer(self) -> bool:
+        """Whether draws look at embeddings."""
+        return self.sampler.needs_scorer
 
     @classmethod
     def of(
@@ -138,6 +165,9 @@ class LinkNegatives:
     ) -> LinkNegatives:
         """For the edges of a ``Data``, or those of one type of a ``HeteroData``.
 
+        Right edges that the graph holds beside its own, as ``RandomLinkSplit`` leaves them in ``edge_label_index``, are
+        not drawn either.
+
         Args:
             data: The graph.
             edge_type: Kind of the sources, name of the edges, kind of the targets; for a ``HeteroData``.
@@ -148,24 +178,24 @@ class LinkNegatives:
             total_steps: Calls that the training will make.
 
         Raises:
-            InputError: A ``HeteroData`` has no such edges.
+            InputError: A ``HeteroData`` has no such edges, or they are not in ``edge_index``.
 
         >>> from types import SimpleNamespace as Data
         >>> LinkNegatives.of(Data(edge_index=torch.tensor([[0], [1]]), num_nodes=3)).num_nodes
         3
         """
         if not hasattr(data, "edge_types"):
-            return cls(data.edge_index, data.num_nodes, sampler, decode, directed, seed, total_steps)
+            return cls(_right(data), data.num_nodes, sampler, decode, directed, seed, total_steps)
         if edge_type is None or edge_type not in data.edge_types:
             told = ", ".join(str(one) for one in data.edge_types)
             raise InputError(f"the graph has no edges of the type {edge_type}", hint=f"give one of {told}")
         source, _, target = edge_type
         sizes = data[source].num_nodes, data[target].num_nodes
         number = sizes[0] if source == target else sizes
-        return cls(data[edge_type].edge_index, number, sampler, decode, directed, seed, total_steps)
+        return cls(_right(data[edge_type]), number, sampler, decode, directed, seed, total_steps)
 
     def __call__(
-        self, z: Embeddings | None, edge_index: Tensor, *, epoch: int = 0, progress: float | None = None
+        self, z: Embeddings | None, edge_index: Ids, *, epoch: int = 0, progress: float | None = None
     ) -> Negatives:
         """Wrong targets for the edges ``(2, rows)``: ``ids (rows, k)``, ``ok``, weights; see :class:`Negatives`.
 
@@ -176,12 +206,32 @@ class LinkNegatives:
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done, for samplers with schedules; by default that of
                 ``total_steps``.
-        """
-        z = self.kept if z is None else z
-        scorer = None if z is None else Embedded(_detached(z), self.decode)
-        return self.sampler(edge_index[0], edge_index[1], scorer, epoch=epoch, progress=progress)
 
-    def scores(self, z: Embeddings, edge_index: Tensor, negatives: Negatives) -> Tensor:
+        Raises:
+            InputError: There are embeddings of fewer nodes than the graph has, or a node does not exist.
+        """
+        edges, z = _edges(edge_index), self.kept if z is None else z
+        if z is None:
+            return self.sampler(edges[0], edges[1], epoch=epoch, progress=progress)
+        for part, n in zip(ends(z), self.sizes, strict=True):
+            if len(part) < n:
+                raise InputError(
+                    f"embeddings of {len(part)} nodes for a graph of {n}",
+                    hint="give those of all nodes; where a loader samples neighbours, see with_negatives",
+                )
+        scorer = Embedded(_detached(z), self.decode)
+        return self.sampler(edges[0], edges[1], scorer, epoch=epoch, progress=progress)
+
+    def of_batch(self, src: Tensor, dst: Tensor, times: Tensor | None, epoch: int) -> Negatives:
+        """Wrong targets for a batch that the model has not seen; see :func:`with_negatives`.
+
+        By embeddings that are kept; before the first :meth:`remember`, all nodes score alike.
+        """
+        if self.kept is None and self.sampler.needs_scorer:
+            return self.sampler(src, dst, Alike(), epoch=epoch)
+        return self(None, torch.stack([src, dst]), epoch=epoch)
+
+    def scores(self, z: Embeddings, edge_index: Ids, negatives: Negatives) -> Tensor:
         """Scores ``(rows, k)`` of the wrong edges, with gradients; those of a pool by one product of matrices.
 
         Args:
@@ -189,7 +239,7 @@ class LinkNegatives:
             edge_index: The batch's right edges.
             negatives: What was drawn for them.
         """
-        return Embedded(z, self.decode).score(edge_index[0], negatives.ids)
+        return Embedded(z, self.decode).score(_edges(edge_index)[0], negatives.ids)
 
     def remember(self, z: Embeddings, n_id: Tensor | tuple[Tensor, Tensor] | None = None) -> None:
         """Keep embeddings for draws that are made before the model sees the batch.
@@ -199,7 +249,7 @@ class LinkNegatives:
             n_id: ``(n,)`` their ids in the whole graph, a pair where ``z`` is one; None for all in order.
         """
         one_kind = isinstance(self.num_nodes, int)
-        sizes = (self.num_nodes,) if isinstance(self.num_nodes, int) else self.num_nodes
+        sizes = self.sizes[:1] if one_kind else self.sizes
         given = [part.detach() for part in (z if isinstance(z, tuple) else (z,))]
         ids = [None] * len(given) if n_id is None else list(n_id if isinstance(n_id, tuple) else (n_id,))
         if self.kept is None:
@@ -209,57 +259,44 @@ class LinkNegatives:
             table[slice(None) if where is None else where] = part
 
     @staticmethod
-    def edges(edge_index: Tensor, negatives: Negatives) -> Tensor:
+    def edges(edge_index: Ids, negatives: Negatives) -> Tensor:
         """The wrong edges ``(2, rows, k)``, to be scored as the right ones are; ``negatives.ok`` says which count."""
-        return torch.stack([edge_index[0][:, None].expand_as(negatives.ids), negatives.ids])
+        sources = _edges(edge_index)[0].to(negatives.ids.device)
+        return torch.stack([sources[:, None].expand_as(negatives.ids), negatives.ids])
+
+    def state(self) -> State:
+        """All that must be remembered to draw on where it was: the sampler's state, and embeddings that are kept."""
+        tables = () if self.kept is None else self.kept if isinstance(self.kept, tuple) else (self.kept,)
+        return {"sampler": self.sampler.state(), "kept": {str(at): one for at, one in enumerate(tables)}}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+        self.sampler.load_state(state["sampler"])
+        tables = tuple(one.clone() for one in state["kept"].values())
+        self.kept = None if not tables else tables[0] if len(tables) == 1 else (tables[0], tables[1])
 
 
-class _WithNegatives:
-    """A sampler of neighbourhoods that is given wrong edges beside the right ones; all else is the inner one's."""
-
-    def __init__(self, inner: Any, negatives: LinkNegatives) -> None:
-        self.inner, self.negatives = inner, negatives
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-    def sample_from_edges(self, inputs: Any, neg_sampling: Any = None) -> Any:
-        """See ``torch_geometric.sampler.BaseSampler``."""
-        if torch.utils.data.get_worker_info() is not None and self.negatives.kept is not None:
-            raise ConfigError("workers of a loader would draw by old embeddings; use num_workers=0")
-        right = torch.stack([inputs.row, inputs.col])
-        found = self.negatives(None, right)
-        rows = found.ok.cpu().nonzero()[:, 0]
-        labels = torch.cat([torch.ones(right.shape[1]), torch.zeros(len(rows))])
-        times = None if inputs.time is None else torch.cat([inputs.time, inputs.time[rows]])
-        targets = torch.cat([inputs.col, found.ids[found.ok].to(inputs.col)])
-        both = type(inputs)(
-            inputs.input_id, torch.cat([inputs.row, inputs.row[rows]]), targets, labels, times, inputs.input_type
-        )
-        return self.inner.sample_from_edges(both, neg_sampling=None)
-
-
-def with_negatives(loader: Any, negatives: LinkNegatives) -> Any:
-    """Put wrong edges into every batch of a loader of links, before the neighbours of its nodes are sampled.
-
-    In a batch ``edge_label`` is 1 for the right edges, which come first, and 0 for the wrong ones; ``edge_label_index``
-    has both, numbered within the batch as ever. A sampler that looks at embeddings sees those that the loop gave
-    last: ``negatives.remember(z, batch.n_id)`` after each step.
-
-    Args:
-        loader: A ``LinkNeighborLoader``, or another ``LinkLoader``, without ``neg_sampling``.
-        negatives: For the whole graph.
-
-    Returns:
-        The same loader.
+def _edges(edge_index: Ids) -> Tensor:
+    """``(2, n)`` int64.
 
     Raises:
-        ConfigError: The loader draws negatives of its own, or has labels.
+        InputError: It is of another shape, or no whole numbers.
     """
-    if loader.neg_sampling is not None or loader.input_data.label is not None:
-        raise ConfigError("the loader has negatives or labels of its own; leave neg_sampling and edge_label out")
-    loader.link_sampler = _WithNegatives(loader.link_sampler, negatives)
-    return loader
+    found = whole("node", edge_index)
+    if found.dim() != 2 or found.shape[0] != 2:
+        raise InputError(f"an edge index has the shape (2, n), not {tuple(found.shape)}")
+    return found
+
+
+def _right(store: Any) -> Tensor:
+    """Edges of a store of PyTorch Geometric, and those that it is trained on where they are kept apart."""
+    edges = getattr(store, "edge_index", None)
+    if edges is None:
+        raise InputError("the graph has no edge_index", hint="give edges as an edge index, not as an adjacency matrix")
+    more, labels = getattr(store, "edge_label_index", None), getattr(store, "edge_label", None)
+    if more is None:
+        return _edges(edges)
+    return torch.cat([_edges(edges), _edges(more if labels is None else more[:, labels > 0])], 1)
 
 
 def _detached(z: Embeddings) -> Embeddings:
@@ -281,3 +318,6 @@ def _catalogue(edges: Tensor, n: int, directed: bool, device: torch.device) -> C
     moved = (part.to(device) for part in (counts, nodes))
     counts, anchors = moved
     return Catalogue(n, n, counts, known.to(device), query_anchors=anchors, item_graph=graph.to(device))
+
+
+__all__ = ["Decode", "Embedded", "Embeddings", "LinkNegatives", "ends", "inner_product", "with_negatives"]

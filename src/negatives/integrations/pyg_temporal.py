@@ -12,7 +12,9 @@ linked to the source at that very time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,8 +26,9 @@ from negatives.proposals.base import Proposal
 from negatives.randomness import uniforms
 from negatives.registry import Part, Spec
 from negatives.sampler import build
+from negatives.sampler.batch import whole
 from negatives.sampler.build import resolve
-from negatives.types import Catalogue, Context, Csr, Negatives
+from negatives.types import Catalogue, Context, Csr, Ids, Negatives, State, within
 
 
 @dataclass(slots=True)
@@ -77,8 +80,8 @@ class TemporalNegatives:
     """Draws wrong destinations for edges with times.
 
     Args:
-        src: ``(n,)`` int64 source of each edge.
-        dst: ``(n,)`` int64 destination.
+        src: ``(n,)`` source of each edge, ids of any whole-number type.
+        dst: ``(n,)`` destination.
         t: ``(n,)`` time; of any order.
         num_nodes: Number of nodes.
         sampler: A preset's name, or parts as in a configuration, whose proposal is uniform.
@@ -90,18 +93,25 @@ class TemporalNegatives:
         ConfigError: The sampler is not known, its proposal is not uniform, or it shares a pool.
     """
 
+    timed = True
+    kept = None
+
     def __init__(
         self,
-        src: Tensor,
-        dst: Tensor,
+        src: Ids,
+        dst: Ids,
         t: Tensor,
         num_nodes: int,
         sampler: Spec = "uniform",
         decode: Decode = inner_product,
         seed: int = 0,
     ) -> None:
+        src, dst = whole("source", src), whole("destination", dst)
+        t = torch.as_tensor(t, device=src.device)
         if not src.numel() == dst.numel() == t.numel():
             raise InputError(f"{src.numel()} sources, {dst.numel()} destinations and {t.numel()} times; give as many")
+        within("source", src, num_nodes)
+        within("destination", dst, num_nodes)
         parts = resolve(sampler)
         if Part.of(parts.get("proposal", "uniform")).name != "uniform" or "pool" in parts:
             raise ConfigError("what exists depends on the time; choose a sampler of uniform candidates for each row")
@@ -119,7 +129,7 @@ class TemporalNegatives:
         counts = torch.bincount(dst, minlength=num_nodes)
         self.sampler.bind(Catalogue(len(self.codes), num_nodes, counts, known))
 
-    def __call__(self, src: Tensor, dst: Tensor, t: Tensor, z: Tensor | None = None, *, epoch: int = 0) -> Negatives:
+    def __call__(self, src: Ids, dst: Ids, t: Tensor, z: Tensor | None = None, *, epoch: int = 0) -> Negatives:
         """Wrong destinations ``ids (rows, k)`` for edges; ``ok`` is False where there is none yet.
 
         Args:
@@ -132,11 +142,32 @@ class TemporalNegatives:
         Raises:
             InputError: No edge of the source at that time was given at the start.
         """
-        code = torch.searchsorted(self.times, t) * self.num_nodes + src
-        queries = torch.searchsorted(self.codes, code).clamp(max=len(self.codes) - 1)
-        strange = (self.codes[queries] != code).nonzero()[:, 0]
+        src, t = whole("source", src, self.codes.device), torch.as_tensor(t, device=self.codes.device)
+        when = torch.searchsorted(self.times, t).clamp(max=max(0, len(self.times) - 1))
+        code = when * self.num_nodes + src
+        queries = torch.searchsorted(self.codes, code).clamp(max=max(0, len(self.codes) - 1))
+        strange = ((self.codes[queries] != code) | (self.times[when] != t)).nonzero()[:, 0]
         if strange.numel():
             at = int(strange[0])
             raise InputError(f"no edge of node {int(src[at])} at time {t[at].item()} was given", hint="give all edges")
         scorer = None if z is None else Embedded(z.detach(), self.decode, self.codes % self.num_nodes)
         return self.sampler(queries, dst, scorer, epoch=epoch)
+
+    @property
+    def needs_scorer(self) -> bool:
+        """Whether draws look at embeddings."""
+        return self.sampler.needs_scorer
+
+    def of_batch(self, src: Tensor, dst: Tensor, times: Tensor | None, epoch: int) -> Negatives:
+        """Wrong destinations for a batch of a loader; see :func:`negatives.integrations.pyg.with_negatives`."""
+        if times is None:
+            raise InputError("these edges have no times", hint="give the loader edge_label_time, or use LinkNegatives")
+        return self(src, dst, times, epoch=epoch)
+
+    def state(self) -> State:
+        """All that must be remembered to draw on where it was."""
+        return self.sampler.state()
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state` gave."""
+        self.sampler.load_state(state)

@@ -23,7 +23,7 @@ from torch import Tensor
 from negatives.data.triples import TripleData, Triples
 from negatives.errors import ConfigError, InputError
 from negatives.integrations.sized import sized
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import expect, fault
 from negatives.randomness import Purpose, stream, uniforms
 from negatives.registry import Spec
 from negatives.sampler import Sampler
@@ -36,6 +36,8 @@ try:
         from pykeen.models import ERModel
         from pykeen.sampling import NegativeSampler, negative_sampler_resolver
         from pykeen.training import SLCWATrainingLoop, training_loop_resolver
+
+    expect(SLCWATrainingLoop, "_create_training_data_loader", "_save_state", "_load_state")
 except Exception as error:
     ERROR = error
     ERModel = NegativeSampler = SLCWATrainingLoop = object
@@ -137,7 +139,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         self.sampler = sized(sampler, num_negs_per_pos, seed)
         self.sampler.total_steps = self.sampler.total_steps or total_steps
         self.sampler.bind(self.data.catalogue())
-        self.codes = self._codes(mapped_triples.cpu())
+        self.about = self.data.query_heads, self.data.query_relations
+        self.codes = self._codes(mapped_triples.cpu()).sort().values
         self.heads_first = _heads_first(mapped_triples, self.num_relations, scheme)
 
     def corrupt_batch(self, positive_batch: Tensor) -> Tensor:
@@ -163,8 +166,8 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
         queries = self._queries(triples, side)
         scorer = None
         if loop is not None:
-            about = data.query_heads.to(device), data.query_relations.to(device)
-            scorer = Scored(loop.model, *about, data.n_relations)
+            self.about = self.about[0].to(device), self.about[1].to(device)  # moved once
+            scorer = Scored(loop.model, *self.about, data.n_relations)
         right = torch.where(side, triples[:, 0], triples[:, 2])
         found = self.sampler(queries, right, scorer, examples=examples, epoch=epoch)
         if found.weight is not None:
@@ -187,7 +190,9 @@ class AdaptiveNegativeSampler(NegativeSampler):  # type: ignore[misc]
 
     def _queries(self, triples: Tensor, side: Tensor) -> Tensor:
         ids = triples.cpu()
-        strange = ~torch.isin(self._codes(ids), self.codes)
+        codes = self._codes(ids)
+        at = torch.searchsorted(self.codes, codes).clamp(max=max(0, len(self.codes) - 1))
+        strange = self.codes[at] != codes
         if bool(strange.any()):
             one = ids[int(strange.nonzero()[0, 0])].tolist()
             raise InputError(f"the triple {one} is not among the training triples", hint="draw for training triples")

@@ -25,7 +25,8 @@ from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.guards import KnownPositives
 from negatives.integrations.sized import sized
-from negatives.integrations.upstream import fault
+from negatives.integrations.upstream import expect, fault
+from negatives.integrations.workers import epoch_of_workers
 from negatives.losses.base import Loss
 from negatives.registry import Part, Spec
 from negatives.sampler import Sampler
@@ -42,6 +43,7 @@ try:
         from rectools.models.nn.transformers.negative_sampler import TransformerNegativeSamplerBase
         from rectools.models.nn.transformers.sasrec import SASRecDataPreparator
 
+        expect(TransformerLightningModule, "get_loss_calculator", "get_batch_logits", "_calc_custom_loss_outputs")
         IdMap.from_values(SASRecDataPreparator.item_extra_tokens)  # pandas 3 refuses what RecTools 0.19 gives it
 except Exception as error:
     ERROR = error
@@ -82,13 +84,17 @@ def session_sampler(spec: Spec, k: int, seed: int = 0) -> Sampler:
         seed: Seed of all draws.
 
     Raises:
-        ConfigError: The sampler is not known, or keeps items for each query.
+        ConfigError: The sampler is not known, or a part of it remembers or looks up the query.
     """
     parts = resolve(spec)
-    if Part.of(parts.get("proposal", "uniform")).name == "cached":
-        raise ConfigError("the proposal cached keeps items for each user, whom RecTools' batches do not name")
     guards = parts.get("guards", [])
-    return sized(parts | {"guards": [one for one in guards if Part.of(one).name != "known_positives"]}, k, seed)
+    made = sized(parts | {"guards": [one for one in guards if Part.of(one).name != "known_positives"]}, k, seed)
+    needs = [type(one).__name__ for one in made.guards if one.needs_queries]
+    if made.proposal.needs_queries:
+        needs.append(type(made.proposal).__name__)
+    if needs:
+        raise ConfigError(f"{needs[0]} looks up the user, whom RecTools' batches do not name; leave it out")
+    return made
 
 
 @dataclass(slots=True)
@@ -136,7 +142,7 @@ class Sessions:
             epoch: Epoch, counted from zero.
             progress: Share of the training that is done.
         """
-        self._own.known = self.own(x, y)
+        self._own.known = own_items(x, y, self.first, self.n_items)
         found = self.sampler(
             torch.arange(len(x)),
             (y - self.first).clamp(min=0),
@@ -150,11 +156,34 @@ class Sessions:
         ids = found.ids + self.first if pool is None else (pool + self.first).expand_as(found.ids)
         return replace(found, ids=ids)
 
-    def own(self, x: Tensor, y: Tensor) -> Csr:
-        """The items of each session ``(batch, n_items)``, in the past and to come."""
-        both = torch.cat([x, y], 1).cpu() - self.first
-        rows, at = (both >= 0).nonzero(as_tuple=True)
-        return Csr.from_pairs(rows, both[rows, at], len(x), self.n_items).to(x.device)
+
+def own_items(x: Tensor, y: Tensor, first: int, n_items: int) -> Csr:
+    """The items of each session ``(batch, n_items)``, in the past and to come, numbered from 0.
+
+    Args:
+        x: ``(batch, length)`` ids of the sessions.
+        y: ``(batch, targets)`` ids of the targets.
+        first: Id of the first item.
+        n_items: Number of items.
+    """
+    both = torch.cat([x, y], 1).cpu() - first
+    rows, at = (both >= 0).nonzero(as_tuple=True)
+    return Csr.from_pairs(rows, both[rows, at], len(x), n_items).to(x.device)
+
+
+def as_the_loss(rows: Tensor, items: Tensor, distance: str, scale: float) -> Vectors:
+    """Scores as RecTools' losses see them: ``s / logits_t``, by inner product or cosine.
+
+    Args:
+        rows: ``(rows, d)`` vectors of the sessions.
+        items: ``(n_items, d)``.
+        distance: ``"dot"`` or ``"cosine"``.
+        scale: ``logits_t``.
+    """
+    rows, items = rows.detach(), items.detach()
+    if distance == "cosine":
+        rows, items = (torch.nn.functional.normalize(one, dim=-1) for one in (rows, items))
+    return Vectors(rows / scale, items)
 
 
 class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
@@ -170,7 +199,7 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
         seed: Seed of all draws.
 
     Raises:
-        ConfigError: RecTools cannot be used here, or the sampler is not known or keeps items for each query.
+        ConfigError: RecTools cannot be used here, or the sampler is not known or looks up the query.
     """
 
     def __init__(self, n_negatives: int, sampler: Spec = "uniform", seed: int = 0, **_: Any) -> None:
@@ -209,9 +238,8 @@ class SessionNegatives(TransformerNegativeSamplerBase):  # type: ignore[misc]
         if self.uniform is None:
             sampler = session_sampler("uniform", self.n_negatives, self.seed)
             self.uniform = Sessions(sampler, lowest_id, highest_id - lowest_id)
-        worker = torch.utils.data.get_worker_info()
         fixed = None if session_len_limit is None else torch.arange(shape[0] * shape[1]).view(shape)
-        epoch = 0 if worker is None or fixed is not None else worker.seed % (1 << 31)
+        epoch = epoch_of_workers() if fixed is None else 0
         places = torch.ones(shape, dtype=torch.bool)
         drawn = self.uniform(x, y[:, -shape[1] :], places, examples=fixed, epoch=epoch)
         return drawn.ids.view(*shape, self.n_negatives)
@@ -263,7 +291,7 @@ class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
         rows = self.torch_model.encode_sessions(batch, items)[places]
         sessions = self._bound(self.drawn)
         distance = getattr(getattr(self.torch_model.similarity_module, "distance", None), "value", "dot")
-        scorer = Vectors(rows, items.detach()[sessions.first :], similarity=distance)
+        scorer = as_the_loss(rows, items[sessions.first :], distance, self.logits_t)
         share = self.trainer.global_step / max(1.0, float(self.trainer.estimated_stepping_batches))
         negatives = sessions(
             batch["x"], y, places, scorer, epoch=self.current_epoch, progress=share if 0 <= share <= 1 else 0.0
@@ -272,6 +300,18 @@ class NegativesModule(TransformerLightningModule):  # type: ignore[misc]
         loss = self._loss_of(positive, self._logits(rows, items, negatives.ids), negatives, batch["yw"][places])
         self.log(self.train_loss_name, loss, on_step=False, on_epoch=True, prog_bar=self.verbose > 0)
         return loss
+
+    def _calc_custom_loss_outputs(self, batch: dict[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Loss of a validation batch by a loss of this library, on the uniform negatives of the loader."""
+        logits = self.get_batch_logits(batch)[:, -1]
+        ids, first = batch["negatives"][:, -1], self.data_preparator.n_item_extra_tokens
+        n_items = self.data_preparator.item_id_map.size - first
+        left = n_items - own_items(batch["x"], batch["y"], first, n_items).lengths()
+        log_q = -left.to(logits).log()
+        ok = torch.ones_like(ids, dtype=torch.bool)
+        drawn = Negatives(ids, log_q[:, None].expand(ids.shape), ok, positive_log_q=log_q)
+        rows = self.own_loss.rows(logits[:, 0], logits[:, 1:], drawn)  # type: ignore[union-attr]
+        return {"loss": (rows * batch["yw"][:, -1]).mean(), "pos_neg_logits": logits}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the sampler's state."""

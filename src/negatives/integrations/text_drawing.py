@@ -35,6 +35,12 @@ class Encoded:
     def __init__(self, model: Any, queries: Sequence[str], documents: Sequence[str], scale: float = 20.0) -> None:
         self.model, self.queries, self.documents, self.scale = model, queries, documents, scale
 
+    @property
+    def device(self) -> torch.device:
+        """Where the vectors are, whatever the loader's numbers are on."""
+        found: torch.device = self.model.device
+        return found
+
     def encode_queries(self, queries: torch.Tensor) -> torch.Tensor:
         """Vectors ``(n, d)`` of queries by number."""
         return self._encoded(self.model.encode_query, [self.queries[row] for row in queries.tolist()])
@@ -80,9 +86,11 @@ class TextDrawing:
     collate: Any = None
     filled: int = 0
     drawing: Drawing = field(init=False, repr=False)
+    _known: Csr = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         imported("sentence_transformers", "TextDrawing", INSTALL)
+        self._known = union([self.positives, own_documents(self.queries, self.documents, self.positives)])
         sampler = self.sampler if isinstance(self.sampler, Sampler) else self._built(self.sampler)
         if self.collate is None:
             self.collate = _collator(self.model)
@@ -113,9 +121,9 @@ class TextDrawing:
 
     def _built(self, spec: Spec) -> Sampler:
         made = build(spec, self.seed)
-        own, n = own_documents(self.queries, self.documents, self.positives), len(self.documents)
+        n = len(self.documents)
         counts = torch.bincount(self.positives.indices.long(), minlength=n)
-        made.bind(Catalogue(len(self.queries), n, counts, union([self.positives, own])))
+        made.bind(Catalogue(len(self.queries), n, counts, self._known))
         return made
 
     def _texts(self, drawn: Drawn) -> Inputs:
@@ -123,7 +131,7 @@ class TextDrawing:
         if not bool(ok.all()):
             self.filled += int((~ok).sum())
             key = stream(self.seed, Purpose.CANDIDATES, -1)
-            known, n = self.positives.to(ids.device), len(self.documents)
+            known, n = self._known.to(ids.device), len(self.documents)
             random = kernels.draw_uniform(drawn.examples, ids.shape[1], n, key, queries=drawn.queries, known=known)
             ids = torch.where(ok, ids, random.clamp(min=0))
         numbers = {"positive": drawn.positives} | {f"negative_{at + 1}": one for at, one in enumerate(ids.T)}

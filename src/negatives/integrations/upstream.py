@@ -56,6 +56,26 @@ def base(name: str, *modules: str, otherwise: type = object) -> tuple[Any, Excep
     return otherwise, next((one for one in errors if not isinstance(one, ModuleNotFoundError)), errors[0])
 
 
+def expect(of: type, *names: str) -> None:
+    """See that a class of another library has what an integration overrides, which it would not call otherwise.
+
+    Args:
+        of: The class.
+        names: Of its methods.
+
+    Raises:
+        AttributeError: One is not there; a matter of the version.
+
+    >>> expect(dict, "get", "get_all")
+    Traceback (most recent call last):
+        ...
+    AttributeError: dict has no get_all
+    """
+    for name in names:
+        if not hasattr(of, name):
+            raise AttributeError(f"{of.__name__} has no {name}")
+
+
 def imported(module: str, what: str, install: str, name: str | None = None) -> Any:
     """A module of another library, or what it calls ``name``.
 

@@ -197,3 +197,14 @@ def test_a_shared_pool_stays_one() -> None:
     wrong = as_negatives(*(batch[name] for name in ("ids", "ok", "log_q")))
     assert wrong.pool is not None
     assert wrong.ids.shape == wrong.ok.shape == (5, 6)
+
+
+@pytest.mark.parametrize("form", [None, "numpy", "torch"])
+def test_rows_of_a_data_set_in_any_format(form: str | None) -> None:
+    import datasets
+
+    columns = {"query": QUERIES[:6].tolist(), "positive": POSITIVES[:6].tolist(), "example": list(range(6))}
+    rows = datasets.Dataset.from_dict(columns).with_format(form)
+    drawn, plain = (Drawing(negatives.sampler("uniform", train=(QUERIES, POSITIVES))) for _ in range(2))
+    found = drawn([rows[place] for place in range(6)])
+    assert torch.equal(found["ids"], plain([(int(QUERIES[at]), int(POSITIVES[at]), at) for at in range(6)])["ids"])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from negatives import losses
 from negatives.errors import ConfigError, InputError
-from negatives.integrations.pyg import Embedded, LinkNegatives, inner_product, with_negatives
+from negatives.integrations.pyg import Embedded, LinkNegatives, inner_product
 from negatives.integrations.pyg_temporal import TemporalNegatives
 from negatives.models.graph.parts import layers_of_pyg
 from negatives.sampler import build
@@ -137,55 +137,91 @@ def test_edge_types_of_a_heterogeneous_graph() -> None:
         LinkNegatives.of(data, ("user", "sees", "item"))
 
 
-class Around:
-    """A sampler of neighbourhoods that takes each node's first neighbour; PyG's own needs a compiled package."""
-
-    edge_permutation = None
-
-    def __init__(self, edges: Tensor) -> None:
-        self.edges = edges
-
-    def sample_from_edges(self, inputs: Any, neg_sampling: Any = None) -> Any:
-        from torch_geometric.sampler import SamplerOutput
-
-        assert neg_sampling is None
-        seeds = torch.unique(torch.cat([inputs.row, inputs.col]))
-        kept = torch.isin(self.edges[1], seeds).nonzero()[:, 0]
-        nodes = torch.unique(torch.cat([seeds, self.edges[:, kept].flatten()]))
-        row, col = torch.searchsorted(nodes, self.edges[:, kept])
-        label_index = torch.searchsorted(nodes, torch.stack([inputs.row, inputs.col]))
-        about = (inputs.input_id, label_index, inputs.label, inputs.time)
-        return SamplerOutput(node=nodes, row=row, col=col, edge=kept, batch=None, metadata=about)
-
-
-def test_a_loader_samples_neighbours_of_wrong_targets_too() -> None:
+def test_right_edges_that_a_split_keeps_apart_are_not_drawn() -> None:
+    """``RandomLinkSplit`` takes the edges that are trained on out of those that messages follow."""
     layers_of_pyg()
-    from torch_geometric.data import Data
-    from torch_geometric.loader import LinkLoader
+    from torch_geometric.data import Data, HeteroData
+    from torch_geometric.transforms import RandomLinkSplit
 
-    data = Data(edge_index=RING, num_nodes=N, x=torch.arange(N))
-    negatives = LinkNegatives.of(
-        data, sampler={"candidates": 400, "select": {"name": "hardest", "k": 2}}
-    )  # may be one twice
+    spec = {"candidates": 300}
+    apart = {"num_val": 0.1, "num_test": 0.1, "disjoint_train_ratio": 0.5}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        train, _, _ = RandomLinkSplit(is_undirected=False, **apart)(Data(edge_index=RING, num_nodes=N))
+        data = HeteroData()
+        data["user"].num_nodes, data["item"].num_nodes = N, N
+        data["user", "likes", "item"].edge_index = RING
+        data["item", "rev_likes", "user"].edge_index = RING.flip(0)
+        split = RandomLinkSplit(
+            edge_types=[("user", "likes", "item")], rev_edge_types=[("item", "rev_likes", "user")], **apart
+        )
+        both, _, _ = split(data)
+    likes = both["user", "likes", "item"]
+    for store, drawn in (
+        (train, LinkNegatives.of(train, sampler=spec, directed=True)),
+        (likes, LinkNegatives.of(both, ("user", "likes", "item"), spec)),
+    ):
+        assert store.edge_index.shape[1] < 20
+        right = torch.cat([store.edge_index, store.edge_label_index[:, store.edge_label > 0]], 1)
+        assert right.shape[1] == 32
+        known = {tuple(edge) for edge in right.T.tolist()}
+        found = drawn(None, right)
+        edges = drawn.edges(right, found).flatten(1)
+        assert not known & {tuple(edge) for edge in edges.T.tolist()}
+        assert len(set(edges[1].tolist())) == N  # held back edges are free
+    train.edge_index = None
+    with pytest.raises(InputError, match="the graph has no edge_index"):
+        LinkNegatives.of(train)
+
+
+@pytest.mark.parametrize("kind", ["int32", "uint8", "numpy"])
+def test_ids_of_any_type(kind: str) -> None:
+    z, negatives = embeddings(), LinkNegatives(RING, N, "dns")
+    expected = negatives(z, RING)
+    edges: Any = RING.numpy().astype("int16") if kind == "numpy" else RING.to(getattr(torch, kind))
+    other = LinkNegatives(edges, N, "dns")
+    found = other(z, edges)
+    assert torch.equal(found.ids, expected.ids)
+    assert torch.equal(other.edges(edges, found), negatives.edges(RING, expected))
+    torch.testing.assert_close(other.scores(z, edges, found), negatives.scores(z, RING, expected))
+    times = torch.arange(N)
+    plain, typed = TemporalNegatives(RING[0], RING[1], times, N), TemporalNegatives(edges[0], edges[1], times, N)
+    assert torch.equal(plain(RING[0], RING[1], times).ids, typed(edges[0], edges[1], times).ids)
+    with pytest.raises(InputError, match="node ids are float32"):
+        LinkNegatives(RING.float(), N)
+
+
+def test_embeddings_of_a_batch_alone_are_told() -> None:
+    negatives = LinkNegatives(RING, N, "dns")
+    with pytest.raises(
+        InputError, match=r"embeddings of 30 nodes for a graph of 40; give those of all nodes.*with_neg"
+    ):
+        negatives(embeddings()[:30], RING)
+    both = LinkNegatives(RING, (N, 50), "dns")
+    with pytest.raises(InputError, match="embeddings of 40 nodes for a graph of 50"):
+        both((embeddings(), embeddings()), RING)
+
+
+def test_a_state_goes_on_where_it_was() -> None:
     z = embeddings()
-    negatives.remember(z[:5], torch.arange(5))
-    assert not negatives.kept[5:].any()
-    negatives.remember(z)
-    loader = LinkLoader(data, Around(RING), batch_size=8, shuffle=True)
-    batches = list(with_negatives(loader, negatives))
-    assert len(batches) == 5
-    scores = z @ z.T
-    scores[RING[0], RING[1]] = scores[RING[1], RING[0]] = scores[range(N), range(N)] = -torch.inf
-    for batch in batches:
-        edges = batch.n_id[batch.edge_label_index]
-        right, wrong = edges[:, batch.edge_label == 1], edges[:, batch.edge_label == 0]
-        assert torch.equal((right[0] + 1) % N, right[1])
-        assert torch.equal(wrong[0].view(8, 2), right[0][:, None].expand(8, 2))
-        assert torch.equal(wrong[1].view(8, 2), scores[right[0]].argmax(1, keepdim=True).expand(8, 2))
-        assert torch.isin(wrong[1], batch.n_id[batch.edge_index[1]]).all()
-        assert torch.equal(batch.x, batch.n_id)
-    with pytest.raises(ConfigError, match="negatives or labels of its own"):
-        with_negatives(LinkLoader(data, Around(RING), neg_sampling="binary"), negatives)
+    sampler = {"candidates": 8, "select": {"name": "softmax", "k": 2}}
+    for sizes, tables in ((N, z), ((N, N), (z, -z))):
+        whole = LinkNegatives(RING, sizes, sampler)
+        whole.remember(tables)
+        drawn = [whole(None, RING).ids for _ in range(20)]
+        first = LinkNegatives(RING, sizes, sampler)
+        first.remember(tables)
+        for _ in range(10):
+            first(None, RING)
+        second = LinkNegatives(RING, sizes, sampler)
+        second.load_state(first.state())
+        first.kept = None
+        assert all(torch.equal(second(None, RING).ids, one) for one in drawn[10:])
+    t = torch.arange(N)
+    one, other = (TemporalNegatives(RING[0], RING[1], t, N) for _ in range(2))
+    one(RING[0], RING[1], t)
+    other.load_state(one.state())
+    assert torch.equal(one(RING[0], RING[1], t).ids, other(RING[0], RING[1], t).ids)
 
 
 def test_a_wrong_destination_was_there_before_and_is_free_at_the_time() -> None:
@@ -205,6 +241,12 @@ def test_a_wrong_destination_was_there_before_and_is_free_at_the_time() -> None:
     assert int(found.ids[5, 0]) == max((6, 7, 8), key=lambda item: float(z[1] @ z[item]))
     with pytest.raises(InputError, match="no edge of node 2 at time 1 was given"):
         negatives(src[4:5], dst[4:5], t[:1])
+    later = TemporalNegatives(src, dst, t * 10, 10)
+    for when in (45, 99):  # not taken for the next time, at 50, when more has come
+        with pytest.raises(InputError, match=f"no edge of node 1 at time {when} was given"):
+            later(src[5:], dst[5:], torch.tensor([when]))
+    with pytest.raises(InputError, match="destination 9 at place 2 is out of range; there are 9"):
+        TemporalNegatives(src, dst, t, 9)
     with pytest.raises(ConfigError, match="uniform candidates for each row"):
         TemporalNegatives(src, dst, t, 10, "softmax")
     with pytest.raises(InputError, match="5 sources, 6 destinations and 6 times"):

@@ -32,13 +32,18 @@ def batch() -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def fitted(loss: str = "BCE", k: int = 1, epochs: int = 5, **more: Any) -> Any:
-    """A tiny SASRec after ``4 * epochs`` steps."""
+def last_items(interactions: Any) -> Any:
+    """Which interactions are the last of their users, for RecTools' validation."""
+    return (interactions.groupby("user_id").cumcount(ascending=False) == 0).to_numpy()
+
+
+def fitted(loss: str = "BCE", k: int = 1, epochs: int = 5, kind: str = "SASRecModel", **more: Any) -> Any:
+    """A tiny transformer of RecTools after ``4 * epochs`` steps."""
     import pandas as pd
     import pytorch_lightning as lightning
+    import rectools.models
     from rectools import Columns
     from rectools.dataset import Dataset
-    from rectools.models import SASRecModel
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     users = np.arange(USERS).repeat(LENGTH + 1)
@@ -46,7 +51,8 @@ def fitted(loss: str = "BCE", k: int = 1, epochs: int = 5, **more: Any) -> Any:
     days = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.tile(np.arange(LENGTH + 1), USERS), unit="D")
     columns = {Columns.User: users, Columns.Item: items.flatten(), Columns.Weight: 1.0, Columns.Datetime: days}
     sizes = {"n_blocks": 1, "n_heads": 1, "n_factors": 8, "session_max_len": LENGTH, "batch_size": BATCH}
-    model = SASRecModel(loss=loss, n_negatives=k, recommend_torch_device="cpu", **sizes, **more)
+    made = getattr(rectools.models, kind)
+    model = made(loss=loss, n_negatives=k, recommend_torch_device="cpu", **sizes, **more)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     model._trainer = lightning.Trainer(max_epochs=epochs, accelerator="cpu", logger=False, **quiet)
     return model.fit(Dataset.construct(pd.DataFrame(columns)))
@@ -126,6 +132,50 @@ def test_losses_of_both_and_the_state_in_a_checkpoint(tmp_path: Path) -> None:
 
 
 @real
+@pytest.mark.parametrize("loss", ["bpr", "nce", "sampled_softmax"])
+def test_a_validation_loss_is_that_of_the_training(loss: str) -> None:
+    """RecTools knows only its own losses there."""
+    spec = "uniform" if loss != "nce" else {"proposal": "uniform", "pool": 3}
+    model = fitted(loss, 3, 2, get_val_mask_func=last_items, **with_negatives(spec))
+    found = float(model.fit_trainer.callback_metrics["val_loss"])
+    module = model.lightning_model.eval()
+    if loss != "bpr":
+        assert np.isfinite(found)
+        return
+    each = []
+    for batch in model.data_preparator.get_dataloader_val():
+        with torch.no_grad():
+            logits = module.get_batch_logits(batch)[:, -1]
+        assert not (batch["negatives"][:, 0] == batch["y"]).any()
+        each += torch.nn.functional.softplus(logits[:, 1:] - logits[:, :1]).mean(1).tolist()
+    assert len(each) == USERS
+    assert found == pytest.approx(np.mean(each), abs=1e-5)
+
+
+@real
+def test_draws_see_the_scores_of_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cosine and a scale, a softmax by the model is that of ``s / logits_t``; BERT4Rec trains too."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    score = rectools.NegativesModule._loss_of
+
+    def spy(self: Any, positive: Tensor, negative: Tensor, negatives: Negatives, weight: Tensor) -> Tensor:
+        assert negatives.scores is not None
+        seen.append((negative.detach(), negatives.scores))
+        return score(self, positive, negative, negatives, weight)
+
+    monkeypatch.setattr(rectools.NegativesModule, "_loss_of", spy)
+    own: dict[str, Any] = {
+        "similarity_module_kwargs": {"distance": "cosine"},
+        "lightning_module_kwargs": {"logits_t": 0.1},
+    }
+    model = fitted(kind="BERT4RecModel", mask_prob=0.5, **own, **with_negatives("dns"))
+    assert model.fit_trainer.global_step == 20 == len(seen)
+    assert max(float(negative.abs().max()) for negative, _ in seen) > 2
+    for negative, scores in seen:
+        torch.testing.assert_close(scores, negative, atol=1e-4, rtol=1e-4)
+
+
+@real
 def test_in_the_loader_negatives_are_uniform() -> None:
     x, y = batch()
     sampler = SessionNegatives(50)
@@ -140,8 +190,12 @@ def test_in_the_loader_negatives_are_uniform() -> None:
     assert first.shape == (BATCH, 1, 50)
     with pytest.raises(ConfigError, match=r"dns is drawn in the training step; give the model \*\*with_negatives"):
         SessionNegatives(1, "dns").get_negatives({"x": x, "y": y}, 1, ITEMS + 1)
-    with pytest.raises(ConfigError, match="keeps items for each user"):
-        SessionNegatives(1, {"proposal": "cached", "candidates": 1})
+    for spec, name in (
+        ({"proposal": "cached", "candidates": 1}, "Cached"),
+        ({"candidates": 1, "guards": [{"name": "unless_given", "guards": ["own_positive"]}]}, "UnlessGiven"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name} looks up the user, whom RecTools' batches do not name"):
+            SessionNegatives(1, spec)
 
 
 def test_what_is_missing_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

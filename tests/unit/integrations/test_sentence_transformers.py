@@ -184,6 +184,20 @@ def test_places_that_nothing_could_fill_are_counted() -> None:
     assert len({name.partition("_input")[0] for name in batch if name.endswith("input_ids")}) == 4
 
 
+def test_what_fills_up_is_not_the_query_itself() -> None:
+    """Fourteen documents are known and one is the query's own text: one is left."""
+    from negatives.integrations.sentence_transformers import TextDrawing
+
+    given: list[dict[str, str]] = []
+    most = Csr.from_pairs(torch.zeros(14, dtype=torch.int64), torch.arange(14), 4, 16)
+    spec = HARDEST | {"guards": [{"name": "absolute_margin", "margin": 1e6}]}
+    queries = [DOCUMENTS[15], *QUERIES[1:]]
+    drawing = TextDrawing(queries, DOCUMENTS, most, spec, make(), collate=lambda rows: given.extend(rows) or {})
+    drawing(list(drawing.dataset()))
+    assert drawing.filled == 28
+    assert {row[name] for row in given for name in ("negative_1", "negative_2")} == {DOCUMENTS[14]}
+
+
 def test_drawing_goes_on_after_a_resume(tmp_path: Path) -> None:
     from negatives.integrations.sentence_transformers import TextDrawing
 

@@ -49,6 +49,16 @@ PARTS: dict[str, tuple[tuple[str, ...], Callable[[Any], object], str]] = {
         lambda module: module.TextDrawing(["a"], ["b"], KNOWN, "uniform", None),
         "'negatives[sentence-transformers]' datasets accelerate",
     ),
+    "pykeen": (
+        ("pykeen.models", "pykeen.sampling", "pykeen.training"),
+        lambda module: module.AdaptiveTrainingLoop(),
+        "'negatives[pykeen]'",
+    ),
+    "rectools": (
+        ("rectools.models.nn.transformers.lightning",),
+        lambda module: module.with_negatives("uniform"),
+        "--no-deps rectools pm-implicit typeguard && pip install 'pandas<3' pytorch-lightning",
+    ),
 }
 """By integration: what it imports, what is made of it, and what pip is to install."""
 
@@ -92,6 +102,8 @@ def copy_of(name: str) -> ModuleType:
 @pytest.mark.parametrize("missing", [True, False])
 def test_one_line_tells_what_to_do(name: str, missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     libraries, made, install = PARTS[name]
+    if not missing and importlib.util.find_spec(libraries[0].partition(".")[0]) is None:
+        pytest.skip(f"{name} is not installed, so its version cannot be broken")
     for one in PARTS:  # what they share is read with the libraries there
         importlib.import_module(f"negatives.integrations.{one}")
     for library in libraries:
@@ -109,6 +121,22 @@ def test_one_line_tells_what_to_do(name: str, missing: bool, monkeypatch: pytest
     assert text.endswith(f"run: pip install {'' if missing else '-U '}{install}")
     assert "\n" not in text
     assert (f"needs the package {package};" in text) == missing
+
+
+def test_a_version_without_what_is_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method that the library no longer calls would be passed over in silence."""
+    pykeen = importlib.import_module("pykeen.training")
+
+    class Renamed:
+        _create_training_data_loader = _save_state = None
+
+    monkeypatch.setattr(pykeen, "SLCWATrainingLoop", Renamed)
+    module = copy_of("pykeen")
+    monkeypatch.delitem(sys.modules, "copied_pykeen")
+    with pytest.raises(
+        ConfigError, match=r"PyKEEN cannot use .* \(AttributeError: Renamed has no _load_state\); run: pip"
+    ):
+        module.AdaptiveTrainingLoop()
 
 
 def test_a_library_that_fails_while_it_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
