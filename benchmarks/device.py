@@ -4,6 +4,9 @@
     python benchmarks/device.py --device cpu     # small, to see that everything runs
     python benchmarks/device.py --out DIR        # writes device.json there, too
 
+Each figure is written as soon as it is taken, and a part that fails is told and does not end the others; the exit code
+is then 1. On a GPU all three parts together take about a minute, most of it to compile the softmax.
+
 Every figure is the median of turns after a warm-up, with the device waited for at the end of each turn. Beside draws
 without known items stand ``torch.randint`` and ``torch.multinomial``, which exclude nothing; beside the softmax that
 keeps no scores the one that does; beside a step with each sampler the same step with ``torch.randint``.
@@ -16,8 +19,10 @@ import json
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -63,11 +68,13 @@ class Bench:
         device: Where everything runs.
         sizes: How large it is.
         found: Figures by name, in the order in which they were taken.
+        out: File that they are written to, or None.
     """
 
     device: torch.device
     sizes: Sizes
-    found: dict[str, float]
+    found: dict[str, float | str]
+    out: Path | None = None
 
     def wait(self) -> None:
         """Until the device has done all that it was given."""
@@ -99,8 +106,14 @@ class Bench:
 
     def say(self, name: str, value: float, unit: str, digits: int = 2) -> None:
         """Keep a figure and print it."""
-        self.found[f"{name} [{unit}]"] = value
+        self.keep(f"{name} [{unit}]", value)
         print(f"{name:<58} {value:12,.{digits}f} {unit}", flush=True)
+
+    def keep(self, name: str, value: float | str) -> None:
+        """Keep a figure, in the file too: what has been measured stays if the machine goes."""
+        self.found[name] = value
+        if self.out is not None:
+            self.out.write_text(json.dumps(self.found, indent=1) + "\n")
 
 
 def known_items(sizes: Sizes) -> Csr:
@@ -228,13 +241,27 @@ def main() -> None:
     on_gpu = device.type == "cuda"
     named = torch.cuda.get_device_name(device) if on_gpu else "the CPU, small: these figures say nothing of a GPU"
     print(f"{named}; torch {torch.__version__}, negatives {negatives.__version__}")
-    bench = Bench(device, Sizes() if on_gpu else SMALL, {})
-    draws(bench)
-    softmax(bench, compiled=on_gpu)
-    share(bench)
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "device.json").write_text(json.dumps({"device": named, **bench.found}, indent=1) + "\n")
+    bench = Bench(device, Sizes() if on_gpu else SMALL, {}, given.out and given.out / "device.json")
+    bench.keep("device", named)
+    parts = {"draws": draws, "softmax": partial(softmax, compiled=on_gpu), "share": share}
+    failed = [name for name, part in parts.items() if not done(name, part, bench)]
+    if failed:
+        sys.exit(1)
+
+
+def done(name: str, part: Callable[[Bench], None], bench: Bench) -> bool:
+    """Whether a part came to its end; what went wrong is told, and kept."""
+    start = time.perf_counter()
+    try:
+        part(bench)
+    except Exception as error:  # the other parts still have something to say
+        traceback.print_exc()
+        bench.keep(f"{name} failed", f"{type(error).__name__}: {error}")
+        return False
+    print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
+    return True
 
 
 if __name__ == "__main__":

@@ -54,4 +54,4 @@ with torch.no_grad():
     scores = model.score(user_ids.to(device), torch.arange(ITEMS, device=device).expand(USERS, -1))
 best = scores.scatter(1, own[:, :KEPT], -torch.inf).topk(20).indices
 recall = (best[:, :, None] == own[:, None, KEPT:]).any(1).double().mean()
-print(f"recall@20 {recall:.4f}, by chance {20 / (ITEMS - KEPT):.4f}")
+print(f"recall@20 {recall:.4f}, by chance {20 / (ITEMS - KEPT):.4f}, on {items.device}")

@@ -168,7 +168,7 @@ class RunConfig(Section):
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Number format of the matrix products; ``auto`` takes bfloat16 where the device multiplies it natively."""
     device: Literal["cpu", "cuda", "auto"] | None = None
-    """Where the model lives; ``auto`` takes CUDA if there is one. Left out, the CPU."""
+    """Where the model lives; ``auto`` takes CUDA if there is one and the model can use it. Left out, the CPU."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Column of the data by its role, for instance ``user``; what is left out is found."""
     split: SplitConfig = Field(default_factory=SplitConfig)

@@ -122,14 +122,23 @@ class Ranks:
         both = zip(values, total, strict=True)
         return {name: (one if name in sums else one / n) if n else math.nan for name, (one, n) in both}
 
+    def spread_(self, values: Tensor) -> None:
+        """Overwrite a tensor by that of the first rank, which has the same shape on all."""
+        if self.count > 1:
+            dist.broadcast(values, src=self._first, group=self.group)
+
     def told(self, value: T) -> T:
         """What the first rank has, on all of them; a plain value that can be pickled."""
         if self.count == 1:
             return value
         held = [value]
-        first = 0 if self.group is None else dist.get_global_rank(self.group, 0)
-        dist.broadcast_object_list(held, src=first, group=self.group)
+        dist.broadcast_object_list(held, src=self._first, group=self.group)
         return held[0]
+
+    @property
+    def _first(self) -> int:
+        """Number of the first rank among all processes."""
+        return 0 if self.group is None else dist.get_global_rank(self.group, 0)
 
 
 def own_numbers(group: Group = None) -> int:

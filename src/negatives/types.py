@@ -160,26 +160,29 @@ def finite(values: Tensor, what: str) -> Tensor:
 
 
 def within(name: str, ids: Tensor, n: int, more: str = "") -> None:
-    """Refuse ids that are not among ``0 .. n - 1``.
-
-    Args:
-        name: What they are ids of.
-        ids: Of any shape.
-        n: How many there are.
-        more: What to do where there are more.
+    """Refuse ids, of any shape, that are not among ``0 .. n - 1``; ``more`` is what to do where there are more.
 
     Raises:
         InputError: Names the first such id and its place.
     """
-    if ids.numel() == 0:
-        return
-    low, high = torch.stack(torch.aminmax(ids)).tolist()  # one wait for the device
-    if low < 0 or high >= n:
-        place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
-        raise InputError(
-            f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
-            hint=(f"there are {n}, numbered from 0" if n else "there is none") + more,
-        )
+    all_within((name, ids, n, more))
+
+
+def all_within(*given: tuple[str, Tensor, int, str]) -> None:
+    """:func:`within` for ids of several kinds on one device, which is waited for once.
+
+    Raises:
+        InputError: Names the first id that is out of range, and its place.
+    """
+    some = [one for one in given if one[1].numel()]
+    ends = torch.stack([end for _, ids, *_ in some for end in torch.aminmax(ids)]).tolist() if some else []
+    for (name, ids, n, more), low, high in zip(some, ends[::2], ends[1::2], strict=True):
+        if low < 0 or high >= n:
+            place = int(((ids < 0) | (ids >= n)).flatten().nonzero()[0, 0])
+            raise InputError(
+                f"{name} {int(ids.flatten()[place])} at place {place} is out of range",
+                hint=(f"there are {n}, numbered from 0" if n else "there is none") + more,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +368,14 @@ class Negatives:
             _taken(self.mask, rows),
         )
 
-    def flat(self) -> Negatives:
+    def places(self) -> Tensor | None:
+        """``(n,)`` int64, where the rows that count stand among all, one after another; None where all count."""
+        return None if self.mask is None else self.mask.flatten().nonzero()[:, 0]
+
+    def flat(self, places: Tensor | None = None) -> Negatives:
         """The rows that count, one after another: ids ``(n, k)`` and so on, without a mask; a pool stays one.
+
+        ``places`` are :meth:`places`, from a caller who knows them.
 
         >>> ids, ok = torch.tensor([[[3], [4]]]), torch.tensor([[[True], [False]]])
         >>> Negatives(ids, None, ok, mask=ok[..., 0]).flat().ids.tolist()
@@ -374,7 +383,9 @@ class Negatives:
         """
         if self.mask is None and len(self.shape) == 1:
             return self
-        parts = {one.name: _in_line(getattr(self, one.name), self.shape, self.mask) for one in fields(self)[:-1]}
+        at = self.places() if places is None else places
+        held = {one.name: getattr(self, one.name) for one in fields(self)[:-1]}
+        parts = {name: None if part is None else in_line(part, self.shape, at) for name, part in held.items()}
         found: Negatives = replace(self, mask=None, **parts)  # type: ignore[arg-type]
         if self.ok.stride(-1) == 0 and bool(found.ok[:, :1].all()):  # one flag for each row, and all are set
             ok = torch.ones((1, 1), dtype=torch.bool, device=self.ids.device)
@@ -382,13 +393,16 @@ class Negatives:
         return found
 
 
-def _in_line(part: Tensor | None, shape: torch.Size, mask: Tensor | None) -> Tensor | None:
-    """The rows of a part ``(*shape, ...)`` that count; what they share stays a view."""
-    if part is None:
-        return None
+def in_line(part: Tensor, shape: torch.Size, places: Tensor | None) -> Tensor:
+    """The rows of a part ``(*shape, ...)`` at ``places`` ``(n,)``, or all, one after another; a pool stays a view.
+
+    >>> in_line(torch.tensor([[3, 4], [5, 6]]), torch.Size([2, 2]), torch.tensor([0, 3])).tolist()
+    [3, 6]
+    """
     if (one := shared_pool(part)) is not None and part.dim() > len(shape):
-        return one.expand(shape.numel() if mask is None else int(mask.sum()), -1)
-    return part.flatten(0, len(shape) - 1) if mask is None else part[mask]
+        return one.expand(shape.numel() if places is None else places.numel(), -1)
+    rows = part.flatten(0, len(shape) - 1)
+    return rows if places is None else rows[places]
 
 
 def _taken(part: Tensor | None, rows: slice | Tensor) -> Tensor | None:

@@ -5,73 +5,26 @@ Data, tables and models are made on the CPU, as a run makes them, and moved. Wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
-import models as model_cases
 import test_engines
-import test_guards
-import test_losses
-import test_proposals
-import test_samplers
-import test_selection
 import torch
-from places import PRETENDED, device
-from pretend import Log
-from torch import Tensor
+from life import STEPS, Life
 
-from negatives import models
-from negatives.models.baselines.base import CountedModel
 from negatives.randomness import Purpose
+from negatives.sampler import build
+from negatives.testing.feeds import FeedCase
 from negatives.testing.losses import LossCase
 from negatives.testing.losses import batch as scored
 from negatives.testing.problems import candidates, problem
 from negatives.testing.samplers import FIELDS
 from negatives.testing.selections import draws
-from negatives.types import moved
+from negatives.training.feeds import Feed, PairFeed
+from negatives.types import Csr
 
-T = TypeVar("T")
-STEPS, ROWS, K = 2, 24, 7
-CPU = torch.device("cpu")
+ROWS, K = 24, 7
 PROBLEM = problem(23)
-
-
-@dataclass(slots=True)
-class Life:
-    """What a part gave, and where it made the CPU wait in its last step.
-
-    Args:
-        device: Where everything that it gives must be.
-        log: Where waits are noted.
-    """
-
-    device: torch.device
-    log: Log = field(default_factory=Log)
-    given: list[tuple[str, Tensor]] = field(default_factory=list)
-
-    def on(self, value: T) -> T:
-        """The value on the device."""
-        return moved(value, self.device)
-
-    def take(self, what: str, value: Tensor | None) -> None:
-        """Keep a result, on the CPU."""
-        if value is None:
-            return
-        assert value.device == self.device, f"{what} lies on {value.device}, not on {self.device}"
-        value = value.detach().to(CPU)
-        self.given.append((what, value.to_dense() if value.is_sparse else value))
-
-    @contextmanager
-    def watch(self, step: int) -> Iterator[None]:
-        """Note the waits inside if this is the last step, for the first ones make what is kept."""
-        self.log.watching = step == STEPS - 1
-        try:
-            yield
-        finally:
-            self.log.watching = False
 
 
 def proposal(case: Any, life: Life) -> None:
@@ -197,7 +150,7 @@ def engine(case: Any, life: Life) -> None:
 
 
 def model(case: Any, life: Life) -> None:
-    """Encode, score and take a gradient."""
+    """Encode, score, take a gradient, and take in what is known since."""
     made = case.make(3).to(life.device)
     context = life.on(case.context(made))
     for step in range(STEPS):
@@ -213,48 +166,41 @@ def model(case: Any, life: Life) -> None:
             life.take(what, value)
         for name, one in made.named_parameters():
             life.take(f"the gradient of {name}", torch.zeros_like(one) if one.grad is None else one.grad)
+    made = case.make(3).to(life.device)
+    places = torch.arange(made.n_queries)
+    made.extend(life.on(Csr.from_pairs(places, places * 3 % made.n_items, made.n_queries, made.n_items)))
+    with torch.no_grad():
+        made.refresh()
+        life.take("scores after extending", made.score(context.queries, context.positives))
 
 
-ELSEWHERE = ("asynchronous", "windows", "windows by slices", "cells", "counted")
-"""Engines that say they train on the CPU, or have nothing to train."""
-NOT_PRETENDED = {
-    "sparse tensors": ("gcn", "sage", "static", "static at random", "sparse", "transformer", "sasrec", "sasrec by dot"),
-    "packed sequences and PyTorch's recurrent layers": ("sentence", "lstm", "gru"),
-    "two tables that are one parameter, when they move": ("line",),
-    "a library of others": ("sentence_transformers",),
-}
-"""What the pretended device does not imitate, and the models that need it; a real device runs them all."""
-SPARSE_STEPS = ("encoded", "encoded with a pool") if PRETENDED else ()
-"""Engines whose cases train such models."""
-LEFT_OUT = {name for names in NOT_PRETENDED.values() for name in names} if PRETENDED else set()
+def control(spec: Any, life: Life) -> None:
+    """Be a number of a sampler, and follow what it measures of scores on the device."""
+    made = build({"proposal": "uniform", "candidates": 8, "select": {"name": "self_adversarial", "alpha": spec}})
+    made.bind(PROBLEM.catalogue)
+    mf = PROBLEM.model().to(life.device)
+    for step in range(STEPS):
+        context = replace(life.on(PROBLEM.batch(ROWS, step)), progress=0.3 + step / STEPS, step=0)
+        with life.watch(step):
+            found = made.sample(context, mf)
+        life.take("weight", found.weight)
+        made.observe(context, found, *(mf.score(context.queries, ids) for ids in (context.positives, found.ids)))
 
 
-def _trained(name: str) -> bool:
-    """Whether a model is trained; one that is computed is computed on the CPU."""
-    return not issubclass(models.registry.get(name.split()[0]), CountedModel)
+def feed(case: FeedCase, life: Life) -> None:
+    """Give the batches of an epoch."""
+    made = case.make().to(life.device)
+    for index in range(min(STEPS, made.steps(case.sizes[0]))):
+        with life.watch(index):
+            batch = made.batch(3, 0, index, case.sizes[0])
+        for name in ("queries", "items", "examples"):
+            life.take(name, getattr(batch, name))
 
 
-KINDS: dict[str, tuple[Callable[[Any, Life], None], Mapping[str, Any]]] = {
-    "proposal": (proposal, test_proposals.CASES),
-    "guard": (guard, {name: one for name, one in test_guards.CASES.items() if name != "seen"}),
-    "selection": (selection, test_selection.CASES),
-    "difficulty": (difficulty, test_selection.OF_DIFFICULTY),
-    "loss": (loss, test_losses.CONTRACT),
-    "sampler": (sampler, test_samplers.CASES),
-    "engine": (
-        engine,
-        {name: one for name, one in test_engines.CASES.items() if name not in {*ELSEWHERE, *SPARSE_STEPS}},
-    ),
-    "model": (model, {name: one for name, one in model_cases.CASES.items() if name not in LEFT_OUT and _trained(name)}),
-}
-"""How each kind of part lives, and its cases."""
+def weighted() -> Feed:
+    """Pairs of different weights."""
+    places = torch.arange(60)
+    return PairFeed(places % 12, places % 20, (places % 3).double())
 
 
-@cache
-def lived(kind: str, name: str) -> Life:
-    """The life of one case on the device."""
-    live, cases = KINDS[kind]
-    with device() as (where, log):
-        life = Life(where, log)
-        live(cases[name], life)
-    return life
+WEIGHTED = {"PairFeed with weights": FeedCase(weighted)}

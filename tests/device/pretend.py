@@ -8,7 +8,7 @@ be compared with those of the CPU, and three things come to light on any machine
 * NumPy and kernels for the CPU cannot have such a tensor;
 * every place at which the CPU would wait for the device is written down.
 
-What is not imitated: sparse tensors, streams, the order of atomic additions, and how long anything takes.
+What is not imitated: streams, autocast, the order of atomic additions, and how long anything takes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 from torch.utils._device import _device_constructors
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 import negatives
@@ -82,14 +83,17 @@ class Pretended(Tensor):
 
     @staticmethod
     def __new__(cls, real: Tensor) -> Pretended:
-        made: Pretended = Tensor._make_wrapper_subclass(
-            cls,
-            real.shape,
-            strides=real.stride(),
-            storage_offset=real.storage_offset(),
-            dtype=real.dtype,
-            device="meta",
-        )
+        if real.layout is torch.strided:
+            made: Pretended = Tensor._make_wrapper_subclass(
+                cls,
+                real.shape,
+                strides=real.stride(),
+                storage_offset=real.storage_offset(),
+                dtype=real.dtype,
+                device="meta",
+            )
+        else:
+            made = Tensor._make_subclass(cls, _of_shape(real))
         made.numbers = real
         return made
 
@@ -97,8 +101,20 @@ class Pretended(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> NoReturn:
         raise RuntimeError(f"{func} outside the block in which the device is pretended")
 
+    def __tensor_flatten__(self) -> tuple[list[str], None]:
+        """See PyTorch's wrappers: a module's parameter that moves stays the same object, as it does on a GPU."""
+        return ["numbers"], None
+
+    @staticmethod
+    def __tensor_unflatten__(inner: Mapping[str, Tensor], *_: object) -> Pretended:
+        """The tensor of :meth:`__tensor_flatten__`."""
+        return Pretended(inner["numbers"])
+
     def __repr__(self) -> str:  # type: ignore[override]
         return f"{self.numbers!r} on {DEVICE}"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.cpu(), spec)
 
     def tolist(self) -> Any:
         """The numbers, for which the CPU waits."""
@@ -106,6 +122,8 @@ class Pretended(Tensor):
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Itself where nothing has to change, as for any tensor."""
+        if args and isinstance(args[0], Tensor):
+            args = (args[0].device, args[0].dtype, *args[1:])
         plain = {name: value for name, value in kwargs.items() if name != "copy"}
         device, dtype, *_ = torch._C._nn._parse_to(*args, **plain)
         if device is not None and device.type == "meta":
@@ -139,27 +157,33 @@ class Pretending(TorchDispatchMode):
         return False  # nothing is compiled here, and to say so would import the compiler
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-        kwargs = dict(kwargs or {})
         given: list[Tensor] = []
-        args, kwargs = _unmarked(args, given), {name: _unmarked(value, given) for name, value in kwargs.items()}
-        there = [one for one in given if isinstance(one, Pretended)]
+        outer, args = args, _unmarked(args, given)
+        kwargs = {name: _unmarked(value, given) for name, value in kwargs.items()} if kwargs else {}
+        there = [one for one in given if type(one) is Pretended]
         asked = kwargs.get("device")
         if asked is not None:
             kwargs["device"] = CPU
         target = bool(there) if asked is None else torch.device(asked).type != "cpu"  # PyTorch itself asks for meta
         if func is _aten.copy_.default:
             target = isinstance(given[0], Pretended)
-        if there or target:
-            self._waits(func, args, given, there, target)
+        if self.log.watching and (there or target):
+            self._waits(func, args, kwargs, given, there, target)
         if there and len(there) < len(given):
             _same_device(func, args, given)
         found = func(*args, **kwargs)
-        return _marked(found, {id(one.numbers): one for one in there}) if target else found
+        if there and torch.Tag.inplace_view in func.tags:
+            with no_dispatch():
+                func(*outer, **kwargs)  # the shape of the tensor that stands for the numbers changes, too
+        if not target:
+            return found
+        marked = _marked(found, there)
+        return (marked[0], found[1]) if func is _aten._pack_padded_sequence.default else marked
 
-    def _waits(self, func: Any, args: Any, given: list[Tensor], there: list[Tensor], target: bool) -> None:
+    def _waits(
+        self, func: Any, args: Any, kwargs: Mapping[str, Any], given: list[Tensor], there: list[Tensor], target: bool
+    ) -> None:
         """Note the operation if the CPU would wait in it."""
-        if not self.log.watching:
-            return
         if func is _aten._local_scalar_dense.default:
             self.log.note("a number")
         elif func in (_aten._to_copy.default, _aten.copy_.default):
@@ -167,26 +191,41 @@ class Pretending(TorchDispatchMode):
                 self.log.note("a copy to the device" if target else "a copy to the CPU")
         elif func is _aten.isin.Tensor_Tensor and args[1].numel() < 10 * args[0].numel() ** 0.145:
             pass  # few are compared one by one, many are sorted
+        elif kwargs.get("output_size") is not None:
+            pass  # the caller knows the size
         elif (func in COUNTS and there) or (func in INDEXING and _by_mask(func, args)):
             self.log.note("a size")
 
 
+def _of_shape(real: Tensor) -> Tensor:
+    """A sparse tensor without numbers."""
+    if real.layout is torch.sparse_coo:
+        return torch.empty(real.shape, dtype=real.dtype, layout=real.layout, device="meta")
+    return real.to("meta")
+
+
 def _unmarked(value: Any, given: list[Tensor]) -> Any:
     """An argument with the numbers of pretended tensors; all tensors in it are added to ``given``."""
+    kind = type(value)
+    if kind is Pretended:
+        given.append(value)
+        return value.numbers
+    if kind is tuple or kind is list:
+        return kind([one if type(one) is int else _unmarked(one, given) for one in value])
     if isinstance(value, Tensor):
         given.append(value)
-        return value.numbers if isinstance(value, Pretended) else value
-    if isinstance(value, (list, tuple)):
-        return type(value)(_unmarked(one, given) for one in value)
     return value
 
 
-def _marked(value: Any, known: Mapping[int, Tensor]) -> Any:
+def _marked(value: Any, there: list[Pretended]) -> Any:
     """A result whose tensors lie on the device; what was changed in place is the argument itself."""
     if isinstance(value, Tensor):
-        return known[id(value)] if id(value) in known else Pretended(value)
+        for one in there:
+            if one.numbers is value:
+                return one
+        return Pretended(value)
     if isinstance(value, (list, tuple)):
-        return type(value)(_marked(one, known) for one in value)
+        return type(value)(_marked(one, there) for one in value)
     return value
 
 
@@ -221,17 +260,30 @@ class _Generator(torch.Generator):
         return super().__new__(cls)  # type: ignore[return-value]
 
 
+def _csr_tensor(crow_indices: Tensor, col_indices: Tensor, values: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """One that asks no driver for the device, and puts its parts there."""
+    device, parts = kwargs.pop("device", None), (crow_indices, col_indices, values)
+    return _CSR_TENSOR(*(parts if device is None else (one.to(device) for one in parts)), *args, **kwargs)
+
+
+_CSR_TENSOR = torch.sparse_csr_tensor
+REPLACED: Mapping[str, Any] = {"Generator": _Generator, "sparse_csr_tensor": _csr_tensor}
+"""Makers of PyTorch that would look for the device before an operation is dispatched."""
+
+
 @contextmanager
 def pretended() -> Iterator[Log]:
     """In the block ``device="cuda"`` works on any machine, and what waits for it is logged."""
-    kept, lifts = torch.Generator, torch._C._only_lift_cpu_tensors()
-    torch.Generator = _Generator  # type: ignore[misc]
+    kept, lifts = {name: getattr(torch, name) for name in REPLACED}, torch._C._only_lift_cpu_tensors()
+    for name, one in REPLACED.items():
+        setattr(torch, name, one)
     torch._C._set_only_lift_cpu_tensors(True)  # so that torch.tensor makes numbers on the CPU and then moves them
     try:
-        with Pretending() as mode:
+        with torch.backends.cudnn.flags(enabled=False), Pretending() as mode:
             yield mode.log
     finally:
-        torch.Generator = kept  # type: ignore[misc]
+        for name, one in kept.items():
+            setattr(torch, name, one)
         torch._C._set_only_lift_cpu_tensors(lifts)
 
 

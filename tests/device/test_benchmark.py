@@ -50,3 +50,28 @@ def test_its_way_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         program["softmax"](bench, False)
         program["share"](bench)
     assert len(bench.found) == 6 + 4 + 8
+
+
+def test_what_was_measured_stays_where_a_part_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = runpy.run_path(str(PROGRAM))
+
+    def part(bench: Any) -> None:
+        bench.say("a figure", 1.5, "ms")
+        raise RuntimeError("no compiler")
+
+    bench = program["Bench"](torch.device("cpu"), program["SMALL"], {}, tmp_path / "device.json")
+    assert not program["done"]("softmax", part, bench)
+    kept = json.loads((tmp_path / "device.json").read_text())
+    assert kept == {"a figure [ms]": 1.5, "softmax failed": "RuntimeError: no compiler"}
+    assert "no compiler" in capsys.readouterr().err
+
+
+def test_the_example_goes_to_the_device(capsys: pytest.CaptureFixture[str]) -> None:
+    source = (PROGRAM.parents[1] / "examples" / "own_loop.py").read_text()
+    with device() as (where, _):
+        changes = {'"cuda" if torch.cuda.is_available() else "cpu"': repr(str(where)), "range(10)": "range(1)"}
+        for old, new in changes.items():
+            assert source.count(old) == 1
+            source = source.replace(old, new)
+        exec(compile(source, "own_loop.py", "exec"), {"__name__": "own_loop"})
+    assert f"on {where}" in capsys.readouterr().out

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import test_engines
 import torch
-from lives import KINDS
+from kinds import KINDS
 from places import PRETENDED, device
 from pretend import OnDevice
 
 import negatives.testing
 from negatives.models import Model
 from negatives.testing import engines, guards, losses, models, proposals, samplers, selections
-from negatives.types import moved
+from negatives.types import Context, moved
 
 MAKERS = str(Path(__file__).parents[1]), str(Path(negatives.testing.__file__).parent)
 CHECKS: Mapping[str, Any] = {
@@ -31,13 +31,14 @@ CHECKS: Mapping[str, Any] = {
     "engine": engines.CHECKS,
     "model": models.CHECKS,
 }
+"""Promises by kind; those of numbers and feeds are about no device."""
 BITS = {"steps_repeat_bit_by_bit", "a_step_size_of_zero_moves_nothing", "state_goes_on_where_it_was"}
 """Promises of engines about bits, which a device keeps only where its sums have one order."""
 EVERY = [
     pytest.param(kind, name, check, id=f"{kind}-{name}-{check.__name__}")
-    for kind, (_, cases) in KINDS.items()
-    for name in cases
-    for check in CHECKS[kind]
+    for kind, checks in CHECKS.items()
+    for name in KINDS[kind][1]
+    for check in checks
     if not (kind == "engine" and check.__name__ in BITS and not PRETENDED)
 ]
 
@@ -63,16 +64,23 @@ def on(kind: str, name: str) -> Iterator[Any]:
         if kind == "model":
             yield replace(case, make=made_here(case.make, mode), batch=moved(case.batch, where))
         elif kind == "engine":
+
+            def on_the_cpu(step: int) -> Context:
+                with mode.paused():  # from data that lies there
+                    batch = case.batch(step)
+                return moved(batch, where)
+
             before = test_engines.engine_with
             test_engines.engine_with = lambda model, *rest: before(model.to(where), *rest)
             try:
-                yield replace(case, batch=lambda step: moved(case.batch(step), where), empty=moved(case.empty, where))
+                yield replace(case, batch=on_the_cpu, empty=moved(case.empty, where))
             finally:
                 test_engines.engine_with = before
         else:
             yield moved(case, torch.device(where))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Sentence Transformers, where its folders are written
 @pytest.mark.parametrize(("kind", "name", "check"), EVERY)
 def test_promise(kind: str, name: str, check: Callable[[Any], None]) -> None:
     with on(kind, name) as case:

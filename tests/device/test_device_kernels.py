@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import test_proposals
 import torch
-from lives import CPU
+from life import CPU
 from places import PRETENDED, device
 from pretend import OnDevice
 from test_contracts import MAKERS

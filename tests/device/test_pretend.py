@@ -93,7 +93,7 @@ def test_numpy_is_refused() -> None:
 
 def test_waits_of_the_package_are_written_down(log: Log) -> None:
     within("item", numbers(), 4)
-    assert dict(log.syncs) == {("types.py", "within", "a copy to the CPU"): 1}
+    assert dict(log.syncs) == {("types.py", "all_within", "a copy to the CPU"): 1}
     log.syncs.clear()
     Csr(numbers(3), numbers(2), 2).row(0)
     assert dict(log.syncs) == {("types.py", "Csr.row", "a number"): 2}

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-from lives import KINDS, lived
+from kinds import KINDS, lived
 from places import PRETENDED
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-DRAWING = ("proposal", "guard", "selection", "difficulty", "loss", "sampler")
+DRAWING = ("proposal", "guard", "selection", "difficulty", "loss", "sampler", "control", "loop")
 """Kinds of parts that a step of one's own loop goes through."""
 
 pytestmark = pytest.mark.skipif(not PRETENDED, reason="a real device does not say where the CPU waits")
@@ -53,3 +53,14 @@ def test_the_usual_samplers_wait_seldom() -> None:
     for name in ("uniform", "popularity", "softmax", "nce", "dns", "sir", "semi_hard", "curriculum", "auto"):
         assert waits("sampler", name) <= often, name
     assert waits("sampler", "softmax") == {("kernels/tensor/segments.py", "listed")}
+
+
+def test_a_loop_with_a_pool_waits_for_its_ids_and_its_mask() -> None:
+    """And, as the command does, for the known items of its rows; nothing waits for each part of the answer."""
+    log = lived("loop", "softmax").log.syncs
+    assert {where: count for (_, where, _), count in log.items()} == {
+        "all_within": 1,
+        "Batch.of": 1,
+        "listed": 1,
+        "Negatives.places": 1,
+    }

@@ -260,6 +260,19 @@ def test_what_the_user_names_does_not_race(parts: tuple[str, ...]) -> None:
     assert names == ([] if parts else list(Recommend().racing()))
 
 
+def test_data_that_wants_features_has_a_race_of_its_own() -> None:
+    rows = {"user": [user for user in "abcdefgh" for _ in range(6)], "item": [f"i{at % 11}" for at in range(48)]}
+    items = {"item": [f"i{at}" for at in range(11)], "colour": ["red", "blue", *["red"] * 9]}
+    cold = SimpleNamespace(data=load_pairs({"train": rows, "items": items}, split="cold_items", test=0.3))
+    asked = RunConfig(task="recommend")
+    assert auto.racing(asked, Recommend(), cold) == ["content", "soft_content"]  # type: ignore[arg-type]
+    named = asked.model_copy(update={"recipe": "content"})
+    assert auto.racing(named, Recommend(), cold) == []  # type: ignore[arg-type]
+    assert Recommend().rivals("soft_content") == ("content", "soft_content")
+    assert Recommend().rivals("soft") == Recommend().racing()
+    assert Recommend().rivals("pairwise") == ()
+
+
 def _some() -> Any:
     rows = {"user": [user for user in "abcdefgh" for _ in range(6)], "item": [f"i{at % 11}" for at in range(48)]}
     return SimpleNamespace(data=load_pairs(rows))

@@ -210,7 +210,7 @@ def test_a_run_is_not_overwritten(run: Path, planted_file: Path, capsys: pytest.
 
 def test_content_recommends_items_nobody_has_taken(planted: Planted, tmp_path: Path) -> None:
     data = planted.write_content(tmp_path / "content")
-    options = [*QUICK, "--set", "split.kind=cold_items", "--set", "evaluation.k=5"]
+    options = [*QUICK, "--recipe", "content", "--set", "split.kind=cold_items", "--set", "evaluation.k=5"]
     assert train(data, tmp_path / "r", *options) == 0
     found = metrics(tmp_path / "r")
     assert (found["model"], found["loss"]) == ("two_tower", "sampled_softmax")

@@ -54,7 +54,7 @@ def train(
 
     with launched() as ranks:
         if ranks.rank:
-            follow(config, ranks)
+            follow(config, ranks, resume)
         else:
             folder = runner.train(config, out, resume=resume, command=command_line(), started=started, ranks=ranks)
             print(f"run folder: {folder}")

@@ -13,6 +13,7 @@ from torch.nn import functional
 from negatives.control.base import Knob, value_of
 from negatives.errors import ConfigError, InputError
 from negatives.guards.base import Guard
+from negatives.kernels.precision import in_float32
 from negatives.types import Candidates, Catalogue, Context, moved, shared_pool
 
 Score = Callable[[Tensor, Tensor], Tensor]
@@ -72,9 +73,10 @@ class Teacher(Guard):
         if self._tables is None:
             self._tables = moved(read_tables(Path(str(self.vectors))), queries.device)
         vectors, pool = self._tables[0][queries], shared_pool(items)
-        if pool is not None:
-            return vectors @ self._tables[1][pool].T
-        return torch.einsum("rd,rkd->rk", vectors, self._tables[1][items])
+        with in_float32(vectors):
+            if pool is not None:
+                return vectors @ self._tables[1][pool].T
+            return torch.einsum("rd,rkd->rk", vectors, self._tables[1][items])
 
 
 def read_tables(path: Path) -> tuple[Tensor, Tensor]:

@@ -64,6 +64,11 @@ class Embedded:
     decode: Decode = inner_product
     sources: Tensor | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the embeddings are, whatever the edges of a loader are on."""
+        return ends(self.z)[0].device
+
     def encode_queries(self, queries: Tensor) -> Tensor:
         """Embeddings of the sources."""
         return ends(self.z)[0][self._of(queries)]

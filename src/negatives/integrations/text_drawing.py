@@ -35,6 +35,12 @@ class Encoded:
     def __init__(self, model: Any, queries: Sequence[str], documents: Sequence[str], scale: float = 20.0) -> None:
         self.model, self.queries, self.documents, self.scale = model, queries, documents, scale
 
+    @property
+    def device(self) -> torch.device:
+        """Where the vectors are, whatever the loader's numbers are on."""
+        found: torch.device = self.model.device
+        return found
+
     def encode_queries(self, queries: torch.Tensor) -> torch.Tensor:
         """Vectors ``(n, d)`` of queries by number."""
         return self._encoded(self.model.encode_query, [self.queries[row] for row in queries.tolist()])

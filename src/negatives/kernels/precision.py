@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 Format = Literal["float32", "bfloat16"]
 NATIVE = ("amx_bf16", "avx512_bf16")
@@ -30,3 +31,17 @@ def faster_format(device: str, abilities: Mapping[str, Any] | None = None) -> Fo
         ask = getattr(torch.cpu, "get_capabilities", None)  # absent from older versions
         abilities = ask() if ask else {}
     return "bfloat16" if any(abilities.get(name) for name in NATIVE) else "float32"
+
+
+def in_float32(tensor: Tensor) -> torch.autocast:
+    """A block in which products of float32 are float32, also where the caller's loop is under ``autocast``.
+
+    Args:
+        tensor: One that lies where the products are done.
+
+    >>> one = torch.eye(2)
+    >>> with torch.autocast("cpu", torch.bfloat16), in_float32(one):
+    ...     (one @ one).dtype
+    torch.float32
+    """
+    return torch.autocast(tensor.device.type, enabled=False)

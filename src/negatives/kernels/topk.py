@@ -36,5 +36,6 @@ def top_k(
     """
     fit(scores.shape[0], queries, exclude, scores.shape[1])
     words = tie_words(torch.arange(scores.shape[0], device=scores.device) if queries is None else queries)
-    found: tuple[Tensor, Tensor] = serve("topk", scores).top_k(scores.detach(), k, exclude, queries, words, first)
+    values = scores.detach().float()
+    found: tuple[Tensor, Tensor] = serve("topk", values).top_k(values, k, exclude, queries, words, first)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from negatives.control.base import Knob, value_of
@@ -14,6 +15,8 @@ from negatives.kernels.hogwild import LossKernel
 from negatives.losses.ops import check_above, rows_that_count
 from negatives.parameters import Range
 from negatives.types import Negatives
+
+HALF = (torch.float16, torch.bfloat16)
 
 
 @dataclass(slots=True)
@@ -97,6 +100,8 @@ class Loss(ABC):
     def __call__(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         """Mean over the rows that count, and zero where none does.
 
+        Scores in bfloat16 or float16 are taken in float32, for sums over many negatives leave the range of float16.
+
         Args:
             positive: ``(rows,)``, or ``(batch, length)`` as the sampler was given the positives; or ``(n,)`` for the
                 rows that count alone.
@@ -108,5 +113,6 @@ class Loss(ABC):
         """
         if positive.dim() != 1 or negatives.mask is not None or len(negatives.shape) != 1:
             positive, negative, negatives = rows_that_count(positive, negative, negatives)
+        positive, negative = (one.float() if one.dtype in HALF else one for one in (positive, negative))
         each = self.rows(positive, negative, negatives)
         return each.mean() if each.numel() else each.sum()

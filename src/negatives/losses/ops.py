@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from negatives import kernels
 from negatives.errors import ConfigError, InputError, LogQUnknown
 from negatives.kernels.checks import all_ok
-from negatives.types import Negatives
+from negatives.types import Negatives, in_line
 
 
 def check_above(name: str, value: float, bound: float = 0.0) -> None:
@@ -46,7 +46,8 @@ def rows_that_count(positive: Tensor, negative: Tensor, negatives: Negatives) ->
     Raises:
         InputError: The shapes do not go together.
     """
-    flat, mask = negatives.flat(), negatives.mask
+    places = negatives.places()
+    flat = negatives.flat(places)
     for what, one, inner in (("positives", positive, ()), ("negatives", negative, (negatives.k,))):
         if one.shape not in ((*negatives.shape, *inner), (*flat.shape, *inner)):
             raise InputError(
@@ -54,9 +55,9 @@ def rows_that_count(positive: Tensor, negative: Tensor, negatives: Negatives) ->
                 hint=f"give one for each row, {(*negatives.shape, *inner)}, or for each that counts",
             )
     if positive.shape == negatives.shape:
-        positive = positive.flatten() if mask is None else positive[mask]
+        positive = in_line(positive, negatives.shape, places)
     if negative.shape[:-1] == negatives.shape:
-        negative = negative.flatten(0, -2) if mask is None else negative[mask]
+        negative = in_line(negative, negatives.shape, places)
     return positive, negative, flat
 
 

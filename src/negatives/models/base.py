@@ -8,6 +8,8 @@ Every model promises:
 - **Refresh.** Encodings and scores are asked for after :meth:`Model.refresh`, and again after weights have changed, the
   model was moved, restored or extended. ``refresh(context)`` is a training step: dropout, and the batch's own positives
   left out of what the model reads. ``refresh(None)`` is the model as it is used: no dropout, the same every time.
+- **Parts.** :meth:`Model.encode_part` gives the vectors, in training too, that :meth:`Model.encode_queries` gives for
+  the same rows among all of a step, up to rounding; so several processes train one model.
 - **Tables.** :meth:`Model.tables` is ``(n_queries, width)`` and ``(n_items, width)``, without gradients, after
   ``refresh(None)``; a model whose score is an inner product is ranked by theirs. They share no memory with the weights.
 - **Answers.** :meth:`Model.answers` is what evaluation asks: by the tables, or as a model without tables says.
@@ -109,6 +111,21 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def encode_items(self, items: Tensor) -> Tensor:
         """Embeddings ``(..., dim)`` of item ids ``(...)``; of unit length if the similarity is cosine."""
+
+    def encode_part(self, queries: Tensor, rows: slice) -> Tensor:
+        """Embeddings of some rows of a step, each as :meth:`encode_queries` gives it among all of them.
+
+        So several processes divide a step. A model that is told of the batch by :meth:`refresh` may know it as a
+        whole, dropout too: its rows are then taken from the answer for all, unless it has a shorter way and says so
+        here.
+
+        Args:
+            queries: ``(n,)`` int64, all queries of the step, as :meth:`encode_queries` would get them.
+            rows: Which of them.
+        """
+        if type(self).refresh is Model.refresh:
+            return self.encode_queries(queries[rows])
+        return self.encode_queries(queries)[rows]
 
     def refresh(self, context: Context | None = None) -> None:
         """Recompute what all encodings of one step share.

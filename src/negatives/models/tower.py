@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from negatives import kernels
 from negatives.models.answers import Answers, answers_of_encoder
 from negatives.models.base import Model
-from negatives.models.dropout import mask_of
+from negatives.models.dropout import Among, kept, mask_of
 from negatives.models.steps import TowerSteps
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Context, shared_pool
@@ -82,11 +82,16 @@ class TowerModel(Model, ABC):
             return vectors
         return torch.cat([vectors, torch.ones_like(vectors[:, :1])], 1)
 
-    def dropped(self, values: Tensor, share: float, place: int = 0) -> Tensor:
-        """Zero a share of the values in training and scale up the others; the mask depends on step and place alone."""
+    def dropped(self, values: Tensor, share: float, place: int = 0, among: Among | None = None) -> Tensor:
+        """Zero a share of the values in training and scale up the others; the mask depends on step and place alone.
+
+        Args:
+            values: Of any shape.
+            share: Share of them.
+            place: Number of the part that asks.
+            among: Which rows of a step the values are, where :meth:`encode_part` encodes no others.
+        """
         random = mask_of(self.seed, self._context, place, values.device)
         if random is None or share == 0.0:
             return values
-        kept = torch.empty_like(values, requires_grad=False)
-        kept.bernoulli_(1.0 - share, generator=random)
-        return values * kept.div_(1.0 - share)
+        return values * kept(values, share, random, among).div_(1.0 - share)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.kernels.precision import in_float32
 from negatives.proposals.base import Proposal
 from negatives.proposals.clusters import bisect, principal
 from negatives.proposals.decision_tree import DecisionTree, GoneLeaves
@@ -174,7 +175,9 @@ class AdversarialTree(Proposal):
         share = max(1, self.pairs // context.ranks.count)
         vectors, positives = (context.ranks.gathered(one[-share:]) for one in self._pairs())
         self._frame, across = _directions(vectors, self.dim)
-        items = all_vectors(scorer, tree.order.numel(), context.device) @ across
+        items = all_vectors(scorer, tree.order.numel(), context.device)
+        with in_float32(items):
+            items = items @ across
         order, _ = bisect(items, tree.depth, stream(context.seed, Purpose.CLUSTERS, context.step))
         tree = DecisionTree.build(order, self._mass, self.dim + 1)
         self._tree = tree.fit(_seen_along(self._frame, vectors), positives, self.ridge)
@@ -206,10 +209,12 @@ def _directions(vectors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     spread, axes = principal(vectors, dim)
     flat = spread <= 1e-4 * spread.max()
     along = torch.where(flat, 0.0, axes / torch.where(flat, 1.0, spread))
-    frame = torch.cat([along, -(vectors.mean(0) @ along)[None]])
+    with in_float32(vectors):
+        frame = torch.cat([along, -(vectors.mean(0) @ along)[None]])
     return torch.nn.functional.pad(frame, (0, dim - len(spread))), torch.where(flat, 0.0, axes * spread)
 
 
 def _seen_along(frame: Tensor, vectors: Tensor) -> Tensor:
     """Vectors ``(n, dim + 1)`` in the principal directions, with a constant 1 at the end."""
-    return torch.nn.functional.pad(vectors @ frame[:-1] + frame[-1], (0, 1), value=1.0)
+    with in_float32(vectors):
+        return torch.nn.functional.pad(vectors @ frame[:-1] + frame[-1], (0, 1), value=1.0)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.kernels.precision import in_float32
 from negatives.parameters import Range
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
@@ -76,7 +77,9 @@ class Buckets(Proposal):
             return
         key = stream(context.seed, Purpose.CLUSTERS, context.step)
         mixed = 2 * uniforms(key, context.examples[:, None], torch.arange(self.count, device=rows.device)) - 1
-        scores = mixed.to(rows.dtype).T @ rows @ all_vectors(scorer, self._n_items, context.device).T
+        items = all_vectors(scorer, self._n_items, context.device)
+        with in_float32(rows):
+            scores = mixed.to(rows.dtype).T @ rows @ items.T
         self._keep(torch.unique(scores.topk(min(self.size, self._n_items), dim=1).indices))
 
     def draw(self, context: Context, k: int, key: int, exclude: Csr | None = None) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.kernels.precision import in_float32
 from negatives.proposals.clusters import Clusters, bisect, k_means, means, principal
 from negatives.proposals.seen_batch import SeenBatch, all_vectors, next_due
 from negatives.randomness import Purpose, stream
@@ -88,7 +89,8 @@ class ClusterIndex:
         """Products ``(rows, n)`` of queries and centroids, and whether each query has been seen ``(rows,)``."""
         centroids = self.now().centroids
         vectors, there = self._seen.vectors_of(context.queries, centroids.shape[1])
-        return vectors @ centroids.T, there
+        with in_float32(vectors):
+            return vectors @ centroids.T, there
 
     def state(self) -> State:
         """The clusters, the vectors of the batch, and when clusters are found anew."""
@@ -111,7 +113,8 @@ class ClusterIndex:
         return k_means(vectors, now.n, key, warm, rounds=8 if warm is None else 4)
 
     def _balanced(self, vectors: Tensor, n: int, key: int) -> tuple[Tensor, Tensor]:
-        seen = vectors if vectors.shape[1] <= DIRECTIONS else vectors @ principal(vectors, DIRECTIONS)[1]
+        with in_float32(vectors):
+            seen = vectors if vectors.shape[1] <= DIRECTIONS else vectors @ principal(vectors, DIRECTIONS)[1]
         order, starts = bisect(seen, n.bit_length() - 1, key)
         of = torch.empty_like(order)
         of[order] = torch.repeat_interleave(torch.arange(n, device=order.device), starts.diff())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.kernels.precision import in_float32
 from negatives.randomness import Purpose, bits, bounded, permutation, stream
 
 PER_CLUSTER = 128
@@ -171,7 +172,8 @@ def _nearest(vectors: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     half, found = centroids.square().sum(1) / 2, []
     columns = centroids.T.contiguous()
     for some in torch.split(vectors, max(1, CELLS // len(centroids))):
-        best = torch.addmm(half, some, columns, beta=-1.0).max(1)
+        with in_float32(some):
+            best = torch.addmm(half, some, columns, beta=-1.0).max(1)
         found.append((best.indices, some.square().sum(1) - 2 * best.values))
     return torch.cat([of for of, _ in found]), torch.cat([fit for _, fit in found])
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from negatives.kernels.precision import in_float32
 from negatives.proposals.clusters import halves
 from negatives.proposals.rejection import blocks, derived, excluded_mask
 from negatives.proposals.sets import listed
@@ -77,10 +78,11 @@ class DecisionTree:
         """Log-odds ``(rows, k)`` of the right child of nodes ``(rows, k)``, counted within their level."""
         first = 1 << level
         weights = self.weights[first : 2 * first]
-        if first <= DENSE * node.shape[1]:
-            linear = (x @ weights.T).gather(1, node)
-        else:
-            linear = torch.einsum("rkd,rd->rk", weights[node], x)
+        with in_float32(x):
+            if first <= DENSE * node.shape[1]:
+                linear = (x @ weights.T).gather(1, node)
+            else:
+                linear = torch.einsum("rkd,rd->rk", weights[node], x)
         return (linear.clamp(-STEEPEST, STEEPEST) + self.bias[first + node]).double()
 
     def log_prob(self, x: Tensor, ids: Tensor) -> Tensor:

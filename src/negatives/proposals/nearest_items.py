@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from negatives.errors import ConfigError
+from negatives.kernels.precision import in_float32
 from negatives.parameters import Range
 from negatives.proposals import sets
 from negatives.proposals.base import Proposal
@@ -104,7 +105,8 @@ class NearestItems(Proposal):
         found = torch.empty(n_items, n, dtype=torch.int64, device=context.device)
         step = max(1, CELLS // popular.numel())
         for at in range(0, n_items, step):
-            cosines = unit[at : at + step] @ near
+            with in_float32(unit):
+                cosines = unit[at : at + step] @ near
             own = place[at : at + step]
             rows = (own >= 0).nonzero()[:, 0]
             cosines[rows, own[rows]] = -torch.inf

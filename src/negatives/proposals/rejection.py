@@ -74,7 +74,7 @@ def excluded_mask(exclude: Csr, queries: Tensor) -> Tensor:
     start, stop = exclude.indptr[queries], exclude.indptr[queries + 1]
     lengths = stop - start
     rows = torch.repeat_interleave(torch.arange(queries.numel(), device=queries.device), lengths)
-    first = torch.repeat_interleave(start - (lengths.cumsum(0) - lengths), lengths)
+    first = torch.repeat_interleave(start - (lengths.cumsum(0) - lengths), lengths, output_size=rows.numel())
     mask = torch.zeros((queries.numel(), exclude.n_cols), dtype=torch.bool, device=queries.device)
     mask[rows, exclude.indices[first + torch.arange(first.numel(), device=queries.device)].long()] = True
     return mask

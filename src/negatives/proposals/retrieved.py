@@ -11,6 +11,7 @@ from torch import Tensor
 
 from negatives.errors import ConfigError
 from negatives.kernels import contains, top_k
+from negatives.kernels.precision import in_float32
 from negatives.parameters import Range
 from negatives.proposals.base import Proposal
 from negatives.proposals.rejection import conditional_log_q, derived, some_rows
@@ -106,7 +107,9 @@ class Retrieved(Proposal):
             self._windows = torch.full(shape, -1, dtype=torch.int32, device=context.device)
         windows = self._windows
         for part in torch.split(asked, BLOCK):
-            scores = finite(scorer.encode_queries(part).detach().float(), "vectors of queries") @ columns
+            vectors = finite(scorer.encode_queries(part).detach().float(), "vectors of queries")
+            with in_float32(vectors):
+                scores = vectors @ columns
             found = top_k(scores, min(self.stop, self._n_items), exclude=known, queries=part)[0][:, self.start :]
             windows[part, : found.shape[1]] = found.to(torch.int32)
         self._marginal = None

@@ -68,7 +68,7 @@ class Auto:
         try:
             if (whole := self._whole(configs[0])) is not None:
                 return self._by_folds(configs, whole)
-            return self._by_race(configs, self._longer())
+            return self._by_race(configs, self._longer() if names[0] in self.task.racing() else ())
         except Interrupted as stop:
             begun = self.folder.path if self._begun else None
             raise Interrupted(self.caught[0] if self.caught else stop.signal, begun, saved=False) from stop
@@ -133,7 +133,7 @@ class Auto:
     def _longer(self) -> list[RunConfig]:
         """Recipes whose whole training takes long, where the budget is long enough for it and for the others' part."""
         found = []
-        for name in self.task.racing(longer=True) if self.clock.seconds is not None else ():
+        for name in self.task.racing("longer") if self.clock.seconds is not None else ():
             config = self.asked.model_copy(update={"recipe": name})
             filled = fill(config, self.task, self.examples)
             cost = cost_of(prepare(filled, self.examples, self.task))
@@ -201,11 +201,13 @@ def free(config: RunConfig) -> bool:
 
 
 def racing(config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[str]:
-    """The recipes that race; none where the user named a recipe or a part, or where the data wants another recipe."""
+    """The recipes that race; none where the user named a recipe or a part, or where the recipe that the data wants has
+    none to race with.
+    """
     if not free(config) or config.start is not None:
         return []
-    names = list(task.racing())
-    return names if task.recipe_name(config, examples.data) in names else []
+    names, wanted = list(task.racing()), task.recipe_name(config, examples.data)
+    return names if wanted in names else list(task.racing(wanted))
 
 
 def _asked_alike(own: EvaluationConfig, first: EvaluationConfig) -> EvaluationConfig:

@@ -120,7 +120,7 @@ def _chance(one: Metrics, other: Metrics, metric: str) -> str:
 
 def advice(task: AnyTask, config: RunConfig, best: Measured) -> str:
     """What to try where a simple method is ahead."""
-    tried = task.racing() if config.recipe in task.racing() else ()
+    tried = task.rivals(config.recipe)
     others = [name for name in task.recipes() if name != config.recipe and name not in tried]
     recipe = [f"another recipe (--recipe {' or '.join(others[:3])})"] if others else []
     more = [f"more epochs (--epochs {2 * config.epochs})" if config.epochs else "more epochs (--epochs)"]

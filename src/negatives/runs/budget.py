@@ -110,7 +110,8 @@ class Cost:
 def cost_of(trained: Trained) -> Cost:
     """Time a few steps and one evaluation; the training is afterwards as it was.
 
-    The first step and the first evaluation compile kernels and are not counted.
+    The first step and the first evaluation compile kernels and are not counted. Processes that share the steps take
+    them together; the first evaluates.
     """
     loop, before = trained.loop, copy.deepcopy(trained.loop.state())
     listeners, loop.callbacks = loop.callbacks, ()
@@ -120,8 +121,9 @@ def cost_of(trained: Trained) -> Cost:
     begun, loop.seconds = loop.steps, 0.0
     while loop.seconds < TIMED and loop.steps < loop.total_steps:
         loop.advance()
+        loop.agreed(False)
     step = loop.seconds / max(1, loop.steps - begun)
-    evaluation = _seconds_of_evaluation(trained)
+    evaluation = _seconds_of_evaluation(trained) if loop.ranks.rank == 0 else 0.0
     loop.engine.seconds.clear()
     loop.load_state(before)
     loop.callbacks, loop.stop = listeners, stopped
@@ -166,18 +168,25 @@ def price(trained: Trained, asked: RunConfig, clock: Clock) -> Cost | None:
         asked: What the user asked for.
         clock: The user's time.
     """
-    if clock.seconds is None:
-        if _rhythm(asked) or not trained.task.can_evaluate("valid", trained.examples):
-            return None
-        plan, start = trained.loop.plan, perf_counter()
-        trained.evaluate("valid")
-        if (perf_counter() - start) * plan.epochs / plan.evaluate_every <= UNNOTICED:
-            return None
-    return cost_of(trained)
+    ranks = trained.loop.ranks
+    return cost_of(trained) if ranks.told(ranks.rank == 0 and _counts(trained, asked, clock)) else None
+
+
+def _counts(trained: Trained, asked: RunConfig, clock: Clock) -> bool:
+    """Whether it matters what a training costs."""
+    if clock.seconds is not None:
+        return True
+    if _rhythm(asked) or not trained.task.can_evaluate("valid", trained.examples):
+        return False
+    plan, start = trained.loop.plan, perf_counter()
+    trained.evaluate("valid")
+    return (perf_counter() - start) * plan.epochs / plan.evaluate_every > UNNOTICED
 
 
 def fit(trained: Trained, asked: RunConfig, cost: Cost, left: float, runs: float = 1.0) -> None:
     """Let a training fit the time that is left, and its evaluation a tenth of its time.
+
+    Of processes that share it, the first one's clock and measurements count, and its plan is that of all.
 
     Args:
         trained: Prepared; its configuration and its plan change.
@@ -195,7 +204,7 @@ def fit(trained: Trained, asked: RunConfig, cost: Cost, left: float, runs: float
         size = min(size, config.evaluation.queries or size)
         config = sparing(config, cost.evaluation, min(config.max_seconds or steps, steps), size)
     trained.config = config
-    trained.loop.plan = plan_of(config, task, examples)
+    trained.loop.plan = trained.loop.ranks.told(plan_of(config, task, examples))
 
 
 def _rhythm(asked: RunConfig) -> bool:

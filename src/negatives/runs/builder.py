@@ -30,7 +30,7 @@ from negatives.sampler import build as build_sampler
 from negatives.tasks.base import AnyTask, Examples, Task
 from negatives.tasks.registry import registry
 from negatives.tasks.sizes import batch_size, derived, sized
-from negatives.training.engines import Update, engine_for
+from negatives.training.engines import Update, engine_for, kind_for
 from negatives.training.loop import Loop, Plan
 from negatives.training.memory import peak_memory_mb
 from negatives.training.optimisers import StepSize
@@ -163,7 +163,10 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     kernels.set_threads(threads)
     torch.set_num_threads(threads)
     model = task.model(config, examples)
-    if isinstance(model, CountedModel):
+    choice = config.optimiser
+    update = Update(choice.name or "adam", choice.weight_decay or 0.0, config.precision == "bfloat16")
+    by_itself = config.device == "auto" and kind_for(model, update.optimiser).on_cpu
+    if isinstance(model, CountedModel) or by_itself:
         device = torch.device("cpu")  # what is computed once is computed, and asked, there
     model = model.to(device)
     loss = build_part(losses, config.part("loss"))
@@ -172,13 +175,7 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
         sampler.guards = [*sampler.guards, FittingKind()]
     sampler.bind(examples.catalogue)
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
-    choice = config.optimiser
-    engine = engine_for(
-        model,
-        sampler,
-        loss,
-        Update(choice.name or "adam", choice.weight_decay or 0.0, config.precision == "bfloat16"),
-    )
+    engine = engine_for(model, sampler, loss, update)
     plan = plan_of(config, task, examples)
     loop = Loop(engine, examples.feed.to(device), plan, dict)
     trained = Trained(config, task, examples, model, loop, sampler)

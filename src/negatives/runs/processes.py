@@ -23,10 +23,10 @@ def first() -> bool:
 
 
 def silent() -> bool:
-    """Whether a fault is told by another: until they have met, all processes find the same."""
+    """Whether a fault is told by another: until they have met, all processes of one machine find the same."""
     distributed = sys.modules.get("torch.distributed")
     met = distributed is not None and distributed.is_available() and distributed.is_initialized()
-    return not first() and not met
+    return several() and os.environ.get("LOCAL_RANK") != "0" and not met
 
 
 def check_command(words: Sequence[str]) -> None:

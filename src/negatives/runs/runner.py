@@ -107,7 +107,7 @@ def _ready(auto: Auto, resume: bool, ranks: Ranks) -> Trained:
     if not resume:  # a checkpoint holds what was taken over
         carrying.start_from(trained)
     torchrun.divide(trained, ranks)
-    if not resume and ranks.count == 1 and (cost := price(trained, asked, auto.clock)) is not None:
+    if not resume and (cost := price(trained, asked, auto.clock)) is not None:
         fit(trained, asked, cost, auto.clock.left)
     steps.record(auto.folder, trained, steps.watcher(trained))
     return trained

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from time import perf_counter
 
 import torch
 from torch import distributed as dist
@@ -23,9 +24,12 @@ from negatives.models import registry as models
 from negatives.ranks import ALONE, Ranks
 from negatives.runs import steps
 from negatives.runs.auto import racing
+from negatives.runs.budget import Clock, fit, price
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.processes import several
 from negatives.runs.terminal import signals_caught
+from negatives.training.engines import registry as engines
+from negatives.types import moved
 
 FAILED = "negatives.failed"
 """Where the first process that fails says so: it alone tells why."""
@@ -47,7 +51,7 @@ def launched() -> Iterator[Ranks]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     kernels.set_threads(max(1, kernels.threads() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    dist.init_process_group(timeout=PATIENCE)
+    _meet()
     ranks = Ranks.here()
     try:
         yield ranks
@@ -71,12 +75,10 @@ def check(config: RunConfig, ranks: Ranks) -> None:
     """Refuse what one process does, before any data is read.
 
     Raises:
-        ConfigError: A budget is given, or data from standard input, or more processes than devices.
+        ConfigError: Data comes from standard input, or there are more processes than devices.
     """
     if ranks.count == 1:
         return
-    if config.budget:
-        raise ConfigError("--budget is kept in one process; under torchrun give --epochs, or --max-seconds")
     if config.data == str(STANDARD_INPUT):
         raise ConfigError("several processes cannot read standard input; give a file")
     here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
@@ -97,40 +99,49 @@ def check_named(names: Sequence[str], ranks: Ranks) -> None:
 
 
 def divide(trained: Trained, ranks: Ranks) -> None:
-    """Let a prepared training share its steps; nothing where there is one process.
+    """Let a prepared training share its steps, once it is known that all processes hold the same data.
 
     Raises:
         ConfigError: It trains in one process.
+        InputError: This process has read other data than the first.
     """
     if ranks.count == 1:
         return
+    own = digest(trained.examples.data)
+    if ranks.told(own) != own:
+        path = trained.config.data
+        raise InputError(f"process {ranks.rank} has read other data than the first", hint=f"give all the same {path}")
     try:
         trained.loop.engine.divide(ranks)
     except ConfigError as error:
         able = ", ".join(name for name in trained.task.offer().fitting() if _divisible(name)) or "there is none here"
         raise ConfigError(
             f"{trained.config.model} with {trained.config.optimiser.name} trains in one process: {error}; start it "
-            f"without torchrun, or choose a model that PyTorch moves as a whole ({able})"
+            f"without torchrun, or choose another model ({able})"
         ) from None
     trained.loop.ranks = ranks
 
 
-def follow(config: RunConfig, ranks: Ranks) -> None:
+def follow(config: RunConfig, ranks: Ranks, resume: bool = False) -> None:
     """Train beside the first process, to the same end; what the training has found stands there.
 
     Args:
         config: As the user gave it.
         ranks: The processes, of which this is not the first.
+        resume: Whether the first goes on with a run.
 
     Raises:
         Interrupted: A process was asked to stop.
     """
     check(config, ranks)
+    clock = Clock(config.budget, perf_counter())
     config, task, examples = steps.load(config)
     check_named(racing(config, task, examples), ranks)
     with signals_caught() as caught:
         trained = prepare(fill(config, task, examples), examples, task)
         divide(trained, ranks)
+        if not resume and (cost := price(trained, config, clock)) is not None:
+            fit(trained, config, cost, clock.left)
         same_start(trained, ranks)
         trained.loop.stop = lambda: bool(caught)
         trained.loop.run()
@@ -139,35 +150,45 @@ def follow(config: RunConfig, ranks: Ranks) -> None:
 
 
 def same_start(trained: Trained, ranks: Ranks, begun_before: bool = False) -> None:
-    """Let all processes start from the first one's state, once it is known that they hold the same data.
+    """Let all processes start from the first one's weights, and from its whole state where the training goes on.
+
+    Two machines need not compute the same first weights to the bit.
 
     Args:
         trained: Ready to run.
         ranks: The processes.
         begun_before: Of the first process: whether its state is other than that of a new training.
-
-    Raises:
-        InputError: Another process has read other data.
     """
     if ranks.count == 1:
         return
-    own = digest(trained.examples.data)
-    if ranks.told(own) != own:
-        path = trained.config.data
-        raise InputError(f"process {ranks.rank} has read other data than the first", hint=f"give all the same {path}")
     if ranks.told(begun_before):
-        state = ranks.told(trained.loop.state() if ranks.rank == 0 else None)
+        state = ranks.told(moved(trained.loop.state(), torch.device("cpu")) if ranks.rank == 0 else None)
         if ranks.rank and state is not None:
             trained.loop.load_state(state)
+        return
+    for weights in trained.model.state_dict().values():
+        if weights.is_floating_point():
+            ranks.spread_(weights)
 
 
 def _divisible(name: str) -> bool:
-    return models.get(name).engine == "autograd"
+    return engines.get(models.get(name).engine).divides()
 
 
 def _check_backend() -> None:
     if not dist.is_available():
         raise ConfigError("this PyTorch has no torch.distributed; start the training without torchrun")
+
+
+def _meet() -> None:
+    try:
+        dist.init_process_group(timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"the processes cannot meet at {where} ({reason}); start them again, with another port for torchrun"
+        ) from error
 
 
 def _lost(error: BaseException) -> bool:

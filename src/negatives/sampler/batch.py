@@ -80,6 +80,7 @@ class Batch:
         positives: ``(rows,)`` int64.
         shape: That of the positives as they were given.
         mask: Of that shape, bool, the places of the rows; None where none is padding.
+        at: ``(rows,)`` int64, where among all positives each row stands; None where none is padding.
         places: ``(rows,)`` int64, where in the vectors of the loop each row stands; None where they are all rows.
     """
 
@@ -87,6 +88,7 @@ class Batch:
     positives: Tensor
     shape: torch.Size
     mask: Tensor | None = None
+    at: Tensor | None = None
     places: Tensor | None = None
 
     @classmethod
@@ -105,10 +107,9 @@ class Batch:
             of = _as_positives(whole("query", queries, device), shape)
         else:
             of = torch.arange(shape.numel(), device=device).view(shape)
-        places = _places(scorer, shape, kept)
-        if kept is None:
-            return cls(of.flatten(), items.flatten(), shape, None, places)
-        return cls(of[kept], items[kept], shape, kept, places)
+        at = None if kept is None else kept.flatten().nonzero()[:, 0]  # one wait for the device, and no other
+        places, of, items = _places(scorer, shape, at), of.flatten(), items.flatten()
+        return cls(of, items, shape) if at is None else cls(of[at], items[at], shape, kept, at, places)
 
     @property
     def rows(self) -> int:
@@ -131,7 +132,7 @@ class Batch:
                 f"examples have the shape {tuple(found.shape)} for positives of {tuple(self.shape)}",
                 hint="give one number for each row or for each sequence",
             )
-        return found.flatten() if self.mask is None else found[self.mask]
+        return found.flatten() if self.at is None else found.flatten()[self.at]
 
     def answer(self, found: Negatives) -> Negatives:
         """Negatives of the rows in the shape of the batch; a pool stays a view."""
@@ -148,11 +149,11 @@ class Batch:
             return None if flags is None else flags.unsqueeze(-1).expand(*self.shape, part.shape[1])
         if (pool := shared_pool(part)) is not None and part.dtype != torch.bool:
             return pool.expand(*self.shape, -1)
-        if self.mask is None:
+        if self.at is None:
             return part.reshape(*self.shape, *part.shape[1:])
-        found = part.new_zeros((*self.shape, *part.shape[1:]))
-        found[self.mask] = part
-        return found
+        found = part.new_zeros((self.shape.numel(), *part.shape[1:]))
+        found[self.at] = part
+        return found.view(*self.shape, *part.shape[1:])
 
 
 def _mask(mask: Ids, shape: torch.Size, device: torch.device) -> Tensor:
@@ -179,15 +180,15 @@ def _as_positives(queries: Tensor, shape: torch.Size) -> Tensor:
     return queries
 
 
-def _places(scorer: object, shape: torch.Size, mask: Tensor | None) -> Tensor | None:
+def _places(scorer: object, shape: torch.Size, at: Tensor | None) -> Tensor | None:
     """Where the rows stand among the loop's vectors, which are those of all rows or of those that count alone."""
     if not isinstance(scorer, Vectors):
         return None
     if scorer.shape == shape or scorer.shape == (shape.numel(),):
-        return None if mask is None else mask.flatten().nonzero()[:, 0]
-    kept = shape.numel() if mask is None else int(mask.sum())
+        return at
+    kept = shape.numel() if at is None else at.numel()
     if scorer.shape != (kept,):
-        also = "" if mask is None else f", or for the {kept} that count"
+        also = "" if at is None else f", or for the {kept} that count"
         raise InputError(
             f"vectors of {tuple(scorer.shape)} rows for positives of {tuple(shape)}",
             hint=f"give one vector for each positive{also}",

@@ -29,7 +29,7 @@ from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwr
 from negatives.selection import All, QueryScore
 from negatives.selection.base import Difficulty, Selection
 from negatives.selection.picking import all_ok
-from negatives.types import Candidates, Catalogue, Context, Csr, Ids, Negatives, Part, Scorer, State, within
+from negatives.types import Candidates, Catalogue, Context, Csr, Ids, Negatives, Part, Scorer, State, all_within
 
 OBSERVED_ROWS = 512
 
@@ -355,9 +355,9 @@ class Sampler(Part):
                 )
         n_queries, n_items = self._known_sizes()
         if n_items:
-            if not no_queries:
-                within("query", batch.queries, n_queries, "; for more, give negatives.sampler n_queries=")
-            within("positive", batch.positives, n_items, "; for more, give negatives.sampler n_items=")
+            queries = ("query", batch.queries, n_queries, "; for more, give negatives.sampler n_queries=")
+            positives = ("positive", batch.positives, n_items, "; for more, give negatives.sampler n_items=")
+            all_within(*(() if no_queries else (queries,)), positives)
 
     def _known_sizes(self) -> tuple[int, int]:
         """Numbers of queries and items, 0 where they are not known."""

@@ -122,8 +122,8 @@ class Narrowed(Proposal):
         if type(self.inner).pool is Proposal.pool:
             return Proposal.pool(self, context, k, key)
         ids, log_q = self.inner.pool(context, k, key)
-        kept = (ids >= 0) & ~self.never.mask[ids.clamp(min=0)]
-        if not bool(kept.any()):
+        kept = ((ids >= 0) & ~self.never.mask[ids.clamp(min=0)]).nonzero()[:, 0]
+        if not kept.numel():
             return ids.new_full((1,), -1), log_q.new_zeros(1)
         return ids[kept], log_q[kept] - self._log_rest(context.pooled(), None)
 
@@ -216,7 +216,8 @@ class Narrowed(Proposal):
         weights = torch.zeros(self.never.mask.numel(), dtype=torch.float64, device=context.device)
         weights[items] = each
         held = exclude.pick(context.queries)
-        rows = torch.repeat_interleave(held.lengths())
+        each_row = torch.arange(context.rows, device=context.device)
+        rows = each_row.repeat_interleave(held.lengths(), output_size=held.nnz)
         out = torch.zeros(context.rows, dtype=torch.float64, device=context.device)
         left = total - out.index_add_(0, rows, weights[held.indices.to(torch.int64)])
         return left.where(left > 1e-12 * total, 0.0)  # what rounding leaves of nothing

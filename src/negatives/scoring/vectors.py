@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError, InputError
+from negatives.kernels.precision import in_float32
 from negatives.scoring.items import Encoder, Items
 from negatives.scoring.stale import Stale
 from negatives.types import shared_pool
@@ -118,15 +119,16 @@ class Vectors:
 
     def score_places(self, places: Tensor, items: Tensor) -> Tensor:
         """See :meth:`negatives.scoring.asking.PlaceScorer.score_places`."""
-        if self._rows.shape[0] and places.numel() and int(places.max()) >= len(self._rows):
-            raise InputError(
-                f"{int(places.max()) + 1} rows for {len(self._rows)} vectors", hint="give one vector for each row"
-            )
+        if items.dim() == 1:  # by the way of candidates, so that an item has one score
+            return self.score_places(places, items[:, None])[:, 0]
+        wanted = int(places.max()) + 1 if places.numel() and places.device.type == "cpu" else places.numel()
+        if len(self._rows) and wanted > len(self._rows):
+            raise InputError(f"{wanted} rows for {len(self._rows)} vectors", hint="give one vector for each row")
         rows, pool = self._rows[places], shared_pool(items)
         if pool is not None:
-            found = rows @ self.encode_items(pool).T
-        elif items.dim() == 1:
-            found = (rows * self.encode_items(items)).sum(-1)
+            vectors = self.encode_items(pool)  # under the loop's autocast, if it has one
+            with in_float32(rows):
+                found = rows @ vectors.T
         else:
             table, at = self._items.distinct(items)
             if len(table) > at.numel() and (self.similarity == "cosine" or table.dtype != torch.float32):

@@ -59,6 +59,8 @@ def as_scorer(given: object) -> Scorer:
 def device_of(scorer: object, ids: object) -> torch.device:
     """Where draws are to be made: where the model is, else where the ids are.
 
+    A scorer that is no module may say where it is by its attribute ``device``.
+
     >>> device_of(nn.Linear(1, 1), [0])
     device(type='cpu')
     """
@@ -69,6 +71,9 @@ def device_of(scorer: object, ids: object) -> torch.device:
         return inner.queries.device
     if isinstance(inner, nn.Module) and (held := next(chain(inner.parameters(), inner.buffers()), None)) is not None:
         return held.device
+    told = getattr(inner, "device", None)
+    if isinstance(told, (torch.device, str)):
+        return torch.device(told)
     return ids.device if isinstance(ids, Tensor) else torch.device("cpu")
 
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from negatives import kernels
 from negatives.errors import ConfigError
+from negatives.kernels.precision import in_float32
 from negatives.scoring import distinct
 from negatives.selection.base import Difficulty
 from negatives.selection.picking import needed
@@ -65,11 +66,13 @@ class PositiveSimilarity(Difficulty):
         pool = shared_pool(candidates.ids)
         if pool is not None:
             positive = self._scaled(scorer.encode_items(context.positives))
-            return positive @ self._scaled(scorer.encode_items(pool)).T
+            vectors = self._scaled(scorer.encode_items(pool))
+            with in_float32(positive):
+                return positive @ vectors.T
         items, places = distinct(torch.cat([context.positives[:, None], candidates.ids], 1))
         vectors = self._scaled(scorer.encode_items(items))
         return kernels.gather_scores(vectors, vectors, places[:, 0], places[:, 1:].contiguous())
 
     def _scaled(self, vectors: Tensor) -> Tensor:
-        finite(vectors, "vectors of items")
+        vectors = finite(vectors.detach().float(), "vectors of items")
         return functional.normalize(vectors, dim=-1) if self.similarity == "cosine" else vectors

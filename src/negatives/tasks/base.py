@@ -27,7 +27,7 @@ from negatives.models import registry as models
 from negatives.registry import Part, suggest
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.facts import Facts, Offer, build_model
-from negatives.tasks.recipes import load_race, load_recipes
+from negatives.tasks.recipes import load_races, load_recipes
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
 from negatives.tasks.schemas import check_columns
@@ -209,13 +209,18 @@ class Task(ABC, Generic[D, R]):
         return _recipes(self._file())
 
     @final
-    def racing(self, *, longer: bool = False) -> tuple[str, ...]:
+    def racing(self, key: str = "recipes") -> tuple[str, ...]:
         """Names of the recipes that race where the user asked for none; the table ``race`` of the same file.
 
         Args:
-            longer: Those that join where a budget is long enough for them.
+            key: ``longer`` for those that join where a budget is long enough for them, or a recipe that the data wants
+                in place of all these, for those that race with it.
         """
-        return _race(self._file(), "longer" if longer else "recipes")
+        return _races(self._file()).get(key, ())
+
+    def rivals(self, recipe: str | None) -> tuple[str, ...]:
+        """The race that a recipe takes part in, itself among them; empty where it takes part in none."""
+        return next((race for race in _races(self._file()).values() if recipe in race), ())
 
     def _file(self) -> Path:
         return Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml"
@@ -392,7 +397,7 @@ AnyTask = Task[object, Section]
 """A task of whatever data."""
 
 
-_recipes, _race = cache(load_recipes), cache(load_race)
+_recipes, _races = cache(load_recipes), cache(load_races)
 
 
 def _elsewhere(model: str) -> str:

@@ -150,11 +150,15 @@ def pair_feed(data: PairData, kind: str, window: int) -> Feed:
 
 
 def cold(data: PairData, part: str) -> Tensor | None:
-    """The items to rank when none of the part's items was seen in training, else None for all."""
-    items: Tensor = torch.unique(data.part(part).items)
-    if items.numel() and bool(data.cold_items()[items].all()):
-        return items
-    return None
+    """The items to rank when none of the part's items was seen in training, else None for all.
+
+    For the test they are its own. A validation part has far fewer, among which any model finds what is right, and
+    models are chosen by it: there they are ranked among all items that training does not show.
+    """
+    items, unseen = torch.unique(data.part(part).items), data.cold_items()
+    if not items.numel() or not bool(unseen[items].all()):
+        return None
+    return unseen.nonzero()[:, 0] if part == "valid" else items
 
 
 def cold_queries(data: PairData, part: str) -> bool:

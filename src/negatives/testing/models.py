@@ -84,6 +84,18 @@ def encodings_have_their_shape(case: ModelCase) -> None:
         near(lengths, lengths[:1].expand(lengths.shape), "the length of a query's vector, by cosine,")
 
 
+def parts_are_encoded_as_the_whole(case: ModelCase) -> None:
+    """In a training step some of the rows have the vectors that they have among all of them."""
+    model = woken(case.make(0))
+    context = case.context(model)
+    with torch.no_grad():
+        model.refresh(context)
+        whole = model.encode_queries(context.queries)
+        for rows in (slice(0, context.rows // 2), slice(context.rows // 2, context.rows)):
+            found = model.encode_part(context.queries, rows)
+            near(found, whole[rows], f"encode_part of rows {rows.start} to {rows.stop}", atol=1e-5, rtol=1e-4)
+
+
 def scores_agree_in_all_forms(case: ModelCase) -> None:
     """Pairs, candidates of each row and a shared pool have one score, with and without gradients."""
     model = woken(case.make(0))
@@ -211,6 +223,7 @@ def extending_changes_no_weight(case: ModelCase) -> None:
 
 CHECKS: tuple[Check[ModelCase], ...] = (
     encodings_have_their_shape,
+    parts_are_encoded_as_the_whole,
     scores_agree_in_all_forms,
     scores_are_inner_products_where_it_says_so,
     tables_are_what_it_ranks_by,

@@ -136,11 +136,10 @@ class Loop:
             if self.progress >= pause:
                 return
             self.advance()
-            several = self.ranks.count > 1
-            stopped = several and self._agreed(self.stop())
+            stopped = self.agreed(self.stop())
             if self._due() or self.done:
                 self._evaluate()
-            if stopped or (not several and self.stop()):  # one may be asked while it evaluates
+            if stopped or (self.ranks.count == 1 and self.stop()):  # one may be asked while it evaluates
                 self.interrupted = True
             if self.interrupted or self._unsaved():
                 self._save()
@@ -235,6 +234,15 @@ class Loop:
             for callback in self.callbacks:
                 callback.on_step(told)
 
+    def agreed(self, stop: bool) -> bool:
+        """Whether any process is asked to stop; all have the first one's time, by which schedules and ends go."""
+        if self.ranks.count == 1:
+            return stop
+        own = torch.tensor([self.seconds if self.ranks.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
+        found = self.ranks.summed(own)
+        self.seconds = float(found[0])
+        return bool(found[1] > 0)
+
     def _evaluate(self) -> None:
         self._evaluated_at = self.seconds
         metrics = self.ranks.told(dict(self.evaluate()) if self.ranks.rank == 0 else {})
@@ -253,13 +261,7 @@ class Loop:
         told = Evaluation(self.steps, self.steps / self.steps_per_epoch, self.seconds, metrics, better)
         for callback in self.callbacks:
             callback.on_evaluation(told)
-
-    def _agreed(self, stop: bool) -> bool:
-        """Whether any process is asked to stop; all have the first one's time, by which schedules and ends go."""
-        own = torch.tensor([self.seconds if self.ranks.rank == 0 else 0.0, float(stop)], dtype=torch.float64)
-        found = self.ranks.summed(own)
-        self.seconds = float(found[0])
-        return bool(found[1] > 0)
+        self.plan = self.ranks.told(self.plan)  # a listener of the first may have brought the end nearer
 
     def _unsaved(self) -> bool:
         """Whether a checkpoint is due, by the clock: evaluations are work too."""

@@ -69,7 +69,8 @@ class SequenceFeed(Feed):
         lead = pad(sizes.cumsum(0), (1, 0))
         places = torch.repeat_interleave(begins - lead[:-1], sizes)
         places += torch.arange(places.numel(), device=places.device)
-        return Batch(torch.repeat_interleave(owners, sizes), self.histories.items[places], places)
+        queries = torch.repeat_interleave(owners, sizes, output_size=places.numel())
+        return Batch(queries, self.histories.items[places], places)
 
     def to(self, device: torch.device) -> Feed:
         return SequenceFeed(self.histories.to(device), self.window, self.first)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,21 +15,31 @@ import torch
 from torch import Tensor, multiprocessing, nn
 from torch import distributed as dist
 
+from negatives.data.histories import Histories
+from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError, LogQUnknown
 from negatives.integrations.distributed import GatheredBatch, gather_ranks, joined_mean, ring_softmax
 from negatives.losses import BPR, SampledSoftmax
 from negatives.models import Model
+from negatives.models.classify.sparse import SparseClassifier, SparseTower
 from negatives.models.history import HistoryTower
+from negatives.models.language.base import Layers
+from negatives.models.language.lstm import LstmModel
+from negatives.models.sequence.base import Reading
+from negatives.models.sequence.gru import GruModel
+from negatives.models.sequence.sasrec import Blocks, SasRec
+from negatives.models.steps import TowerSteps
 from negatives.proposals import LearnedUnigram
 from negatives.ranks import ALONE, Ranks, own_numbers
+from negatives.runs.torchrun import same_start
 from negatives.sampler import Sampler, build
 from negatives.testing.gather import fault
-from negatives.testing.problems import problem
+from negatives.testing.problems import QUERIES, problem
 from negatives.training.engines import Engine, Update, engine_for
 from negatives.training.feeds import PairFeed
 from negatives.training.loop import Loop, Plan
 from negatives.training.optimisers import StepSize
-from negatives.types import Negatives
+from negatives.types import Context, Negatives
 from preset_cases import CASES_OF, OF_BATCH
 
 PROBLEM = problem(20)
@@ -155,39 +167,93 @@ class Towers(Model):
         return 0.01 * self.query.weight.square().sum() + 0.01 * self.query(self.features[context.queries]).mean()
 
 
-MODELS: dict[str, Callable[[], Model]] = {
-    "towers": Towers,
-    "whole": lambda: HistoryTower(PROBLEM.known, dim=4, seed=2),
+def classifier() -> Model:
+    ids = torch.arange(3 * QUERIES) * 7 % 10
+    bags = SparseFeatures(torch.arange(0, 3 * QUERIES + 1, 3), ids.int(), torch.ones(3 * QUERIES), 10)
+    steps = TowerSteps(0.5, max_norm=0.1)
+    tower = SparseTower(layers=2, drop_features=0.3, drop=0.3)
+    return SparseClassifier(bags, PROBLEM.n_items, dim=4, tower=tower, steps=steps, seed=2)
+
+
+def language() -> Model:
+    """Its state goes on from step to step, and queries are few enough for every part of a sampler."""
+    words = torch.arange(QUERIES) * 7 % PROBLEM.n_items
+    counts = torch.bincount(words, minlength=PROBLEM.n_items)
+    return LstmModel(words, counts, window=5, streams=2, dim=4, network=Layers(1, 0.3), seed=2)
+
+
+SEEN = PROBLEM.catalogue.counts.nonzero()[:, 0]
+HISTORIES = Histories.of_rows(
+    [SEEN[(q * 5 + torch.arange(3 + q) * 3) % len(SEEN)].tolist() for q in range(QUERIES)], PROBLEM.n_items
+)
+READING, CUT = Reading(window=5, input_drop=0.3, drop=0.3), TowerSteps(0.5, max_norm=0.5)
+
+
+def rows_of(step: int) -> Context:
+    return PROBLEM.batch(ROWS, step=step)
+
+
+def grouped(step: int) -> Context:
+    """Rows of a query side by side; processes divide a query."""
+    return rows_of(step).take(rows_of(step).queries.argsort(stable=True))
+
+
+def windows(step: int) -> Context:
+    places = (torch.tensor([0, 6])[:, None] + torch.arange(5) + (step == 1)).reshape(-1)
+    return Context(places, SEEN[places * 3 % len(SEEN)], places, step=step)
+
+
+def places(step: int) -> Context:
+    """Runs of histories, some longer than the window; processes divide a run."""
+    queries = [(step * 5 + at) % QUERIES for at in range(QUERIES)]
+    found = torch.cat([torch.arange(int(HISTORIES.indptr[q]) + 1, int(HISTORIES.indptr[q + 1])) for q in queries])
+    return Context(HISTORIES.owners()[found[:ROWS]], HISTORIES.items[found[:ROWS]], found[:ROWS], step=step)
+
+
+MODELS: dict[str, tuple[Callable[[], Model], Callable[[int], Context], str]] = {
+    "towers": (Towers, rows_of, "adam"),
+    "whole": (lambda: HistoryTower(PROBLEM.known, dim=4, seed=2), rows_of, "adam"),
+    "classifier": (classifier, grouped, "adam"),
+    "language": (language, windows, "adagrad"),
+    "sasrec": (lambda: SasRec(HISTORIES, 8, "cosine", Blocks(2, 2), READING, steps=CUT, seed=2), places, "sgd"),
+    "gru": (lambda: GruModel(HISTORIES, 4, "dot", 1, READING, steps=CUT, seed=2), places, "adam"),
 }
+"""With a batch, and an optimiser: Adam makes steps of the rounding errors of the keys' biases, whose gradient is 0."""
 DIVIDED = ["dns", "in_batch", "queue", "ance", "auto"]
 
 
 def engine(model: str, name: str) -> Engine:
     loss = SampledSoftmax() if made(name).pool is not None and name != "queue" else BPR()
-    return engine_for(MODELS[model](), made(name), loss, Update("adam"))
+    make, _, optimiser = MODELS[model]
+    return engine_for(make(), made(name), loss, Update(optimiser))
 
 
 def trained(model: str, name: str, ranks: Ranks) -> tuple[list[float], Tensor, int]:
     """Losses of some steps, the last of one row, the weights after them, and what was encoded.
 
-    No tower has a bias: its gradient is zero under a softmax, and Adam would make a step of rounding errors.
+    No tower of features has a bias: its gradient is zero under a softmax, and Adam would step by rounding errors.
     """
     taken = engine(model, name)
     if ranks.count > 1:
         taken.divide(ranks)
     losses = []
-    for step, rows in enumerate((ROWS, ROWS, ROWS, 1)):
-        context = PROBLEM.batch(ROWS, step=step).take(torch.arange(ROWS - rows, ROWS))
+    for step in range(4):
+        context = MODELS[model][1](step)
+        if step == 3:
+            last = context.rows - 1
+            context = replace(context.take(torch.arange(last, last + 1)), places=None)
         outcome = taken.step(context, 0.05)
         taken.sampler.observe(context, outcome.negatives, outcome.positive, outcome.negative)
         losses.append(outcome.loss)
-        assert outcome.positive.shape == (rows,)
-        assert len(outcome.negative) == len(outcome.negatives.ids) == rows
+        assert outcome.positive.shape == (context.rows,)
+        assert len(outcome.negative) == len(outcome.negatives.ids) == context.rows
     weights = torch.cat([one.detach().reshape(-1) for one in taken.model.parameters()])
     return losses, weights, getattr(taken.model, "encoded", 0)
 
 
-def looped(ranks: Ranks, stops: bool) -> tuple[int, int, float, dict[str, float], bool]:
+def looped(
+    ranks: Ranks, stops: bool = False, limit: float | None = None
+) -> tuple[int, int, float, dict[str, float], bool]:
     """Steps, evaluations, seconds, metrics, whether it was interrupted; the first rank's clock and metrics count."""
     taken = engine("towers", "dns")
     batch, seen = PROBLEM.batch(ROWS), []
@@ -197,12 +263,26 @@ def looped(ranks: Ranks, stops: bool) -> tuple[int, int, float, dict[str, float]
         return {"ndcg@1": 1.0 / (1 + ranks.rank + len(seen))}
 
     plan = Plan(10, 10, StepSize(0.05), watch="ndcg@1", patience=2, evaluate_every=0.4)
+    if limit is not None:
+        plan = replace(plan, epochs=10_000, patience=None, evaluate_every=100.0, max_seconds=limit)
     loop = Loop(taken, PairFeed(batch.queries, batch.positives), plan, evaluate, ranks=ranks)
     if ranks.count > 1:
         taken.divide(ranks)
     loop.stop = lambda: stops and ranks.rank == ranks.count - 1 and loop.steps == 3
     loop.run()
     return loop.steps, len(seen), loop.seconds, loop.best_metrics, loop.interrupted
+
+
+def started(ranks: Ranks, goes_on: bool) -> tuple[Tensor, int]:
+    """The first number of weights that every rank has drawn for itself, and the step, once all have met."""
+    taken = engine("gru", "dns")
+    with torch.no_grad():
+        for parameter in taken.model.parameters():
+            parameter.fill_(1.0 + ranks.rank)
+    loop = Loop(taken, PairFeed(torch.arange(9), torch.arange(9)), Plan(1, 9, StepSize(0.1)), dict, ranks=ranks)
+    loop.steps = 7 * (1 - min(1, ranks.rank)) * goes_on
+    same_start(SimpleNamespace(loop=loop, model=taken.model), ranks, goes_on and ranks.rank == 0)  # type: ignore[arg-type]
+    return torch.stack([one.detach().reshape(-1)[0] for one in taken.model.parameters()]), loop.steps
 
 
 def work(rank: int, count: int, folder: str) -> None:
@@ -231,6 +311,8 @@ def work(rank: int, count: int, folder: str) -> None:
     seen["alone"] = drawn(own, rows, range(1), numbered=False)
     seen["trained"] = {f"{model} {name}": trained(model, name, Ranks.here()) for model in MODELS for name in DIVIDED}
     seen["looped"] = [looped(Ranks.here(), stops) for stops in (False, True)]
+    seen["timed"] = looped(Ranks.here(), limit=0.2)
+    seen["started"] = started(Ranks.here(), False), started(Ranks.here(), True)
     torch.save(seen, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
@@ -313,7 +395,7 @@ def test_divided_steps_are_those_of_one_process(model: str, name: str, seen: lis
         torch.testing.assert_close(found[0], losses, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(found[1], weights, rtol=1e-4, atol=2e-4)
         assert torch.equal(found[1], seen[0]["trained"][f"{model} {name}"][1])  # to the bit
-        assert found[2] < 0.8 * encoded or model == "whole"
+        assert found[2] < 0.8 * encoded or model != "towers"
 
 
 def test_a_loop_goes_by_the_first_rank(seen: list[dict[str, Any]]) -> None:
@@ -324,6 +406,21 @@ def test_a_loop_goes_by_the_first_rank(seen: list[dict[str, Any]]) -> None:
     for found in others:
         assert [(one[0], *one[2:]) for one in found] == [(one[0], *one[2:]) for one in first]
         assert [one[1] for one in found] == [0, 0]
+
+
+def test_the_first_ranks_time_is_up_for_all(seen: list[dict[str, Any]]) -> None:
+    steps, evaluations, seconds, _, interrupted = seen[0]["timed"]
+    assert seconds >= 0.2
+    assert (evaluations, interrupted) == (1, False)
+    for one in seen[1:]:
+        assert (one["timed"][0], one["timed"][2]) == (steps, seconds)
+
+
+def test_all_start_from_the_first_ranks_weights(seen: list[dict[str, Any]]) -> None:
+    for one in seen:
+        for goes_on, (weights, steps) in enumerate(one["started"]):
+            assert bool((weights == 1.0).all())
+            assert steps == 7 * goes_on
 
 
 def test_what_kernels_move_row_by_row_is_not_divided() -> None:

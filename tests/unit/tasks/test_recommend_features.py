@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import negatives
 from negatives.cli import main
+from negatives.config import EvaluationConfig, RunConfig
+from negatives.data.loading.pairs import load_pairs
 from negatives.errors import ConfigError, InputError, UnknownName
+from negatives.models.answers import answers_of_scores
+from negatives.tasks.recommend import Recommend
 
 COLOURS = ("red", "blue", "green", "grey")
 SETS = ("baselines=none", "model.dim=8", "evaluation.k=3", "split.valid=0", "sampler.pool=64", "threads=1")
@@ -124,3 +129,25 @@ def test_cold_users_without_features_are_refused(
     data.write_bytes((folder / "interactions.csv").read_bytes())
     assert main(["train", "recommend", str(data), "--out", str(tmp_path / "r"), *given]) == 2
     assert "no test pair is left" in capsys.readouterr().err
+
+
+def test_cold_items_of_the_validation_part_are_ranked_among_all_cold_items() -> None:
+    """Alone they would be so few that any model finds what is right."""
+    pairs = {"user": [f"u{n % 12}" for n in range(240)], "item": [f"i{n * 7 % 40}" for n in range(240)]}
+    items = {"item": [f"i{n}" for n in range(40)], "price": list(range(40))}
+    config = RunConfig(task="recommend", recipe="content", evaluation=EvaluationConfig(k=1))
+    data = load_pairs({"train": pairs, "items": items}, split="cold_items", test=0.3, valid=0.2)
+    examples = Recommend().made(data, config)
+    scores = torch.zeros(40)
+    scores[data.part("valid").items] = 1.0
+    scores[data.part("test").items] = 2.0
+
+    class Fixed:
+        def answers(self) -> object:
+            return answers_of_scores(
+                lambda queries: scores.expand(len(queries), -1), lambda queries, items: scores[items]
+            )
+
+    found = {part: Recommend().evaluate(Fixed(), examples, part, config).mean for part in ("valid", "test")}  # type: ignore[arg-type]
+    assert found["valid"]["recall@1"] == 0.0  # those of the test stand above them
+    assert found["test"]["recall@1"] > 0.0

@@ -14,12 +14,15 @@ from torch.nn import functional
 from negatives.data.bags import bags, vocabulary
 from negatives.data.columns import BAGS
 from negatives.data.features import Feature, Features
-from negatives.data.loading.kinds import listed, numbers_of
+from negatives.data.loading.kinds import listed
+from negatives.data.loading.quantities import numbers_of, usual_length, vector
 from negatives.data.readers import values
 from negatives.data.sparse import SparseFeatures
 
 FURTHEST = 10.0
 """Standard deviations from the mean beyond which a number counts no more."""
+EDGE, FEW_NUMBERS = 0.01, 20
+"""Share of the numbers at each end that does not tell how far they spread, one at least, and from how many on."""
 
 
 def feature(
@@ -33,7 +36,7 @@ def feature(
         mark: What stands between the values of a list that is written as a text.
         least: Rows in which a value must stand to have a column of a bag.
         most: Columns of a bag, those of the most frequent values.
-        place: Length of a vector, 0 for that of the first cell.
+        place: Length of a vector, 0 for that of most cells.
 
     >>> found = feature(pl.Series("price", [1.0, 3.0, None]), "number")
     >>> found.dense.tolist()
@@ -45,10 +48,33 @@ def feature(
         return Feature(cells.name, kind, bag, words=words, scale=bag.rarity(), mark=mark)
     if kind == "number":
         found = numbers_of(cells)
-        mean, spread = found.mean(), found.std(ddof=0)
-        scale = torch.tensor([_number(mean), _number(spread) or 1.0], dtype=torch.float64)
+        scale = _scale_of(found)
         return Feature(cells.name, kind, dense=_scaled(found, scale), scale=scale)
     return Feature(cells.name, kind, dense=_unit(vectors_of(cells, place)))
+
+
+def says_something(found: Feature) -> bool:
+    """Whether a column tells any two of its rows apart."""
+    if found.bag is None:
+        dense = found.dense
+        return dense is not None and bool((dense != dense[:1]).any())
+    bag = found.bag
+    alike = bag.n_cols == 1 and bag.indices.numel() == bag.n_rows and bool((bag.values == bag.values[:1]).all())
+    return bag.n_cols > 0 and not alike
+
+
+def described(found: Feature, cells: pl.Series) -> str:
+    """What a column became, for a note, and how many of its cells hold nothing of that kind."""
+    if found.bag is not None:
+        return f"{found.name} {found.kind} of {found.bag.n_cols:,}"
+    assert found.dense is not None
+    there = cells if cells.dtype != pl.String else values.trimmed(cells)
+    none = ~found.dense.bool().any(1) if found.kind == "vector" else found.dense[:, 1].bool()
+    lost = cells.filter(pl.Series(none.numpy()) & there.is_not_null())
+    width = "" if found.kind == "number" else f" of {found.dense.shape[1]:,}"
+    if not len(lost):
+        return f"{found.name} {found.kind}{width}"
+    return f"{found.name} {found.kind}{width} (cells without one: {len(lost):,}, such as {str(lost[0])[:20]!r})"
 
 
 def read_again(features: Features, rows: Sequence[Mapping[str, Any]]) -> Features:
@@ -78,24 +104,16 @@ def column_again(column: Feature, cells: pl.Series) -> Feature:
 
 
 def vectors_of(cells: pl.Series, length: int = 0) -> Tensor:
-    """Cells as ``(n, length)`` float32, from lists of numbers or texts of them; zero where there is none of the length.
+    """Cells as ``(n, length)`` float32, from lists of numbers or texts of them, their largest number 1 or -1; zero
+    where there is none of the length.
 
-    >>> vectors_of(pl.Series(["1 2", "", "[3, 4]"])).tolist()
-    [[1.0, 2.0], [0.0, 0.0], [3.0, 4.0]]
+    >>> vectors_of(pl.Series(["1 2", "", "[3, 4]", "5"])).tolist()
+    [[0.5, 1.0], [0.0, 0.0], [0.75, 1.0], [0.0, 0.0]]
     """
-    rows = [_vector(cell) for cell in cells.to_list()]
-    length = length or next((len(row) for row in rows if row), 0)
-    return torch.tensor([row if len(row) == length else [0.0] * length for row in rows], dtype=torch.float32)
-
-
-def _vector(cell: Any) -> list[float]:
-    if cell is None:
-        return []
-    pieces = cell.strip("[]() ").replace(",", " ").replace(";", " ").split() if isinstance(cell, str) else list(cell)
-    try:
-        return [float(one) for one in pieces]
-    except (TypeError, ValueError):
-        return []
+    rows = [vector(cell) for cell in cells.to_list()]
+    length = length or usual_length(rows)[0]
+    found = torch.tensor([row if len(row) == length else [0.0] * length for row in rows], dtype=torch.float64)
+    return (found / found.abs().amax(1, keepdim=True).clamp(min=1e-300) if length else found).float()
 
 
 def _words(cells: pl.Series, kind: str, mark: str | None, least: int, most: int) -> pl.Series:
@@ -120,6 +138,20 @@ def _bag(cells: pl.Series, kind: str, words: pl.Series, mark: str | None) -> Spa
 
 def _numbers_of(bag: SparseFeatures) -> pl.Series:
     return pl.Series([str(one) for one in range(bag.n_cols)], dtype=pl.String)
+
+
+def _scale_of(found: pl.Series) -> Tensor:
+    """``(2,)`` float64 mean and standard deviation of numbers, of which the lowest and the highest hundredth count
+    as those beside them, so that one that stands for "none" does not hide the others.
+    """
+    there = found.drop_nulls().sort()
+    largest = _number(there.abs().max()) or 1.0
+    there = there / largest  # squares of large numbers would not be finite
+    cut = max(1, int(EDGE * len(there))) if len(there) >= FEW_NUMBERS else 0
+    inner = there.clip(there[cut], there[-1 - cut]) if cut else there
+    kept = inner if _number(inner.std(ddof=0)) else there
+    mean, spread = _number(kept.mean()) * largest, _number(kept.std(ddof=0)) * largest
+    return torch.tensor([mean, spread or 1.0], dtype=torch.float64)
 
 
 def _scaled(found: pl.Series, scale: Tensor) -> Tensor:

@@ -13,12 +13,16 @@ import torch
 
 from negatives.data.features import Features
 from negatives.data.ids import Ids, codes_of
-from negatives.data.loading.cells import feature
+from negatives.data.loading.cell_types import plain_columns
+from negatives.data.loading.cells import described, feature, says_something
 from negatives.data.loading.kinds import SKIP, TYPED, chosen, least_of
 from negatives.data.loading.named import named
+from negatives.data.loading.nested import deeper, rows_of
 from negatives.data.readers import values
 from negatives.data.readers.base import TableReader
 from negatives.data.readers.formats import reader_for
+from negatives.data.readers.frames import Frames
+from negatives.data.readers.jsonl import ObjectFrames
 from negatives.data.readers.memory import frames_of
 from negatives.data.readers.opening import inner_suffix, open_bytes
 from negatives.data.readers.parts import side_files
@@ -39,6 +43,8 @@ class SideTable:
         asked: Kind by column, where one was asked for.
         name: Of the file, for notes.
         path: The file, for errors.
+        column: Name of the column of names.
+        notes: What was left out.
     """
 
     ids: Ids
@@ -46,6 +52,8 @@ class SideTable:
     asked: Mapping[str, str]
     name: str
     path: Path
+    column: str = "id"
+    notes: tuple[str, ...] = ()
 
 
 def side_tables(data: Any, options: Options) -> tuple[Any, dict[str, SideTable]]:
@@ -99,20 +107,40 @@ def _read(source: Any, side: str, asked: Mapping[str, str], options: Options) ->
         if frame is None:
             frame = _frame(path, schema, own)
     else:
-        path, frames = Path(f"the table of {side}s"), frames_of(source, schema)["train"]
-        frame = pl.concat([block.frame for block in frames.blocks(frames.names)])
+        path = Path(f"the table of {side}s")
+        frame = _joined(frames_of(source, schema)["train"])
+    frame = plain_columns(frame)
     column = _id_column(frame, schema, asked, path)
     for name in asked:
         if name not in frame.columns and not any(one.partition(":")[0] == name for one in frame.columns):
             raise InputError(f"no column is called {name!r}", path=path, hint=f"there are {', '.join(frame.columns)}")
+    frame, notes = _distinct(frame, column, side, path)
+    return SideTable(Ids.of(values.ids(frame[column])), frame.drop(column), asked, path.name, path, column, notes)
+
+
+def _distinct(frame: pl.DataFrame, column: str, side: str, path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """One row for each name, and a note of rows that came again.
+
+    Raises:
+        InputError: There is no row, one has no name, or two rows of one name say different things.
+    """
+    if not len(frame):
+        raise InputError("there is a header and no row", path=path, hint=f"give one row for each {side}")
+    if frame[column].dtype.is_nested():
+        hint = f"name a column with one name in each row, --set reading.{side}_columns=NAME:id"
+        raise InputError(f"the column {column!r} of {side}s holds lists", path=path, hint=hint)
     names = values.ids(frame[column])
     if names.null_count():
         line = int(names.is_null().arg_true()[0]) + 2
         raise InputError(f"empty {side} ({column})", path=path, line=line, hint="mend or remove such rows")
-    if names.n_unique() < len(names):
-        twice = names.filter(names.is_duplicated())[0]
-        raise InputError(f"the {side} {twice!r} has two rows", path=path, hint="keep one")
-    return SideTable(Ids.of(names), frame.drop(column), asked, path.name, path)
+    if names.n_unique() == len(names):
+        return frame, ()
+    kept = frame.with_columns(names.alias(column)).unique(maintain_order=True)
+    again = kept[column].is_duplicated()
+    if bool(again.any()):
+        twice = kept[column].filter(again)[0]
+        raise InputError(f"the {side} {twice!r} has two rows that differ", path=path, hint="keep one")
+    return kept, (f"{path.name}: rows left out that stand there twice: {len(frame) - len(kept):,}",)
 
 
 def _frame(path: Path, schema: Schema, options: Options) -> pl.DataFrame:
@@ -120,11 +148,19 @@ def _frame(path: Path, schema: Schema, options: Options) -> pl.DataFrame:
     if not isinstance(reader, TableReader):
         raise InputError("no table with names of columns", path=path, hint="give CSV, Parquet or JSON Lines")
     frames = reader.frames(path, schema, options)
-    return pl.concat([block.frame for block in frames.blocks(frames.names)], how="vertical_relaxed")
+    frame = _joined(frames)
+    if isinstance(frames, ObjectFrames):
+        frame = frame.with_columns(deeper(rows_of(path, options.encoding), frame.columns))
+    return frame
+
+
+def _joined(frames: Frames) -> pl.DataFrame:
+    blocks = [block.frame for block in frames.blocks(frames.names)]
+    return pl.concat(blocks, how="vertical_relaxed") if blocks else pl.DataFrame({name: [] for name in frames.names})
 
 
 def _attributes(path: Path) -> pl.DataFrame | None:
-    """A JSON object of lists, ``{"item": [attribute, ...]}``, or of objects by name; None for other files."""
+    """A JSON object by name, of lists, ``{"item": [attribute, ...]}``, objects or values; None for other files."""
     if inner_suffix(path) != ".json":
         return None
     with open_bytes(path) as file:
@@ -138,8 +174,10 @@ def _attributes(path: Path) -> pl.DataFrame | None:
         rows = pl.DataFrame(list(value.values()), strict=False, infer_schema_length=None)
         return rows.insert_column(0, pl.Series("id", list(value), dtype=pl.String))
     if all(isinstance(one, list) for one in value.values()):
-        lists = [[str(entry) for entry in one] for one in value.values()]
+        lists = [[str(entry) for entry in one if entry is not None] for one in value.values()]
         return pl.DataFrame({"id": list(value), "attributes": pl.Series(lists, dtype=pl.List(pl.String))})
+    if all(one is None or isinstance(one, (str, int, float)) for one in value.values()):
+        return pl.DataFrame({"id": list(value), "attribute": pl.Series(list(value.values()), strict=False)})
     return None
 
 
@@ -149,7 +187,9 @@ def _id_column(frame: pl.DataFrame, schema: Schema, asked: Mapping[str, str], pa
     if named:
         found = [one for one in frame.columns if named[0] in (one, one.partition(":")[0])]
         if not found:
-            raise InputError(f"no column is called {named[0]!r}", path=path, hint=f"there are {frame.columns}")
+            raise InputError(
+                f"no column is called {named[0]!r}", path=path, hint=f"there are {', '.join(frame.columns)}"
+            )
         return str(found[0])
     known = schema.roles[0].names
     hits = sorted((known.index(plain(name)), name) for name in frame.columns if plain(name) in known)
@@ -166,6 +206,7 @@ def features_of(table: SideTable, names: pl.Series, side: str, notes: list[str])
         notes: Takes what each column became.
     """
     columns, told, least = [], [], least_of(len(table.frame))
+    notes.extend(table.notes)
     for cells in table.frame.iter_columns():
         kind, mark = chosen(cells, table.asked)
         name, _, typed = cells.name.partition(":")
@@ -173,16 +214,17 @@ def features_of(table: SideTable, names: pl.Series, side: str, notes: list[str])
         if kind in (SKIP, "id"):
             continue
         found = feature(cells, kind, mark, least)
-        width = found.bag.n_cols if found.bag is not None else found.dense.shape[1] if found.dense is not None else 0
-        if width == 0 or (kind == "number" and found.dense is not None and not bool(found.dense.any())):
-            told.append(f"{cells.name} says nothing")
-            continue
-        told.append(f"{cells.name} {kind}" + (f" of {width:,}" if kind != "number" else ""))
-        columns.append(found)
+        if kept := says_something(found):
+            columns.append(found)
+        elif name in table.asked:
+            raise InputError(
+                f"the column {name!r} was asked to be a {kind}, and says nothing as one",
+                path=table.path, hint=f"{name}:{SKIP} leaves it out",
+            )  # fmt: skip
+        told.append(described(found, cells) if kept else f"{cells.name} says nothing")
     option = f"reading.{side}_columns"
-    notes.append(
-        f"{table.name}: {len(table.ids):,} {side}s; {', '.join(told)}; --set {option}=NAME:KIND says otherwise"
-    )
+    what = ", ".join(told) or f"no column beside {table.column}"
+    notes.append(f"{table.name}: {len(table.ids):,} {side}s; {what}; --set {option}=NAME:KIND says otherwise")
     rows = torch.full((len(names),), -1, dtype=torch.int64)
     places = torch.from_numpy(codes_of(table.ids, names))
     rows[places[places >= 0]] = torch.arange(len(places))[places >= 0]

@@ -14,6 +14,7 @@ from torch import Tensor
 from negatives.data import splits
 from negatives.data.dividing import Choice, Division, Ways, choose, divide
 from negatives.data.encode import number
+from negatives.data.loading.alike import fitted
 from negatives.data.loading.beside import Beside
 from negatives.data.loading.features import side_tables
 from negatives.data.loading.given import apart
@@ -166,6 +167,7 @@ def _load(
         tables, name = dict(read(data, PAIRS, options)), short_name(data)
     notes = [note for table in tables.values() for note in table.notes]
     tables, given = apart(tables)
+    sides = fitted(sides, tables, notes)
     beside = Beside(sides, given, tables["train"].features)
     timed = all(table.numbers("time") is not None for table in tables.values())
     if asked.ordered:

@@ -76,7 +76,10 @@ def largest_kernel(function: Callable[..., Any]) -> Any:
 
 def array(tensor: Tensor, dtype: Any) -> Array:
     """A contiguous NumPy view of one type, so that each kernel compiles once."""
-    return np.require(tensor.detach().numpy(), dtype=dtype, requirements=["C", "A"])
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:  # NumPy has no such numbers
+        tensor = tensor.float()
+    return np.require(tensor.numpy(), dtype=dtype, requirements=["C", "A"])
 
 
 def index(tensor: Tensor, size: int, what: str) -> Array:

@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.functional import pad
 
 from negatives.data.neighbours import Neighbours, beside, with_votes
 from negatives.data.pairs import SparseFeatures
 from negatives.errors import ConfigError
+from negatives.models.dropout import Among
 from negatives.models.kept_rows import kept_rows
 from negatives.models.restoring import is_restoring
 from negatives.models.steps import TowerSteps
@@ -129,6 +131,14 @@ class SparseClassifier(TowerModel):
         some = self._features.pick(queries)
         return self.encode_bags(some.indices.long(), some.values, some.indptr[:-1])
 
+    def encode_part(self, queries: Tensor, rows: slice) -> Tensor:
+        """See :meth:`Model.encode_part`; no other row is encoded."""
+        ends = pad(self._features.indptr.diff()[queries].cumsum(0), (1, 0))
+        some = self._features.pick(queries[rows])
+        first, stop, total = ends[[rows.start, rows.stop, -1]].tolist()
+        among = Among(total, slice(first, stop)), Among(queries.numel(), rows)
+        return self.encode_bags(some.indices.long(), some.values, some.indptr[:-1], among)
+
     def encode_rows(self, features: SparseFeatures) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of rows that came after training, from their features."""
         if self._near is not None:
@@ -140,21 +150,29 @@ class SparseClassifier(TowerModel):
         """Training rows where they vote for new ones, else no rows."""
         return kept_rows(self.given, votes=self._near is not None)
 
-    def encode_bags(self, index: Tensor, values: Tensor, offsets: Tensor) -> Tensor:
+    def encode_bags(
+        self,
+        index: Tensor,
+        values: Tensor,
+        offsets: Tensor,
+        among: tuple[Among | None, Among | None] = (None, None),
+    ) -> Tensor:
         """Vectors ``(rows, dim + 1)`` of any rows.
 
         Args:
             index: ``(nnz,)`` int64 features, row by row.
             values: ``(nnz,)`` float32.
             offsets: ``(rows,)`` int64, where each row begins.
+            among: Which features of a step these are, and which rows, where they are not all.
         """
-        values = self.dropped(values, self.tower.drop_features, FEATURES)
+        values = self.dropped(values, self.tower.drop_features, FEATURES, among[0])
         vectors = functional.embedding_bag(
             index, self.feature_table, offsets, mode="sum", per_sample_weights=values, sparse=True
         )
         vectors = vectors + self.shift
-        vectors = self.dropped(functional.relu(vectors) if self.tower.relu else vectors, self.tower.drop, HIDDEN)
+        vectors = functional.relu(vectors) if self.tower.relu else vectors
+        vectors = self.dropped(vectors, self.tower.drop, HIDDEN, among[1])
         for place, (weight, shift) in enumerate(zip(self.weights, self.shifts, strict=True)):
             more = functional.relu(vectors @ weight.T + shift)
-            vectors = vectors + self.dropped(more, self.tower.drop, HIDDEN + 1 + place)
+            vectors = vectors + self.dropped(more, self.tower.drop, HIDDEN + 1 + place, among[1])
         return self.with_one(vectors)

@@ -121,7 +121,7 @@ class GraphNetwork(Model, ABC):
         device = next(self.parameters()).device
         if self._whole.device != device:
             self._graph, self._whole = self._graph.to(device), self._whole.to(device)
-            self.features = None if self.features is None else self.features.to(device)
+        self.features = None if self.features is None else self.features.to(device)
         matrix = self._whole
         if context is not None and self.messages.masked:
             matrix = adjacency(self._graph, (context.queries, context.positives))

@@ -19,8 +19,8 @@ from negatives.data.histories import Histories
 from negatives.errors import ConfigError
 from negatives.models.answers import Answers, answers_of_encoder
 from negatives.models.base import Model
-from negatives.models.dropout import dropped, mask_of
-from negatives.models.sequence.runs import Runs, taken
+from negatives.models.dropout import Among, dropped, mask_of
+from negatives.models.sequence.runs import Runs, starts_of, taken
 from negatives.models.settings import Prior
 from negatives.models.steps import TowerSteps
 from negatives.parameters import Settings
@@ -104,6 +104,7 @@ class SequenceModel(Model, ABC):
         self.register_buffer("terms", prior.column(counts), persistent=prior.popularity > 0)
         self._histories = histories
         self._context: Context | None = None
+        self._among: Among | None = None
 
     @abstractmethod
     def read(self, vectors: Tensor, runs: Runs) -> Tensor:
@@ -143,8 +144,14 @@ class SequenceModel(Model, ABC):
         """
         histories = self._on(queries.device)
         if self._context is not None and queries is self._context.queries:
-            return self._of_places(histories, queries, self._context.examples)
+            return self._of_places(histories, queries, self._context.examples, slice(0, queries.numel()))
         return self._of_ends(histories, queries)
+
+    def encode_part(self, queries: Tensor, rows: slice) -> Tensor:
+        """See :meth:`Model.encode_part`; only the runs of these rows are read."""
+        if self._context is None or queries is not self._context.queries:
+            return self.encode_queries(queries[rows])
+        return self._of_places(self._on(queries.device), queries, self._context.examples, rows)
 
     def encode_items(self, items: Tensor) -> Tensor:
         vectors = functional.embedding(items, self.item_table, sparse=True)
@@ -167,11 +174,15 @@ class SequenceModel(Model, ABC):
         """In training, zero a share of the values and scale up the others.
 
         Args:
-            values: Of any shape.
+            values: Of any shape; where the first dimension is that of the tokens that are read, a part of a batch
+                loses what it would among all of it.
             share: Share of them.
             place: Number of the part that asks, above :data:`INPUTS`; the mask depends on it, the step and the seed.
         """
-        return dropped(values, share, mask_of(self.seed, self._context, place, values.device))
+        among = self._among
+        if among is not None and values.shape[0] != among.count:
+            among = None
+        return dropped(values, share, mask_of(self.seed, self._context, place, values.device), among)
 
     def vectors(self) -> dict[str, Tensor]:
         """``item``: the table by which items are read and predicted."""
@@ -183,8 +194,11 @@ class SequenceModel(Model, ABC):
             self._histories = self._histories.to(device)
         return self._histories
 
-    def _of_places(self, histories: Histories, queries: Tensor, places: Tensor) -> Tensor:
-        """Vectors ``(rows, width)`` of what stands before places ``(rows,)``; neighbours are read as one run."""
+    def _of_places(self, histories: Histories, queries: Tensor, places: Tensor, rows: slice) -> Tensor:
+        """Vectors of some ``rows`` of what stands before places ``(n,)``; neighbours are read as one run.
+
+        A run that a part ends in is read up to there, one that it begins in from its beginning.
+        """
         begins = torch.ones_like(queries, dtype=torch.bool)
         begins[1:] = (queries[1:] != queries[:-1]) | (places[1:] != places[:-1] + 1)
         each = torch.arange(queries.numel(), device=queries.device)
@@ -192,7 +206,18 @@ class SequenceModel(Model, ABC):
         run, head = begins.cumsum(0) - 1, begins.nonzero()[:, 0]
         stop = places[functional.pad(head[1:], (0, 1), value=queries.numel()) - 1]
         first = torch.maximum(histories.indptr[queries[head]], stop - self.window)
-        return self._read(histories, first, stop, run, places)
+        if rows == slice(0, queries.numel()):
+            return self._read(histories, first, stop, run, places)
+        begin = int(run[rows.start])
+        some = slice(begin, int(run[rows.stop - 1]) + 1)
+        lengths, stop = stop - first, stop[some].clone()
+        stop[-1], first = places[rows.stop - 1], first[some]
+        begins = starts_of(lengths)[some]
+        self._among = Among(int(lengths.sum()), Runs.cut(begins, begins + stop - first).places)
+        try:
+            return self._read(histories, first, stop, run[rows] - begin, places[rows])
+        finally:
+            self._among = None
 
     def _of_ends(self, histories: Histories, queries: Tensor) -> Tensor:
         """Vectors ``(rows, width)`` of the whole histories of queries ``(rows,)``, block by block."""

@@ -64,15 +64,32 @@ class Runs:
             first: ``(runs,)`` int64.
             stop: ``(runs,)`` int64.
         """
-        lengths, order = torch.sort(stop - first, stable=True)
-        ends = lengths.cumsum(0)
-        begins = ends - lengths
-        starts = torch.empty_like(begins)
-        starts[order] = begins
-        total = int(ends[-1]) if ends.numel() else 0
+        lengths, order, begins = _ordered(stop - first)
+        total = int(begins[-1] + lengths[-1]) if begins.numel() else 0
         each = torch.arange(total, device=first.device)
         shift = torch.repeat_interleave(first[order] - begins, lengths, output_size=total)
-        return Runs(each + shift, starts, _blocks(begins, lengths))
+        return Runs(each + shift, _in_place(begins, order), _blocks(begins, lengths))
+
+
+def starts_of(lengths: Tensor) -> Tensor:
+    """Where runs of ``lengths`` ``(runs,)`` begin in a row of tokens in which the shorter ones come first.
+
+    >>> starts_of(torch.tensor([3, 1, 3])).tolist()
+    [1, 0, 4]
+    """
+    _, order, begins = _ordered(lengths)
+    return _in_place(begins, order)
+
+
+def _in_place(values: Tensor, order: Tensor) -> Tensor:
+    """Values ``(n,)`` put where they came from, which ``order`` ``(n,)`` says."""
+    return torch.empty_like(values).scatter_(0, order, values)
+
+
+def _ordered(lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Lengths, ascending, the run that has each, and where it begins; all ``(runs,)``."""
+    ordered, order = torch.sort(lengths, stable=True)
+    return ordered, order, ordered.cumsum(0) - ordered
 
 
 def _blocks(begins: Tensor, lengths: Tensor) -> list[Block]:

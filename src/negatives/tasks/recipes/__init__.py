@@ -32,22 +32,23 @@ def load_recipes(path: Path) -> dict[str, Values]:
     return {name: _whole(tables, name, ()) for name in tables if name != RACE}
 
 
-def load_race(path: Path, key: str = "recipes") -> tuple[str, ...]:
+def load_races(path: Path) -> dict[str, tuple[str, ...]]:
     """The recipes that race where the user names none, in their order; the first wins where none is better.
 
     They stand in a table of their own, ``[race]`` with the key ``recipes``; a file without it has no race. Those under
-    the key ``longer`` join where a budget is long enough for them.
+    the key ``longer`` join where a budget is long enough for them; those under the name of a recipe race where the data
+    wants that one.
 
     Raises:
         InputError: The file cannot be read or is not TOML.
         ConfigError: A recipe is named that the file does not hold.
     """
     tables = load_config(path)
-    named = tuple(tables.get(RACE, {}).get(key, ()))
-    for name in named:
+    races = {key: tuple(names) for key, names in tables.get(RACE, {}).items()}
+    for name in (name for names in races.values() for name in names):
         if name not in tables or name == RACE:
             raise ConfigError(f"the race names {name!r}; {suggest(name, tables.keys() - {RACE})}")
-    return named
+    return races
 
 
 def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> Values:
@@ -61,4 +62,4 @@ def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> V
     return merge(_whole(tables, base, (*above, name)), own)
 
 
-__all__ = ["load_race", "load_recipes"]
+__all__ = ["load_races", "load_recipes"]

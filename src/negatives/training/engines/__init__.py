@@ -39,11 +39,15 @@ def engine_for(model: Model, sampler: Sampler, loss: Loss, update: Update) -> En
         loss: What is minimised.
         update: How parameters move; ``async_sgd`` has an engine of its own.
     """
-    name = "asynchronous" if update.optimiser == "async_sgd" else model.engine
+    return kind_for(model, update.optimiser)(model, sampler, loss, update)
+
+
+def kind_for(model: Model, optimiser: str) -> type[Engine]:
+    """The class of :func:`engine_for`."""
+    name = "asynchronous" if optimiser == "async_sgd" else model.engine
     if name == Model.engine and model.feed == SEQUENCES and model.inner_product:
         name = "encoded"
-    kind = registry.get(name)
-    return kind(model, sampler, loss, update)
+    return registry.get(name)
 
 
-__all__ = ["Engine", "Outcome", "Update", "engine_for", "registry"]
+__all__ = ["Engine", "Outcome", "Update", "engine_for", "kind_for", "registry"]

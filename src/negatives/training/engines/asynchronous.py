@@ -32,6 +32,7 @@ class AsynchronousEngine(Engine):
 
     model: TableModel
     model_type = TableModel
+    on_cpu = True
     family = "made of two free tables, which async_sgd needs; choose sgd or adam"
     _kernel: LossKernel = field(init=False)
 

@@ -60,7 +60,7 @@ class AutogradEngine(Engine):
         start = perf_counter()
         mine = self._divided
         rows, times = mine.rows(context.rows)
-        vectors, good, bad = mine.queries(context), mine.positives(context), mine.pool(pool)
+        vectors, good, bad = mine.queries(context.queries), mine.positives(context), mine.pool(pool)
         self._spend("forward", start)
         products = PoolProducts(vectors.detach(), bad.detach(), self.update.half)
         done, of_good = through_pool(self.loss, products, good.detach(), part_of(negatives, rows), self._spend)

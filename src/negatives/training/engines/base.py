@@ -82,6 +82,8 @@ class Engine(ABC):
     """Models that it trains."""
     most: ClassVar[int | None] = None
     """Steps after which there is nothing left to do; None for as many as are planned."""
+    on_cpu: ClassVar[bool] = False
+    """Whether its kernels run on the CPU alone."""
     family: ClassVar[str] = "a model"
     """What such a model is, in words that follow "is not"."""
 
@@ -118,6 +120,11 @@ class Engine(ABC):
             ConfigError: It cannot, as where kernels move the rows of tables.
         """
         raise ConfigError("its steps cannot be divided among processes")
+
+    @classmethod
+    def divides(cls) -> bool:
+        """Whether its steps can be divided."""
+        return cls.divide is not Engine.divide
 
     def _spend(self, part: str, start: float) -> float:
         now = perf_counter()

@@ -33,6 +33,7 @@ class CellEngine(Engine):
 
     model: Glove
     model_type = Glove
+    on_cpu = True
     family = "a model of co-occurrence, as glove is"
     _squares: tuple[Tensor, Tensor] = field(init=False, repr=False)
     _zeros: Zeros = field(init=False)

@@ -7,13 +7,14 @@ each scores and differentiates its own rows; gradients are added up, and all mov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from negatives.errors import ConfigError
+from negatives import kernels
 from negatives.models import Model
 from negatives.ranks import ALONE, Ranks
 from negatives.sampler.core import OBSERVED_ROWS
@@ -21,6 +22,28 @@ from negatives.types import Context, Negatives, Scorer, shared_pool
 
 BUCKET = 1 << 23
 """Numbers of gradients that are added up at a time."""
+
+Touched = tuple[Tensor, Tensor]
+"""Distinct rows ``(u,)`` of a table, and the gradient ``(u, d)`` of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The rows of a step that are one process's.
+
+    Args:
+        context: They; the batch itself where these are all.
+        rows: Their places in the batch.
+        total: What a sum over the rows of all processes is divided by to have the mean.
+    """
+
+    context: Context
+    rows: slice
+    total: int
+
+    def of(self, negatives: Negatives) -> Negatives:
+        """What was drawn for these rows."""
+        return part_of(negatives, self.rows)
 
 
 @dataclass(slots=True)
@@ -53,9 +76,53 @@ class Divided:
         count = self.ranks.count
         return (self.ranks.share(n), 1) if n >= count else (slice(0, n), count)
 
-    def queries(self, context: Context) -> Tensor:
-        """Vectors of the queries of this process's rows."""
-        return self._of_rows(self.model.encode_queries, context.queries)
+    def share(self, context: Context) -> Share:
+        """This process's part of a batch."""
+        rows, times = self.rows(context.rows)
+        if self.ranks.count == 1 or times > 1:
+            return Share(context, rows, context.rows * times)
+        parts = context.queries[rows], context.positives[rows], context.examples[rows]
+        own = replace(context, queries=parts[0], positives=parts[1], examples=parts[2])
+        return Share(own, rows, context.rows)
+
+    def groups(self, share: Share, owner: Tensor, n: int) -> tuple[slice, Tensor]:
+        """The groups that this process's rows are of, where neighbouring rows share one, and the group of each row.
+
+        Args:
+            share: Its rows.
+            owner: ``(rows,)`` int64, ascending, the group of each row of the batch.
+            n: Groups of the batch.
+
+        Returns:
+            Their places, and ``(own rows,)`` numbers among them; ``owner`` itself where these are all rows.
+        """
+        if share.rows == slice(0, owner.numel()):
+            return slice(0, n), owner
+        own = owner[share.rows]
+        first, last = own[[0, -1]].tolist()
+        return slice(first, last + 1), own - first
+
+    def queries(self, queries: Tensor, rows: slice | None = None) -> Tensor:
+        """Vectors of some queries ``(n,)`` of a step, those of this process's rows unless others are named."""
+        if self.ranks.count == 1:
+            return self.model.encode_queries(queries)
+        return self.model.encode_part(queries, self.rows(len(queries))[0] if rows is None else rows)
+
+    def joined(self, own: Tensor, n: int, owner: Tensor | None = None) -> Tensor:
+        """The vectors of all rows of a step, without gradients, from those of each process's.
+
+        Args:
+            own: ``(own rows, d)``, or ``(own groups, d)`` of vectors that neighbouring rows share.
+            n: Rows of the step.
+            owner: ``(n,)`` int64, ascending, the group of each row; None where each row is one.
+        """
+        if self.ranks.count == 1 or self.rows(n)[1] > 1:
+            return own.detach()
+        sizes = _sizes(self.ranks, n)
+        if owner is not None:  # a group that is divided comes from the last process that has rows of it
+            begins = torch.tensor([0, *sizes[:-1]]).cumsum(0).to(owner.device)
+            sizes = pad(owner[begins], (0, 1), value=int(owner[-1]) + 1).diff().tolist()
+        return self.ranks.gathered(own.detach()[: sizes[self.ranks.rank]], sizes)
 
     def positives(self, context: Context) -> Tensor:
         """Vectors of the positives of this process's rows."""
@@ -92,23 +159,51 @@ class Divided:
         few = [max(0, min(size, OBSERVED_ROWS - sum(sizes[:rank]))) for rank, size in enumerate(sizes)]
         return self.ranks.gathered(positive, sizes), self.ranks.gathered(negative[: few[self.ranks.rank]], few)
 
+    def sum_rows(self, touched: Mapping[str, Touched | None], tables: Mapping[str, Tensor]) -> dict[str, Touched]:
+        """The gradients of the rows of tables that any process has touched, added up.
+
+        Args:
+            touched: What this one has touched, by table; None where it has no gradient of it. All name the same tables.
+            tables: The tables ``(n, d)``.
+
+        Returns:
+            By table, without those that no process has a gradient of; the same bits in all processes.
+        """
+        if self.ranks.count == 1 or not touched:
+            return {name: one for name, one in touched.items() if one is not None}
+        device = next(iter(tables.values())).device
+        own = [-1 if one is None else one[0].numel() for one in touched.values()]
+        counts = self.ranks.gathered(torch.tensor([own], device=device), [1] * self.ranks.count).T.tolist()
+        found = {}
+        for (name, one), sizes in zip(touched.items(), counts, strict=True):
+            if max(sizes) < 0:
+                continue
+            table, sizes = tables[name], [max(0, size) for size in sizes]
+            rows, grads = (table.new_empty(0, dtype=torch.int64), table[:0].detach()) if one is None else one
+            if not sum(sizes):
+                found[name] = rows, grads
+                continue
+            both = self.ranks.gathered(rows, sizes), self.ranks.gathered(grads, sizes)
+            found[name] = kernels.sum_rows(*both, len(table))
+        return found
+
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Add up the gradients of all processes; a parameter without any has none afterwards."""
         if self.ranks.count == 1:
             return
         some: list[nn.Parameter] = []
+        size = 0
         for parameter in parameters:
             some.append(parameter)
-            if sum(one.numel() for one in some) >= BUCKET:
+            size += parameter.numel()
+            if size >= BUCKET:
                 self._sum(some)
-                some = []
+                some, size = [], 0
         if some:
             self._sum(some)
 
     def _sum(self, parameters: Sequence[nn.Parameter]) -> None:
-        grads = [parameter.grad for parameter in parameters]
-        if any(grad is not None and grad.is_sparse for grad in grads):
-            raise ConfigError("sparse gradients are not added up over processes; start the training without torchrun")
+        grads = [None if (one := parameter.grad) is None else one.to_dense() for parameter in parameters]
         there = torch.tensor([float(grad is not None) for grad in grads], device=parameters[0].device)
         flat = [torch.zeros_like(one) if grad is None else grad for one, grad in zip(parameters, grads, strict=True)]
         total = self.ranks.summed(torch.cat([there, *(one.reshape(-1).float() for one in flat)]))

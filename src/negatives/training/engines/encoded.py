@@ -8,17 +8,18 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from negatives import kernels
 from negatives.errors import ConfigError
 from negatives.models import Model
+from negatives.ranks import Ranks
 from negatives.scoring import Items, Vectors, distinct
 from negatives.training.engines.base import Engine, Outcome, finite
-from negatives.training.engines.dense import DenseOptimiser
+from negatives.training.engines.divided import Divided, Share
 from negatives.training.engines.gradients import differentiate
-from negatives.training.engines.pool import PoolProducts, through_pool
-from negatives.training.optimisers import RowOptimiser
+from negatives.training.engines.mixed import MixedOptimiser
+from negatives.training.engines.pool import PoolPass, PoolProducts, through_pool
 from negatives.types import Context, Negatives, State
 
 
@@ -45,119 +46,99 @@ class EncodedEngine(Engine):
 
     The rows are encoded before the sampler draws, which is shown their vectors, and each distinct item among positives
     and negatives is encoded once. Loss and scores are differentiated down to the vectors, PyTorch takes the gradient
-    from there to the parameters. Tables with sparse gradients move row by row, whatever part of the model has read
-    them; others as a whole.
+    from there to the parameters. Tables with sparse gradients move row by row, others as a whole.
+
+    Several processes may divide the rows of each step (:meth:`divide`), to the same loss and step up to rounding.
     """
 
     model_type = Model
-    _rows: dict[str, RowOptimiser] = field(init=False)
-    _dense: DenseOptimiser | None = field(init=False)
+    _optimiser: MixedOptimiser = field(init=False)
+    _divided: Divided = field(init=False)
 
     def _prepare(self) -> None:
         if not self.model.inner_product:
             raise ConfigError(f"{type(self.model).__name__} does not score by the inner product of its encodings")
-        rule = self.model.table_steps.table_optimiser or self.update.optimiser
-        sparse = {id(parameter) for parameter in self.model.sparse_parameters()}
-        named = [(name, one) for name, one in self.model.named_parameters() if one.requires_grad]
-        tables = {name: one for name, one in named if id(one) in sparse}
-        self._rows = {name: RowOptimiser(one.data, rule, self.update.weight_decay) for name, one in tables.items()}
-        rest = [one for _, one in named if id(one) not in sparse]
-        self._dense = DenseOptimiser(rest, self.update) if rest else None
+        self._divided = Divided(self.model)
+        self._optimiser = MixedOptimiser(self.model, self.update)
+
+    def divide(self, ranks: Ranks) -> None:
+        self._divided = Divided(self.model, ranks)
 
     def step(self, context: Context, lr: float) -> Outcome:
         start = perf_counter()
-        model = self.model
-        for parameter in model.parameters():
-            parameter.grad = None
+        model, mine = self.model, self._divided
+        self._optimiser.forget()
         model.refresh(context)
         with torch.enable_grad():
             vectors = self._encoded(context.queries)
+        everyone = mine.joined(vectors, context.rows)
         start = self._spend("forward", start)
-        negatives = self.sampler.sample(context, OfBatch(model, vectors.detach()))
+        negatives = self.sampler.sample(context, OfBatch(model, everyone))
         start = perf_counter()
-        pool = negatives.pool
-        ids = torch.cat([context.positives[:, None], negatives.ids], 1) if pool is None else pool
-        asked, flat = distinct(torch.cat([context.positives, ids.reshape(-1)]), model.n_items)
-        places = flat[: context.rows], flat[context.rows :].view(ids.shape)
+        share, pool = mine.share(context), negatives.pool
+        own = share.of(negatives)
+        ids = torch.cat([share.context.positives[:, None], own.ids], 1) if pool is None else pool
+        asked, flat = distinct(torch.cat([share.context.positives, ids.reshape(-1)]), model.n_items)
+        places = flat[: own.ids.shape[0]], flat[own.ids.shape[0] :].view(ids.shape)
         with torch.enable_grad():
             items = model.encode_items(asked)
         self._spend("forward", start)
         step = self._rows_apart if pool is None else self._shared
-        outcome, of_vectors, of_items = step(context, negatives, vectors.detach(), items.detach(), places)
+        done, of_vectors, of_items = step(share, own, vectors.detach(), items.detach(), places)
         start = perf_counter()
+        loss = finite(mine.summed(done.total) / share.total, context)
         self._through(context, [vectors, items], [of_vectors, of_items])
         start = self._spend("backward", start)
-        self._update(lr)
+        self._optimiser.step(lr, mine)
         self._spend("update", start)
-        return outcome
+        return Outcome(loss, negatives, *mine.seen(context.rows, done.positive, done.seen))
 
     def state(self) -> State:
-        return {
-            "rows": {name: rows.state() for name, rows in self._rows.items()},
-            "dense": {} if self._dense is None else self._dense.state(),
-        }
+        return self._optimiser.state()
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        for name, rows in self._rows.items():
-            rows.load_state(state["rows"][name])
-        if self._dense is not None:
-            self._dense.load_state(state["dense"])
+        self._optimiser.load_state(state)
 
     def _encoded(self, queries: Tensor) -> Tensor:
         with torch.autocast(queries.device.type, torch.bfloat16, enabled=self.update.half):
-            return self.model.encode_queries(queries).float()
+            return self._divided.queries(queries).float()
 
     def _rows_apart(
-        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
-    ) -> tuple[Outcome, Tensor, Tensor]:
-        """Negatives per row: the outcome, and the gradients of the vectors and of the distinct items."""
+        self, share: Share, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
+    ) -> tuple[PoolPass, Tensor, Tensor]:
+        """Negatives per row: the scores, and the gradients of the vectors and of the distinct items."""
         start = perf_counter()
-        each = torch.arange(context.rows, device=vectors.device)
+        each = torch.arange(len(vectors), device=vectors.device)
         scores = kernels.gather_scores(vectors, items, each, places[1])
         start = self._spend("forward", start)
         total, positive, negative = differentiate(self.loss, scores[:, 0], scores[:, 1:], negatives)
-        loss = finite(total / context.rows, context)
-        grad = torch.cat([positive[:, None], negative], 1) / context.rows
+        grad = torch.cat([positive[:, None], negative], 1) / share.total
         start = self._spend("loss", start)
         of_vectors, touched, summed = kernels.score_backward(vectors, items, each, places[1], grad)
         of_items = torch.zeros_like(items).index_copy_(0, touched, summed)
         self._spend("backward", start)
-        return Outcome(loss, negatives, scores[:, 0], scores[:, 1:]), of_vectors, of_items
+        return PoolPass(total, scores[:, 0], positive, scores[:, 1:]), of_vectors, of_items
 
     def _shared(
-        self, context: Context, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
-    ) -> tuple[Outcome, Tensor, Tensor]:
+        self, share: Share, negatives: Negatives, vectors: Tensor, items: Tensor, places: tuple[Tensor, Tensor]
+    ) -> tuple[PoolPass, Tensor, Tensor]:
         """As :meth:`_rows_apart` for a shared pool, by matrix products; the scores are never whole."""
         start = perf_counter()
         products = PoolProducts(vectors, items[places[1]], self.update.half)
         self._spend("forward", start)
         done, of_good = through_pool(self.loss, products, items[places[0]], negatives, self._spend)
-        loss = finite(done.total / context.rows, context)
         start = perf_counter()
         of_items = (
             torch.zeros_like(items).index_add_(0, places[0], of_good).index_add_(0, places[1], products.grad_pool)
         )
         self._spend("backward", start)
-        outcome = Outcome(loss, negatives, done.positive, done.seen)
-        return outcome, products.per_row.div_(context.rows), of_items.div_(context.rows)
+        return done, products.per_row.div_(share.total), of_items.div_(share.total)
 
     def _through(self, context: Context, ends: list[Tensor], grads: list[Tensor]) -> None:
-        """Take the gradients of all encodings, and that of the penalty, to the parameters."""
+        """Take the gradients of all encodings, and this process's share of the penalty's, to the parameters."""
         penalty = self.model.penalty(context)
         if penalty is not None:
-            ends, grads = [*ends, penalty], [*grads, torch.ones_like(penalty)]
+            ends = [*ends, penalty]
+            grads = [*grads, torch.full_like(penalty, 1 / self._divided.ranks.count)]
         known = [(end, grad) for end, grad in zip(ends, grads, strict=True) if end.requires_grad]
         torch.autograd.backward([end for end, _ in known], [grad for _, grad in known])
-        if self.model.table_steps.max_norm is not None:
-            dense = [p for p in self.model.parameters() if p.grad is not None and not p.grad.is_sparse]
-            nn.utils.clip_grad_norm_(dense, self.model.table_steps.max_norm)
-
-    def _update(self, lr: float) -> None:
-        named = dict(self.model.named_parameters())
-        for name, rows in self._rows.items():
-            grad = named[name].grad
-            if grad is not None:
-                touched = kernels.sum_rows(grad._indices()[0], grad._values(), len(rows.table))
-                rows.step(*touched, lr * self.model.table_steps.table_rate)
-        if self._dense is not None:
-            self._dense.step(lr)

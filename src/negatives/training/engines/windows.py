@@ -39,6 +39,7 @@ class WindowEngine(Engine):
 
     model: WindowModel
     model_type = WindowModel
+    on_cpu = True
     family = "trained on windows of text"
 
     def _prepare(self) -> None:
