@@ -141,7 +141,7 @@ def test_seconds_are_a_budget_too(whole: Path, planted_file: Path, tmp_path: Pat
     """By now the kernels are compiled."""
     out = tmp_path / "c"
     options = ["--samplers", "uniform,dns", "--seeds", "1", "--tune", "3", "--max-seconds", "0.4", "--epochs", "9999"]
-    assert run(planted_file, out, *options, *WORDS) == 0
+    assert run(planted_file, out, *options, *WORDS, *ONE_FOLD) == 0
     for path in (out / "trials").glob("dns-*/trial.json"):
         rounds = json.loads(path.read_text())["rounds"]
         seconds = [one["seconds"] for one in rounds.values()]

@@ -136,10 +136,11 @@ class Loop:
             if self.progress >= pause:
                 return
             self.advance()
-            stopped = self.agreed(self.stop())
+            several = self.ranks.count > 1
+            stopped = several and self.agreed(self.stop())
             if self._due() or self.done:
                 self._evaluate()
-            if stopped or (self.ranks.count == 1 and self.stop()):  # one may be asked while it evaluates
+            if stopped or (not several and self.stop()):  # one may be asked while it evaluates
                 self.interrupted = True
             if self.interrupted or self._unsaved():
                 self._save()

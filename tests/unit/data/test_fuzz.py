@@ -15,9 +15,9 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("first", [0, *(pytest.param(at, marks=pytest.mark.nightly) for at in (500, 1000, 1500))])
+@pytest.mark.parametrize("first", [0, *(pytest.param(at, marks=pytest.mark.nightly) for at in range(250, 2000, 250))])
 def test_damaged_files(first: int, tmp_path: Path) -> None:
-    run(first, 500, tmp_path)
+    run(first, 250, tmp_path)
 
 
 @pytest.mark.nightly
