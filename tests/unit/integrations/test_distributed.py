@@ -21,6 +21,7 @@ from negatives.guards import Duplicates, OwnPositive
 from negatives.integrations.distributed import GatheredBatch, gather_ranks, joined_mean
 from negatives.losses import InfoNCE, Loss, SampledSoftmax
 from negatives.proposals.base import Proposal
+from negatives.testing.gather import leave
 from negatives.types import Context, Negatives
 
 N_QUERIES, N_ITEMS, DIM, WIDE = 10, 7, 4, 12
@@ -99,7 +100,7 @@ def work(rank: int, folder: str) -> None:
     except ConfigError as error:
         seen["too small"] = str(error)
     torch.save(seen, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from negatives.proposals import LearnedUnigram
 from negatives.ranks import ALONE, Ranks, own_numbers
 from negatives.runs.torchrun import same_start
 from negatives.sampler import Sampler, build
-from negatives.testing.gather import fault
+from negatives.testing.gather import fault, leave
 from negatives.testing.problems import QUERIES, problem
 from negatives.training.callbacks import Callback, Evaluation
 from negatives.training.engines import Engine, Update, engine_for
@@ -327,7 +327,7 @@ def work(rank: int, count: int, folder: str) -> None:
     seen["timed"], seen["sooner"] = looped(Ranks.here(), limit=0.2), looped(Ranks.here(), sooner=True)
     seen["started"] = started(Ranks.here(), False), started(Ranks.here(), True)
     torch.save(seen, f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    leave()
 
 
 def spawned(count: int, folder: Path) -> list[dict[str, Any]]:
