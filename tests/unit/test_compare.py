@@ -135,7 +135,7 @@ def test_tuning_and_a_difference_beyond_chance(
         assert [one["share"] for one in trials].count(0.5) == 1
         best = max(trials, key=lambda one: one["valid"])
         assert (chosen["trial"], chosen["values"], chosen["lr"]) == (best["number"], best["values"], best["lr"])
-        own = {"optimiser.weight_decay": 0.01, "sampler.candidates": 32 if name == "dns" else 1}
+        own = {"optimiser.weight_decay": 0.2, "sampler.candidates": 32 if name == "dns" else 1}
         assert trials[0]["values"] == own
         run_config = tomllib.loads((tmp_path / "c" / f"{name}-0" / "config.toml").read_text())
         assert run_config["optimiser"]["weight_decay"] == chosen["values"]["optimiser.weight_decay"]
