@@ -94,7 +94,6 @@ class TemporalNegatives:
     """
 
     timed = True
-    kept = None
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from negatives.runs import queries, steps
 from negatives.runs.asked import Asked
 from negatives.runs.baselines import limit
 from negatives.runs.compared import Runs
-from negatives.runs.folds import enough
+from negatives.runs.enough import enough, further
 from negatives.runs.results import Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught, telling
 from negatives.runs.tuning import Tuned, cost, count, rounds
@@ -68,8 +68,7 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
         raise InputError(
             "too few pairs for a validation part", path=config.data, hint="give more data, or raise split.valid"
         )
-    config, folds = enough(task, config, examples)
-    examples, *_ = folds
+    config, examples, number = enough(task, config, examples)
     asked = Asked(config, asked.contestants, asked.seeds, asked.tune)
     filled = {one.name: one.forms(config, task, examples) for one in asked.contestants}
     facts = begun.facts(asked, filled, examples)
@@ -79,7 +78,7 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
     steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
     tried = [count(one, asked.tune, config) for one in filled.values()]
     first = next(iter(filled.values()))[0]
-    folds = folds if max(tried) > 1 else [examples]
+    folds = [examples, *(further(task, config, number) if max(tried) > 1 else ())]
     log.info(_announced(asked, first, tried, len(folds)))
     results: list[Result] = []
     found: dict[str, Tuned] = {}

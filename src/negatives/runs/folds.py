@@ -269,7 +269,7 @@ class Folds:
     def _fold(self, fold: int) -> Examples[object]:
         split = self.config.split
         held = split.model_copy(update={"valid": split.valid or share_of(self.whole), "fold": fold})
-        return _loaded(self.task, self.config.model_copy(update={"split": held}))
+        return loaded(self.task, self.config.model_copy(update={"split": held}))
 
     def _number(self, one: Judged, data: Examples[object]) -> int:
         """So many folds that together they ask enough."""
@@ -369,26 +369,6 @@ def share_of(whole: Examples[object]) -> float:
     return min(HELD, PAIRS / max(1, whole.feed.rows))
 
 
-def enough(task: AnyTask, config: RunConfig, examples: Examples[object]) -> tuple[RunConfig, list[Examples[object]]]:
-    """What a choice is made by: the same data, or with more held back where the validation part is too small for it.
-
-    Where that is still too little, further folds follow the first, as many as :data:`ENOUGH` need, at most
-    :data:`MOST`. A share or a fold that the user gave stays, and so does a part that the data brings.
-    """
-    size, split = task.size("valid", examples), config.split
-    if split.valid is not None or split.fold is not None or size is None or size >= ENOUGH:
-        return config, [examples]
-    without = whole(task, config)
-    if without is None:
-        return config, [examples]
-    share = round(share_of(without), 4)
-    more = config.model_copy(update={"split": split.model_copy(update={"valid": share})})
-    first = _loaded(task, more)
-    now = task.size("valid", first) or 0
-    log.info("validation part: %d are too few to choose by, so split.valid is %g, and they are %d", size, share, now)
-    return more, [first, *(_loaded(task, in_fold(more, fold)) for fold in range(1, folds_of(now)))]
-
-
 def folds_of(size: int) -> int:
     """So many folds of so many validation queries ask enough.
 
@@ -403,7 +383,8 @@ def in_fold(config: RunConfig, fold: int) -> RunConfig:
     return config.model_copy(update={"split": config.split.model_copy(update={"fold": fold})}) if fold else config
 
 
-def _loaded(task: AnyTask, config: RunConfig) -> Examples[object]:
+def loaded(task: AnyTask, config: RunConfig) -> Examples[object]:
+    """The data of a configuration."""
     return task.load(Path(config.data) if config.data else None, config)
 
 
@@ -412,7 +393,7 @@ def whole(task: AnyTask, config: RunConfig) -> Examples[object] | None:
     split = config.split.model_copy(update={"valid": 0.0})
     without = config.model_copy(update={"split": split})
     try:
-        examples = _loaded(task, without)
+        examples = loaded(task, without)
     except InputError:
         return None
     return None if task.can_evaluate("valid", examples) else examples
