@@ -13,6 +13,9 @@ import torch
 from planted import Planted
 from planted import planted as make_planted
 
+if "NEGATIVES_DEVICE" not in os.environ:  # before Triton's kernels are imported: they then run on the CPU, slowly
+    os.environ["TRITON_INTERPRET"] = "1"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

@@ -63,7 +63,8 @@ def stream(seed: int, purpose: Purpose, epoch: int = 0) -> int:
     return mix(mix(mix(seed & MASK64) + int(purpose) * EXAMPLE_STEP & MASK64) + epoch * SLOT_STEP & MASK64)
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
+    """An unsigned 64-bit integer as the int64 with the same bits."""
     return value - (1 << 64) if value >= (1 << 63) else value
 
 
@@ -72,8 +73,8 @@ def _shift(value: Tensor, by: int) -> Tensor:
 
 
 def _mix(value: Tensor) -> Tensor:
-    value = (value ^ _shift(value, 30)) * _signed(MIX_1)
-    value = (value ^ _shift(value, 27)) * _signed(MIX_2)
+    value = (value ^ _shift(value, 30)) * signed(MIX_1)
+    value = (value ^ _shift(value, 27)) * signed(MIX_2)
     return value ^ _shift(value, 31)
 
 
@@ -87,10 +88,10 @@ def bits(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
         examples: int64, for instance ``(rows, 1)``.
         slots: int64, for instance ``(k,)``, or one slot.
     """
-    rows = _mix(examples * _signed(EXAMPLE_STEP) ^ _signed(key))
+    rows = _mix(examples * signed(EXAMPLE_STEP) ^ signed(key))
     if isinstance(slots, int):
-        return _mix(rows + _signed(slots * SLOT_STEP & MASK64))
-    return _mix(rows + slots * _signed(SLOT_STEP))
+        return _mix(rows + signed(slots * SLOT_STEP & MASK64))
+    return _mix(rows + slots * signed(SLOT_STEP))
 
 
 def bounded(words: Tensor, bound: int | Tensor) -> Tensor:
@@ -118,7 +119,7 @@ def integers(key: int, examples: Tensor, slots: Tensor | int, bound: int | Tenso
 
 def again(words: Tensor) -> Tensor:
     """Another 64 hashed bits ``mix(h + E)`` for each word ``h``, where one does not tell enough."""
-    return _mix(words + _signed(EXAMPLE_STEP))
+    return _mix(words + signed(EXAMPLE_STEP))
 
 
 def uniforms(key: int, examples: Tensor, slots: Tensor | int) -> Tensor:
@@ -132,7 +133,7 @@ def tie_words(queries: Tensor) -> Tensor:
     Args:
         queries: int64.
     """
-    return _shift(_mix(queries * _signed(EXAMPLE_STEP) ^ _signed(stream(0, Purpose.TIES))), 32)
+    return _shift(_mix(queries * signed(EXAMPLE_STEP) ^ signed(stream(0, Purpose.TIES))), 32)
 
 
 def ties(words: Tensor, items: Tensor) -> Tensor:
@@ -166,4 +167,4 @@ def permutation(key: int, n: int) -> Tensor:
 
 def generator(key: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A PyTorch generator for library calls that need one (weight initialisation, dropout masks)."""
-    return torch.Generator(device=device).manual_seed(_signed(key))
+    return torch.Generator(device=device).manual_seed(signed(key))

@@ -36,11 +36,13 @@ CUSTOM: dict[str, dict[str, Any]] = {
 }
 """Samplers that have no name, for what presets do not combine."""
 LISTWISE = {name: resolve({"name": name, "pool": 40}, SampledSoftmax()) for name in presets if preset(name).listwise}
+POINTWISE = {name: resolve({"name": name, "candidates": 9}, Logistic()) for name in presets if preset(name).pointwise}
 """What presets are under a loss that is not pairwise, where that is something else."""
 CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
     name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
 }
 CASES |= {f"listwise {name}": SamplerCase(partial(build, spec), PROBLEM, True) for name, spec in LISTWISE.items()}
+CASES |= {f"pointwise {name}": SamplerCase(partial(build, spec), PROBLEM, True) for name, spec in POINTWISE.items()}
 FAULTS: Faults = {}
 
 

@@ -17,7 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 import negatives
+from negatives.kernels import dispatch
 
 DEVICE = torch.device("cuda", 0)
 CPU = torch.device("cpu")
@@ -277,6 +278,8 @@ def pretended() -> Iterator[Log]:
     kept, lifts = {name: getattr(torch, name) for name in REPLACED}, torch._C._only_lift_cpu_tensors()
     for name, one in REPLACED.items():
         setattr(torch, name, one)
+    triton = dispatch.BACKENDS["triton"]
+    dispatch.BACKENDS["triton"] = replace(triton, devices=())  # its kernels read a real device's memory
     torch._C._set_only_lift_cpu_tensors(True)  # so that torch.tensor makes numbers on the CPU and then moves them
     try:
         with torch.backends.cudnn.flags(enabled=False), Pretending() as mode:
@@ -284,6 +287,7 @@ def pretended() -> Iterator[Log]:
     finally:
         for name, one in kept.items():
             setattr(torch, name, one)
+        dispatch.BACKENDS["triton"] = triton
         torch._C._set_only_lift_cpu_tensors(lifts)
 
 

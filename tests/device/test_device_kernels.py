@@ -109,6 +109,7 @@ WORK: dict[str, Callable[[Numbers], Any]] = {
     "gather_scores": lambda n: kernels.gather_scores(n.users, n.items, n.queries, n.ids),
     "score_backward": lambda n: kernels.score_backward(n.users, n.items, n.queries, n.ids, n.grad),
     "sum_rows": lambda n: kernels.sum_rows(n.queries, n.grad, QUERIES),
+    "total_rows": lambda n: kernels.total_rows(n.queries, n.grad, QUERIES + 2),
     "sgd_pairs_": pairs,
     "sgd_rows_": lambda n: updated(n, "sgd"),
     "adagrad_rows_": lambda n: updated(n, "adagrad"),

@@ -19,6 +19,7 @@ from negatives.kernels import dispatch
 
 HELPERS = {
     "numba": {"cache", "compile", "kept", "mix", "prefetch", "small", "tile"},
+    "triton": {"lanes"},
     "torch": {"segments"},
     "numpy": {"hashing"},
 }
@@ -69,7 +70,7 @@ def test_the_device_chooses_and_what_is_asked_for_comes_first() -> None:
     assert dispatch.serve("order").__name__ == "negatives.kernels.jit.order"
     for backend in BACKENDS:
         with kernels.use(backend):
-            assert dispatch.serve("scores", on_cpu).__name__ == f"{dispatch.BACKENDS[backend].package}.scores"
+            assert dispatch.serve("draw", on_cpu).__name__ == f"{dispatch.BACKENDS[backend].package}.draw"
     with kernels.use("torch"):
         assert dispatch.serve("words", on_cpu).__name__ == "negatives.kernels.jit.words"
     with pytest.raises(ValueError, match="words work on meta; move the tensors to the CPU"):
@@ -92,9 +93,16 @@ def test_another_backend_is_a_folder_and_a_row(tmp_path: Path, monkeypatch: pyte
     assert dispatch.serve("order", torch.empty(0, device="meta")).__name__ == "toy_backend.order"
 
 
+def test_a_backend_that_lacks_what_it_needs_serves_where_it_is_asked_for_alone() -> None:
+    for needs, serves in (("triton_of_nobody", False), ("torch", True), (None, True)):
+        row = dispatch.Backend("negatives.kernels.triton", ("cuda",), needs)
+        assert row.serves("cuda") == serves
+        assert not row.serves("cpu")
+
+
 def test_a_name_that_stands_for_no_backend_is_refused() -> None:
     code = "import torch; from negatives import kernels; kernels.draw_uniform(torch.arange(2), 2, 9, 7)"
     environment = {**os.environ, "NEGATIVES_KERNELS": "fortran"}
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert told.returncode == 1
-    assert "ValueError: 'fortran' is none of numba, torch, numpy" in told.stderr
+    assert "ValueError: 'fortran' is none of numba, triton, torch, numpy" in told.stderr

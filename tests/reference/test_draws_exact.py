@@ -44,7 +44,7 @@ def test_enumeration_and_rejection_draw_from_one_distribution(path: str, tries: 
         assert p_value(alias[queries == query], conditional / conditional.sum()) > 1e-4
 
 
-@pytest.mark.parametrize("path", [*PATHS, "numpy"])
+@pytest.mark.parametrize("path", [*PATHS, "numpy", "triton"])
 def test_rows_without_an_allowed_item_give_minus_one(path: str) -> None:
     everything = Csr.from_pairs(torch.zeros(4, dtype=torch.int64), torch.arange(4), 2, 4)
     weighted = Csr.from_pairs(torch.tensor([0, 0]), torch.tensor([1, 3]), 2, 4)

@@ -202,7 +202,7 @@ def test_ids_and_sets_that_do_not_fit_are_refused() -> None:
         kernels.score_backward(users, items, rows, torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 2))
     with pytest.raises(ValueError, match="contiguous float32"):
         kernels.sgd_rows_(torch.ones(4, 3).T, rows, torch.ones(2, 4), 0.1)
-    with pytest.raises(ValueError, match="none of numba, torch, numpy"), kernels.use("fortran"):
+    with pytest.raises(ValueError, match="none of numba, triton, torch, numpy"), kernels.use("fortran"):
         pass
     with pytest.raises(ValueError, match="at least 1"):
         kernels.set_threads(0)

@@ -12,7 +12,7 @@ from negatives.kernels import LossKernel
 from negatives.randomness import Purpose, generator, stream
 from negatives.types import Csr, Negatives
 
-PATHS = ("numba", "torch")
+PATHS = ("numba", "torch", "triton")
 KEY = stream(3, Purpose.CANDIDATES)
 
 
@@ -73,6 +73,7 @@ def test_scores_gradients_sums_and_products(path: str) -> None:
         lambda: kernels.gather_scores(users, items, queries, ids),
         lambda: kernels.score_backward(users, items, queries, ids, grad),
         lambda: kernels.sum_rows(ids.reshape(-1), torch.arange(28.0 * 3).reshape(28, 3), 30),
+        lambda: kernels.total_rows(ids.reshape(-1), torch.arange(28.0 * 3).reshape(28, 3), 30),
         lambda: kernels.spmm(adjacency.indptr, adjacency.indices, values, items),
     ):
         with kernels.use("numpy"):

@@ -12,8 +12,8 @@ import pytest
 import negatives
 from negatives.cli import checks, main
 from negatives.cli.app import COMMANDS
-from negatives.cli.samplers import SECOND
-from negatives.losses import SampledSoftmax
+from negatives.cli.samplers import LISTWISE, POINTWISE
+from negatives.losses import Logistic, Loss, SampledSoftmax
 from negatives.sampler import preset, presets, resolve
 
 
@@ -53,13 +53,22 @@ def test_a_sampler_in_full_is_toml_that_builds_the_same(name: str, capsys: pytes
     assert "alpha=" in text
 
 
-def test_the_form_for_a_softmax_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("where", "loss", "shown"),
+    [
+        (LISTWISE, SampledSoftmax(), "proposal mixed(parts=uniform+in_batch"),
+        (POINTWISE, Logistic(), "proposal uniform"),
+    ],
+)
+def test_the_forms_for_other_losses_are_shown_too(
+    where: str, loss: Loss, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["samplers", "auto"]) == 0
-    _, _, rest = capsys.readouterr().out.partition(f"# {SECOND}\n")
+    _, _, rest = capsys.readouterr().out.partition(f"# {where[0].upper()}{where[1:]}:\n")
     second = "\n".join(line[2:] for line in rest.partition("\n\n")[0].splitlines())
-    assert resolve(tomllib.loads(second)["sampler"]) == resolve("auto", SampledSoftmax())
+    assert resolve(tomllib.loads(second)["sampler"]) == resolve("auto", loss) != resolve("auto")
     assert main(["samplers"]) == 0
-    assert "under a softmax: proposal mixed(parts=uniform+in_batch" in " ".join(capsys.readouterr().out.split())
+    assert f"{where}: {shown}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_doctor_finds_this_machine_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,15 +66,16 @@ def test_files_need_names_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "sampler", "losses"),
     [
-        ("recommend", Part("auto"), ["bpr", "sampled_softmax"]),
+        ("recommend", Part("auto"), ["bpr", "sampled_softmax", "logistic"]),
         ("recommend", Part("auto", {"candidates": 8}), ["bpr"]),  # that names a form
         ("recommend", Part("dns"), ["bpr"]),
         ("recommend", Part(None, {"proposal": "uniform"}), ["bpr"]),
-        ("search", Part("auto"), ["info_nce", "bpr"]),
+        ("search", Part("auto"), ["info_nce", "bpr", "logistic"]),
+        ("knowledge", Part("auto"), ["logistic", "bpr", "sampled_softmax"]),
         ("language", Part("auto"), ["sampled_softmax"]),  # under the other, scores are no probabilities
     ],
 )
-def test_a_sampler_with_a_form_for_each_kind_of_loss_is_searched_in_both(
+def test_a_sampler_with_a_form_for_each_kind_of_loss_is_searched_in_all(
     task: str, sampler: Part, losses: list[str]
 ) -> None:
     config, of = RunConfig(task=task), task_of(RunConfig(task=task))
@@ -84,7 +85,7 @@ def test_a_sampler_with_a_form_for_each_kind_of_loss_is_searched_in_both(
     assert [str(form.loss) for form in found] == losses
     assert found[0] == one.filled(config, of, examples)
     steps = [form.optimiser.lr for form in found]
-    assert task != "recommend" or len(found) == 1 or steps == [0.1, 0.02]  # each has the optimiser of its loss
+    assert task != "recommend" or len(found) == 1 or steps == [0.1, 0.02, 0.1]  # each has the optimiser of its loss
     named = config.model_copy(update={"loss": Part("sampled_softmax")})
     assert len(one.forms(named, of, examples)) == 1
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from negatives.registry import Registry
     from negatives.sampler import Preset
 
-SECOND = "Under a loss whose negatives meet in one sum, it has another form:"
+LISTWISE = "under a loss whose negatives meet in one sum, such as a softmax"
+POINTWISE = "under a loss that judges each score by itself, such as the logistic"
 INDENT = "    "
 STAGES = ("proposal", "guards", "difficulty", "select", "candidates", "pool")
 
@@ -43,9 +44,14 @@ def _row(name: str, preset: Preset) -> str:
         wrapped(preset.summary, INDENT),
         wrapped(f"{_stages(preset.parts)}; loss {preset.loss} [{preset.source}]", INDENT),
     ]
-    if preset.listwise is not None:
-        lines.append(wrapped(f"under a softmax: {_stages(preset.listwise)}", INDENT))
+    lines += [wrapped(f"{where}: {_stages(parts)}", INDENT) for where, parts in _others(preset)]
     return "\n".join(lines)
+
+
+def _others(preset: Preset) -> list[tuple[str, Mapping[str, Any]]]:
+    """For which losses it has another form, and which."""
+    forms = ((POINTWISE, preset.pointwise), (LISTWISE, preset.listwise))
+    return [(where, parts) for where, parts in forms if parts is not None]
 
 
 def _stages(parts: Mapping[str, Any]) -> str:
@@ -73,8 +79,8 @@ def _full(name: str, preset: Preset) -> str:
 
     head = wrapped(f"{name} ({preset.family}): {preset.summary}", "# ") + "\n" + wrapped(preset.source, "# ") + "\n\n"
     text = head + toml(preset.parts, loss=preset.loss) + "\n"
-    if preset.listwise is not None:
-        lines = [SECOND, "", *toml(preset.listwise).splitlines()]
+    for where, parts in _others(preset):
+        lines = [f"{where[0].upper()}{where[1:]}:", "", *toml(parts).splitlines()]
         text += "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
     return text + "\n".join(_parameters())
 

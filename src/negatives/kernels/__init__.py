@@ -1,12 +1,13 @@
-"""The façade over all kernels; only :mod:`negatives.kernels.jit` imports Numba.
+"""The façade over all kernels; only :mod:`negatives.kernels.jit` imports Numba, and ``kernels.triton`` Triton.
 
-Tensors and integer codes in, tensors out. Three backends give the same answers:
+Tensors and integer codes in, tensors out. Four backends give the same answers:
 
 * ``numba``: compiled loops over zero-copy NumPy views, in chunks on the package's own threads (CPU);
-* ``torch``: plain tensor operations, for tensors on any other device;
+* ``triton``: draws and membership in one launch each (CUDA, with the Triton that PyTorch brings there);
+* ``torch``: plain tensor operations, for all that is left;
 * ``numpy``: naive twins, slow and obvious, for tests.
 
-``NEGATIVES_KERNELS`` or :func:`use` chooses; by default CPU tensors go to Numba and all others to PyTorch (see
+``NEGATIVES_KERNELS`` or :func:`use` chooses; by default the tensor's device does (see
 :mod:`negatives.kernels.dispatch`). Results do not depend on the number of threads. Integer results are the same bits
 on every path.
 """
@@ -26,7 +27,7 @@ from negatives.kernels.order import shuffled
 from negatives.kernels.pairs import sgd_pairs_
 from negatives.kernels.propagate import spmm
 from negatives.kernels.resampling import resample
-from negatives.kernels.scores import gather_scores, score_backward, sum_rows
+from negatives.kernels.scores import gather_scores, score_backward, sum_rows, total_rows
 from negatives.kernels.softmax import exp_rows
 from negatives.kernels.threads import set_threads, threads
 from negatives.kernels.topk import top_k
@@ -61,5 +62,6 @@ __all__ = [
     "sum_rows",
     "threads",
     "top_k",
+    "total_rows",
     "use",
 ]

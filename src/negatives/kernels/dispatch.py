@@ -26,18 +26,22 @@ class Backend:
     Args:
         package: Where its modules are, one for each family that it has.
         devices: Kinds of device whose tensors it serves unasked: all for None, and none where it must be asked for.
+        needs: A package without which it serves nothing unasked, or None.
     """
 
     package: str
     devices: tuple[str, ...] | None = ()
+    needs: str | None = None
 
     def serves(self, device: str) -> bool:
         """Whether tensors on this kind of device are its own, unasked."""
-        return self.devices is None or device in self.devices
+        mine = self.devices is None or device in self.devices
+        return mine and (self.needs is None or _installed(self.needs))
 
 
 BACKENDS: dict[str, Backend] = {
     "numba": Backend("negatives.kernels.jit", ("cpu",)),
+    "triton": Backend("negatives.kernels.triton", ("cuda",), needs="triton"),
     "torch": Backend("negatives.kernels.tensor", None),
     "numpy": Backend("negatives.kernels.naive"),
 }
@@ -48,7 +52,7 @@ _forced: list[str] = [os.environ["NEGATIVES_KERNELS"]] if "NEGATIVES_KERNELS" in
 
 @contextmanager
 def use(backend: str) -> Iterator[None]:
-    """Run the block with one backend: ``numba``, ``torch`` or ``numpy``.
+    """Run the block with one backend: ``numba``, ``triton``, ``torch`` or ``numpy``.
 
     Raises:
         ValueError: No backend has this name.
@@ -87,6 +91,11 @@ def _row(name: str) -> Backend:
     if name not in BACKENDS:
         raise ValueError(f"{name!r} is none of {', '.join(BACKENDS)}")
     return BACKENDS[name]
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 @cache

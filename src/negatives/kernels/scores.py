@@ -49,3 +49,17 @@ def sum_rows(index: Tensor, values: Tensor, size: int | None = None) -> tuple[Te
         size = int(index.max()) + 1 if index.numel() else 0
     found: tuple[Tensor, Tensor] = serve("scores", index).sum_rows(index, values, size)
     return found
+
+
+def total_rows(index: Tensor, values: Tensor, size: int) -> Tensor:
+    """Sums ``(size, d)`` of rows of ``values`` ``(n, d)`` float32 with the same ``index`` ``(n,)``; 0 where none is.
+
+    The same bits at every call, on a GPU too, where ``index_add_`` adds in any order.
+
+    >>> import torch
+    >>> total_rows(torch.tensor([2, 0, 2]), torch.tensor([[1.0], [2.0], [3.0]]), 3).T
+    tensor([[2., 0., 4.]])
+    """
+    same(index.numel(), values.shape[0], "index and values")
+    found: Tensor = serve("scores", index).total_rows(index, values, size)
+    return found

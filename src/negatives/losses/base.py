@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,11 @@ class Loss(ABC):
     tunable: ClassVar[Mapping[str, Range]] = {}
     """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
     progress: float = field(default=0.0, init=False, repr=False, compare=False)
+
+    @classmethod
+    def kind(cls) -> Literal["pointwise", "pairwise", "listwise"]:
+        """Which form of a sampler serves it, where a sampler has several."""
+        return "pointwise" if cls.pointwise else "pairwise" if cls.pairwise else "listwise"
 
     @abstractmethod
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:

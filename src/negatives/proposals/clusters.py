@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from negatives.kernels import total_rows
 from negatives.kernels.precision import in_float32
 from negatives.randomness import Purpose, bits, bounded, permutation, stream
 
@@ -158,7 +159,7 @@ def principal(vectors: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 def means(vectors: Tensor, of: Tensor, n: int, otherwise: Tensor) -> Tensor:
     """Means ``(n, d)`` of the vectors ``(items, d)`` of each cluster; ``otherwise`` ``(n, d)`` where there is none."""
     counts = torch.bincount(of, minlength=n)
-    sums = vectors.new_zeros(n, vectors.shape[1]).index_add_(0, of, vectors)
+    sums = total_rows(of, vectors, n)
     return torch.where(counts[:, None] > 0, sums / counts.clamp(min=1)[:, None], otherwise)
 
 

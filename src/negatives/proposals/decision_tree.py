@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from negatives.kernels import total_rows
 from negatives.kernels.precision import in_float32
 from negatives.proposals.clusters import halves
 from negatives.proposals.rejection import blocks, derived, excluded_mask
@@ -184,7 +185,7 @@ class GoneLeaves:
         codes = (rows * n_items + tree.starts[tree.place[items]]).sort().values
         lost = tree.log_prob(x[rows], tree.order[codes % n_items][:, None])[:, 0].exp()
         sums = torch.cat([lost.new_zeros(1), lost.cumsum(0)])
-        rest = 1.0 - lost.new_zeros(queries.numel()).index_add_(0, rows, lost)
+        rest = 1.0 - torch.segment_reduce(lost, "sum", lengths=sizes, axis=0, unsafe=True)
         ends = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
         any_left = sizes < n_items
         log_rest = torch.where(any_left, rest.clamp(min=TINY).log(), -torch.inf)
@@ -228,11 +229,11 @@ class GoneLeaves:
 def _logistic(x: Tensor, y: Tensor, offset: Tensor, owner: Tensor, n: int, ridge: float) -> Tensor:
     """Weights ``(n, width)`` of ``n`` logistic regressions with offsets, of which each pair belongs to one."""
     width = x.shape[1]
-    bound = x.new_zeros(n, width * width).index_add_(0, owner, (x[:, :, None] * x[:, None]).flatten(1) / 4)
-    bound = bound.view(n, width, width) + ridge * torch.eye(width, device=x.device)
+    bound = total_rows(owner, (x[:, :, None] * x[:, None]).flatten(1) / 4, n).view(n, width, width)
+    bound = bound + ridge * torch.eye(width, device=x.device)
     factor, weights = torch.linalg.cholesky(bound), x.new_zeros(n, width)
     for _ in range(ROUNDS):
         wrong = y - torch.sigmoid((x * weights[owner]).sum(1) + offset)
-        slope = (-ridge * weights).index_add_(0, owner, x * wrong[:, None])
+        slope = total_rows(owner, x * wrong[:, None], n) - ridge * weights
         weights = weights + torch.cholesky_solve(slope[:, :, None], factor)[:, :, 0]
     return weights

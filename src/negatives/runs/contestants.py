@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from negatives.config import Part, RunConfig
-from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.losses import registry as losses
 from negatives.runs.builder import fill
@@ -17,8 +17,6 @@ from negatives.tasks.base import AnyTask, Examples
 
 EVALUATIONS = 24
 """Points on a learning curve."""
-LISTWISE = Part("sampled_softmax")
-"""The loss of the form that is not pairwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,10 @@ class Contestant:
         return filled.model_copy(update={"evaluation": watched, "split": parts})
 
     def forms(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> list[RunConfig]:
-        """The configurations among which its numbers are searched: :meth:`filled`, and its other form where it has one.
+        """The configurations among which its numbers are searched: :meth:`filled`, and its other forms if it has any.
 
-        A preset may have a form for pairwise losses and one for a softmax. Which of them fits the data is as much a
-        question for the validation part as a step size is, unless the user has named the loss.
+        A preset may have a form for each kind of loss. Which of them fits the data is as much a question for the
+        validation part as a step size is, unless the user has named the loss.
         """
         own = self.filled(config, task, examples)
         named = self.loss is not None or (config.loss and config.loss.name)
@@ -56,13 +54,14 @@ class Contestant:
         known = preset(self.sampler.name) if self.sampler.name in presets else None
         if named or not plain or known is None or known.listwise is None:
             return [own]
-        pairwise = build_part(losses, own.part("loss")).pairwise
-        other = replace(self, loss=LISTWISE if pairwise else Part(known.loss)).filled(config, task, examples)
-        try:
-            task.check_filled(other)
-        except ConfigError:  # the task cannot judge a model that was trained so
-            return [own]
-        return [own, other]
+        kind, found = losses.get(str(own.part("loss").name)).kind(), [own]
+        for name in known.losses:
+            if losses.get(name).kind() != kind:
+                other = replace(self, loss=Part(name)).filled(config, task, examples)
+                with suppress(ConfigError):  # the task cannot judge a model that was trained so
+                    task.check_filled(other)
+                    found.append(other)
+        return found
 
     def asked(self, config: RunConfig, task: AnyTask, examples: Examples[object]) -> RunConfig:
         """What its runs are asked for, before a recipe fills the rest."""

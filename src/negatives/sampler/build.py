@@ -24,8 +24,8 @@ def resolve(spec: Spec, loss: Loss | None = None) -> dict[str, Any]:
     Args:
         spec: A preset's name; or parts, which may start from a preset by its ``name``. A proposal, difficulty or
             selection without a name changes parameters of the preset's.
-        loss: The loss that will be trained, for presets that have a form of their own for losses that are not
-            pairwise; the pairwise form where it is left out.
+        loss: The loss that will be trained, for presets that have a form for each kind of loss; the pairwise form
+            where it is left out.
 
     Raises:
         ConfigError: A name or key is not known.
@@ -35,7 +35,7 @@ def resolve(spec: Spec, loss: Loss | None = None) -> dict[str, Any]:
     for key in parts:
         if key not in KEYS:
             raise ConfigError(f"a sampler has no part {key!r}; {suggest(key, KEYS)}")
-    start = dict(preset(name).for_loss(loss is None or loss.pairwise)) if name else {}
+    start = dict(preset(name).for_loss(loss)) if name else {}
     if "pool" in parts:
         start.pop("candidates", None)
     if "candidates" in parts:

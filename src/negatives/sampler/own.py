@@ -60,8 +60,8 @@ def sampler(
             ``known_positives`` is then ``own_positive``.
         n_queries: Number of queries; one more than the highest id when left out. Give it where queries come later.
         n_items: Number of items, likewise. Every id below it may be drawn.
-        loss: The loss that will be trained, or its name, for presets such as ``auto`` that have a form for pairwise
-            losses and one for a softmax.
+        loss: The loss that will be trained, or its name, for presets such as ``auto`` that have a form for each kind
+            of loss: pairwise, pointwise, a softmax.
         seed: Seed of all draws.
         total_steps: Calls that the training will make, by which schedules know how far it is.
         never: Items that are not drawn, as :meth:`Sampler.never` takes them; padding, for instance.

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from negatives.errors import ConfigError
+from negatives.losses.base import Loss
 from negatives.registry import Registry, suggest
 
 
@@ -28,6 +29,7 @@ class Preset:
         loss: The loss it was published with, used where the user names none.
         listwise: Parts that take the place of ``parts`` under a loss whose negatives meet in one sum, such as a
             softmax; None where one composition serves all losses.
+        pointwise: Parts that do so under a loss that judges each score by itself, such as the logistic; None likewise.
     """
 
     family: str
@@ -36,19 +38,36 @@ class Preset:
     parts: Mapping[str, Any]
     loss: str
     listwise: Mapping[str, Any] | None = None
+    pointwise: Mapping[str, Any] | None = None
 
     @property
     def brings(self) -> str | None:
-        """The loss that it brings to a recipe; None where it has a form for each kind, so that the recipe's stays."""
+        """The loss that it brings to a recipe; None where it has forms for several, so that the recipe's stays."""
         return self.loss if self.listwise is None else None
 
-    def for_loss(self, pairwise: bool) -> Mapping[str, Any]:
-        """The parts that fit a loss."""
-        return self.parts if pairwise or self.listwise is None else self.listwise
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Its own loss, and one of each other kind for which it has a form."""
+        others = (("sampled_softmax", self.listwise), ("logistic", self.pointwise))
+        return self.loss, *(name for name, parts in others if parts is not None)
+
+    def for_loss(self, loss: Loss | None) -> Mapping[str, Any]:
+        """The parts that fit a loss; ``parts`` for None."""
+        forms = {"listwise": self.listwise, "pointwise": self.pointwise}
+        found = None if loss is None else forms.get(loss.kind())
+        return self.parts if found is None else found
 
 
 _OWN = {
-    name: Preset(one["family"], one["summary"], one["source"], one["sampler"], one["loss"], one.get("listwise"))
+    name: Preset(
+        one["family"],
+        one["summary"],
+        one["source"],
+        one["sampler"],
+        one["loss"],
+        one.get("listwise"),
+        one.get("pointwise"),
+    )
     for name, one in tomllib.loads(files(__package__).joinpath("presets.toml").read_text("utf-8")).items()
 }
 registry: Registry[Preset] = Registry("presets", ((name, f"{__name__}:{name}") for name in _OWN))

@@ -116,3 +116,8 @@ def score_backward(
 
 def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return _sum_by_target(index(target, size, "index"), np.empty(0, np.float32), 1, size, array(values, np.float32))
+
+
+def total_rows(target: Tensor, values: Tensor, size: int) -> Tensor:
+    distinct, sums = sum_rows(target, values, size)
+    return values.new_zeros(size, values.shape[1]).index_copy_(0, distinct, sums)

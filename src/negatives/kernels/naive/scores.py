@@ -26,3 +26,8 @@ def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]
         sums[item] = sums[item] + value if item in sums else value.clone()
     distinct = torch.tensor(list(sums), dtype=torch.int64)
     return distinct, torch.stack(list(sums.values())) if sums else values[:0].clone()
+
+
+def total_rows(target: Tensor, values: Tensor, size: int) -> Tensor:
+    distinct, sums = sum_rows(target, values, size)
+    return values.new_zeros(size, values.shape[1]).index_copy_(0, distinct, sums)

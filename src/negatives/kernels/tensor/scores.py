@@ -30,3 +30,10 @@ def score_backward(
 def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]:
     ones = torch.ones(target.numel(), dtype=values.dtype, device=values.device)
     return by_target(target, torch.arange(target.numel(), device=target.device), ones, values)
+
+
+def total_rows(target: Tensor, values: Tensor, size: int) -> Tensor:
+    order = torch.argsort(target, stable=True)
+    before = torch.searchsorted(target[order], torch.arange(size + 1, device=target.device))
+    ones = torch.ones(target.numel(), dtype=values.dtype, device=values.device)
+    return segments(before.diff(), order, ones, values)

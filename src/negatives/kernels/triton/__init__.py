@@ -1,0 +1,1 @@
+"""Triton kernels for GPUs: families whose tensor operations would be hundreds of small launches."""
