@@ -52,12 +52,12 @@ class Sizes:
     draws: int = 32
     pool: int = 4096
     d: int = 128
-    batch: int = 1024
+    batches: tuple[int, ...] = (1024, 8192)
     turns: int = 20
     steps: int = 10
 
 
-SMALL = Sizes(300, 500, 5, 64, 8, 128, 16, 32, 3, 2)
+SMALL = Sizes(300, 500, 5, 64, 8, 128, 16, (32,), 3, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +182,13 @@ def two_layers(n: int, d: int, device: torch.device) -> nn.Sequential:
     return nn.Sequential(nn.Embedding(n, d), *layers).to(device)
 
 
-def share(bench: Bench) -> None:
+def share(bench: Bench, batch: int) -> None:
     """How much longer a step of one's own two towers is with a sampler than with ``torch.randint``."""
     sizes, device = bench.sizes, bench.device
     torch.manual_seed(0)
     queries, items = (two_layers(n, sizes.d, device) for n in (sizes.queries, sizes.items))
     optimiser = torch.optim.Adam([*queries.parameters(), *items.parameters()], lr=1e-3)
-    known, rows = known_items(sizes).to(device), torch.arange(sizes.batch, device=device)
+    known, rows = known_items(sizes).to(device), torch.arange(batch, device=device)
     users, positives = rows % sizes.queries, rows * 7 % sizes.items
     catalogue = negatives.types.Catalogue(
         sizes.queries, sizes.items, torch.ones(sizes.items, dtype=torch.int64, device=device), known
@@ -209,7 +209,7 @@ def share(bench: Bench) -> None:
         optimiser.step()
 
     def drawn(shape: tuple[int, int]) -> Callable[[Tensor], tuple[Tensor, None]]:
-        return lambda vectors: (torch.randint(sizes.items, shape, device=device).expand(sizes.batch, -1), None)
+        return lambda vectors: (torch.randint(sizes.items, shape, device=device).expand(batch, -1), None)
 
     for name in SAMPLERS:
         loss = SampledSoftmax() if name in ("softmax", "auto") else BPR()
@@ -221,12 +221,12 @@ def share(bench: Bench) -> None:
             return found.ids, found
 
         one = choose(queries(users))[1]
-        shape = (1 if one.pool is not None else sizes.batch, one.k)
+        shape = (1 if one.pool is not None else batch, one.k)
         pooled = one.pool is not None
         mine = bench.seconds(lambda: step(choose, pooled), sizes.steps)  # noqa: B023 (used in its turn)
         usual = bench.seconds(lambda: step(drawn(shape), pooled), sizes.steps)  # noqa: B023 (used in its turn)
-        bench.say(f"a step with {name}", 1e3 * mine, "ms")
-        bench.say(f"a step with {name}: beside torch.randint", 100 * (1 - usual / mine), "% of it", 1)
+        bench.say(f"{batch:,} rows, a step with {name}", 1e3 * mine, "ms")
+        bench.say(f"{batch:,} rows, {name} beside torch.randint", 100 * (1 - usual / mine), "% of it", 1)
 
 
 def main() -> None:
@@ -245,7 +245,8 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
     bench = Bench(device, Sizes() if on_gpu else SMALL, {}, given.out and given.out / "device.json")
     bench.keep("device", named)
-    parts = {"draws": draws, "softmax": partial(softmax, compiled=on_gpu), "share": share}
+    parts = {"draws": draws, "softmax": partial(softmax, compiled=on_gpu)}
+    parts |= {f"share of {batch:,} rows": partial(share, batch=batch) for batch in bench.sizes.batches}
     failed = [name for name, part in parts.items() if not done(name, part, bench)]
     if failed:
         sys.exit(1)

@@ -11,7 +11,7 @@ import pytest
 from tables import Faults, pairs
 
 from negatives.cli.samplers import samplers as show
-from negatives.losses import BPR, SampledSoftmax
+from negatives.losses import BPR, Logistic, SampledSoftmax
 from negatives.losses import registry as losses
 from negatives.sampler import Sampler, build, preset, presets, resolve
 from negatives.testing.problems import problem
@@ -37,7 +37,7 @@ CUSTOM: dict[str, dict[str, Any]] = {
 """Samplers that have no name, for what presets do not combine."""
 LISTWISE = {name: resolve({"name": name, "pool": 40}, SampledSoftmax()) for name in presets if preset(name).listwise}
 POINTWISE = {name: resolve({"name": name, "candidates": 9}, Logistic()) for name in presets if preset(name).pointwise}
-"""What presets are under a loss that is not pairwise, where that is something else."""
+"""What presets are under losses of other kinds, where that is something else."""
 CASES = {name: SamplerCase(partial(make, name), PROBLEM, name in OF_BATCH) for name in CASES_OF} | {
     name: SamplerCase(partial(build, spec), PROBLEM) for name, spec in CUSTOM.items()
 }
@@ -51,7 +51,8 @@ def test_every_preset_has_a_case() -> None:
 
 
 def test_the_form_of_a_preset_follows_the_loss() -> None:
-    assert list(LISTWISE) == ["auto"]
+    assert list(LISTWISE) == list(POINTWISE) == ["auto"]
+    assert build("auto", loss=Logistic()).candidates == 64
     assert build("auto").candidates == build("auto", loss=BPR()).candidates == 32
     assert build("auto", loss=SampledSoftmax()).pool == 2048
     assert build("dns", loss=SampledSoftmax()).candidates == 32

@@ -36,7 +36,7 @@ def test_it_runs_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "say nothing of a GPU" in found["device"]
     for name in ("draws: torch.multinomial [million/s]", "softmax over a pool: no scores kept [ms]"):
         assert found[name] > 0.0
-    assert {f"a step with {name} [ms]" for name in ("uniform", "dns", "softmax", "auto")} <= set(found)
+    assert {f"32 rows, a step with {name} [ms]" for name in ("uniform", "dns", "softmax", "auto")} <= set(found)
 
 
 @pytest.mark.skipif(not PRETENDED, reason="the real device is measured by the program itself")
@@ -48,7 +48,7 @@ def test_its_way_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         bench = program["Bench"](where, program["SMALL"], {})
         program["draws"](bench)
         program["softmax"](bench, False)
-        program["share"](bench)
+        program["share"](bench, 32)
     assert len(bench.found) == 6 + 4 + 8
 
 
