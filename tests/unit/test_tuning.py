@@ -14,7 +14,7 @@ from negatives.control import registry as controls
 from negatives.losses import registry as losses
 from negatives.parameters import Range
 from negatives.runs.numbers import numbers, with_numbers
-from negatives.runs.tuning import candidates, cost, count, rounds, tuned
+from negatives.runs.tuning import candidates, cost, planned, rounds, tuned
 from negatives.sampler import build, presets
 
 
@@ -110,7 +110,8 @@ def test_what_the_user_set_stays() -> None:
     given = RunConfig.model_validate(asked.model_dump(exclude_unset=True) | {"sampler": {"candidates": 8}})
     assert "sampler.candidates.stop" not in numbers(filled("curriculum"), given)
     everything = filled("uniform").model_copy(update={"sampler": Part("uniform", {"candidates": 1})})
-    assert len(candidates(everything, 8, everything)) == count([everything], 8, everything) == 1
+    assert len(candidates(everything, 8, everything)) == 1
+    assert planned([everything], 8, everything) == []
     assert tuned(everything, 8, lambda *_: math.nan, everything).told()["trials"] == []
 
 
@@ -147,26 +148,36 @@ def test_all_samplers_try_the_same_step_sizes() -> None:
     assert len(set(tried["dns"])) == 8
 
 
-@pytest.mark.parametrize("ahead", [0, 1])
+FORMS = [filled("auto"), filled("auto", "sampled_softmax", lr=0.02), filled("auto", "logistic")]
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
 def test_the_form_that_is_ahead_gets_the_further_candidates(ahead: int) -> None:
-    forms = [filled("auto"), filled("auto", "sampled_softmax", lr=0.02)]
+    """And these are the numbers that a sampler of one form tries."""
+    own = FORMS[ahead].part("loss").name
 
     def judge(number: int, config: RunConfig, share: float) -> float:
-        return float(config.part("loss").name == forms[ahead].part("loss").name) - 0.1 * (number != 5)
+        return float(config.part("loss").name == own) - 0.1 * (number != 7)
 
-    for n in (8, 5, 3):
-        found = tuned(forms[0], n, judge, others=forms[1:])
-        losses = [one.config.part("loss").name for one in found.trials]
-        assert losses == ["bpr", "sampled_softmax", *[forms[ahead].part("loss").name] * (n - 2)]
-        assert [one.values for one in found.trials[2:]] == [one.values for one in candidates(forms[ahead], n - 1)[1:]]
-        assert found.best == (5 if n == 8 else ahead)
-        assert count(forms, n) == len(found.trials) == n
-    assert len(tuned(forms[0], 2, judge, others=forms[1:]).trials) == count(forms, 2) == 2
-    assert len(tuned(forms[0], 1, judge, others=forms[1:]).trials) == count(forms, 1) == count(forms, 0) == 1
+    for n, tried in ((8, 10), (5, 7), (4, 5)):
+        found = tuned(FORMS[0], n, judge, others=FORMS[1:])
+        assert [one.config.part("loss").name for one in found.trials] == [
+            *("bpr", "sampled_softmax", "logistic"),
+            *[own] * (tried - 3),
+        ]
+        further = candidates(FORMS[ahead], n)[1:]
+        assert [one.values for one in found.trials[3:]] == [one.values for one in further][: tried - 3]
+        assert found.best == (7 if n == 8 else ahead)
+        assert planned(FORMS, n)[0].trials == len(found.trials) == tried
+    for n in (1, 2):
+        assert len(tuned(FORMS[0], n, judge, others=FORMS[1:]).trials) == n
+    assert planned(FORMS, 1) == planned(FORMS, 0) == []
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 6, 8, 16, 40])
-def test_the_cost_is_what_is_trained(n: int) -> None:
+@pytest.mark.parametrize("forms", [1, 2, 3])
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 8, 16, 40])
+def test_the_cost_is_what_is_trained(n: int, forms: int) -> None:
+    """And no sampler's search costs more than that of another because it has more forms."""
     trained: dict[int, float] = {}
     asked: list[float] = []
 
@@ -175,11 +186,14 @@ def test_the_cost_is_what_is_trained(n: int) -> None:
         trained[number] = share
         return -float(number)
 
-    tuned(filled(), n, judge)
-    assert sum(asked) == pytest.approx(cost(n))
-    assert len(trained) == n
-    assert sorted(trained.values())[-2:] == [1.0, 1.0]
-    assert len(asked) == sum(one.trials for one in rounds(n))
+    tuned(FORMS[0], n, judge, others=FORMS[1:forms])
+    plan = planned(FORMS[:forms], n)
+    assert sum(asked) == pytest.approx(cost(plan))
+    assert cost(plan) <= cost(rounds(n))
+    assert len(trained) == plan[0].trials >= n
+    assert sorted(trained.values())[-1] == 1.0
+    assert forms > 1 or (len(trained) == n and sorted(trained.values())[-2:] == [1.0, 1.0])
+    assert len(asked) == sum(one.trials for one in plan)
     assert min(asked) >= 0.125
 
 
@@ -219,7 +233,7 @@ def test_without_a_search_nothing_is_tried(n: int) -> None:
         "lr": 0.1, "weight_decay": 0.01, "loss": "bpr",
         "values": found.trials[0].values, "trial": None, "trials": [],
     }  # fmt: skip
-    assert cost(n) == 0
+    assert cost(rounds(n)) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -23,7 +23,7 @@ from negatives.runs.compared import Runs
 from negatives.runs.enough import enough, further
 from negatives.runs.results import Result, mean_test, summarise
 from negatives.runs.terminal import RunBar, signals_caught, telling
-from negatives.runs.tuning import Tuned, cost, count, rounds
+from negatives.runs.tuning import Round, Tuned, cost, planned
 from negatives.runs.verdict import numbers_told, table, verdict
 from negatives.tasks.base import AnyTask, Examples
 from negatives.training.run_folder import BEGUN, COMPARE, REPORT, RunFolder, environment, plain
@@ -76,13 +76,13 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
         begun.check_same(folder, facts)
         log.info("going on with the comparison in %s", folder.path)
     steps.tell_sizes((one.asked(config, task, examples) for one in asked.contestants), task, examples)
-    tried = [count(one, asked.tune, config) for one in filled.values()]
+    plans = [planned(one, asked.tune, config) for one in filled.values()]
     first = next(iter(filled.values()))[0]
-    folds = [examples, *(further(task, config, number) if max(tried) > 1 else ())]
-    log.info(_announced(asked, first, tried, len(folds)))
+    folds = [examples, *(further(task, config, number) if any(plans) else ())]
+    log.info(_announced(asked, first, plans, len(folds)))
     results: list[Result] = []
     found: dict[str, Tuned] = {}
-    trainings = sum(asked.seeds + len(folds) * sum(one.trials for one in rounds(trials)) for trials in tried)
+    trainings = sum(asked.seeds + len(folds) * sum(one.trials for one in plan) for plan in plans)
     with signals_caught() as caught, closing(RunBar(trainings)) as bar:
         begin = partial(folder.write_json, BEGUN, facts)
         runs = Runs(task, folds, folder, bar, caught, begin, command)
@@ -95,21 +95,21 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
     _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
 
 
-def _announced(asked: Asked, filled: RunConfig, tried: Sequence[int], folds: int) -> str:
+def _announced(asked: Asked, filled: RunConfig, plans: Sequence[Sequence[Round]], folds: int) -> str:
     """What the comparison will cost, before it begins."""
-    most, seeds = max(tried), asked.seeds
+    most, seeds = max(cost(plan) for plan in plans), asked.seeds
     length = f"{filled.epochs} epoch{'s' * (filled.epochs != 1)}"
     length += f" or {filled.max_seconds:g} s" if filled.max_seconds else ""
     each, tip = f"{seeds} seed{'s' * (seeds > 1)}", ""
-    if rounds(most):
-        each += f" and {most} trials"
+    if most:
+        each += f" and {min(asked.tune, max(plan[0].trials for plan in plans if plan))} trials"
         each += f" on {folds} folds" if folds > 1 else ""
-        each += f", which are worth {folds * cost(most):g} runs, one of them the first seed's"
+        each += f", which are worth {folds * most:g} runs, one of them the first seed's"
         tip = "; --tune 0 leaves the search out"
     elif asked.tune > 1:
         tip = "; every number was set, so nothing is tuned"
-    whole = sum(seeds + folds * cost(trials) - bool(rounds(trials)) for trials in tried)
-    return f"{len(tried)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
+    whole = sum(seeds + folds * cost(plan) - bool(plan) for plan in plans)
+    return f"{len(plans)} samplers, each with {each}: in all {whole:g} runs' worth of training, a run {length}{tip}"
 
 
 def beside(results: Sequence[Result], config: RunConfig, task: AnyTask, examples: Examples[object]) -> Values:

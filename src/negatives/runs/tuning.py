@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch.quasirandom import SobolEngine
 
@@ -44,25 +45,42 @@ class Round:
     trials: int
 
 
-def rounds(trials: int) -> list[Round]:
+def rounds(trials: int, forms: int = 1) -> list[Round]:
     """The rounds for so many candidates; none for one, which has nobody to lose to.
+
+    A sampler in several forms tries one candidate more for each further form, so that it tries the numbers which others
+    try. Later rounds take fewer in turn: the search costs no more than that of one form.
 
     >>> rounds(8)
     [Round(share=0.25, trials=8), Round(share=0.5, trials=4), Round(share=1.0, trials=2)]
+    >>> rounds(8, forms=3)
+    [Round(share=0.25, trials=10), Round(share=0.5, trials=4), Round(share=1.0, trials=1)]
     """
     depth = min(ROUNDS, math.ceil(math.log2(trials))) if trials > 1 else 0
     left = [trials, *(2 ** (depth - step) for step in range(1, depth))]
-    return [Round(0.5 ** (depth - 1 - step), left[step]) for step in range(depth)]
+    plan = [Round(0.5 ** (depth - 1 - step), left[step]) for step in range(depth)]
+    return _begun_with(trials + forms - 1, plan) if forms > 1 and depth > 1 else plan
 
 
-def cost(trials: int) -> float:
-    """Whole runs that the search is worth, all rounds together.
+def _begun_with(first: int, plan: Sequence[Round]) -> list[Round]:
+    """Rounds at the same cost that begin with up to ``first`` candidates; one at least comes to the end."""
+    own, rest = plan[0].share, cost(plan)
+    left = [min(first, int((rest - 1.0 + own) / own))]
+    rest -= left[0] * own
+    for before, one in pairwise(plan):
+        left.append(min(one.trials, int((rest - 1.0 + one.share) / (one.share - before.share))))
+        rest -= left[-1] * (one.share - before.share)
+    return [Round(one.share, trials) for one, trials in zip(plan, left, strict=True)]
 
-    >>> cost(0), cost(2), cost(4), cost(8)
-    (0.0, 2.0, 3.0, 4.0)
+
+def cost(plan: Sequence[Round]) -> float:
+    """Whole runs that rounds are worth together.
+
+    >>> [cost(rounds(trials)) for trials in (0, 2, 4, 8)], cost(rounds(8, forms=3))
+    ([0.0, 2.0, 3.0, 4.0], 4.0)
     """
-    shares = [0.0, *(one.share for one in rounds(trials))]
-    return math.fsum(one.trials * (one.share - before) for one, before in zip(rounds(trials), shares, strict=False))
+    shares = [0.0, *(one.share for one in plan)]
+    return math.fsum(one.trials * (one.share - before) for one, before in zip(plan, shares, strict=False))
 
 
 @dataclass(slots=True)
@@ -115,10 +133,10 @@ def _told(config: RunConfig) -> Values:
     return {"lr": lr, "weight_decay": decay, "loss": config.part("loss").name}
 
 
-def count(forms: Sequence[RunConfig], trials: int, asked: RunConfig | None = None) -> int:
-    """Candidates that :func:`tuned` tries of a sampler in so many forms: ``trials``, where it has numbers to search."""
-    searched = any(numbers(form, asked) for form in forms)
-    return max(1, trials) if searched else min(len(forms), max(1, trials))
+def planned(forms: Sequence[RunConfig], trials: int, asked: RunConfig | None = None) -> list[Round]:
+    """The rounds of :func:`tuned` for a sampler in these forms; where it has no numbers to search, among the forms."""
+    some = min(len(forms), max(1, trials))
+    return rounds(trials, some) if any(numbers(form, asked) for form in forms) else rounds(some)
 
 
 def candidates(config: RunConfig, trials: int, asked: RunConfig | None = None) -> list[Trial]:
@@ -150,7 +168,7 @@ def tuned(
     """Search the numbers of a filled configuration; of equal candidates the earlier goes on.
 
     With ``others`` the sampler has several forms. All begin with their own numbers, and that which is ahead after the
-    first round gets all further candidates.
+    first round's share gets all further candidates.
 
     Args:
         config: A filled configuration.
@@ -171,12 +189,12 @@ def tuned(
             tried[place].share = share
 
     left: Sequence[int] = range(len(forms))
-    for turn, one in enumerate(rounds(count(forms, trials, asked))):
+    for turn, one in enumerate(planned(forms, trials, asked)):
         left = best(left, one.trials)
         run(left, one.share)
         if turn == 0:
             (ahead,) = best(left, 1)
-            tried += candidates(forms[ahead], trials - len(forms) + 1, asked)[1:]
+            tried += candidates(forms[ahead], one.trials - len(forms) + 1, asked)[1:]
             run(range(len(forms), len(tried)), one.share)
             left = range(len(tried))
     return Tuned(best(left, 1)[0], tried)
