@@ -83,7 +83,8 @@ class Watcher(Callback):
     It tells when there are no numbers any more; when the loss has risen, or does not fall while the validation value
     falls; when the value has not risen by more than chance, or is no better than that of a cheap method, although the
     loss falls, and hidden positives score no higher with their own query than with others; and where too few are
-    hidden, when the value has not risen and is no better than the cheap method's.
+    hidden, when the value has not risen and is no better than the cheap method's. Where a sampler's numbers move by
+    themselves the loss rises as negatives grow harder: there it is no fault while the value rises too.
 
     Args:
         look: Evaluates the model as it stands.
@@ -107,6 +108,7 @@ class Watcher(Callback):
     """Whether a smaller step is likely to help."""
     _before: tuple[float, Tensor | None] | None = field(default=None, init=False, repr=False)
     _losses: list[float] = field(default_factory=list, init=False, repr=False)
+    _moving: bool = field(default=False, init=False, repr=False)
     _looked: bool = field(default=False, init=False, repr=False)
 
     @property
@@ -122,6 +124,7 @@ class Watcher(Callback):
         if self._looked or self._before is None:
             return
         self._losses.append(step.loss)
+        self._moving |= any(name.startswith("control.") for name in step.signals)
         progress = self.progress()
         if progress < LOOK_AT:
             return
@@ -138,12 +141,13 @@ class Watcher(Callback):
         first, last = self._loss()
         if not math.isfinite(after[0]) or not math.isfinite(last):
             return "no number any more"
-        if last > ROSE * abs(first):
-            return "the loss has risen"
         error = math.inf  # without terms nobody can say what is chance
         if before[1] is not None and after[1] is not None:
             error = standard_error(after[1].double() - before[1].double())
         gain = after[0] - before[0]
+        harder = self._moving and gain > (CHANCE * error if error < math.inf else 0.0)
+        if last > ROSE * abs(first) and not harder:
+            return "the loss has risen"
         if last > first and gain < -CHANCE * error and after[0] < FELL * before[0]:
             return f"it has fallen from {before[0]:.3g}, and the loss has not"
         if error == math.inf:
@@ -175,7 +179,10 @@ class Watcher(Callback):
         if self.too_large:
             cause = f"the step size {self.lr:g} is likely too large; try --set optimiser.lr={self.lr / 10:g}"
         elif last < (1 - FLAT) * first:
-            cause = "what is learned does not carry over; check that queries and items of the data belong together"
+            cause = (
+                "what is learned does not carry over; check that queries and items of the data belong together, and if "
+                "they do, that a query has pairs enough for numbers of its own"
+            )
         else:
             cause = f"the step size {self.lr:g} is likely too small; try --set optimiser.lr={self.lr * 10:g}"
         seen = f"after {progress:.0%} of the training the validation {self.metric} is {value:.3g}"

@@ -22,6 +22,7 @@ def watched(
     carried: float | None = None,
     total: int = 100,
     cheap: float | None = None,
+    signals: dict[str, float] | None = None,
 ) -> Watcher:
     """Let a training of made-up losses run for eight hundredths."""
     values = iter([before, after])
@@ -36,7 +37,7 @@ def watched(
     watcher.begin()
     for loss in losses:
         taken[0] += 1
-        step: Any = SimpleNamespace(loss=loss)
+        step: Any = SimpleNamespace(loss=loss, signals=signals or {})
         watcher.on_step(step)
     return watcher
 
@@ -56,6 +57,15 @@ def test_a_loss_that_rises_means_a_smaller_step() -> None:
     assert found.told is not None
     assert "the loss has risen (loss 2 to 5)" in found.told
     assert "try --set optimiser.lr=0.05" in found.told
+
+
+def test_a_loss_that_rises_as_the_negatives_grow_harder_is_no_fault() -> None:
+    """A curriculum's loss rises by itself; the validation value says whether something is wrong."""
+    curriculum = {"control.candidates": 2.0}
+    assert watched(RISES, 0.3, 0.4, signals=curriculum).told is None
+    for after in (0.3, 0.2):
+        assert watched(RISES, 0.3, after, signals=curriculum).too_large
+    assert watched(RISES, 0.3, 0.4, signals={"violation_rate": 0.2}).too_large
 
 
 def test_a_value_that_falls_with_a_loss_that_does_not() -> None:
