@@ -199,11 +199,11 @@ class Catalogue:
         query_anchors: ``(n_queries,)`` int64 item that each query is about (the head entity, the word or node
             itself), -1 for none; or None.
         item_graph: Neighbours of each item in the training part, or None.
-        item_groups: ``(n_items,)`` int64, items of one group are equally right (copies of a document), -1 for no
-            group; or None.
+        item_groups: ``(n_items,)`` int64, items of one group are equally right (copies), -1 for no group; or None.
         query_kinds: ``(n_queries,)`` int64 kind of the items that can answer each query, -1 for any; or None.
         item_kinds: ``(n_items,)`` int64 kind of each item, -1 for one that fits no query that asks for a kind; or None.
         given: Items that each query is known not to go with, such as those it was shown and did not take; or None.
+        top: Places at the top of a list that decide how the model is judged; None where nobody says.
     """
 
     n_queries: int
@@ -217,6 +217,7 @@ class Catalogue:
     query_kinds: Tensor | None = None
     item_kinds: Tensor | None = None
     given: Csr | None = None
+    top: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from negatives.config import RunConfig
 from negatives.control import Linear
 from negatives.errors import ConfigError
+from negatives.runs.builder import fill, prepare, task_of
 from negatives.selection import Defensive
 from negatives.types import Candidates, Catalogue, Context
 
@@ -77,7 +80,32 @@ def test_the_number_of_items_comes_from_the_data_unless_it_was_given() -> None:
         picked(Defensive())
 
 
+@pytest.mark.parametrize(
+    ("top", "at", "tops"), [(None, None, 2), (10, None, 1), (40, None, 4), (1, None, 1), (10, 40, 4)]
+)
+def test_the_list_is_the_one_that_is_judged_unless_it_was_given(top: int | None, at: int | None, tops: int) -> None:
+    part = Defensive(any=1e-6, at=at, lists=1)
+    part.bind(Catalogue(1, 100, torch.ones(100, dtype=torch.int64), top=top))
+    assert int((picked(part)[0] > 0).sum()) == tops
+    few = Defensive(any=1e-6, at=at, lists=1)
+    few.bind(Catalogue(1, 10, torch.ones(10, dtype=torch.int64), top=1))
+    assert int((picked(few)[0] > 0).sum()) == (5 if at is None else M)  # of one place are made five
+
+
 @pytest.mark.parametrize("values", [{"hardness": 1.5}, {"hardness": -0.1}, {"any": 0.0}, {"any": 1.1}])
 def test_a_knob_out_of_its_range_is_told(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="0 <= hardness <= 1, 0 < any <= 1"):
         picked(Defensive(n_items=10, **values))
+
+
+@pytest.mark.parametrize(("metric", "top"), [("recall@10", 10), ("ndcg@40", 40), ("mrr@20", 5), (None, 20)])
+def test_a_run_draws_for_the_metric_that_it_watches(metric: str | None, top: int, planted_file: Path) -> None:
+    evaluation = {} if metric is None else {"metric": metric}
+    config = RunConfig.model_validate(
+        {"task": "recommend", "data": str(planted_file), "sampler": "auto", "loss": "bpr", "evaluation": evaluation}
+    )
+    task = task_of(config)
+    examples = task.load(planted_file, config)
+    select = prepare(fill(config, task, examples), examples, task).sampler.select
+    assert isinstance(select, Defensive)
+    assert select._top == top

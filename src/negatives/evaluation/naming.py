@@ -59,6 +59,16 @@ def metric(name: str, kind: type[Value] | None = None, longest: int | None = Non
     return found(at)
 
 
+def top_of(name: str) -> int | None:
+    """Places at the top of a list that decide a metric, whatever questions its name adds; None for those of no list.
+
+    >>> top_of("recall@20"), top_of("mrr:hard"), top_of("auc"), top_of("of no row")
+    (20, 1, None, None)
+    """
+    row = name.partition(":")[0]
+    return metric(row).top if row.partition("@")[0] in registry else None
+
+
 def names_fitting(kind: type[Value]) -> list[str]:
     """Rows of the registry whose metrics can be computed of values of a class; all for :class:`Value` itself.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from negatives.control import build_part
 from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.errors import ConfigError
 from negatives.evaluation import Metrics
+from negatives.evaluation.naming import top_of
 from negatives.guards import FittingKind
 from negatives.integrations import loggers
 from negatives.kernels.precision import faster_format
@@ -173,7 +174,7 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     sampler = build_sampler(config.part("sampler"), config.seed, loss)
     if examples.catalogue.item_kinds is not None:
         sampler.guards = [*sampler.guards, FittingKind()]
-    sampler.bind(examples.catalogue)
+    sampler.bind(replace(examples.catalogue, top=top_of(task.watched(config))))
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
     engine = engine_for(model, sampler, loss, update)
     plan = plan_of(config, task, examples)

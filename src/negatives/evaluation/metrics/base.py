@@ -33,6 +33,11 @@ class Metric(ABC, Generic[V]):
     per_query: ClassVar[bool] = True
     at: int | None = None
 
+    @property
+    def top(self) -> int | None:
+        """Places at the top of a list that decide it; None where it asks for more than the top."""
+        return self.at
+
     @abstractmethod
     def of(self, value: V) -> Tensor:
         """Terms ``(value.rows,)`` float64 whose mean is the metric; ``(1,)`` where it is not per query."""

@@ -23,6 +23,11 @@ class MRR(Metric[Answered]):
     needs = Answered
     cut = "optional"
 
+    @property
+    def top(self) -> int:
+        """See :attr:`Metric.top`; one, for of a first place half is lost at the second."""
+        return 1
+
     def of(self, value: Answered) -> Tensor:
         ranks = value.first
         return 1 / ranks if self.at is None else torch.where(ranks <= self.at, 1 / ranks, 0.0)

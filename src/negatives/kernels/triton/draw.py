@@ -129,8 +129,7 @@ def _drawn(
     sets = flat(queries, known.indptr, known.indices) if excluding else [None] * 3  # type: ignore[arg-type,union-attr]
     weights = flat(table.cell, table.fine, table.alias, table.probability) if table is not None else [None] * 4
     numbers = out.numel(), k, n_items, signed(key), tries
-    chosen = {"weighted": table is not None, "excluding": excluding}
-    launch(_draw, out.numel(), out, *numbers, *flat(examples), *sets, *weights, **chosen)
+    launch(_draw, out.numel(), out, *numbers, *flat(examples), *sets, *weights, table is not None, excluding)
     return out
 
 

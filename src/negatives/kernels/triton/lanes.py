@@ -22,11 +22,11 @@ _E, _S = tl.constexpr(EXAMPLE_STEP), tl.constexpr(SLOT_STEP)
 _1, _2 = tl.constexpr(MIX_1), tl.constexpr(MIX_2)
 
 
-def launch(kernel: Any, lanes: int, *args: Any, **sizes: Any) -> None:
-    """Run a kernel with one lane for each of ``lanes``, on the device of its first tensor."""
+def launch(kernel: Any, lanes: int, *args: Any) -> None:
+    """Run a kernel with one lane for each of ``lanes``, on the device of its first tensor; the block comes last."""
     if lanes:
         with torch.cuda.device_of(args[0]):
-            kernel[(triton.cdiv(lanes, BLOCK),)](*args, **sizes, block=BLOCK)
+            kernel[(triton.cdiv(lanes, BLOCK),)](*args, BLOCK)
 
 
 def flat(*tensors: Tensor) -> list[Tensor]:

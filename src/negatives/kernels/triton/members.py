@@ -38,7 +38,7 @@ def _mass(out, queries, indptr, indices, probability, block: tl.constexpr):
 def _marks(known: Csr, queries: Tensor, ids: Tensor, width: int, shared: bool) -> Tensor:
     out = torch.empty(queries.numel(), width, dtype=torch.bool, device=ids.device)
     rows, items, indptr, indices = flat(queries, ids, known.indptr, known.indices)
-    launch(_contains, out.numel(), out, out.numel(), width, rows, items, indptr, indices, shared=shared)
+    launch(_contains, out.numel(), out, out.numel(), width, rows, items, indptr, indices, shared)
     return out
 
 
