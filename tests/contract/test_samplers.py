@@ -52,7 +52,7 @@ def test_every_preset_has_a_case() -> None:
 
 def test_the_form_of_a_preset_follows_the_loss() -> None:
     assert list(LISTWISE) == list(POINTWISE) == ["auto"]
-    assert build("auto", loss=Logistic()).candidates == 16
+    assert build("auto", loss=Logistic()).candidates == 32
     assert build("auto").candidates == build("auto", loss=BPR()).candidates == 32
     assert build("auto", loss=SampledSoftmax()).pool == 2048
     assert build("dns", loss=SampledSoftmax()).candidates == 32
