@@ -66,6 +66,7 @@ class Mixed(Proposal):
     follow: float = 0.0
     _shares: list[float] = field(default_factory=list, init=False, repr=False)
     _due: int = field(default=0, init=False, repr=False)
+    _kept: tuple[tuple[float, ...], Tensor] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         from negatives.proposals import registry
@@ -217,9 +218,12 @@ class Mixed(Proposal):
         return torch.stack(logs).logsumexp(0)
 
     def _plain(self, device: torch.device) -> Tensor:
-        """``log w_c``, ``(parts,)``."""
-        shares = [torch.full((), share, dtype=torch.float32, device=device) for share in self._shares]
-        return torch.stack(shares).log()  # nothing is copied to the device, for which the CPU would wait
+        """``log w_c``, ``(parts,)``; kept while the weights stay, for on a GPU each small operation is a launch."""
+        shares = tuple(self._shares)
+        if self._kept is None or self._kept[0] != shares or self._kept[1].device != device:
+            each = [torch.full((), share, dtype=torch.float32, device=device) for share in shares]
+            self._kept = shares, torch.stack(each).log()  # nothing is copied, for which the CPU would wait
+        return self._kept[1]
 
     def _log_shares(self, context: Context) -> Tensor:
         """``log w_c`` ``(rows, parts)``, -inf where the part is empty."""
@@ -232,6 +236,8 @@ class Mixed(Proposal):
 
     def _log_there(self, context: Context) -> Tensor:
         """``(rows,)``, log of the shares of the parts that are not empty; 0 where none is, or all are."""
+        if all(part.empty(context) is None for part in self.proposals):
+            return torch.zeros(context.rows, device=context.device)
         shares = self._log_shares(context)
         some = (shares == -torch.inf).any(1) & (shares > -torch.inf).any(1)
         return torch.where(some, shares.logsumexp(1), 0.0)
