@@ -40,6 +40,16 @@ def found(folder: Path) -> dict[str, Any]:
     return whole
 
 
+def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first sampler would train for its whole search before the second is refused."""
+    text, out = tmp_path / "text.txt", tmp_path / "out"
+    text.write_text("the cat sat on the mat and the dog sat on the log\n" * 200)
+    words = ["compare", "language", str(text), "--samplers", "softmax,uniform", "--set", "model.name=lstm"]
+    assert main([*words, "--epochs", "1", "--out", str(out)]) == 2
+    assert "negatives: uniform: a language model is judged by the probabilities" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_runs(found: dict[str, Any]) -> None:
     assert [(one["sampler"], one["seed"]) for one in found["runs"]] == [
         ("uniform", 0), ("uniform", 1), ("dns", 0), ("dns", 1),

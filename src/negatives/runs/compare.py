@@ -13,12 +13,13 @@ import torch
 
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import write_report
-from negatives.errors import InputError
+from negatives.errors import ConfigError, InputError
 from negatives.evaluation import Metrics
 from negatives.runs import asked as begun
 from negatives.runs import queries, steps
 from negatives.runs.asked import Asked
 from negatives.runs.baselines import limit
+from negatives.runs.builder import prepare
 from negatives.runs.compared import Runs
 from negatives.runs.enough import enough, further
 from negatives.runs.results import Result, mean_test, summarise
@@ -71,6 +72,7 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
     config, examples, number = enough(task, config, examples)
     asked = Asked(config, asked.contestants, asked.seeds, asked.tune)
     filled = {one.name: one.forms(config, task, examples) for one in asked.contestants}
+    _check(filled, task, examples)
     facts = begun.facts(asked, filled, examples)
     if goes_on:
         begun.check_same(folder, facts)
@@ -93,6 +95,19 @@ def _into(folder: RunFolder, asked: Asked, command: str) -> None:
     told = {"task": config.task, "data": examples.name, "command": command, "environment": environment(config.threads)}
     chosen = {name: one.told() for name, one in found.items()}
     _write(folder, results, task.watched(first), chosen, told | beside(results, first, task, examples))
+
+
+def _check(filled: Mapping[str, Sequence[RunConfig]], task: AnyTask, examples: Examples[object]) -> None:
+    """Build each sampler's run once, so that what cannot be trained is told before an hour has gone into the others.
+
+    Raises:
+        ConfigError: Names the sampler.
+    """
+    for name, forms in filled.items():
+        try:
+            prepare(forms[0], examples, task)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
 
 
 def _announced(asked: Asked, filled: RunConfig, plans: Sequence[Sequence[Round]], folds: int) -> str:
