@@ -52,7 +52,7 @@ class Contestant:
         named = self.loss is not None or (config.loss and config.loss.name)
         plain = not self.sampler.params and not (config.sampler and config.sampler.params)
         known = preset(self.sampler.name) if self.sampler.name in presets else None
-        if named or not plain or known is None or known.listwise is None:
+        if named or not plain or known is None or len(known.losses) == 1:
             return [own]
         kind, found = losses.get(str(own.part("loss").name)).kind(), [own]
         for name in known.losses:

@@ -43,7 +43,7 @@ class Preset:
     @property
     def brings(self) -> str | None:
         """The loss that it brings to a recipe; None where it has forms for several, so that the recipe's stays."""
-        return self.loss if self.listwise is None else None
+        return self.loss if len(self.losses) == 1 else None
 
     @property
     def losses(self) -> tuple[str, ...]:

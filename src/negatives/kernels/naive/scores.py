@@ -29,5 +29,7 @@ def sum_rows(target: Tensor, values: Tensor, size: int) -> tuple[Tensor, Tensor]
 
 
 def total_rows(target: Tensor, values: Tensor, size: int) -> Tensor:
-    distinct, sums = sum_rows(target, values, size)
-    return values.new_zeros(size, values.shape[1]).index_copy_(0, distinct, sums)
+    totals = values.new_zeros(size, values.shape[1])
+    for item, value in zip(target.tolist(), values, strict=True):
+        totals[item] += value
+    return totals
