@@ -95,7 +95,7 @@ def test_trials_are_judged_by_folds_and_go_on_in_each(
     options = ["--samplers", "dns", "--seeds", "1", "--tune", "2", "--epochs", "1", *WORDS]
     assert run(planted_file, tmp_path / "whole", *options) == 0
     said = capsys.readouterr().out
-    assert "are too few to choose by, so split.valid is 0.15" in said
+    assert "queries are too few to choose by, so split.valid is 0.15" in said
     assert "1 seed and 2 trials on 2 folds, which are worth 4 runs" in said
     whole = json.loads((tmp_path / "whole" / "compare.json").read_text())
     trials = tmp_path / "whole" / "trials"

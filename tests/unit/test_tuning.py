@@ -46,7 +46,11 @@ def test_ranges_lead_from_low_over_the_own_value_to_high() -> None:
         ),
         ("curriculum", "bpr", {"sampler.candidates.start": 2, "sampler.candidates.stop": 128}),
         ("auto", "bpr", {"sampler.candidates": 32}),
-        ("auto", "sampled_softmax", {"sampler.pool": 2048, "loss.temperature": 1.0}),
+        (
+            "auto",
+            "sampled_softmax",
+            {"sampler.pool": 2048, "sampler.proposal.alpha": 0.75, "loss.temperature": 1.0},
+        ),
         ("hold", "bpr", {"sampler.candidates": 64, "sampler.select.temperature.target": 0.35}),
         (
             "near_positive",
@@ -146,6 +150,17 @@ def test_all_samplers_try_the_same_step_sizes() -> None:
         tried[name] = [(one.values["optimiser.lr"], one.values["optimiser.weight_decay"]) for one in found]
     assert tried["uniform"] == tried["dns"] == tried["popularity"]
     assert len(set(tried["dns"])) == 8
+
+
+def test_numbers_that_samplers_share_are_tried_alike() -> None:
+    """A mixture's weight or an exponent, which only some have, must not deal them another temperature."""
+    shared = ("optimiser.lr", "sampler.pool", "loss.temperature")
+    tried = []
+    for name in ("softmax", "in_batch", "mixed", "auto"):
+        found = candidates(filled(name, "sampled_softmax"), 8)
+        tried.append([[one.values[path] for path in shared] for one in found])
+    assert all(one == tried[0] for one in tried)
+    assert len(set(map(tuple, tried[0]))) == 8
 
 
 FORMS = [filled("auto"), filled("auto", "sampled_softmax", lr=0.02), filled("auto", "logistic")]

@@ -29,7 +29,7 @@ def enough(task: AnyTask, config: RunConfig, examples: Examples[object]) -> tupl
     more = config.model_copy(update={"split": split.model_copy(update={"valid": share})})
     first = loaded(task, more)
     now = task.size("valid", first) or 0
-    log.info("validation part: %d are too few to choose by, so split.valid is %g, and they are %d", size, share, now)
+    log.info("validation part: %d queries are too few to choose by, so split.valid is %g; now %d", size, share, now)
     return more, first, folds_of(now)
 
 

@@ -89,15 +89,16 @@ def _leaves(value: object, path: str = "") -> Iterator[str]:
 
 
 def _every(config: RunConfig) -> Iterator[tuple[str, Number]]:
+    """Those first which other samplers have too: candidates of equal places then try the same of them."""
     yield from _of(OPTIMISER, config.optimiser.model_dump(exclude_none=True), "optimiser")
     parts = _sampler(config)
     yield from _of(Sampler.tunable, parts, "sampler")
+    yield from _of_part(losses.registry, config.part("loss"), "loss")
     for name, table in STAGES:
         if name in parts:
             yield from _of_part(table, parts[name], f"sampler.{name}")
     for place, guard in enumerate(parts.get("guards", ())):
         yield from _of_part(guards.registry, guard, f"sampler.guards.{place}")
-    yield from _of_part(losses.registry, config.part("loss"), "loss")
 
 
 def _of_part(table: Registry[Any], spec: Spec, path: str) -> Iterator[tuple[str, Number]]:

@@ -147,7 +147,7 @@ class Task(ABC, Generic[D, R]):
         return "default"
 
     def size(self, part: str, examples: Examples[D]) -> int | None:
-        """How much there is to evaluate in ``valid`` or ``test``, in the task's own unit; None where nobody counted."""
+        """Queries that ``valid`` or ``test`` asks, over which a metric is a mean; None where nobody counted."""
         return None
 
     def can_evaluate(self, part: str, examples: Examples[D]) -> bool:

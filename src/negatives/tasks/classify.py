@@ -113,7 +113,7 @@ class Classify(Task[LabelledData, LabelledReading]):
         return with_watched(names, config.evaluation.metric, RankedByWeights)
 
     def size(self, part: str, examples: Examples[LabelledData]) -> int:
-        return len(examples.data.parts[part])
+        return int((examples.data.known((part,)).lengths() > 0).sum())
 
     def hidden(self, examples: Examples[LabelledData]) -> Csr:
         """Labels of canaries and validation rows."""

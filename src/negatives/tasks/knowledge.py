@@ -113,7 +113,7 @@ class Knowledge(Task[TripleData, TripleReading]):
         return with_watched(METRICS, config.evaluation.metric, Ranks)
 
     def size(self, part: str, examples: Examples[TripleData]) -> int:
-        return len(examples.data.part(part))
+        return 2 * len(examples.data.part(part))  # each triple asks for its tail and for its head
 
     def kept(self, examples: Examples[TripleData], config: RunConfig) -> Kept:
         """Names, and all known answers but those of the test part."""

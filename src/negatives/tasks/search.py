@@ -108,7 +108,7 @@ class Search(Task[RetrievalData, SearchReading]):
         return with_watched([f"ndcg@{k}", "recall@100", f"mrr@{k}"], config.evaluation.metric, Ranked)
 
     def size(self, part: str, examples: Examples[RetrievalData]) -> int:
-        return int((examples.data.part(part).grades > 0).sum())
+        return int((examples.data.known((part,)).lengths() > 0).sum())
 
     def hidden(self, examples: Examples[RetrievalData]) -> Csr:
         """Answers of canaries and validation queries."""

@@ -8,7 +8,7 @@ import torch
 from negatives.config import RunConfig
 from negatives.models.baselines.ngram import Ngrams
 from negatives.models.baselines.popularity import Popularity
-from negatives.runs.builder import fill, task_of
+from negatives.runs.builder import fill, prepare, task_of
 from negatives.types import Csr
 
 
@@ -26,8 +26,21 @@ def test_hidden_pairs_are_canaries_and_validation_pairs(name: str) -> None:
     known = examples.catalogue.known
     assert known is not None
     assert pairs(examples.canaries) < hidden
-    assert len(hidden) >= task.size("valid", examples) + examples.canaries.nnz  # type: ignore[operator]
+    asked = task.size("valid", examples)
+    assert asked is not None
+    assert len(hidden) >= asked + examples.canaries.nnz
     assert not hidden & pairs(known)
+
+
+@pytest.mark.parametrize("name", ["classify", "graph", "knowledge", "recommend", "search", "sequence", "similarity"])
+def test_the_size_of_a_part_is_the_number_of_terms_of_its_mean(name: str) -> None:
+    """It says whether a part is enough to choose by; 1,852 pairs of 652 users are no more than 652 users."""
+    task = task_of(RunConfig(task=name))
+    config = RunConfig.model_validate({"task": name, "evaluation": {"queries": 1_000_000}})
+    examples = task.load(None, config)
+    trained = prepare(fill(config, task, examples), examples, task)
+    terms = trained.evaluate("valid").per_query[trained.loop.plan.watch]
+    assert task.size("valid", examples) == terms.numel()
 
 
 def test_the_cheapest_method_is_that_of_the_task() -> None:
