@@ -337,10 +337,17 @@ LEFT_OUT: Mapping[str, Sequence[Spec]] = {
         {"name": "auto", "select": {"n_items": 1_000_000_000}},
         "uniform",
     ),
-    "softmax": ({"name": "auto", "proposal": {"follow": 0.5}}, {"name": "auto", "proposal": "uniform"}),
+    "softmax": (
+        {"name": "auto", "proposal": {"name": "popularity", "alpha": 1.0}},
+        {"name": "auto", "proposal": {"name": "popularity", "alpha": 0.75, "smoothing": 1.0}},
+        {"name": "auto", "proposal": {"name": "mixed", "parts": ["uniform", "in_batch"]}},
+        {"name": "auto", "proposal": "in_batch"},
+        {"name": "auto", "proposal": "uniform"},
+    ),
 }
 """For BPR: easy first; any item more often; the hardest alone; hard whatever the size of the catalogue; none of it.
-For the softmax: weights that follow the model; one proposal."""
+For the softmax: by count itself; items without a positive too; half uniform and half other rows' positives; these
+alone; uniform alone."""
 COMMANDS = {"loop": loop, "hidden": hidden, "collapse": collapse, "ablation": ablation}
 
 

@@ -49,7 +49,7 @@ def test_ranges_lead_from_low_over_the_own_value_to_high() -> None:
         (
             "auto",
             "sampled_softmax",
-            {"sampler.pool": 2048, "sampler.proposal.alpha": 0.75, "loss.temperature": 1.0},
+            {"sampler.pool": 2048, "sampler.proposal.parts.0.alpha": 0.0, "loss.temperature": 1.0},
         ),
         ("hold", "bpr", {"sampler.candidates": 64, "sampler.select.temperature.target": 0.35}),
         (
