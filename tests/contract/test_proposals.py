@@ -24,6 +24,7 @@ PROBLEM = problem(23)
 N_ITEMS, N_QUERIES, ROWS, K, KEY = 23, PROBLEM.catalogue.n_queries, 48, 7, 0xC0FFEE
 SPECS: dict[str, list[dict[str, Any]]] = {
     "uniform": [{}],
+    "seen": [{}],
     "popularity": [{}, {"alpha": 1.0}, {"alpha": -0.5, "smoothing": 1.0}],
     "log_uniform": [{}],
     "learned_unigram": [{"every": 2, "decay": 0.9}],
@@ -106,6 +107,7 @@ def test_a_proposal_that_depends_on_the_query_gives_no_pool(name: str) -> None:
 
 NEED_DATA = [
     "uniform",
+    "seen",
     "every",
     "bigram",
     "popularity",
@@ -132,7 +134,7 @@ def test_drawing_before_the_data_is_known_says_what_to_do(name: str) -> None:
         registry.build(name).draw(batch(), K, KEY)
 
 
-@pytest.mark.parametrize("name", ["uniform", "popularity"])
+@pytest.mark.parametrize("name", ["uniform", "seen", "popularity"])
 def test_known_positives_over_other_items_are_refused(name: str) -> None:
     other = Csr.from_pairs(torch.tensor([0]), torch.tensor([0]), N_QUERIES, N_ITEMS + 1)
     with pytest.raises(ConfigError, match="do not fit"):

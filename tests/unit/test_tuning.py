@@ -46,11 +46,7 @@ def test_ranges_lead_from_low_over_the_own_value_to_high() -> None:
         ),
         ("curriculum", "bpr", {"sampler.candidates.start": 2, "sampler.candidates.stop": 128}),
         ("auto", "bpr", {"sampler.candidates": 32}),
-        (
-            "auto",
-            "sampled_softmax",
-            {"sampler.pool": 2048, "sampler.proposal.parts.0.alpha": 0.0, "loss.temperature": 1.0},
-        ),
+        ("auto", "sampled_softmax", {"sampler.pool": 2048, "loss.temperature": 1.0}),
         ("hold", "bpr", {"sampler.candidates": 64, "sampler.select.temperature.target": 0.35}),
         (
             "near_positive",

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from negatives.proposals.popularity import Popularity as Popularity
     from negatives.proposals.queue import Queue as Queue
     from negatives.proposals.retrieved import Retrieved as Retrieved
+    from negatives.proposals.seen import Seen as Seen
     from negatives.proposals.shortlist import Shortlist as Shortlist
     from negatives.proposals.typed import Typed as Typed
     from negatives.proposals.uniform import Uniform as Uniform
 
 ROWS = [
     ("uniform", "negatives.proposals.uniform:Uniform"),
+    ("seen", "negatives.proposals.seen:Seen"),
     ("popularity", "negatives.proposals.popularity:Popularity"),
     ("log_uniform", "negatives.proposals.log_uniform:LogUniform"),
     ("learned_unigram", "negatives.proposals.learned_unigram:LearnedUnigram"),
