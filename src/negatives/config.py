@@ -356,13 +356,13 @@ def _names_a_proposal(sampler: Mapping[str, Any]) -> bool:
 def apply_sets(values: Mapping[str, Any], sets: Iterable[str]) -> Values:
     """``values`` with ``key=value`` pairs applied; dots enter sections, numbers enter lists.
 
-    The value is read as TOML; what is not TOML is taken as text.
+    The value is read as TOML, but a number may begin or end with its point; what is neither is taken as text.
 
     Raises:
         ConfigError: A pair has no ``=`` or an empty key, or a number points behind the end of a list.
 
-    >>> apply_sets({"model": "mf"}, ["model.dim=128", "loss=bpr"])
-    {'model': {'name': 'mf', 'dim': 128}, 'loss': 'bpr'}
+    >>> apply_sets({"model": "mf"}, ["model.dim=128", "loss=bpr", "optimiser.lr=.5"])
+    {'model': {'name': 'mf', 'dim': 128}, 'loss': 'bpr', 'optimiser': {'lr': 0.5}}
     """
     result = copy.deepcopy(dict(values))
     for pair in sets:
@@ -378,7 +378,8 @@ def _parse(text: str) -> Any:
     try:
         parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        return text
+        pointed = re.fullmatch(r"[+-]?(\.\d+|\d+\.)([eE][+-]?\d+)?", text)  # TOML wants digits on both sides
+        return float(text) if pointed else text
     return parsed["value"] if len(parsed) == 1 else text
 
 

@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 import tomli_w
 
+from negatives import losses
 from negatives.config import RunConfig, Values, build, load_config
+from negatives.control import build_part
 from negatives.errors import ConfigError
 from negatives.runs.builder import task_of
+from negatives.sampler.build import resolve
+from negatives.sampler.presets import preset
 from negatives.sizing import SIZES
 from negatives.tasks.base import AnyTask
 from negatives.tasks.recipes import load_recipes
@@ -50,6 +54,17 @@ def test_a_recipe_is_whole_and_its_copy_is_a_configuration(task: str, recipe: st
     assert None not in (config.optimiser.lr, config.precision, config.evaluation.every)
     TASKS[task].check(config)
     assert TASKS[task].watched(config) in TASKS[task].metric_names(config)
+
+
+@pytest.mark.parametrize(("task", "recipe"), RECIPES)
+def test_a_recipe_draws_in_the_form_that_its_loss_asks_for(task: str, recipe: str) -> None:
+    """A pool inherited from a recipe with a softmax took `auto` sixteen times as long under a pairwise loss."""
+    lines = TASKS[task].recipes()[recipe]
+    config = RunConfig(task=task).filled(lines).sized(dict.fromkeys(SIZES, 1_000))
+    sampler = config.part("sampler")
+    if sampler.name is not None and preset(sampler.name).listwise is not None:
+        loss = build_part(losses.registry, config.part("loss"))
+        assert resolve(sampler, loss) == resolve(sampler.name, loss)
 
 
 @pytest.mark.parametrize(("task", "recipe"), RECIPES)
