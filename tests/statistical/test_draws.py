@@ -27,6 +27,7 @@ SPECS: dict[str, Mapping[str, Any]] = {
     "uniform": {},
     "every": {},
     "bigram": {"weight": 0.7},
+    "seen": {},
     "popularity": {},
     "log_uniform": {},
     "learned_unigram": {"every": 1, "decay": 0.9},
@@ -53,7 +54,7 @@ SECOND_FORMS: dict[str, Mapping[str, Any]] = {
     "retrieved pool": {"name": "retrieved", "stop": 4, "shared": True},
     "counted clusters": {"name": "cluster", "balanced": True, "within": "counts"},
 }
-POOLS = ("uniform", "popularity", "log_uniform", "learned_unigram", "queue", "rare")
+POOLS = ("uniform", "seen", "popularity", "log_uniform", "learned_unigram", "queue", "rare")
 """Proposals whose pool is drawn anew, whatever the batch."""
 
 
@@ -208,7 +209,7 @@ def count_violations(name: str, n_draws: int, chunk: int = 1_000_000) -> tuple[i
     return drawn, violations
 
 
-@pytest.mark.parametrize("name", ["uniform", "popularity", "log_uniform", "learned_unigram", "in_batch"])
+@pytest.mark.parametrize("name", ["uniform", "seen", "popularity", "log_uniform", "learned_unigram", "in_batch"])
 def test_no_known_positive_in_a_million_guarded_draws(name: str) -> None:
     drawn, violations = count_violations(name, 1_000_000)
     assert drawn >= 1_000_000

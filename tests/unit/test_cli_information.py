@@ -56,7 +56,7 @@ def test_a_sampler_in_full_is_toml_that_builds_the_same(name: str, capsys: pytes
 @pytest.mark.parametrize(
     ("where", "loss", "shown"),
     [
-        (LISTWISE, SampledSoftmax(), "proposal mixed(parts=uniform+in_batch"),
+        (LISTWISE, SampledSoftmax(), "proposal mixed(parts=seen+in_batch"),
         (POINTWISE, Logistic(), "proposal uniform"),
     ],
 )
