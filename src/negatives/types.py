@@ -295,6 +295,7 @@ class Candidates:
         ok: ``(rows, m)`` bool, False for what a guard has marked.
         scores: ``(rows, m)`` float, detached scores for the row's query, when some part asked for them.
         positive_scores: ``(rows,)`` float, detached scores of the positives, likewise.
+        repeats: ``(rows, m)`` float, how many draws each slot stands for, as :class:`Negatives` has it.
     """
 
     ids: Tensor
@@ -302,11 +303,12 @@ class Candidates:
     ok: Tensor
     scores: Tensor | None = None
     positive_scores: Tensor | None = None
+    repeats: Tensor | None = None
 
     def take(self, rows: slice | Tensor) -> Candidates:
         """The candidates of some rows, given by their positions ``(n,)`` or a mask."""
-        log_q, scores, positives = (_taken(part, rows) for part in (self.log_q, self.scores, self.positive_scores))
-        return Candidates(self.ids[rows], log_q, self.ok[rows], scores, positives)
+        parts = {one.name: _taken(getattr(self, one.name), rows) for one in fields(self)}
+        return replace(self, **parts)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +332,8 @@ class Negatives:
         positive_scores: ``(rows,)`` float, detached scores of the positives if the sampler has them.
         positive_log_q: ``(rows,)`` float, log-probability that one draw gives the row's positive, if the sampler
             knows it and ``log_q`` is that of the same distribution.
+        repeats: ``(rows, k)`` float, how many draws each slot stands for, where equal draws of a pool were made one;
+            ``log_q`` says so already, and only signals read it. None where every slot is one draw.
         mask: ``(rows,)`` bool, False for rows that are padding; None where all count.
     """
 
@@ -340,6 +344,7 @@ class Negatives:
     scores: Tensor | None = None
     positive_scores: Tensor | None = None
     positive_log_q: Tensor | None = None
+    repeats: Tensor | None = None
     mask: Tensor | None = None
 
     @property
@@ -358,16 +363,8 @@ class Negatives:
 
     def take(self, rows: slice | Tensor) -> Negatives:
         """The negatives of some rows, given by their positions ``(n,)`` or a mask."""
-        return Negatives(
-            self.ids[rows],
-            _taken(self.log_q, rows),
-            self.ok[rows],
-            _taken(self.weight, rows),
-            _taken(self.scores, rows),
-            _taken(self.positive_scores, rows),
-            _taken(self.positive_log_q, rows),
-            _taken(self.mask, rows),
-        )
+        found = {one.name: _taken(getattr(self, one.name), rows) for one in fields(self)}
+        return replace(self, **found)  # type: ignore[arg-type]
 
     def places(self) -> Tensor | None:
         """``(n,)`` int64, where the rows that count stand among all, one after another; None where all count."""

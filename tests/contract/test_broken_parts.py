@@ -163,6 +163,15 @@ class Lost(Logistic):
         return Logistic.rows(self, positive, sign * negative, negatives)
 
 
+@dataclass(slots=True)
+class Merged(Logistic):
+    """The logistic loss, which is none of an estimate, and says that it is."""
+
+    @property
+    def estimates(self) -> bool:
+        return True
+
+
 def lost(fault: str, **more: bool) -> losses.LossCase:
     return losses.LossCase(partial(Lost, fault=fault), **more)
 
@@ -171,6 +180,7 @@ FOUND += [
     (losses.masked_slots_count_for_nothing, lost("ignores marks"), "masked slots"),
     (losses.rows_without_a_negative_cost_nothing, lost("ignores marks"), "empty rows"),
     (losses.weights_are_honoured, lost("ignores weights"), "weight"),
+    (losses.equal_draws_may_be_one, losses.LossCase(Merged), "equal draws made one"),
     (losses.better_scores_never_cost_more, lost("pulls negatives"), "falls with a negative's score"),
     (losses.log_q_is_needed_where_it_says_so, lost("", needs_log_q=True), "without log_q"),
 ]

@@ -126,6 +126,14 @@ def prepared(seed: int) -> builder.Trained:
     return builder.prepare(config, task.examples(data(), config, "pairs"), task)
 
 
+@pytest.mark.parametrize(("loss", "merges"), [("sampled_softmax", True), ("nce", False), ("bpr", False)])
+def test_equal_draws_are_made_one_where_the_loss_only_estimates(loss: str, merges: bool) -> None:
+    task: Any = Recommend()
+    config = filled(model="mf", threads=1, loss=loss, sampler="softmax")
+    trained = builder.prepare(config, task.examples(data(), config, "pairs"), task)
+    assert trained.sampler.merges is merges
+
+
 def test_the_sampler_draws_by_the_runs_seed_and_estimates_by_its_canaries() -> None:
     trained = prepared(5)
     assert trained.sampler.seed == 5

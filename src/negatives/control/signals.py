@@ -42,22 +42,23 @@ def signals(
         negatives: Gives ``ids``, ``ok`` and ``weight``.
         pool_scores: ``(rows, m)`` scores of the candidates from which the negatives were chosen.
     """
-    ok = negatives.ok
-    weight = _weights(negatives, negative.dtype)
+    ok, one = negatives.ok, negatives.repeats
+    each = _weights(negatives, negative.dtype)
+    weight = each if one is None else each * one.to(each.dtype)
     scores = torch.where(ok, negative.detach(), 0.0)
     lead = scores - positive.detach().unsqueeze(1)
     total = weight.sum()
-    counts, sums = ok.sum(1), weight.sum(1)
+    counts, sums = (ok if one is None else ok * one).sum(1), weight.sum(1)
     filled = counts > 0
     hardest = lead.masked_fill(~ok, -math.inf).amax(1)
-    sizes = sums.square() / (counts * weight.square().sum(1))
+    sizes = sums.square() / (counts * (weight * each).sum(1))
     found = {
         "violation_rate": (weight * (lead >= 0)).sum() / total,
         "gap": -hardest[filled].mean(),
         "gradient_share": (weight * torch.sigmoid(lead)).sum() / total,
         "effective_sample_size": sizes[sums > 0].mean(),
-        "ok_share": ok.to(total.dtype).mean(),
-        "duplicate_share": _duplicates(negatives.ids).to(total.dtype),
+        "ok_share": counts.sum().to(total.dtype) / (ok.numel() if one is None else one.sum()),
+        "duplicate_share": _duplicates(negatives).to(total.dtype),
     }
     average = (weight * scores).sum() / total if pool_scores is None else pool_scores.mean()
     found["lead"] = positive.detach().mean() - average
@@ -73,11 +74,14 @@ def _weights(negatives: Negatives, dtype: torch.dtype) -> Tensor:
     return torch.where(negatives.ok, negatives.weight.detach().to(dtype), 0.0)
 
 
-def _duplicates(ids: Tensor) -> Tensor:
+def _duplicates(negatives: Negatives) -> Tensor:
+    ids, repeats = negatives.ids, negatives.repeats
+    if repeats is not None:
+        return 1.0 - repeats.numel() / repeats.sum()
     pool = shared_pool(ids)
     ordered = (ids if pool is None else pool.unsqueeze(0)).sort(1).values
-    repeats = (ordered[:, 1:] == ordered[:, :-1]).sum()
-    return repeats / max(ordered.numel(), 1)
+    same = (ordered[:, 1:] == ordered[:, :-1]).sum()
+    return same / max(ordered.numel(), 1)
 
 
 def false_negative_signals(
@@ -108,7 +112,8 @@ def false_negative_signals(
     """
     rows = max(1, min(context.rows, ROWS, LOOKUPS // max(negatives.k, 1)))
     ok = negatives.ok[:rows]
-    counted = ok if negatives.weight is None else torch.where(ok, negatives.weight[:rows].detach(), 0.0)
+    each = _each(negatives)
+    counted = ok if each is None else torch.where(ok, each[:rows], 0.0)
     drawn = counted.sum(1, dtype=torch.float64)
     owner, items, lengths = _entries(context.queries[:rows], canaries)
     fits = max(1, LOOKUPS // max(negatives.k, 1))
@@ -119,7 +124,7 @@ def false_negative_signals(
     pool = shared_pool(negatives.ids)
     ids = negatives.ids[owner] if pool is None else pool.unsqueeze(0)
     hit = (ids == items.unsqueeze(1)) & ok[owner]
-    weighted = hit if negatives.weight is None else torch.where(hit, negatives.weight.detach()[owner], 0.0)
+    weighted = hit if each is None else torch.where(hit, each[owner], 0.0)
     share = weighted.sum(dtype=torch.float64) / drawn.sum()
     left = n_items if excluded is None else n_items - excluded.lengths()[context.queries[:rows]]
     expected = (drawn * lengths / left).nan_to_num(0.0).sum() / drawn.sum()
@@ -127,6 +132,14 @@ def false_negative_signals(
     if canary_share > 0.0:
         found["false_negative_rate"] = share / canary_share
     return dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
+
+
+def _each(negatives: Negatives) -> Tensor | None:
+    """What each slot counts for: its weight, times the draws that it stands for; None where all count alike."""
+    weight = None if negatives.weight is None else negatives.weight.detach()
+    if weight is None or negatives.repeats is None:
+        return negatives.repeats if weight is None else weight
+    return weight * negatives.repeats
 
 
 def _entries(queries: Tensor, canaries: Csr) -> tuple[Tensor, Tensor, Tensor]:

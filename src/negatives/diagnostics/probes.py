@@ -67,7 +67,7 @@ class Probes(Callback):
             positive, negative = step.positive[:rows].detach(), step.negative[:rows].detach()
             if not measured:
                 measured = signals(positive, negative, negatives)
-            measured |= {"loss": step.loss} | _scores(positive, negative, negatives.ok)
+            measured |= {"loss": step.loss} | _scores(positive, negative, negatives)
             drawn = _drawn(negatives).cpu()
             self._drawn.append(drawn)
             self._seen[drawn] = True
@@ -113,12 +113,14 @@ class Probes(Callback):
         self._before, self._now = dict(state["before"]), dict(state["now"])
 
 
-def _scores(positive: Tensor, negative: Tensor, ok: Tensor) -> dict[str, float]:
+def _scores(positive: Tensor, negative: Tensor, negatives: Negatives) -> dict[str, float]:
     """Mean score of the positives, of the allowed negatives, and of the highest allowed negative of each row."""
+    ok = negatives.ok
     hardest = negative.masked_fill(~ok, -torch.inf).amax(1)
+    counts = ok.to(negative.dtype) if negatives.repeats is None else ok * negatives.repeats
     return {
         "positive_score": float(positive.mean()),
-        "negative_score": float(negative[ok].mean()),
+        "negative_score": float((negative.masked_fill(~ok, 0.0) * counts).sum() / counts.sum()),
         "hardest_score": float(hardest[torch.isfinite(hardest)].mean()),
     }
 
@@ -128,4 +130,6 @@ def _drawn(negatives: Negatives) -> Tensor:
     pool = shared_pool(negatives.ids)
     if pool is None:
         return negatives.ids[negatives.ok]
-    return pool[negatives.ok.any(0)]
+    kept = negatives.ok.any(0)
+    found = pool[kept]
+    return found if negatives.repeats is None else found.repeat_interleave(negatives.repeats[0, kept].long())

@@ -36,6 +36,13 @@ class Loss(ABC):
     """Numbers that are worth tuning, by parameter, and in what range; ``weights.0`` is the first of a list."""
     progress: float = field(default=0.0, init=False, repr=False, compare=False)
 
+    @property
+    def estimates(self) -> bool:
+        """Whether negatives enter only as estimates ``(1/k) sum_j w_j f(s_j)/q_j`` of sums over all items, so that
+        equal draws of a pool may be made one: see ``merges`` of :class:`negatives.sampler.Sampler`.
+        """
+        return False
+
     @classmethod
     def kind(cls) -> Literal["pointwise", "pairwise", "listwise"]:
         """Which form of a sampler serves it, where a sampler has several."""

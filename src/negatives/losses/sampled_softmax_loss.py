@@ -43,6 +43,10 @@ class SampledSoftmax(Loss):
     def __post_init__(self) -> None:
         self.now("temperature")
 
+    @property
+    def estimates(self) -> bool:
+        return self.correction
+
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         log_q = known_log_q(negatives, "sampled_softmax", "set correction=False") if self.correction else None
         temperature = self.now("temperature")

@@ -55,6 +55,10 @@ class SLAtK(Loss):
         self.now("weight_temperature")
         check_at_least("at", self.at, 1)
 
+    @property
+    def estimates(self) -> bool:
+        return True
+
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         weight = self._near(positive, negative, negatives)
         return weight * SampledSoftmax(self.now("temperature")).rows(positive, negative, negatives)

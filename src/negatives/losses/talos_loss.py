@@ -48,6 +48,10 @@ class Talos(Loss):
         self.now("temperature")
         check_at_least("at", self.at, 1)
 
+    @property
+    def estimates(self) -> bool:
+        return True
+
     def rows(self, positive: Tensor, negative: Tensor, negatives: Negatives) -> Tensor:
         log_q = known_log_q(negatives, "talos", "use psl")
         end = last_of_list(negative.detach(), negatives, log_q, self.at)

@@ -174,6 +174,7 @@ def prepare(config: RunConfig, examples: Examples[object], task: AnyTask) -> Tra
     sampler = build_sampler(config.part("sampler"), config.seed, loss)
     if examples.catalogue.item_kinds is not None:
         sampler.guards = [*sampler.guards, FittingKind()]
+    sampler.merges = loss.estimates
     sampler.bind(replace(examples.catalogue, top=top_of(task.watched(config))))
     sampler.canaries, sampler.canary_share = examples.canaries, examples.canary_share
     engine = engine_for(model, sampler, loss, update)

@@ -24,6 +24,7 @@ from negatives.randomness import Purpose
 from negatives.ranks import ROWS, Group, Ranks, own_numbers
 from negatives.sampler.batch import Batch, as_mask
 from negatives.sampler.exclusion import Exclusion
+from negatives.sampler.merging import merged
 from negatives.sampler.narrowed import Narrowed, Never
 from negatives.scoring import PlaceScorer, as_scorer, device_of, scores_of, unwrapped
 from negatives.selection import All, QueryScore
@@ -50,6 +51,8 @@ class Sampler(Part):
         canaries: Known positives hidden from guards and model, by which false negatives are estimated.
         canary_share: Share of all positives that became canaries.
         total_steps: Calls that the training will make, by which schedules know how far it is.
+        merges: Equal draws of a pool become one slot, whose ``log_q`` and ``repeats`` say how many they were. Exact,
+            and fewer items to score, for losses whose ``estimates`` is True; on a CPU, with all candidates selected.
         group: Ranks that train together on rows of their own; all of the default process group when None. Give the
             group of data-parallel ranks where others share a batch, as in tensor parallelism.
         measured: The signals of the last step; empty where none were measured.
@@ -81,6 +84,7 @@ class Sampler(Part):
     canaries: Csr | None = None
     canary_share: float = 0.0
     total_steps: int | None = None
+    merges: bool = False
     group: Group = field(default=None, repr=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False)
     _unfilled: int = 0
@@ -239,7 +243,7 @@ class Sampler(Part):
         if self.select.needs_difficulty:
             difficulty = self.difficulty.of(context, candidates, _given(scorer))
         negatives = self.select.pick(context, candidates, difficulty, context.key(Purpose.SELECTION))
-        if negatives.log_q is not None and self.select.keeps_proposal:
+        if negatives.log_q is not None and negatives.repeats is None and self.select.keeps_proposal:
             negatives = replace(negatives, positive_log_q=self._of_positives(context))
         self.proposal.observe(context)
         for guard in self.guards:
@@ -269,6 +273,7 @@ class Sampler(Part):
             None,
             negatives.ok[rows],
             None if negatives.weight is None else negatives.weight[rows],
+            repeats=None if negatives.repeats is None else negatives.repeats[rows],
         )
         measured = signals(positive[rows].detach(), negative[rows].detach(), seen, self._candidate_scores)
         gone = self._exclusion.by(self.guards)
@@ -378,10 +383,13 @@ class Sampler(Part):
 
     def _propose(self, context: Context) -> Candidates:
         start = perf_counter()
-        key = context.key(Purpose.CANDIDATES)
+        key, repeats = context.key(Purpose.CANDIDATES), None
         if self.pool is not None:
             m = max(1, round(value_of(self.pool, context.progress)))
-            ids, log_q = (part[None] for part in self._source.pool(context, m, key))
+            ids, log_q = self._source.pool(context, m, key)
+            if self.merges and self.select.takes_all and ids.device.type == "cpu":  # elsewhere it waits for the device
+                ids, log_q, repeats = merged(ids, log_q)
+            ids, log_q = ids[None], log_q[None]
         else:
             m = max(1, round(value_of(self.candidates or 1, context.progress)))
             ids, log_q = self._source.draw(context, m, key, exclude=self._exclusion.by(self.guards))
@@ -395,7 +403,7 @@ class Sampler(Part):
         shape = context.rows, ids.shape[1]
         ids, log_q, ok = ids.expand(shape), log_q.expand(shape), ok.expand(shape)
         self._spend("draw", start)
-        return Candidates(ids, log_q, ok)
+        return Candidates(ids, log_q, ok, repeats=None if repeats is None else repeats.expand(shape))
 
     def _of_positives(self, context: Context) -> Tensor:
         """``(rows,)``: the proposal's log-probability of the positives, on the scale of the negatives' ``log_q``.
@@ -434,7 +442,7 @@ class Sampler(Part):
         positive = scores_of(scorer, context, context.positives, what)
         self._candidate_scores = scores[:OBSERVED_ROWS]
         self._spend("score", start)
-        return Candidates(candidates.ids, candidates.log_q, candidates.ok, scores, positive)
+        return replace(candidates, scores=scores, positive_scores=positive)
 
     def _spend(self, part: str, start: float) -> None:
         self.seconds[part] += perf_counter() - start

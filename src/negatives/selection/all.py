@@ -23,5 +23,9 @@ class All(Selection):
     def keeps_proposal(self) -> bool:
         return True
 
+    @property
+    def takes_all(self) -> bool:
+        return True
+
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         return everything(candidates)

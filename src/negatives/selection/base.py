@@ -38,6 +38,11 @@ class Selection(Part, ABC):
         """True when each chosen slot still follows the proposal, so that its probability of the positive compares."""
         return False
 
+    @property
+    def takes_all(self) -> bool:
+        """True when every candidate serves, with its own weight of one; equal ones may then be made one before."""
+        return False
+
     @abstractmethod
     def pick(self, context: Context, candidates: Candidates, difficulty: Tensor | None, key: int) -> Negatives:
         """Choose ``k`` negatives per row out of ``m`` candidates.

@@ -65,6 +65,7 @@ def everything(candidates: Candidates, weight: Tensor | None = None) -> Negative
         weight,
         candidates.scores,
         candidates.positive_scores,
+        repeats=candidates.repeats,
     )
 
 

@@ -191,6 +191,25 @@ def the_fused_form_is_rows(case: LossCase) -> None:
             near(scores, slopes[1], "the fused gradient of the scores")
 
 
+def equal_draws_may_be_one(case: LossCase) -> None:
+    """Where it ``estimates``, slots that stand for two draws each cost what the draws cost side by side."""
+    if not case.make().estimates:
+        return
+    twice, some = 3, torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+    for weighted in (False, True):
+        positive, negative, negatives = batch(weighted=weighted)
+        assert negatives.log_q is not None
+        stands = torch.ones(K).index_fill(0, torch.arange(twice), 2.0)
+        log_q = negatives.log_q + math.log(len(some) / K) - stands.log()
+        one = case.make().rows(positive, negative, replace(negatives, log_q=log_q, repeats=stands.expand(ROWS, K)))
+        parts = (negatives.ids, negatives.log_q, negatives.ok, negatives.weight)
+        apart = Negatives(*(None if part is None else part[:, some] for part in parts))  # type: ignore[arg-type]
+        wanted = case.make().rows(positive, negative[:, some], apart)
+        near(one, wanted, "equal draws made one: the loss", atol=1e-6)
+        for mine, theirs in zip(*(gradients(x, positive, negative) for x in (one, wanted)), strict=True):
+            near(mine, theirs, "equal draws made one: a gradient", atol=1e-6)
+
+
 def better_scores_never_cost_more(case: LossCase) -> None:
     """The loss does not rise with the positive's score, nor fall with a negative's."""
     if not case.monotone:
@@ -244,6 +263,7 @@ CHECKS: tuple[Check[LossCase], ...] = (
     weights_are_honoured,
     groups_are_rows,
     the_fused_form_is_rows,
+    equal_draws_may_be_one,
     better_scores_never_cost_more,
     extremes_stay_finite,
     log_q_is_needed_where_it_says_so,

@@ -26,7 +26,7 @@ from negatives.testing.promises import (
 )
 from negatives.types import Candidates, Context, Negatives
 
-FIELDS = ("ids", "ok", "log_q", "weight", "scores", "positive_scores", "positive_log_q")
+FIELDS = ("ids", "ok", "log_q", "weight", "scores", "positive_scores", "positive_log_q", "repeats")
 QUERY = 4
 """A query that knows some items, for which estimates are compared."""
 
