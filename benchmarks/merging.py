@@ -15,8 +15,6 @@ import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from negatives.config import build
 from negatives.runs import steps
 from negatives.runs.builder import Trained, fill, prepare
@@ -51,7 +49,7 @@ def training(case: str, data: Path | None, merges: bool) -> tuple[Trained, Seen]
     """A training that has not begun."""
     name, *more = case.split("+")
     task, _, sampler = name.partition(":")
-    asked = {"task": task, "epochs": 1000} | dict(one.split("=") for one in more)
+    asked = {"task": task, "epochs": 1000, "threads": 1} | dict(one.split("=") for one in more)
     asked |= {"sampler": sampler} if sampler else {}
     asked |= {"data": str(data)} if data else {}
     config, kind, examples = steps.load(build([("the case", asked)]))
@@ -76,7 +74,6 @@ def main() -> None:
     read.add_argument("--data", type=Path, help="a file or folder in place of the offline dataset")
     read.add_argument("--steps", type=int, default=30, help="steps of a turn")
     asked = read.parse_args()
-    torch.set_num_threads(1)
     print("| case | slots of all draws | merged | ms a step | merged | ratio | loss | merged |")
     print("|---|---|---|---|---|---|---|---|")
     for case in asked.case or CASES:
