@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from planted import planted as make_planted
 
 if "NEGATIVES_DEVICE" not in os.environ:  # before Triton's kernels are imported: they then run on the CPU, slowly
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_configure() -> None:
+    """Under nohup, or in a script's background, Ctrl-C and hang-up are ignored, by all that is started there too: tests
+    of interruptions would fail for that reason alone.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -162,6 +163,31 @@ def test_the_worse_half_is_given_up_early(planted_file: Path, tmp_path: Path, mo
     assert left == {name for name in last["seen"] if name in first["seen"]}
     worst = min(first["seen"], key=first["seen"].__getitem__)
     assert worst not in left
+
+
+@dataclass
+class Half:
+    """A recipe after the first part; questions differ by a pattern of its own."""
+
+    name: str
+    mean: float
+    noise: float
+
+    def score(self) -> Score:
+        pattern = torch.randn(100, generator=torch.Generator().manual_seed(len(self.name)))
+        return Score(self.mean, self.mean + self.noise * (pattern - pattern.mean()))
+
+
+@pytest.mark.parametrize(
+    ("noise", "ties", "left"),
+    [(0.5, True, "a bb ccc"), (0.5, False, "a bb"), (0.01, True, "a bb"), (0.0, True, "a bb")],
+)
+def test_whoever_is_level_with_the_better_half_goes_on_where_there_is_time(noise: float, ties: bool, left: str) -> None:
+    running = [Half("a", 0.60, noise), Half("bb", 0.50, noise), Half("ccc", 0.48, noise), Half("dddd", 0.1, noise)]
+    told: list[str] = []
+    kept = folds._better_half(cast("Any", running), lambda *line: told.append(line[2]), ties=ties)
+    assert [one.name for one in kept] == left.split()
+    assert told == [f"goes on with {', '.join(left.split())}"]
 
 
 @pytest.mark.usefixtures("two")

@@ -1,8 +1,9 @@
 """Data on which a training is cheap is judged by folds, and the model that is kept learns from all pairs.
 
 A fold is a validation part; another fold is another one of the same training pairs. In the first fold all recipes begin
-and the better half is trained to its end. More folds follow where one asks too few questions to choose by. The simple
-methods of the task are judged by the same folds, and the best of them is kept where it is ahead by more than chance.
+and the better half is trained to its end, with whoever is level with it. More folds follow where one asks too few
+questions to choose by. The simple methods of the task are judged by the same folds, and the best of them is kept where
+it is ahead by more than chance.
 """
 
 from __future__ import annotations
@@ -315,7 +316,7 @@ class Folds:
                         raise
                     tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
             if share < 1.0:
-                running = _better_half(running, tell)
+                running = _better_half(running, tell, ties=self._limit is None)
                 self._shorten(running, first)
         return running
 
@@ -409,9 +410,13 @@ def trainings(recipes: int, number: int) -> float:
     return FIRST * recipes + (1 - FIRST) * ends + ends * (number - 1) + 1
 
 
-def _better_half(running: Sequence[_Running], tell: Tell) -> list[_Running]:
+def _better_half(running: Sequence[_Running], tell: Tell, *, ties: bool) -> list[_Running]:
+    """The better half, with ``ties`` also whoever is not behind its last by more than the noise."""
     scores = {one.name: one.score() for one in running}
-    kept = set(ranking(scores)[: math.ceil(len(running) / 2)])
+    order = ranking(scores)
+    kept = set(order[: math.ceil(len(running) / 2)])
+    last = scores[order[len(kept) - 1]]
+    kept |= {name for name in order if ties and not last.beats(scores[name])}
     left = [one for one in running if one.name in kept]
     seen: dict[str, object] = {name: score.mean for name, score in scores.items()}
     tell("race, first part", seen, f"goes on with {', '.join(one.name for one in left)}", 0.0)
