@@ -45,6 +45,7 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _seeds() -> None:
     """The same numbers whatever ran before: a test or a library that draws without a seed still repeats."""
     torch.manual_seed(0)
+    torch.set_flush_denormal(False)  # a test of a command has switched it on
     np.random.seed(0)  # noqa: NPY002 (SciPy's and scikit-learn's default)
 
 

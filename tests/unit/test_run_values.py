@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -171,3 +174,19 @@ def test_vectors_are_named_by_their_index_whatever_the_order_of_the_file(tmp_pat
     frame = pl.DataFrame({"kind": ["item"] * 3, "index": [2, 0, 1], "name": ["c", "a", "b"]})
     frame.write_parquet(folder.path / "ids.parquet")
     assert read_vectors(folder, "item").names.to_list() == ["a", "b", "c"]
+
+
+def _tiny() -> list[float]:
+    return [float(torch.tensor(1e-38) * 0.01), float(np.float32(1e-38) * np.float32(0.01))]
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor always computes with them")
+def test_a_training_does_not_compute_with_denormals_on_any_thread(planted_file: Path) -> None:
+    assert min(_tiny()) > 0.0
+    steps.load(RunConfig(task="recommend", data=str(planted_file), threads=1))
+    assert _tiny() == [0.0, 0.0]
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(_tiny).result() == [0.0, 0.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.finfo(np.float32)  # NumPy has measured it before

@@ -29,7 +29,7 @@ from negatives.kernels.propagate import spmm
 from negatives.kernels.resampling import resample
 from negatives.kernels.scores import gather_scores, score_backward, sum_rows, total_rows
 from negatives.kernels.softmax import exp_rows
-from negatives.kernels.threads import set_threads, threads
+from negatives.kernels.threads import flush_denormals, set_threads, threads
 from negatives.kernels.topk import top_k
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "draw_uniform",
     "excluded_mass",
     "exp_rows",
+    "flush_denormals",
     "gather_scores",
     "latest_of_each",
     "lowest_of_each",

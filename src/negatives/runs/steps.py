@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from negatives import kernels
 from negatives.config import RunConfig, Values
 from negatives.diagnostics import Probes, Recorder
 from negatives.errors import InputError
@@ -39,6 +40,7 @@ def load(config: RunConfig) -> tuple[RunConfig, AnyTask, Examples[object]]:
     Raises:
         NegativesError: Bad input or configuration.
     """
+    kernels.flush_denormals()
     check(config)
     task, config = task_of(config), located(config)
     path = Path(config.data) if config.data else None
