@@ -316,7 +316,7 @@ class Folds:
                         raise
                     tell("out of the race", {one.name: str(fault)}, f"{one.name} is dropped", 0.0)
             if share < 1.0:
-                running = _better_half(running, tell, ties=self._limit is None)
+                running = _better_half(running, tell, ties=first > 1 and self._limit is None)
                 self._shorten(running, first)
         return running
 
