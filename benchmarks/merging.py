@@ -4,7 +4,7 @@
     python benchmarks/merging.py --case knowledge:auto --data .../umls     # data of your own
 
 Both trainings take turns of a few steps on one thread; figures are medians over the turns. Losses are those of the last
-step, which differ in rounding alone.
+step; sums are rounded differently, and the two trainings drift apart by that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from negatives.config import build
@@ -39,7 +39,6 @@ class Seen(Callback):
 
     slots: int = 0
     loss: float = math.nan
-    seconds: list[float] = field(default_factory=list)
 
     def on_step(self, step: Step) -> None:
         self.slots, self.loss = step.negatives.k, step.loss

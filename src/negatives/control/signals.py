@@ -42,13 +42,13 @@ def signals(
         negatives: Gives ``ids``, ``ok`` and ``weight``.
         pool_scores: ``(rows, m)`` scores of the candidates from which the negatives were chosen.
     """
-    ok, one = negatives.ok, negatives.repeats
+    ok, repeats = negatives.ok, negatives.repeats
     each = _weights(negatives, negative.dtype)
-    weight = each if one is None else each * one.to(each.dtype)
+    weight = each if repeats is None else each * repeats.to(each.dtype)
     scores = torch.where(ok, negative.detach(), 0.0)
     lead = scores - positive.detach().unsqueeze(1)
     total = weight.sum()
-    counts, sums = (ok if one is None else ok * one).sum(1), weight.sum(1)
+    counts, sums = (ok if repeats is None else ok * repeats).sum(1), weight.sum(1)
     filled = counts > 0
     hardest = lead.masked_fill(~ok, -math.inf).amax(1)
     sizes = sums.square() / (counts * (weight * each).sum(1))
@@ -57,7 +57,7 @@ def signals(
         "gap": -hardest[filled].mean(),
         "gradient_share": (weight * torch.sigmoid(lead)).sum() / total,
         "effective_sample_size": sizes[sums > 0].mean(),
-        "ok_share": counts.sum().to(total.dtype) / (ok.numel() if one is None else one.sum()),
+        "ok_share": counts.sum().to(total.dtype) / (ok.numel() if repeats is None else repeats.sum()),
         "duplicate_share": _duplicates(negatives).to(total.dtype),
     }
     average = (weight * scores).sum() / total if pool_scores is None else pool_scores.mean()

@@ -33,12 +33,10 @@ def merged(ids: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     first = torch.ones_like(ids, dtype=torch.bool)
     first[1:] = ids[1:] != ids[:-1]
     k, distinct = ids.numel(), int(first.sum())
-    apart = min(k, EVEN * math.ceil(distinct / EVEN)) - distinct
-    kept = first | ((~first).cumsum(0) <= apart)
-    slot = (kept.cumsum(0) - 1).where(kept | first, 0)
-    slot = torch.where(kept, slot, slot.where(first, 0).cummax(0).values)
-    stands, repeats = (torch.zeros(distinct + apart, dtype=torch.float64, device=ids.device) for _ in range(2))
-    stands.index_add_(0, slot, (-log_q[order].double()).exp())
-    repeats.index_add_(0, slot, torch.ones(k, dtype=torch.float64, device=ids.device))
-    corrected = math.log(k / max(1, distinct + apart)) - stands.log() if k else stands
-    return ids[kept], corrected.to(log_q.dtype), repeats.to(log_q.dtype)
+    u = min(k, EVEN * math.ceil(distinct / EVEN))
+    kept = first | ((~first).cumsum(0) <= u - distinct)
+    place = kept.cumsum(0) - 1
+    slot = torch.where(kept, place, place.where(first, 0).cummax(0).values)  # the others join the first of their like
+    stands = log_q.new_zeros(u, dtype=torch.float64).index_add_(0, slot, (-log_q[order].double()).exp())
+    corrected = math.log(max(k, 1) / max(u, 1)) - stands.log()
+    return ids[kept], corrected.to(log_q.dtype), torch.bincount(slot, minlength=u).to(log_q.dtype)

@@ -103,8 +103,7 @@ def in_groups(negatives: Negatives, owner: Tensor, groups: int) -> Negatives | N
     if negatives.ok.stride(0) != 0 and not torch.equal(ok[owner], negatives.ok):
         return None
     ids = negatives.ids[:groups]
-    log_q, repeats = of_groups(negatives.log_q), of_groups(negatives.repeats)
-    return Negatives(ids, log_q, ok, positive_log_q=negatives.positive_log_q, repeats=repeats)
+    return Negatives(ids, of_groups(negatives.log_q), ok, positive_log_q=negatives.positive_log_q)
 
 
 def summed_by(values: Tensor, owner: Tensor, n: int) -> Tensor:
