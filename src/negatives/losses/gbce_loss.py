@@ -71,7 +71,7 @@ class GBCE(Loss):
         if negatives.positive_log_q is None:
             raise LogQUnknown(
                 "gbce needs the positives' log-probability under the proposal (negatives.positive_log_q), which this "
-                "sampler does not give; choose the selection all or random, and not merges=True, or set calibration=0"
+                "sampler does not give; choose all or random, and not merges=True, or set calibration=0"
             )
         rate = (negatives.positive_log_q + math.log(max(negatives.k, 1))).exp().clamp(max=1.0)
         return terms * (1.0 - self.calibration * (1.0 - rate)).to(terms.dtype)

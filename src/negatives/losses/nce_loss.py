@@ -47,7 +47,7 @@ class NCE(Loss):
         if negatives.positive_log_q is None:
             raise LogQUnknown(
                 "nce needs the positives' log-probability under the proposal (negatives.positive_log_q), which this "
-                "sampler does not give; choose the selection all or random, and not merges=True, or use the loss logistic"
+                "sampler does not give; choose all or random, and not merges=True, or use the loss logistic"
             )
         if bool(((negatives.positive_log_q == -math.inf) & filled).any()):
             raise LogQUnknown(
