@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from negatives.config import RunConfig
+from negatives.errors import NonFiniteScores
 from negatives.runs import baselines
 from negatives.runs.builder import Trained, plan_of
 from negatives.training.callbacks import Callback, Evaluation
@@ -113,21 +116,42 @@ def cost_of(trained: Trained) -> Cost:
     The first step and the first evaluation compile kernels and are not counted. Processes that share the steps take
     them together; the first evaluates.
     """
-    loop, before = trained.loop, copy.deepcopy(trained.loop.state())
+    loop = trained.loop
+    with _undone(loop):
+        loop.advance()
+        begun, loop.seconds = loop.steps, 0.0
+        while loop.seconds < TIMED and loop.steps < loop.total_steps:
+            loop.advance()
+            loop.agreed(False)
+        step = loop.seconds / max(1, loop.steps - begun)
+        evaluation = _seconds_of_evaluation(trained) if loop.ranks.rank == 0 else 0.0
+    return Cost(step, evaluation, evaluation * _test_share(trained), loop.steps_per_epoch)
+
+
+def rehearse(trained: Trained) -> None:
+    """Take the first step and undo it.
+
+    On a machine that has not run it before it compiles kernels, for up to ten seconds. No limit of time should count
+    them, nor should they be charged to whichever of several trainings comes first. Scores that are not finite are told
+    by the training itself.
+    """
+    with suppress(NonFiniteScores), _undone(trained.loop):
+        trained.loop.advance()
+
+
+@contextmanager
+def _undone(loop: Loop) -> Iterator[None]:
+    """What the block does to a training that has not begun is undone at its end, and nobody is told of it."""
+    before = copy.deepcopy(loop.state())
     listeners, loop.callbacks = loop.callbacks, ()
     stopped, loop.stop = loop.stop, lambda: False
     loop.seconds = 0.0
-    loop.advance()
-    begun, loop.seconds = loop.steps, 0.0
-    while loop.seconds < TIMED and loop.steps < loop.total_steps:
-        loop.advance()
-        loop.agreed(False)
-    step = loop.seconds / max(1, loop.steps - begun)
-    evaluation = _seconds_of_evaluation(trained) if loop.ranks.rank == 0 else 0.0
-    loop.engine.seconds.clear()
-    loop.load_state(before)
-    loop.callbacks, loop.stop = listeners, stopped
-    return Cost(step, evaluation, evaluation * _test_share(trained), loop.steps_per_epoch)
+    try:
+        yield
+    finally:
+        loop.engine.seconds.clear()
+        loop.load_state(before)
+        loop.callbacks, loop.stop = listeners, stopped
 
 
 def reserved(trained: Trained, clock: Clock) -> float:
@@ -163,13 +187,19 @@ def _seconds_of_evaluation(trained: Trained) -> float:
 def price(trained: Trained, asked: RunConfig, clock: Clock) -> Cost | None:
     """What a training costs here; None where nobody has to know.
 
+    Where its seconds are limited, its first step is rehearsed in either case.
+
     Args:
         trained: Prepared; it stays as it is.
         asked: What the user asked for.
         clock: The user's time.
     """
     ranks = trained.loop.ranks
-    return cost_of(trained) if ranks.told(ranks.rank == 0 and _counts(trained, asked, clock)) else None
+    if ranks.told(ranks.rank == 0 and _counts(trained, asked, clock)):
+        return cost_of(trained)
+    if trained.loop.plan.max_seconds is not None:
+        rehearse(trained)
+    return None
 
 
 def _counts(trained: Trained, asked: RunConfig, clock: Clock) -> bool:

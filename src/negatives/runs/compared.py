@@ -15,6 +15,7 @@ from negatives.config import RunConfig
 from negatives.errors import Interrupted, NonFiniteScores
 from negatives.integrations.loggers.following import tell
 from negatives.runs import queries, runner, steps
+from negatives.runs.budget import rehearse
 from negatives.runs.builder import Trained, prepare
 from negatives.runs.folds import in_fold
 from negatives.runs.results import Curve, Result
@@ -116,6 +117,7 @@ class Runs:
         curve = Curve(watch, [])
         steps.record(place, trained, curve, within=self.begin)
         if not steps.go_on(place, trained):
+            rehearse(trained)
             untrained = trained.evaluate("valid").mean
             curve.points.append([0.0, 0.0, untrained[watch]])
             steps.recorder(trained).begin(untrained)

@@ -21,7 +21,7 @@ import torch
 from negatives.config import Part, RunConfig, Values
 from negatives.errors import InputError, Interrupted, NonFiniteScores
 from negatives.runs import baselines
-from negatives.runs.budget import test_seconds
+from negatives.runs.budget import rehearse, test_seconds
 from negatives.runs.builder import Trained, fill, prepare
 from negatives.runs.race import Score, Tell, best_of, ranking
 from negatives.runs.terminal import RunBar
@@ -337,6 +337,8 @@ class Folds:
         watched = filled.evaluation.model_copy(update=often | {"patience": None})
         filled = filled.model_copy(update={"evaluation": watched, "max_seconds": self._limit})
         trained = prepare(filled, examples, self.task)
+        if self._limit is not None:
+            rehearse(trained)
         curve = Curve(trained)
         loop = trained.loop
         loop.evaluate, loop.callbacks, loop.stop = curve.look, [curve, _Begin(self.begin)], self.stop
