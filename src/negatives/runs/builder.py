@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from negatives import kernels
-from negatives.config import Part, RunConfig, Values
+from negatives.config import Part, RunConfig, Values, merge
 from negatives.control import build_part
 from negatives.data.readers.opening import STANDARD_INPUT
 from negatives.errors import ConfigError
@@ -147,12 +147,15 @@ def _merged(config: RunConfig, task: AnyTask, examples: Examples[object]) -> Run
     if asked and asked.name in presets and config.loss is None:
         loss, own = preset(asked.name).brings, recipe["loss"]
         recipe["loss"] = own if loss in (None, Part.of(own).name) else loss
+    model, loss = config.asked("model") or task.model_of(name), config.asked("loss") or str(Part.of(recipe["loss"]))
     if asked:  # draws per row and a shared pool exclude each other
         own = {*asked.params, *(key.removeprefix("sampler.") for key in config.sizing)}
         over = {"pool"} if "candidates" in own else {"candidates"} if "pool" in own else set()
         drawn = Part.of(recipe["sampler"])
         recipe["sampler"] = Part(drawn.name, {key: drawn.params[key] for key in drawn.params if key not in over}).plain
-    model, loss = config.asked("model") or task.model_of(name), config.asked("loss") or str(Part.of(recipe["loss"]))
+        parts = {key: part for key, part in task.made_of(asked.name, model, loss).items() if key not in over}
+        if parts and "proposal" not in own:
+            config = config.model_copy(update={"sampler": Part(asked.name, merge(parts, asked.params))})
     recipe["optimiser"] = task.optimiser_for(name, model, loss)
     return config.filled(recipe, f"the recipe {name}").model_copy(update={"recipe": name})
 

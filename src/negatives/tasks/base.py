@@ -27,7 +27,7 @@ from negatives.models import registry as models
 from negatives.registry import Part, suggest
 from negatives.tasks.asked import asked_loss, pairwise
 from negatives.tasks.facts import Facts, Offer, build_model
-from negatives.tasks.recipes import load_races, load_recipes
+from negatives.tasks.recipes import load_races, load_recipes, load_samplers
 from negatives.tasks.registry import registry
 from negatives.tasks.samples import Sample
 from negatives.tasks.schemas import check_columns
@@ -222,6 +222,15 @@ class Task(ABC, Generic[D, R]):
         """The race that a recipe takes part in, itself among them; empty where it takes part in none."""
         return next((race for race in _races(self._file()).values() if recipe in race), ())
 
+    @final
+    def made_of(self, sampler: str | None, model: str | None, loss: str) -> Values:
+        """Parts of a preset under a model and a loss, where they are others than elsewhere; else nothing.
+
+        They stand in the table ``samplers`` of the recipes' file.
+        """
+        found = _samplers(self._file()).get(sampler or "")
+        return found.parts if found is not None and found.fits(model, loss) else {}
+
     def _file(self) -> Path:
         return Path(inspect.getfile(type(self))).parent / "recipes" / f"{self.name}.toml"
 
@@ -397,7 +406,7 @@ AnyTask = Task[object, Section]
 """A task of whatever data."""
 
 
-_recipes, _races = cache(load_recipes), cache(load_races)
+_recipes, _races, _samplers = cache(load_recipes), cache(load_races), cache(load_samplers)
 
 
 def _elsewhere(model: str) -> str:

@@ -12,15 +12,17 @@ import pytest
 import tomli_w
 
 from negatives import losses
-from negatives.config import RunConfig, Values, build, load_config
+from negatives.config import Part, RunConfig, Values, build, load_config
 from negatives.control import build_part
 from negatives.errors import ConfigError
-from negatives.runs.builder import task_of
+from negatives.models import registry as models
+from negatives.runs.builder import fill, task_of
+from negatives.sampler.build import build as build_sampler
 from negatives.sampler.build import resolve
 from negatives.sampler.presets import preset
 from negatives.sizing import SIZES
 from negatives.tasks.base import AnyTask
-from negatives.tasks.recipes import load_recipes
+from negatives.tasks.recipes import load_recipes, load_samplers
 from negatives.tasks.registry import registry
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "recipes.json"
@@ -99,6 +101,53 @@ def test_a_recipe_extends_another_one_of_its_file(lines: str, message: str, tmp_
     with pytest.raises(ConfigError) as caught:
         load_recipes(path)
     assert str(caught.value).startswith(message)
+
+
+WORDS = TASKS["words"]
+PICKED = {"name": "softmax", "k": 5, "temperature": 1.5, "correction": False}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "text.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the log\n" * 50)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [
+        ({}, {"proposal": {"name": "popularity", "alpha": 0.75}, "candidates": 12}),
+        ({"model": "cbow"}, {"proposal": {"name": "popularity", "alpha": 0.75}, "candidates": 12}),
+        ({"sampler": {"name": "auto", "select": {"k": 2}}}, {"candidates": 12, "select": PICKED | {"k": 2}}),
+        ({"sampler": {"name": "auto", "pool": 64}}, {"pool": 64, "select": PICKED}),
+        ({"sampler": {"name": "auto", "proposal": "uniform"}}, {"proposal": "uniform", "candidates": 32}),
+        ({"loss": "bpr"}, {"proposal": "uniform", "candidates": 32}),
+        ({"model": "glove"}, {"guards": ["known_positives"]}),
+        ({"sampler": "uniform"}, {"proposal": "uniform", "candidates": 1}),
+    ],
+)
+def test_a_preset_is_made_of_what_fits_model_and_loss(asked: Values, parts: Values, text: Path) -> None:
+    """Uniform noise leaves in word vectors how frequent words are."""
+    config = RunConfig.model_validate({"task": "words", "data": str(text), "sampler": "auto", "threads": 1, **asked})
+    filled = fill(config, WORDS, WORDS.load(text, config))
+    found = resolve(filled.part("sampler"), build_part(losses.registry, filled.part("loss")))
+    assert {key: found[key] for key in parts} == parts
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_what_a_preset_is_made_of_can_be_built(task: AnyTask) -> None:
+    for name, made in load_samplers(task._file()).items():
+        assert made.models <= set(models)
+        build_sampler(Part(name, made.parts), 0, build_part(losses.registry, made.loss))
+
+
+def test_a_preset_says_for_whom_it_is_made_so(tmp_path: Path) -> None:
+    path = tmp_path / "recipes.toml"
+    path.write_text('[samplers.auto]\nmodels = ["mf"]\ncandidates = 4')
+    with pytest.raises(ConfigError, match=r"\[samplers.auto\] has no 'loss'; it says for which models and loss it is"):
+        load_samplers(path)
+    assert load_recipes(path) == {}
 
 
 if __name__ == "__main__":

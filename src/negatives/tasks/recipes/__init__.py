@@ -8,14 +8,17 @@ replaced by that recipe's lines in a copy.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from negatives.config import Values, load_config, merge
 from negatives.errors import ConfigError
+from negatives.losses import registry as losses
 from negatives.registry import suggest
 
 RACE = "race"
-"""The table that is no recipe."""
+SAMPLERS = "samplers"
+"""The tables that are no recipes."""
 
 
 def load_recipes(path: Path) -> dict[str, Values]:
@@ -29,7 +32,7 @@ def load_recipes(path: Path) -> dict[str, Values]:
         ConfigError: A recipe extends one that the file does not hold, or itself.
     """
     tables = load_config(path)
-    return {name: _whole(tables, name, ()) for name in tables if name != RACE}
+    return {name: _whole(tables, name, ()) for name in tables if name not in (RACE, SAMPLERS)}
 
 
 def load_races(path: Path) -> dict[str, tuple[str, ...]]:
@@ -46,9 +49,45 @@ def load_races(path: Path) -> dict[str, tuple[str, ...]]:
     tables = load_config(path)
     races = {key: tuple(names) for key, names in tables.get(RACE, {}).items()}
     for name in (name for names in races.values() for name in names):
-        if name not in tables or name == RACE:
-            raise ConfigError(f"the race names {name!r}; {suggest(name, tables.keys() - {RACE})}")
+        if name not in tables or name in (RACE, SAMPLERS):
+            raise ConfigError(f"the race names {name!r}; {suggest(name, tables.keys() - {RACE, SAMPLERS})}")
     return races
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a preset is made of under some models and one kind of loss, where that is not what it is elsewhere.
+
+    Args:
+        models: Names of these models.
+        loss: A loss of this kind.
+        parts: The sampler's parts.
+    """
+
+    models: frozenset[str]
+    loss: str
+    parts: Values
+
+    def fits(self, model: str | None, loss: str) -> bool:
+        """Whether a model is trained with it under a loss."""
+        return model in self.models and losses.get(loss).kind() == losses.get(self.loss).kind()
+
+
+def load_samplers(path: Path) -> dict[str, Made]:
+    """What presets are made of here, by their names: the table ``[samplers]``, whose tables hold a sampler's parts.
+
+    Raises:
+        InputError: The file cannot be read or is not TOML.
+        ConfigError: The keys ``models`` and ``loss`` do not stand beside the parts.
+    """
+    found = {}
+    for name, table in load_config(path).get(SAMPLERS, {}).items():
+        parts = dict(table)
+        try:
+            found[name] = Made(frozenset(parts.pop("models")), parts.pop("loss"), parts)
+        except KeyError as error:
+            raise ConfigError(f"[{SAMPLERS}.{name}] has no {error}; it says for which models and loss it is") from None
+    return found
 
 
 def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> Values:
@@ -62,4 +101,4 @@ def _whole(tables: Mapping[str, Values], name: str, above: tuple[str, ...]) -> V
     return merge(_whole(tables, base, (*above, name)), own)
 
 
-__all__ = ["load_races", "load_recipes"]
+__all__ = ["Made", "load_races", "load_recipes", "load_samplers"]
