@@ -3,7 +3,7 @@
     python tests/faults/run.py                       # all, on two processes
     python tests/faults/run.py --only losses         # one package, or every fault whose name holds these words
     python tests/faults/run.py --part 3/10           # every tenth fault, from the third
-    python tests/faults/run.py --part today/15       # another fifteenth each day; FAULTS_PART=3 decides otherwise
+    python tests/faults/run.py --part today/30       # another thirtieth each day; FAULTS_PART=3 decides otherwise
     python tests/faults/run.py --list                # what there is
 
 Each worker copies the tree once, imports what is slow to import (but not ``negatives``), and forks a child for each
